@@ -1,0 +1,109 @@
+"""Channels to other services: they retry only what may be retried, and speak our errors."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from chassis import errors
+from chassis.interceptors import CLIENT_ID, REQUEST_ID, TRACEPARENT, request_context
+
+Response = TypeVar("Response")
+
+_MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+_UNKNOWN_LEVEL = 0
+
+_ERRORS: dict[grpc.StatusCode, type[errors.PaymeshError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidRequest,
+    grpc.StatusCode.NOT_FOUND: errors.NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: errors.AlreadyExists,
+    grpc.StatusCode.FAILED_PRECONDITION: errors.FailedPrecondition,
+    grpc.StatusCode.UNAUTHENTICATED: errors.Unauthenticated,
+    grpc.StatusCode.ABORTED: errors.Aborted,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.ResourceExhausted,
+    grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
+    grpc.StatusCode.CANCELLED: errors.Unavailable,
+}
+
+
+def retryable_methods(services: Sequence[ServiceDescriptor]) -> list[dict[str, str]]:
+    """Name the methods that declare themselves free of side effects or idempotent."""
+    return [
+        {"service": service.full_name, "method": method.name}
+        for service in services
+        for method in service.methods
+        if method.GetOptions().idempotency_level != _UNKNOWN_LEVEL
+    ]
+
+
+def open_channel(target: str, *services: ServiceDescriptor) -> grpc.aio.Channel:
+    """Open a channel to `host:port` that retries UNAVAILABLE, twice, on the retryable methods of
+    `services`.
+    """
+    policy = {
+        "maxAttempts": 3,
+        "initialBackoff": "0.05s",
+        "maxBackoff": "0.5s",
+        "backoffMultiplier": 3,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    config = {"methodConfig": [{"name": retryable_methods(services), "retryPolicy": policy}]}
+    return grpc.aio.insecure_channel(
+        target,
+        options=[
+            ("grpc.service_config", json.dumps(config)),
+            ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
+            ("grpc.max_send_message_length", _MESSAGE_BYTES_MAX),
+            ("grpc.max_reconnect_backoff_ms", 1000),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.keepalive_time_ms", 30_000),
+        ],
+    )
+
+
+async def call(method: Callable[..., Any], request: Any, timeout_s: float) -> Any:
+    """Call a stub's method with a deadline; the request id and the trace go along.
+
+    Raises:
+        PaymeshError: the kind that the status code names; Unavailable when nobody answered.
+    """
+    context = request_context()
+    pairs = (
+        (REQUEST_ID, context.request_id),
+        (TRACEPARENT, context.traceparent),
+        (CLIENT_ID, context.client_id),
+    )
+    try:
+        return await method(
+            request, timeout=timeout_s, metadata=[(key, value) for key, value in pairs if value]
+        )
+    except grpc.aio.AioRpcError as error:
+        raise to_error(error) from error
+    except asyncio.CancelledError:
+        # The channel was closed under the call; a cancelled caller is told apart by its task.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise errors.Unavailable("The channel was closed.") from None
+
+
+def to_error(error: grpc.aio.AioRpcError) -> errors.PaymeshError:
+    """Turn a status into the error it was made from, as far as its details tell."""
+    kind = _ERRORS.get(error.code(), errors.PaymeshError)
+    result = kind(error.details() or error.code().name)
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            result.reason = info.reason
+            result.metadata = dict(info.metadata)
+        elif detail.Unpack(retry) and isinstance(result, errors.Retryable):
+            result.retry_after = retry.retry_delay.ToTimedelta() or timedelta(seconds=1)
+    return result

@@ -1,0 +1,151 @@
+"""PostgreSQL for a service: short transactions with a deadline, run again where the database says
+so.
+
+No network call belongs inside a transaction. An error from COMMIT is an unknown outcome: everything
+run here is written
+so that running it again, or reading by its unique key, tells what happened.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from chassis.errors import Unavailable
+from chassis.telemetry import DATABASE_RETRIES
+
+Result = TypeVar("Result")
+Parameters = Sequence[object] | Mapping[str, object]
+
+# Serialization failure, deadlock, and a key that another transaction took first: a second run sees
+# it.
+_RUN_AGAIN = frozenset({"40001", "40P01", "23505"})
+_TRIES_MAX = 5
+_PAUSE_S = 0.01
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Transaction:
+    """One open transaction; it commits when the work given to `Database.run` returns."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[DictRow]) -> None:
+        self._connection = connection
+
+    async def all(self, query: LiteralString, parameters: Parameters = ()) -> list[DictRow]:
+        """Run a query and read all its rows."""
+        cursor = await self._connection.execute(query, parameters)
+        return await cursor.fetchall()
+
+    async def one(self, query: LiteralString, parameters: Parameters = ()) -> DictRow | None:
+        """Run a query and read its first row, if any."""
+        cursor = await self._connection.execute(query, parameters)
+        return await cursor.fetchone()
+
+    async def execute(self, query: LiteralString, parameters: Parameters = ()) -> int:
+        """Run a statement and tell how many rows it touched."""
+        cursor = await self._connection.execute(query, parameters)
+        return cursor.rowcount
+
+
+Work = Callable[[Transaction], Awaitable[Result]]
+
+
+class Database:
+    """A pool of connections and the one way to run a transaction on it.
+
+    Args:
+        url: of the app role.
+        connections: how many at most, opened at the start.
+        timeout_s: for one transaction, waiting for a connection included.
+    """
+
+    def __init__(self, url: str, *, connections: int = 8, timeout_s: float = 10.0) -> None:
+        self._timeout_s = timeout_s
+        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
+            url,
+            min_size=min(2, connections),
+            max_size=connections,
+            timeout=timeout_s,
+            open=False,
+            kwargs={"row_factory": dict_row, "prepare_threshold": 2, "connect_timeout": 5},
+        )
+
+    async def open(self) -> None:
+        """Open the pool.
+
+        Raises:
+            Unavailable: the database cannot be reached.
+        """
+        try:
+            await self._pool.open(wait=True, timeout=self._timeout_s)
+        except PoolTimeout as error:
+            raise Unavailable("The database cannot be reached.") from error
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._pool.close()
+
+    async def run(self, work: Work[Result], *, timeout_s: float | None = None) -> Result:
+        """Run `work` in a transaction and commit; run it again on a serialization failure or a lost
+        race for a key.
+
+        Raises:
+            Unavailable: no answer in time, or no connection; whether it was committed is not known.
+            psycopg.Error: anything else that the database says.
+        """
+        for attempt in range(1, _TRIES_MAX + 1):
+            try:
+                async with asyncio.timeout(timeout_s or self._timeout_s):
+                    return await self._once(work)
+            except psycopg.Error as error:
+                state = error.sqlstate or ""
+                if _is_connection_loss(error):
+                    raise Unavailable("The database did not answer.") from error
+                if state not in _RUN_AGAIN or attempt == _TRIES_MAX:
+                    raise
+                DATABASE_RETRIES.labels(state).inc()
+            except (TimeoutError, PoolTimeout) as error:
+                raise Unavailable("The database did not answer in time.") from error
+            await asyncio.sleep(_PAUSE_S * 2**attempt * random.random())  # noqa: S311 - jitter
+        raise AssertionError("unreachable")
+
+    async def _once(self, work: Work[Result]) -> Result:
+        async with self._pool.connection() as connection, connection.transaction():
+            return await work(Transaction(connection))
+
+
+def _is_connection_loss(error: psycopg.Error) -> bool:
+    state = error.sqlstate or ""
+    return isinstance(error, psycopg.OperationalError) and (not state or state[:2] in ("08", "57"))
+
+
+def columns(rows: Sequence[Sequence[object]], width: int) -> list[list[Any]]:
+    """Turn rows into the columns that `unnest` takes; no rows make `width` empty columns."""
+    return (
+        [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+    )
+
+
+def upgrade(owner_url: str, service: str, app_role: str) -> None:
+    """Bring a service's schema to its newest version; `app_role` is granted what the migrations
+    say.
+
+    Args:
+        owner_url: `postgresql://…` of the owner role.
+        service: the folder with `migrations/`, such as ledger_svc.
+        app_role: the role the service runs as.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(_ROOT / "chassis" / "migrations"))
+    config.set_main_option("version_locations", str(_ROOT / service / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["owner_url"] = owner_url
+    config.attributes["app_role"] = app_role
+    command.upgrade(config, "head")

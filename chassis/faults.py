@@ -1,0 +1,64 @@
+"""Named points at which a test can end, delay or fail a process. Inert unless FAULT_POINTS names
+them.
+"""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class InjectedFault(Exception):
+    """A test asked for this failure."""
+
+
+@dataclass(slots=True)
+class FaultPoints:
+    """What to do at which point: `pay_in.charge.before=kill@3,store.commit=fail` kills at the third
+    passing.
+
+    An action is kill (SIGKILL to the own process), fail (raise InjectedFault), or sleep:SECONDS.
+    """
+
+    plan: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    _passed: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def parse(cls, text: str, environment: str) -> "FaultPoints":
+        """Read FAULT_POINTS.
+
+        Raises:
+            ValueError: the text is malformed, or the environment is production.
+        """
+        if text and environment == "production":
+            raise ValueError("FAULT_POINTS must be empty in production")
+        plan = {}
+        for part in filter(None, text.split(",")):
+            name, _, action = part.partition("=")
+            action, _, nth = action.partition("@")
+            if action not in ("kill", "fail") and not action.startswith("sleep:"):
+                raise ValueError(
+                    f"FAULT_POINTS: {part!r} has no action kill, fail or sleep:SECONDS"
+                )
+            plan[name] = (action, int(nth or 1))
+        return cls(plan)
+
+    async def reach(self, name: str) -> None:
+        """Pass the point; do what the plan says at its nth passing.
+
+        Raises:
+            InjectedFault: the plan says fail.
+        """
+        if name not in self.plan:
+            return
+        action, nth = self.plan[name]
+        self._passed[name] += 1
+        if self._passed[name] != nth:
+            return
+        if action == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if action == "fail":
+            raise InjectedFault(name)
+        await asyncio.sleep(float(action.removeprefix("sleep:")))

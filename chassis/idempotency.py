@@ -1,0 +1,67 @@
+"""The fingerprint of a request: a keyed hash per set field, the same over REST and gRPC, that tells
+what differs.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from google.protobuf.message import Message
+
+from chassis.errors import InvalidRequest
+from chassis.interceptors import RequestContext
+
+HEADER = "idempotency-key"
+REPLAYED = "idempotent-replayed"
+_KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
+_HASH_DIGITS = 16
+
+
+def require_key(context: RequestContext) -> str:
+    """Read the idempotency key of a write.
+
+    Raises:
+        InvalidRequest: it is missing, or not 1 to 255 printable ASCII characters.
+    """
+    key = context.header(HEADER)
+    if key is None:
+        raise InvalidRequest.field(
+            "Idempotency-Key", "the header is required", "IDEMPOTENCY_KEY_MISSING"
+        )
+    if not _KEY.fullmatch(key):
+        raise InvalidRequest.field(
+            "Idempotency-Key", "1 to 255 printable characters", "IDEMPOTENCY_KEY_INVALID"
+        )
+    return key
+
+
+def fingerprint(request: Message, secret: bytes) -> dict[str, str]:
+    """Hash each set field under its path; without `secret` the values cannot be guessed from the
+    hashes.
+    """
+    hashes = {}
+    for path, value in _leaves(request, ""):
+        text = json.dumps([path, value], ensure_ascii=True).encode()
+        hashes[path] = hmac.new(secret, text, hashlib.sha256).hexdigest()[:_HASH_DIGITS]
+    return hashes
+
+
+def differing(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:
+    """Name the fields that two fingerprints do not share, sorted."""
+    return sorted(
+        path for path in first.keys() | second.keys() if first.get(path) != second.get(path)
+    )
+
+
+def _leaves(message: Message, prefix: str) -> Iterator[tuple[str, str]]:
+    for field, value in message.ListFields():
+        path = prefix + field.name
+        items = value if field.is_repeated else [value]
+        for index, item in enumerate(items):
+            here = f"{path}[{index}]" if field.is_repeated else path
+            if isinstance(item, Message):
+                yield from _leaves(item, here + ".")
+            else:
+                yield here, str(item)

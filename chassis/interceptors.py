@@ -1,0 +1,230 @@
+"""What every RPC passes on its way in: request context, deadline, validation, errors to
+google.rpc.Status, log, metrics.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import protovalidate
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from chassis import errors
+from chassis.telemetry import RPC_SECONDS, logger
+
+CLIENT_ID = "x-paymesh-client-id"  # set by the edge alone, which strips what callers send
+REQUEST_ID = "x-request-id"
+TRACEPARENT = "traceparent"
+
+_CODES: dict[type[errors.PaymeshError], int] = {
+    errors.InvalidRequest: code_pb2.INVALID_ARGUMENT,
+    errors.NotFound: code_pb2.NOT_FOUND,
+    errors.AlreadyExists: code_pb2.ALREADY_EXISTS,
+    errors.FailedPrecondition: code_pb2.FAILED_PRECONDITION,
+    errors.Unauthenticated: code_pb2.UNAUTHENTICATED,
+    errors.Aborted: code_pb2.ABORTED,
+    errors.ResourceExhausted: code_pb2.RESOURCE_EXHAUSTED,
+    errors.Unavailable: code_pb2.UNAVAILABLE,
+    errors.DeadlineExceeded: code_pb2.DEADLINE_EXCEEDED,
+}
+_QUIET = ("/grpc.health.v1.", "/grpc.reflection.")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """Who calls, and by which request. `metadata` holds the first value of each key."""
+
+    client_id: str = ""
+    request_id: str = ""
+    traceparent: str = ""
+    metadata: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str | None:
+        """Read a metadata key, lower case."""
+        return next((value for key, value in self.metadata if key == name), None)
+
+    def require_client(self) -> str:
+        """Tell the client.
+
+        Raises:
+            Unauthenticated: the request did not come through the edge.
+        """
+        if not self.client_id:
+            raise errors.Unauthenticated("Credentials are missing: call through the edge.")
+        return self.client_id
+
+
+_OUTSIDE = RequestContext()
+_current: ContextVar[RequestContext] = ContextVar("request_context", default=_OUTSIDE)
+
+
+def request_context() -> RequestContext:
+    """Tell the context of the request under way; empty outside of one."""
+    return _current.get()
+
+
+def read_context(metadata: Sequence[tuple[str, str | bytes]]) -> RequestContext:
+    """Read the context out of a call's metadata."""
+    texts = tuple((key, value) for key, value in metadata if isinstance(value, str))
+    found = RequestContext(metadata=texts)
+    return RequestContext(
+        client_id=found.header(CLIENT_ID) or "",
+        request_id=found.header(REQUEST_ID) or "",
+        traceparent=found.header(TRACEPARENT) or "",
+        metadata=texts,
+    )
+
+
+def to_status(error: errors.PaymeshError, domain: str) -> status_pb2.Status:
+    """Map an error to google.rpc.Status with one ErrorInfo, and BadRequest or RetryInfo where they
+    fit.
+    """
+    code = next((c for kind, c in _CODES.items() if isinstance(error, kind)), code_pb2.INTERNAL)
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=domain, metadata=error.metadata)
+    details: list[Message] = [info]
+    if isinstance(error, errors.InvalidRequest) and error.violations:
+        first = error.violations[0]
+        info.reason = first.reason if len(error.violations) == 1 else error.reason
+        info.metadata["field"] = first.field
+        details.append(_bad_request(error.violations))
+    if isinstance(error, errors.Retryable):
+        details.append(error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_after)))
+    status = status_pb2.Status(code=code, message=error.message)
+    for detail in details:
+        box = any_pb2.Any()
+        box.Pack(detail)
+        status.details.append(box)
+    return status
+
+
+def _bad_request(violations: Sequence[errors.FieldViolation]) -> error_details_pb2.BadRequest:
+    kind = error_details_pb2.BadRequest.FieldViolation
+    return error_details_pb2.BadRequest(
+        field_violations=[
+            kind(field=v.field, description=v.description, reason=v.reason) for v in violations
+        ]
+    )
+
+
+def _duration(span: timedelta) -> duration_pb2.Duration:
+    duration = duration_pb2.Duration()
+    duration.FromTimedelta(span)
+    return duration
+
+
+def validate(request: Message) -> None:
+    """Hold a request against the rules in its proto.
+
+    Raises:
+        InvalidRequest: naming each field that breaks a rule.
+    """
+    broken = protovalidate.collect_violations(request)
+    if not broken:
+        return
+    violations = [
+        errors.FieldViolation(_path(v), v.proto.message, _rule(v.proto.rule_id)) for v in broken
+    ]
+    message = "; ".join(f"{v.field}: {v.description}" for v in violations[:5])
+    raise errors.InvalidRequest(message, violations)
+
+
+def _rule(rule_id: str) -> str:
+    return "MISSING_FIELD" if rule_id == "required" else "INVALID_FIELD"
+
+
+def _path(violation: Any) -> str:
+    parts = []
+    for element in violation.proto.field.elements:
+        subscript = element.subscript
+        parts.append(element.field_name + (f"[{subscript.value}]" if subscript is not None else ""))
+    return ".".join(parts)
+
+
+Handler = Callable[[Message, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[Message]]
+
+
+class Gate(grpc.aio.ServerInterceptor):
+    """Wraps every unary RPC of a service.
+
+    Args:
+        domain: of ErrorInfo, such as "payment.paymesh".
+        timeout_s: the longest deadline, and that of a caller without one.
+    """
+
+    def __init__(self, domain: str, timeout_s: float) -> None:
+        self._domain = domain
+        self._timeout_s = timeout_s
+        self._log = logger()
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        """Wrap the handler; health and reflection pass untouched."""
+        handler = await continuation(details)
+        if handler is None or handler.unary_unary is None or details.method.startswith(_QUIET):
+            return handler
+        method, inner = details.method, handler.unary_unary
+
+        async def answer(request: Message, context: Any) -> Message:
+            return await self._answer(method, inner, request, context)
+
+        return grpc.unary_unary_rpc_method_handler(
+            answer, handler.request_deserializer, handler.response_serializer
+        )
+
+    async def _answer(self, method: str, inner: Handler, request: Message, context: Any) -> Message:
+        started = time.perf_counter()
+        caller = read_context(context.invocation_metadata() or ())
+        token = _current.set(caller)
+        problem: errors.PaymeshError | None = None
+        try:
+            validate(request)
+            async with asyncio.timeout(self._deadline(context)):
+                return await inner(request, context)
+        except errors.PaymeshError as error:
+            problem = error
+        except TimeoutError:
+            problem = errors.DeadlineExceeded(
+                "No answer in time; whether it happened is not known. Ask again with the same key."
+            )
+        except Exception as error:
+            if isinstance(error, grpc.aio.AbortError):
+                raise
+            self._log.error(
+                "rpc_failed", method=method, request_id=caller.request_id, exc_info=True
+            )
+            problem = errors.PaymeshError("Internal error.")
+        finally:
+            self._tell(method, caller, problem, time.perf_counter() - started)
+            _current.reset(token)
+        status = to_status(problem, self._domain)
+        await context.abort_with_status(rpc_status.to_status(status))
+        raise AssertionError("unreachable")
+
+    def _deadline(self, context: Any) -> float:
+        remaining = context.time_remaining()
+        return self._timeout_s if remaining is None else min(self._timeout_s, max(remaining, 0.0))
+
+    def _tell(
+        self,
+        method: str,
+        caller: RequestContext,
+        problem: errors.PaymeshError | None,
+        seconds: float,
+    ) -> None:
+        code = "OK" if problem is None else problem.reason
+        RPC_SECONDS.labels(method, code).observe(seconds)
+        self._log.debug(
+            "rpc",
+            method=method,
+            code=code,
+            duration_ms=round(seconds * 1000, 1),
+            request_id=caller.request_id,
+            client_id=caller.client_id,
+        )

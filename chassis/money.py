@@ -1,0 +1,136 @@
+"""Money: an exact decimal with its currency. Decimals come from ISO 4217; excess digits are
+refused, never rounded.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+
+import iso4217
+
+from chassis.errors import InvalidRequest
+
+# The databases keep NUMERIC(19, 4).
+_WHOLE_DIGITS = 15
+_AMOUNT = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?", re.ASCII)
+
+
+class InvalidAmount(ValueError):
+    """The text is no amount of its currency."""
+
+
+class UnknownCurrency(ValueError):
+    """The code is not an ISO 4217 currency with money in it."""
+
+
+@cache
+def currency_decimals(code: str) -> int:
+    """Tell how many decimals a currency has: 2 for USD, 0 for JPY, 3 for KWD.
+
+    Raises:
+        UnknownCurrency: the code is not in ISO 4217, or has no minor unit (gold, the test code).
+    """
+    try:
+        exponent = iso4217.Currency(code).exponent
+    except ValueError:
+        exponent = None
+    if exponent is None:
+        raise UnknownCurrency(f"{code!r} is not an ISO 4217 currency")
+    return int(exponent)
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount of one currency, zero or above or below, with no more decimals than the currency
+    has.
+
+    Raises:
+        InvalidAmount: not finite, too many decimals, or 15 digits before the point are passed.
+        UnknownCurrency: see `currency_decimals`.
+    """
+
+    amount: Decimal
+    currency: str
+
+    def __post_init__(self) -> None:
+        if not self.amount.is_finite():
+            raise InvalidAmount("an amount is a finite number")
+        decimals = currency_decimals(self.currency)
+        exponent = self.amount.as_tuple().exponent
+        if isinstance(exponent, int) and -exponent > decimals:
+            raise InvalidAmount(f"{self.currency} has {decimals} decimals")
+        if self.amount.adjusted() >= _WHOLE_DIGITS:
+            raise InvalidAmount(f"at most {_WHOLE_DIGITS} digits before the point")
+
+    @classmethod
+    def parse(cls, text: str, currency: str) -> "Money":
+        """Read a decimal string above zero, such as "99.99"; no sign, exponent, space or leading
+        zero.
+
+        Raises:
+            InvalidAmount: the text is anything else, or has more decimals than the currency.
+            UnknownCurrency: see `currency_decimals`.
+        """
+        decimals = currency_decimals(currency)
+        match = _AMOUNT.fullmatch(text)
+        if match is None:
+            raise InvalidAmount('a decimal string such as "99.99" is expected')
+        if len(match[2] or ".") - 1 > decimals:
+            raise InvalidAmount(f"{currency} has {decimals} decimals")
+        money = cls(Decimal(text), currency)
+        if not money.amount:
+            raise InvalidAmount("must be above zero")
+        return money
+
+    @classmethod
+    def of_stored(cls, amount: Decimal, currency: str) -> "Money":
+        """Read what a database keeps with four decimals; the excess must be zeros."""
+        return cls(amount.quantize(Decimal(1).scaleb(-currency_decimals(currency))), currency)
+
+    @classmethod
+    def zero(cls, currency: str) -> "Money":
+        """Make nothing of a currency."""
+        return cls(Decimal(0), currency)
+
+    def __add__(self, other: "Money") -> "Money":
+        return Money(self.amount + self._same(other).amount, self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        return Money(self.amount - self._same(other).amount, self.currency)
+
+    def __neg__(self) -> "Money":
+        return Money(-self.amount, self.currency)
+
+    def _same(self, other: "Money") -> "Money":
+        if other.currency != self.currency:
+            raise ValueError(f"{self.currency} and {other.currency} do not add up")
+        return other
+
+    def __str__(self) -> str:
+        """Write the amount alone, with the currency's own decimals: "99.90"."""
+        return f"{self.amount:.{currency_decimals(self.currency)}f}"
+
+
+def total(amounts: Iterable[Money], currency: str) -> Money:
+    """Sum amounts of one currency; nothing sums to zero."""
+    result = Money.zero(currency)
+    for amount in amounts:
+        result += amount
+    return result
+
+
+def parse_field(path: str, amount: str, currency: str) -> Money:
+    """Read money out of a request whose fields are `path.amount` and `path.currency`.
+
+    Raises:
+        InvalidRequest: naming the field that is wrong.
+    """
+    prefix = f"{path}." if path else ""
+    try:
+        return Money.parse(amount, currency)
+    except InvalidAmount as error:
+        raise InvalidRequest.field(f"{prefix}amount", str(error), "INVALID_AMOUNT") from error
+    except UnknownCurrency as error:
+        raise InvalidRequest.field(f"{prefix}currency", str(error), "UNKNOWN_CURRENCY") from error

@@ -1,0 +1,95 @@
+"""Events by outbox: written in the transaction of the change, published to a Redis stream after it,
+at least once.
+
+Rows survive their publishing. Each carries a sequence number of its object, so that consumers can
+drop what is old.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from chassis.database import Database, Transaction, columns
+from chassis.telemetry import OUTBOX_BACKLOG
+
+_PAGE = 500
+_STREAM_LENGTH_MAX = 100_000
+
+# The columns that every service's `outbox` table has.
+SCHEMA = """
+CREATE TABLE outbox (
+    event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    object_id text NOT NULL,
+    sequence integer NOT NULL,
+    type text NOT NULL,
+    payload jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    published_at timestamptz,
+    UNIQUE (object_id, sequence)
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact for others: the `sequence`th about `object_id`."""
+
+    object_id: str
+    sequence: int
+    type: str
+    payload: Mapping[str, str]
+
+
+async def record(transaction: Transaction, events: Sequence[Event]) -> None:
+    """Write events within the transaction that makes them true."""
+    if not events:
+        return
+    rows = [(e.object_id, e.sequence, e.type, json.dumps(e.payload)) for e in events]
+    await transaction.execute(
+        "INSERT INTO outbox (object_id, sequence, type, payload)"
+        " SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::jsonb[])",
+        columns(rows, 4),
+    )
+
+
+class Relay:
+    """Publishes what the outbox holds to the Redis stream `stream`, about the newest 100,000 kept
+    there.
+    """
+
+    def __init__(self, database: Database, redis: Redis, stream: str) -> None:
+        self._database = database
+        self._redis = redis
+        self._stream = stream
+
+    async def publish(self) -> int:
+        """Publish one page of unpublished events, the oldest first; tell how many there were.
+
+        Raises:
+            redis.RedisError: Redis did not take them; they stay unpublished.
+        """
+        rows = await self._database.run(
+            lambda tx: tx.all(
+                "SELECT event_id, object_id, sequence, type, payload::text AS payload, created_at"
+                " FROM outbox WHERE published_at IS NULL ORDER BY event_id LIMIT %s",
+                [_PAGE],
+            )
+        )
+        OUTBOX_BACKLOG.set(len(rows))
+        if not rows:
+            return 0
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for row in rows:
+                fields: dict[Any, Any] = {**row, "created_at": row["created_at"].isoformat()}
+                pipe.xadd(self._stream, fields, maxlen=_STREAM_LENGTH_MAX, approximate=True)
+            await pipe.execute()
+        published = [row["event_id"] for row in rows]
+        await self._database.run(
+            lambda tx: tx.execute(
+                "UPDATE outbox SET published_at = now() WHERE event_id = ANY(%s)", [published]
+            )
+        )
+        return len(rows)

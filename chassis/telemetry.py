@@ -1,0 +1,87 @@
+"""Structured logs and Prometheus metrics. A log line holds only fields that are known to be
+harmless.
+"""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0)
+
+REGISTRY = CollectorRegistry()
+
+RPC_SECONDS = Histogram(
+    "paymesh_rpc_seconds",
+    "Time to answer an RPC.",
+    ["method", "code"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+SAGA_STEPS = Counter(
+    "paymesh_saga_steps_total",
+    "Saga steps by outcome.",
+    ["saga", "step", "outcome"],
+    registry=REGISTRY,
+)
+SAGA_QUEUE = Gauge("paymesh_saga_queue_depth", "Sagas in a queue.", ["queue"], registry=REGISTRY)
+PSP_CALL_SECONDS = Histogram(
+    "paymesh_psp_call_seconds",
+    "Time of one call to a PSP.",
+    ["psp", "operation", "outcome"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+OUTBOX_BACKLOG = Gauge("paymesh_outbox_backlog", "Events not yet published.", registry=REGISTRY)
+DATABASE_RETRIES = Counter(
+    "paymesh_database_retries_total", "Transactions run again.", ["sqlstate"], registry=REGISTRY
+)
+
+# Only these may be logged; anything else is dropped, so that no token or e-mail slips through.
+_HARMLESS = frozenset(
+    {"event", "level", "timestamp", "service", "logger", "error", "exception", "sqlstate"}
+    | {"method", "code", "duration_ms", "request_id", "trace_id", "client_id", "address", "count"}
+    | {"payment_id", "saga_id", "step", "outcome", "reason", "queue", "status"}
+    | {"psp", "attempt_id", "attempt", "delivery", "operation"}
+)
+
+
+def _only_harmless(
+    _: Any, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return {key: value for key, value in event.items() if key in _HARMLESS}
+
+
+def configure_logging(service: str, level: str) -> None:
+    """Log JSON lines to standard error, from `level` upwards."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _only_harmless,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def logger() -> structlog.typing.FilteringBoundLogger:
+    """Make a logger; use keyword arguments out of the list of harmless fields."""
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return log
+
+
+def serve_metrics(listen: str) -> None:
+    """Serve Prometheus metrics over HTTP at host:port; an empty address serves none."""
+    if listen:
+        host, _, port = listen.rpartition(":")
+        start_http_server(int(port), addr=host, registry=REGISTRY)
