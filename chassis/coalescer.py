@@ -45,7 +45,8 @@ class Coalescer(Generic[Item, Answer]):
         self._waiting_max = waiting_max
         self._bisect_on = bisect_on
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
-        self._workers: set[asyncio.Task[None]] = set()
+        self._workers: set[asyncio.Task[None]] = set()  # held, or they would be collected
+        self._working = 0
 
     async def submit(self, item: Item) -> Answer:
         """Run one item in some batch and answer for it alone.
@@ -58,17 +59,22 @@ class Coalescer(Generic[Item, Answer]):
             raise ResourceExhausted("Too much is waiting here; try again soon.")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if len(self._workers) < self._in_flight_max:
+        if self._working < self._in_flight_max:
+            self._working += 1
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
         return await future
 
     async def _work(self) -> None:
-        while self._waiting:
-            batch = self._take()
-            if batch:
-                await self._serve(batch)
+        try:
+            while self._waiting:
+                batch = self._take()
+                if batch:
+                    await self._serve(batch)
+        finally:
+            # In the same breath as finding nothing left: what comes next starts a new worker.
+            self._working -= 1
 
     def _take(self) -> list[tuple[Item, "asyncio.Future[Answer]"]]:
         """Take the next batch, without those whose callers have gone."""

@@ -1,8 +1,8 @@
 """Events by outbox: written in the transaction of the change, published to a Redis stream after it,
 at least once.
 
-Rows survive their publishing. Each carries a sequence number of its object, so that consumers can
-drop what is old.
+Every service that has events has the same `outbox` table. Rows survive their publishing; each
+carries a sequence number of its object, so that consumers can drop what is old.
 """
 
 import json
@@ -17,20 +17,6 @@ from chassis.telemetry import OUTBOX_BACKLOG
 
 _PAGE = 500
 _STREAM_LENGTH_MAX = 100_000
-
-# The columns that every service's `outbox` table has.
-SCHEMA = """
-CREATE TABLE outbox (
-    event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    object_id text NOT NULL,
-    sequence integer NOT NULL,
-    type text NOT NULL,
-    payload jsonb NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    published_at timestamptz,
-    UNIQUE (object_id, sequence)
-)
-"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,132 @@
+"""payment_svc: settings, wiring, serve."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
+
+from paymesh.ledger.v1 import ledger_service_pb2, ledger_service_pb2_grpc
+from paymesh.payment.v1 import operations_service_pb2_grpc, payment_service_pb2_grpc
+from paymesh.psp.v1 import psp_gateway_service_pb2, psp_gateway_service_pb2_grpc
+from paymesh.risk.v1 import risk_service_pb2, risk_service_pb2_grpc
+from paymesh.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
+from redis.asyncio import Redis
+
+from chassis.channel import open_channel
+from chassis.clock import utc_now
+from chassis.database import Database
+from chassis.faults import FaultPoints
+from chassis.ids import new_id
+from chassis.outbox import Relay
+from chassis.server import Wiring, main
+from chassis.settings import Environment, ServerSettings
+from payment_svc import jobs
+from payment_svc.clients import GrpcServices
+from payment_svc.coordinator import Coordinator
+from payment_svc.operations_servicer import PaymentOperationsService
+from payment_svc.saga_store import PostgresSagaStore
+from payment_svc.sagas.engine import Move
+from payment_svc.servicer import PublicPaymentService
+from payment_svc.settings import PaymentSettings
+from payment_svc.store import PostgresPaymentStore
+from payment_svc.waiting import Waiters
+
+_NAMES = ("paymesh.payment.v1.PaymentService", "paymesh.payment.v1.OperationsService")
+_STREAM = "events.payment"
+
+
+async def build(server: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
+    """Wire the service."""
+    settings = PaymentSettings.read(environment, server)
+    database = Database(settings.database_url, connections=settings.database_connections)
+    await database.open()
+    stack.push_async_callback(database.close)
+    redis = Redis.from_url(settings.redis_url, decode_responses=True)
+    stack.push_async_callback(redis.aclose)
+
+    work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
+    make_id = partial(_make_id)
+    payments = PostgresPaymentStore(database)
+    sagas = PostgresSagaStore(
+        database,
+        owner=server.instance_id,
+        lease=settings.limits.lease,
+        new_id=make_id,
+        clock=utc_now,
+    )
+
+    def moved(move: Move) -> None:
+        waiters.moved(move)
+        events.set()
+        if move.follow_up is not None:
+            work.set()
+
+    def created() -> None:
+        work.set()
+
+    coordinator = Coordinator(
+        sagas,
+        await connect(settings, stack),
+        clock=utc_now,
+        limits=settings.limits,
+        policy=settings.policy,
+        faults=FaultPoints.parse(server.fault_points, server.environment),
+        moved=moved,
+    )
+    public = PublicPaymentService(
+        payments,
+        waiters,
+        clock=utc_now,
+        new_id=make_id,
+        fingerprint_key=settings.fingerprint_key,
+        created=created,
+    )
+    operations = PaymentOperationsService(payments, sagas)
+    return Wiring(
+        register=(
+            partial(payment_service_pb2_grpc.add_PaymentServiceServicer_to_server, public),
+            partial(
+                operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, operations
+            ),
+        ),
+        names=_NAMES,
+        jobs=(
+            jobs.saga_worker(sagas, coordinator, work, settings.poll_s),
+            jobs.event_relay(Relay(database, redis, _STREAM), events),
+            jobs.queue_gauges(sagas),
+        ),
+    )
+
+
+def _make_id(prefix: str) -> str:
+    return new_id(prefix, utc_now())
+
+
+async def connect(settings: PaymentSettings, stack: AsyncExitStack) -> GrpcServices:
+    """Open channels to the services that the sagas use."""
+    risk = open_channel(
+        settings.risk_target, risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"]
+    )
+    psp = open_channel(
+        settings.psp_target,
+        psp_gateway_service_pb2.DESCRIPTOR.services_by_name["PspGatewayService"],
+    )
+    wallet = open_channel(
+        settings.wallet_target, wallet_service_pb2.DESCRIPTOR.services_by_name["WalletService"]
+    )
+    ledger = open_channel(
+        settings.ledger_target, ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]
+    )
+    for channel in (risk, psp, wallet, ledger):
+        stack.push_async_callback(channel.close)
+    return GrpcServices(
+        risk_stub=risk_service_pb2_grpc.RiskServiceStub(risk),
+        psp_stub=psp_gateway_service_pb2_grpc.PspGatewayServiceStub(psp),
+        wallet_stub=wallet_service_pb2_grpc.WalletServiceStub(wallet),
+        ledger_stub=ledger_service_pb2_grpc.LedgerServiceStub(ledger),
+        fingerprint_key=settings.fingerprint_key,
+        timeout_s=settings.rpc_timeout_s,
+    )
+
+
+if __name__ == "__main__":
+    main("payment_svc", "payment.paymesh", build)

@@ -1,0 +1,210 @@
+"""The other services behind the `Services` port: calls coalesced into batches, answers as outcomes.
+
+A refusal is an outcome; so is trouble. Nothing here raises for what another service does.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from paymesh.ledger.v1 import ledger_service_pb2 as ledger
+from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceAsyncStub
+from paymesh.psp.v1 import psp_gateway_service_pb2 as psp
+from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceAsyncStub
+from paymesh.risk.v1 import risk_service_pb2 as risk
+from paymesh.risk.v1.risk_service_pb2_grpc import RiskServiceAsyncStub
+from paymesh.wallet.v1 import wallet_service_pb2 as wallet
+from paymesh.wallet.v1.wallet_service_pb2_grpc import WalletServiceAsyncStub
+
+from chassis.channel import call
+from chassis.coalescer import Coalescer
+from chassis.errors import InvalidRequest, PaymeshError
+from payment_svc import messages
+from payment_svc.domain import books
+from payment_svc.domain.payment import Payment
+from payment_svc.sagas.commands import (
+    AssessPayment,
+    Command,
+    CreditWallets,
+    ExecuteCharge,
+    PostCapture,
+    RefundCharge,
+    ReverseCredits,
+    ReversePosting,
+    SettleCredits,
+)
+from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Stuck
+
+_PSP_IN_FLIGHT_MAX = 64  # a slow charge holds its batch, so many small batches may be under way
+_KNOWN_ACCOUNTS_MAX = 100_000
+
+
+class GrpcServices:
+    """`ports.Services` over gRPC.
+
+    Args:
+        fingerprint_key: hashes card tokens for risk_svc, which never sees one.
+        timeout_s: for one RPC.
+    """
+
+    def __init__(
+        self,
+        *,
+        risk_stub: RiskServiceAsyncStub,
+        psp_stub: PspGatewayServiceAsyncStub,
+        wallet_stub: WalletServiceAsyncStub,
+        ledger_stub: LedgerServiceAsyncStub,
+        fingerprint_key: bytes,
+        timeout_s: float,
+    ) -> None:
+        self._key = fingerprint_key
+        self._timeout_s = timeout_s
+        self._known: set[str] = set()
+        self._reverse = ledger_stub.ReverseTransaction
+        self._assess = self._batched(
+            risk_stub.AssessPayments,
+            lambda items: risk.AssessPaymentsRequest(payments=items),
+            lambda answer: answer.assessments,
+        )
+        self._charge = self._batched(
+            psp_stub.ExecuteCharges,
+            lambda items: psp.ExecuteChargesRequest(charges=items),
+            lambda answer: answer.results,
+            in_flight_max=_PSP_IN_FLIGHT_MAX,
+        )
+        self._refund = self._batched(
+            psp_stub.ExecuteRefunds,
+            lambda items: psp.ExecuteRefundsRequest(refunds=items),
+            lambda answer: answer.results,
+            in_flight_max=_PSP_IN_FLIGHT_MAX,
+        )
+        self._open_wallet = self._batched(
+            wallet_stub.OpenWallets,
+            lambda items: wallet.OpenWalletsRequest(wallets=items),
+            lambda answer: answer.results,
+        )
+        self._operate = self._batched(
+            wallet_stub.ApplyOperations,
+            lambda items: wallet.ApplyOperationsRequest(operations=items),
+            lambda answer: answer.results,
+        )
+        self._take_back = self._batched(
+            wallet_stub.ReverseOperations,
+            lambda items: wallet.ReverseOperationsRequest(operation_ids=items),
+            lambda answer: answer.results,
+        )
+        self._open_account = self._batched(
+            ledger_stub.OpenAccounts,
+            lambda items: ledger.OpenAccountsRequest(accounts=items),
+            lambda answer: answer.results,
+        )
+        self._post = self._batched(
+            ledger_stub.PostTransactions,
+            lambda items: ledger.PostTransactionsRequest(postings=items),
+            lambda answer: answer.results,
+        )
+
+    async def perform(self, command: Command) -> Outcome:
+        """See `ports.Services.perform`."""
+        try:
+            return await self._dispatch(command)
+        except InvalidRequest as error:
+            return Stuck(f"INVALID_REQUEST: {error.message}")
+        except PaymeshError as error:
+            return Again(f"{type(command).__name__}: {error.reason}")
+
+    async def _dispatch(self, command: Command) -> Outcome:
+        match command:
+            case AssessPayment():
+                return await self._assess_payment(command.payment)
+            case ExecuteCharge():
+                return messages.charge_outcome(await self._charge(messages.charge(command)))
+            case RefundCharge():
+                return messages.refund_outcome(await self._refund(messages.refund(command)))
+            case CreditWallets():
+                return await self._apply(messages.credits(command))
+            case SettleCredits():
+                return await self._apply(messages.settlements(command))
+            case ReverseCredits():
+                return await self._all(map(self._take_back, command.operation_ids))
+            case PostCapture():
+                return await self._post_capture(command)
+            case ReversePosting():
+                request = messages.reversal(command)
+                return messages.item_outcome(await call(self._reverse, request, self._timeout_s))
+
+    async def _assess_payment(self, payment: Payment) -> Outcome:
+        """Ask risk_svc and make sure of the sellers at once; a refusal by risk comes first."""
+        token = (payment.payment_token or "").encode()
+        fingerprint = hmac.new(self._key, token, hashlib.sha256).hexdigest()
+        assessment, sellers = await asyncio.gather(
+            self._assess(messages.facts(payment, fingerprint)), self._make_sure(payment)
+        )
+        assessed = messages.assessment_outcome(assessment)
+        return sellers if isinstance(assessed, Done) and not isinstance(sellers, Done) else assessed
+
+    async def _make_sure(self, payment: Payment) -> Outcome:
+        """Open the sellers' wallets and accounts unless they are known to be open."""
+        sellers = {order.seller_account for order in payment.orders}
+        names = {
+            books.seller_account(payment.client_id, seller, payment.currency): seller
+            for seller in sellers
+        }
+        missing = {name: seller for name, seller in names.items() if name not in self._known}
+        if not missing:
+            return Done()
+        opened = await self._all(
+            [
+                *(self._open_wallet(messages.wallet_of(n, s, payment)) for n, s in missing.items()),
+                *(self._open_account(messages.payable(n, payment.currency)) for n in missing),
+            ]
+        )
+        if isinstance(opened, Done):
+            self._remember(missing)
+        return opened
+
+    async def _post_capture(self, command: PostCapture) -> Outcome:
+        clearing = books.clearing_account(command.psp, command.amount.currency)
+        if clearing not in self._known:
+            account = messages.clearing(clearing, command.amount.currency)
+            opened = messages.item_outcome(await self._open_account(account))
+            if not isinstance(opened, Done):
+                return opened
+            self._remember([clearing])
+        return messages.posting_outcome(await self._post(messages.capture(command, clearing)))
+
+    async def _apply(self, operations: Sequence[wallet.NewOperation]) -> Outcome:
+        return await self._all(map(self._operate, operations))
+
+    async def _all(self, calls: Any) -> Outcome:
+        """Await item calls; the first refusal counts, and forgets what was thought to be open."""
+        answers = await asyncio.gather(*calls)
+        outcomes = [messages.item_outcome(answer) for answer in answers]
+        refused = next((o for o in outcomes if isinstance(o, Refused)), None)
+        if refused is not None:
+            self._known.clear()
+        return refused or Done()
+
+    def _remember(self, names: Any) -> None:
+        if len(self._known) > _KNOWN_ACCOUNTS_MAX:
+            self._known.clear()
+        self._known.update(names)
+
+    def _batched(
+        self,
+        method: Callable[..., Any],
+        request: Callable[[Sequence[Any]], Any],
+        answers: Callable[[Any], Sequence[Any]],
+        in_flight_max: int = 2,
+    ) -> Callable[[Any], Awaitable[Any]]:
+        """Make a single-item call out of a batch RPC; a batch that is malformed is bisected."""
+
+        async def run(items: Sequence[Any]) -> Sequence[Any]:
+            return answers(await call(method, request(items), self._timeout_s))
+
+        coalescer: Coalescer[Any, Any] = Coalescer(
+            run, in_flight_max=in_flight_max, bisect_on=(InvalidRequest,)
+        )
+        return coalescer.submit

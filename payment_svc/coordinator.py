@@ -1,0 +1,136 @@
+"""The coordinator: claims due sagas and walks each one until it parks. It alone awaits; the engine
+decides.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from chassis.clock import Clock
+from chassis.faults import FaultPoints
+from chassis.telemetry import SAGA_STEPS, logger
+from payment_svc.ports import LostLease, SagaStore, Services
+from payment_svc.sagas import engine
+from payment_svc.sagas.catalogue import SAGAS
+from payment_svc.sagas.engine import Journey, Move
+from payment_svc.sagas.outcomes import Done
+from payment_svc.sagas.policy import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a coordinator takes on: sagas at once, and how long one stays its own unseen."""
+
+    in_flight_max: int
+    lease: timedelta
+
+
+class Coordinator:
+    """Moves sagas.
+
+    Args:
+        moved: told of every move that was written; it wakes those who wait for a payment.
+    """
+
+    def __init__(
+        self,
+        store: SagaStore,
+        services: Services,
+        *,
+        clock: Clock,
+        limits: Limits,
+        policy: RetryPolicy,
+        faults: FaultPoints,
+        moved: Callable[[Move], None],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._services = services
+        self._clock = clock
+        self._limits = limits
+        self._policy = policy
+        self._faults = faults
+        self._moved = moved
+        self._chance = chance
+        self._walks: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Event()
+        self._log = logger()
+
+    async def claim_and_walk(self) -> bool:
+        """Claim as many due sagas as there is room for and start their walks.
+
+        Answers True when there may be more at once.
+        """
+        room = self._limits.in_flight_max - len(self._walks)
+        if room <= 0:
+            self._room.clear()
+            await self._room.wait()
+            return True
+        journeys = await self._store.claim(room, self._limits.lease)
+        for journey in journeys:
+            walk = asyncio.create_task(self._walk(journey))
+            self._walks.add(walk)
+            walk.add_done_callback(self._ended)
+        return len(journeys) == room
+
+    async def finish(self) -> None:
+        """Wait for the walks under way."""
+        if self._walks:
+            await asyncio.wait(self._walks)
+
+    def _ended(self, walk: "asyncio.Task[None]") -> None:
+        self._walks.discard(walk)
+        self._room.set()
+
+    async def _walk(self, journey: Journey) -> None:
+        """Walk until the saga parks, ends or is lost; the lease brings back what fails here."""
+        progress = journey.progress
+        try:
+            while journey.progress.is_runnable:
+                journey = await self._step(journey)
+        except LostLease:
+            self._log.warning("lease_lost", saga_id=progress.saga_id, step=progress.step)
+        except Exception as error:  # noqa: BLE001 - one saga must not stop the others
+            self._log.error("walk_failed", saga_id=progress.saga_id, error=repr(error))
+
+    async def _step(self, journey: Journey) -> Journey:
+        progress = journey.progress
+        saga = SAGAS[progress.kind]
+        started_at = self._clock()
+        command = engine.command(saga, journey)
+        point = f"{progress.kind}.{progress.step}"
+        await self._faults.reach(f"{point}.before")
+        outcome = Done() if command is None else await self._services.perform(command)
+        await self._faults.reach(f"{point}.after")
+        move = engine.advance(
+            saga,
+            journey,
+            outcome,
+            started_at=started_at,
+            now=self._clock(),
+            chance=self._chance(),
+            policy=self._policy,
+        )
+        await self._store.record(move)
+        await self._faults.reach(f"{point}.recorded")
+        self._tell(move)
+        return move.after
+
+    def _tell(self, move: Move) -> None:
+        kind = move.after.progress.kind
+        for entry in move.entries:
+            SAGA_STEPS.labels(kind, entry.step, entry.outcome).inc()
+        last = move.entries[-1]
+        if last.outcome != "done":
+            self._log.info(
+                "saga_step",
+                saga_id=move.after.progress.saga_id,
+                payment_id=move.after.payment.payment_id,
+                step=last.step,
+                outcome=last.outcome,
+                reason=last.detail,
+                queue=move.after.progress.queue.value,
+            )
+        self._moved(move)

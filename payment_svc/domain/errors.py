@@ -1,0 +1,40 @@
+"""Why payment_svc does not answer a question: a catalogue, one class per reason."""
+
+from collections.abc import Sequence
+
+from chassis.errors import AlreadyExists, NotFound
+
+
+class IdempotencyKeyReused(AlreadyExists):
+    """The key was used with another request."""
+
+    reason = "IDEMPOTENCY_KEY_REUSED"
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        named = ", ".join(fields)
+        super().__init__(
+            f"The Idempotency-Key was used with another request; these fields differ: {named}.",
+            fields=named,
+        )
+
+
+class PaymentOrderIdInUse(AlreadyExists):
+    """An order of this client that has not failed has the id already."""
+
+    reason = "PAYMENT_ORDER_ID_IN_USE"
+
+    def __init__(self, payment_order_ids: Sequence[str]) -> None:
+        named = ", ".join(payment_order_ids)
+        super().__init__(
+            f"payment_order_id is in use: {named}. A failed or cancelled order frees its id.",
+            paymentOrderIds=named,
+        )
+
+
+class PaymentNotFound(NotFound):
+    """There is no such payment, or it is another client's."""
+
+    reason = "PAYMENT_NOT_FOUND"
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(f"There is no payment {payment_id}.", paymentId=payment_id)

@@ -1,0 +1,54 @@
+"""The loops of payment_svc: the saga worker, which is the sweeper too, and the event relay."""
+
+import asyncio
+
+from chassis.outbox import Relay
+from chassis.server import Job, repeat
+from chassis.telemetry import SAGA_QUEUE, logger
+from payment_svc.coordinator import Coordinator
+from payment_svc.saga_store import PostgresSagaStore
+
+_RELAY_EVERY_S = 1.0
+_COUNT_EVERY_S = 5.0
+_QUEUES = ("PAYMENT", "RETRY", "WAITING", "DEAD_LETTER")
+
+
+def saga_worker(
+    store: PostgresSagaStore, coordinator: Coordinator, wake: asyncio.Event, poll_s: float
+) -> Job:
+    """Walk due sagas: at once when woken, else every `poll_s`. What is due is never forgotten."""
+
+    async def job(stopping: asyncio.Event) -> None:
+        released = await store.release_own()
+        logger().info("worker_started", count=released)
+        await repeat("sagas", coordinator.claim_and_walk, stopping, pause_s=poll_s, wake=wake)
+        await coordinator.finish()
+
+    return job
+
+
+def event_relay(relay: Relay, wake: asyncio.Event) -> Job:
+    """Publish events: at once when woken, else every second."""
+
+    async def work() -> bool:
+        return await relay.publish() > 0
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("events", work, stopping, pause_s=_RELAY_EVERY_S, wake=wake)
+
+    return job
+
+
+def queue_gauges(store: PostgresSagaStore) -> Job:
+    """Tell Prometheus how deep the queues are."""
+
+    async def work() -> bool:
+        depths = await store.depths()
+        for queue in _QUEUES:
+            SAGA_QUEUE.labels(queue).set(depths.get(queue, 0))
+        return False
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("gauges", work, stopping, pause_s=_COUNT_EVERY_S)
+
+    return job

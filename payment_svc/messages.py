@@ -1,0 +1,209 @@
+"""Commands as the other services' messages, and their answers as outcomes. Pure."""
+
+from collections.abc import Callable
+from typing import Any
+
+from paymesh.ledger.v1 import ledger_pb2
+from paymesh.ledger.v1 import ledger_service_pb2 as ledger
+from paymesh.psp.v1 import attempt_pb2
+from paymesh.psp.v1 import psp_gateway_service_pb2 as psp
+from paymesh.risk.v1 import risk_service_pb2 as risk
+from paymesh.wallet.v1 import wallet_pb2
+from paymesh.wallet.v1 import wallet_service_pb2 as wallet
+
+from payment_svc.domain.payment import Payment
+from payment_svc.sagas.commands import (
+    CreditWallets,
+    ExecuteCharge,
+    PostCapture,
+    RefundCharge,
+    ReversePosting,
+    SettleCredits,
+    WalletOperation,
+)
+from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Waiting
+
+_Attempt = attempt_pb2.Attempt
+
+
+def facts(payment: Payment, card_fingerprint: str) -> risk.PaymentFacts:
+    """Tell risk_svc what it judges by; never the token."""
+    buyer = payment.buyer
+    return risk.PaymentFacts(
+        payment_id=payment.payment_id,
+        client_id=payment.client_id,
+        buyer_id=buyer.buyer_id,
+        card_fingerprint=card_fingerprint,
+        ip_address=buyer.ip_address,
+        amount=str(payment.amount),
+        currency=payment.currency,
+        seller_accounts=sorted({order.seller_account for order in payment.orders}),
+        country_code=buyer.country_code,
+    )
+
+
+def assessment_outcome(assessment: risk.Assessment) -> Outcome:
+    """Read a decision; anything but APPROVED is a no."""
+    if assessment.decision == risk.Assessment.APPROVED:
+        return Done(detail="approved")
+    rules = ", ".join(hit.rule for hit in assessment.rule_hits)
+    return Refused("RISK_REFUSED", f"Refused by risk rules: {rules}.")
+
+
+def charge(command: ExecuteCharge) -> psp.ChargeCommand:
+    """Write a charge."""
+    return psp.ChargeCommand(
+        attempt_id=command.attempt_id,
+        payment_id=command.payment_id,
+        client_id=command.client_id,
+        amount=str(command.amount),
+        currency=command.amount.currency,
+        payment_token=command.payment_token,
+    )
+
+
+def refund(command: RefundCharge) -> psp.RefundCommand:
+    """Write a refund."""
+    return psp.RefundCommand(
+        attempt_id=command.attempt_id,
+        charge_attempt_id=command.charge_attempt_id,
+        amount=str(command.amount),
+        currency=command.amount.currency,
+    )
+
+
+def charge_outcome(result: psp.AttemptResult) -> Outcome:
+    """Read what came of a charge; a value we do not know is unknown, never yes or no."""
+    if result.WhichOneof("result") == "refusal":
+        return Refused(result.refusal.reason, result.refusal.message)
+    attempt = result.attempt
+    reading = _ATTEMPT_OUTCOMES.get(attempt.outcome, _unknown)
+    return reading(attempt)
+
+
+def refund_outcome(result: psp.AttemptResult) -> Outcome:
+    """Read what came of a refund; its facts must not overwrite those of the charge."""
+    outcome = charge_outcome(result)
+    if isinstance(outcome, Done):
+        reference = outcome.facts["psp_reference"]
+        return Done({"psp_refund_reference": reference}, f"refunded as {reference}")
+    return outcome
+
+
+def _succeeded(attempt: attempt_pb2.Attempt) -> Outcome:
+    return Done(
+        {"psp": attempt.psp, "psp_reference": attempt.psp_reference},
+        f"{attempt.psp} {attempt.psp_reference}",
+    )
+
+
+def _declined(attempt: attempt_pb2.Attempt) -> Outcome:
+    return Refused(attempt.reason, attempt.message, attempt.psp_code)
+
+
+def _action_required(attempt: attempt_pb2.Attempt) -> Outcome:
+    return Waiting("ACTION_REQUIRED", redirect_url=attempt.redirect_url)
+
+
+def _pending(_: attempt_pb2.Attempt) -> Outcome:
+    return Waiting("PSP_PENDING")
+
+
+def _transient(attempt: attempt_pb2.Attempt) -> Outcome:
+    return Again(attempt.reason or "PSP_TRANSIENT", from_psp=True)
+
+
+def _unknown(attempt: attempt_pb2.Attempt) -> Outcome:
+    return Waiting(attempt.reason or "OUTCOME_UNKNOWN", unknown=True)
+
+
+_ATTEMPT_OUTCOMES: dict[int, Callable[[attempt_pb2.Attempt], Outcome]] = {
+    _Attempt.SUCCEEDED: _succeeded,
+    _Attempt.DECLINED: _declined,
+    _Attempt.ACTION_REQUIRED: _action_required,
+    _Attempt.PENDING: _pending,
+    _Attempt.TRANSIENT: _transient,
+    _Attempt.UNKNOWN: _unknown,
+}
+
+
+def wallet_of(name: str, seller: str, payment: Payment) -> wallet.NewWallet:
+    """Write a seller's wallet to be opened."""
+    return wallet.NewWallet(
+        wallet_id=name, client_id=payment.client_id, owner=seller, currency=payment.currency
+    )
+
+
+def payable(name: str, currency: str) -> ledger.NewAccount:
+    """Write the account of what we owe a seller."""
+    return ledger.NewAccount(account_id=name, type=ledger_pb2.Account.LIABILITY, currency=currency)
+
+
+def clearing(name: str, currency: str) -> ledger.NewAccount:
+    """Write the account of what a PSP holds for us."""
+    return ledger.NewAccount(account_id=name, type=ledger_pb2.Account.ASSET, currency=currency)
+
+
+def credits(command: CreditWallets) -> list[wallet.NewOperation]:
+    """Write the sellers' credits."""
+    kind = wallet_pb2.Operation.CREDIT
+    return [_operation(op, kind, command.payment_id) for op in command.operations]
+
+
+def settlements(command: SettleCredits) -> list[wallet.NewOperation]:
+    """Write what makes the credits available."""
+    kind = wallet_pb2.Operation.SETTLE
+    return [_operation(op, kind, command.payment_id) for op in command.operations]
+
+
+def _operation(
+    operation: WalletOperation, kind: wallet_pb2.Operation.Kind.ValueType, payment_id: str
+) -> wallet.NewOperation:
+    return wallet.NewOperation(
+        operation_id=operation.operation_id,
+        wallet_id=operation.wallet_id,
+        kind=kind,
+        amount=str(operation.amount),
+        currency=operation.amount.currency,
+        subject_id=payment_id,
+    )
+
+
+def capture(command: PostCapture, clearing_account: str) -> ledger.Posting:
+    """Write the booking of a charge: debit the PSP's clearing account, credit the sellers."""
+    debit = _entry(clearing_account, ledger_pb2.SIDE_DEBIT, command.amount)
+    credit = [_entry(name, ledger_pb2.SIDE_CREDIT, amount) for name, amount in command.credits]
+    return ledger.Posting(
+        reference=command.reference,
+        entries=[debit, *credit],
+        description=f"charged by {command.psp}",
+        subject_id=command.payment_id,
+    )
+
+
+def _entry(account: str, side: ledger_pb2.Side.ValueType, amount: Any) -> ledger_pb2.NewEntry:
+    return ledger_pb2.NewEntry(
+        account_id=account, side=side, amount=str(amount), currency=amount.currency
+    )
+
+
+def reversal(command: ReversePosting) -> ledger.ReverseTransactionRequest:
+    """Write a reversal."""
+    return ledger.ReverseTransactionRequest(reference=command.reference, reason=command.reason)
+
+
+def posting_outcome(result: ledger.PostingResult) -> Outcome:
+    """Read what came of a booking."""
+    outcome = item_outcome(result)
+    if isinstance(outcome, Done):
+        return Done(
+            {"transaction_id": result.transaction.transaction_id}, result.transaction.transaction_id
+        )
+    return outcome
+
+
+def item_outcome(result: Any) -> Outcome:
+    """Read an item's answer: a refusal is a no, anything else is done."""
+    if result.WhichOneof("outcome") == "refusal":
+        return Refused(result.refusal.reason, result.refusal.message)
+    return Done()

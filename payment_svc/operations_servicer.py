@@ -1,0 +1,71 @@
+"""gRPC ↔ use cases: what operators ask."""
+
+import base64
+import binascii
+import json
+from datetime import datetime
+from typing import Any
+
+from paymesh.payment.v1 import operations_service_pb2 as operations
+from paymesh.payment.v1.operations_service_pb2_grpc import OperationsServiceServicer
+
+from chassis.errors import InvalidRequest
+from payment_svc import presenter
+from payment_svc.ports import PaymentStore, SagaStore, SagaView
+from payment_svc.sagas.engine import Queue
+from payment_svc.use_cases.explain_payment import explain_payment
+
+_PAGE_DEFAULT = 50
+_PAGE_MAX = 500
+
+
+class PaymentOperationsService(OperationsServiceServicer):
+    """Serves `paymesh.payment.v1.OperationsService`."""
+
+    def __init__(self, payments: PaymentStore, sagas: SagaStore) -> None:
+        self._payments = payments
+        self._sagas = sagas
+
+    async def ExplainPayment(
+        self, request: operations.ExplainPaymentRequest, _: Any
+    ) -> operations.ExplainPaymentResponse:
+        """Tell a payment's story; see the proto."""
+        story = await explain_payment(
+            request.payment_id, payments=self._payments, sagas=self._sagas
+        )
+        return operations.ExplainPaymentResponse(
+            payment=presenter.payment(story.payment),
+            client_id=story.payment.client_id,
+            sagas=[presenter.saga(view) for view in story.sagas],
+            status_changes=[presenter.status_change(change) for change in story.changes],
+        )
+
+    async def ListSagas(
+        self, request: operations.ListSagasRequest, _: Any
+    ) -> operations.ListSagasResponse:
+        """List a queue; see the proto."""
+        queue = next(q for q, value in presenter.QUEUES.items() if value == request.queue)
+        limit = min(request.page_size or _PAGE_DEFAULT, _PAGE_MAX)
+        after = _read_token(request.page_token, queue) if request.page_token else None
+        views = await self._sagas.list_queue(queue, limit, after)
+        return operations.ListSagasResponse(
+            sagas=[presenter.saga(view) for view in views],
+            next_page_token=_write_token(views[-1], queue) if len(views) == limit else "",
+        )
+
+
+def _write_token(view: SagaView, queue: Queue) -> str:
+    place = view.due_at or view.progress.created_at
+    text = json.dumps([queue.value, place.isoformat(), view.progress.saga_id])
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _read_token(token: str, queue: Queue) -> tuple[datetime, str]:
+    try:
+        named, place, saga_id = json.loads(base64.urlsafe_b64decode(token.encode()))
+        moment = datetime.fromisoformat(place)
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise InvalidRequest.field("page_token", "is not one of ours") from error
+    if named != queue.value or moment.tzinfo is None or not isinstance(saga_id, str):
+        raise InvalidRequest.field("page_token", "belongs to another list")
+    return moment, saga_id

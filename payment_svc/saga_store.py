@@ -1,0 +1,273 @@
+"""Sagas in PostgreSQL: the table is the queue. Claims and records are batched, every write is
+fenced.
+
+`due_at` says when a saga is looked at: while it is held, when the lease ends. All times that decide
+who may work are the database's.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+
+from chassis import outbox
+from chassis.clock import Clock
+from chassis.coalescer import Coalescer
+from chassis.database import Database, Transaction, columns
+from payment_svc import rows
+from payment_svc.domain.payment import NewId, Payment
+from payment_svc.events import status_event
+from payment_svc.ports import LostLease, SagaView, StatusChange
+from payment_svc.sagas import engine
+from payment_svc.sagas.catalogue import SAGAS
+from payment_svc.sagas.engine import Entry, Journey, Move, Queue
+from payment_svc.store import ADD_HISTORY, ADD_SAGAS, load_payments
+
+_CLAIM = f"""
+UPDATE sagas SET lease_owner = %(owner)s, epoch = epoch + 1, due_at = now() + %(lease)s,
+    queue = 'PAYMENT'
+WHERE saga_id IN (
+    SELECT saga_id FROM sagas
+    WHERE queue IN ('PAYMENT', 'RETRY', 'WAITING') AND due_at <= now()
+    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+RETURNING {rows.SAGA_COLUMNS}
+"""
+_RELEASE_OWN = """
+UPDATE sagas SET due_at = now()
+WHERE lease_owner = %s AND queue IN ('PAYMENT', 'RETRY', 'WAITING')
+"""
+_UPDATE_SAGAS = """
+UPDATE sagas AS s SET queue = u.queue, step = u.step, turned_round = u.turned_round,
+    tries = u.tries, reason = u.reason, memory = u.memory, journal_length = u.journal_length,
+    lease_owner = u.lease_owner, due_at = now() + u.due_after, step_since = u.step_since
+FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::bool[], %s::int[], %s::text[],
+    %s::jsonb[], %s::int[], %s::text[], %s::interval[], %s::timestamptz[])
+    AS u (saga_id, epoch, queue, step, turned_round, tries, reason, memory, journal_length,
+    lease_owner, due_after, step_since)
+WHERE s.saga_id = u.saga_id AND s.epoch = u.epoch
+RETURNING s.saga_id
+"""
+_ADD_STEPS = """
+INSERT INTO saga_steps (saga_id, sequence, step, action, outcome, detail, definition_version,
+    started_at, finished_at)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::int[], %s::timestamptz[], %s::timestamptz[])
+"""
+_UPDATE_PAYMENTS = """
+UPDATE payments AS p SET status = u.status, version = u.version, payment_token = u.payment_token,
+    failure_reason = u.failure_reason, failure_message = u.failure_message,
+    failure_psp_code = u.failure_psp_code, redirect_url = u.redirect_url,
+    executed_at = u.executed_at
+FROM unnest(%s::text[], %s::int[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
+    %s::text[], %s::text[], %s::timestamptz[])
+    AS u (payment_id, version_before, status, version, payment_token, failure_reason,
+    failure_message, failure_psp_code, redirect_url, executed_at)
+WHERE p.payment_id = u.payment_id AND p.version = u.version_before
+"""
+_UPDATE_ORDERS = """
+UPDATE orders AS o SET status = u.status
+FROM unnest(%s::text[], %s::text[]) AS u (order_id, status) WHERE o.order_id = u.order_id
+"""
+_EXPLAIN_SAGAS = f"""
+SELECT {rows.SAGA_COLUMNS}, due_at FROM sagas WHERE payment_id = %s ORDER BY created_at, saga_id
+"""
+_EXPLAIN_STEPS = """
+SELECT saga_id, sequence, step, action, outcome, detail, definition_version, started_at,
+    finished_at
+FROM saga_steps WHERE saga_id = ANY(%s) ORDER BY saga_id, sequence
+"""
+_EXPLAIN_HISTORY = """
+SELECT subject_id, from_status, to_status, reason, changed_at
+FROM status_history WHERE payment_id = %s ORDER BY change_id
+"""
+_LIST_QUEUE = f"""
+SELECT {rows.SAGA_COLUMNS}, due_at, coalesce(due_at, created_at) AS place
+FROM sagas WHERE queue = %(queue)s
+    AND (coalesce(due_at, created_at), saga_id) > (%(at)s, %(saga_id)s)
+ORDER BY coalesce(due_at, created_at), saga_id LIMIT %(limit)s
+"""
+_COUNT_QUEUES = """
+SELECT queue, count(*) AS depth FROM sagas WHERE queue IN ('PAYMENT', 'RETRY', 'WAITING')
+GROUP BY queue
+UNION ALL
+SELECT 'DEAD_LETTER', count(*) FROM sagas WHERE queue = 'DEAD_LETTER'
+"""
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class PostgresSagaStore:
+    """`ports.SagaStore` on PostgreSQL.
+
+    Args:
+        owner: this instance's name; stable over restarts, unique among instances.
+        lease: how long a saga stays ours without a sign of life.
+    """
+
+    def __init__(
+        self, database: Database, *, owner: str, lease: timedelta, new_id: NewId, clock: Clock
+    ) -> None:
+        self._database = database
+        self._owner = owner
+        self._lease = lease
+        self._new_id = new_id
+        self._clock = clock
+        self._recording: Coalescer[Move, bool] = Coalescer(
+            self._record_all, bisect_on=(psycopg.Error,)
+        )
+
+    async def claim(self, limit: int, lease: timedelta) -> Sequence[Journey]:
+        """See `ports.SagaStore.claim`."""
+        parameters = {"owner": self._owner, "lease": lease, "limit": limit}
+
+        async def work(tx: Transaction) -> list[Journey]:
+            claimed = await tx.all(_CLAIM, parameters)
+            if not claimed:
+                return []
+            payments = await load_payments(tx, [row["payment_id"] for row in claimed])
+            found = [Journey(rows.to_progress(r), payments[r["payment_id"]]) for r in claimed]
+            journeys = [engine.take_up(SAGAS[j.progress.kind], j) for j in found]
+            now = self._clock()
+            pairs = list(zip(found, journeys, strict=True))
+            await _write_payments(tx, [(a.payment, b.payment) for a, b in pairs], now)
+            return journeys
+
+        return await self._database.run(work)
+
+    async def record(self, move: Move) -> None:
+        """See `ports.SagaStore.record`."""
+        if not await self._recording.submit(move):
+            raise LostLease(move.after.progress.saga_id)
+
+    async def release_own(self) -> int:
+        """See `ports.SagaStore.release_own`."""
+        return await self._database.run(lambda tx: tx.execute(_RELEASE_OWN, [self._owner]))
+
+    async def depths(self) -> dict[str, int]:
+        """Count the sagas of each queue, DONE apart."""
+        found = await self._database.run(lambda tx: tx.all(_COUNT_QUEUES))
+        return {row["queue"]: row["depth"] for row in found}
+
+    async def explain(self, payment_id: str) -> tuple[Sequence[SagaView], Sequence[StatusChange]]:
+        """See `ports.SagaStore.explain`."""
+
+        async def work(tx: Transaction) -> tuple[list[SagaView], list[StatusChange]]:
+            sagas = await tx.all(_EXPLAIN_SAGAS, [payment_id])
+            steps = await tx.all(_EXPLAIN_STEPS, [[row["saga_id"] for row in sagas]])
+            history = await tx.all(_EXPLAIN_HISTORY, [payment_id])
+            return [_view(saga, steps) for saga in sagas], [StatusChange(**r) for r in history]
+
+        return await self._database.run(work)
+
+    async def list_queue(
+        self, queue: Queue, limit: int, after: tuple[datetime, str] | None
+    ) -> Sequence[SagaView]:
+        """See `ports.SagaStore.list_queue`."""
+        at, saga_id = after or (_BEGINNING, "")
+        parameters = {"queue": queue.value, "at": at, "saga_id": saga_id, "limit": limit}
+        found = await self._database.run(lambda tx: tx.all(_LIST_QUEUE, parameters))
+        return [_view(row, ()) for row in found]
+
+    async def _record_all(self, moves: Sequence[Move]) -> Sequence[bool]:
+        async def work(tx: Transaction) -> list[bool]:
+            table = columns([self._saga_change(move) for move in moves], 12)
+            ours = {row["saga_id"] for row in await tx.all(_UPDATE_SAGAS, table)}
+            kept = [move for move in moves if move.after.progress.saga_id in ours]
+            await self._write(tx, kept)
+            return [move.after.progress.saga_id in ours for move in moves]
+
+        return await self._database.run(work)
+
+    def _saga_change(self, move: Move) -> tuple[object, ...]:
+        after = move.after.progress
+        held = after.is_runnable
+        due_after = {Queue.PAYMENT: self._lease, Queue.DONE: None, Queue.DEAD_LETTER: None}
+        row = rows.saga_row(after, self._owner if held else None)
+        _, _, _, _, queue, step, turned, tries, reason, memory, length, epoch, owner, since, _ = row
+        pause = due_after.get(after.queue, after.due_after)
+        return (
+            after.saga_id, epoch, queue, step, turned, tries, reason, memory, length, owner, pause,
+            since,
+        )  # fmt: skip
+
+    async def _write(self, tx: Transaction, moves: Sequence[Move]) -> None:
+        if not moves:
+            return
+        steps = [_step(move.after.progress.saga_id, e) for move in moves for e in move.entries]
+        await tx.execute(_ADD_STEPS, columns(steps, 9))
+        now = self._clock()
+        await _write_payments(tx, [(m.before.payment, m.after.payment) for m in moves], now)
+        follow_ups = [
+            engine.begin(SAGAS[move.follow_up], self._new_id("sga"), move.after.payment, now)
+            for move in moves
+            if move.follow_up is not None
+        ]
+        if follow_ups:
+            table = columns([rows.saga_row(saga, None) for saga in follow_ups], 15)
+            await tx.execute(ADD_SAGAS, table)
+
+
+async def _write_payments(
+    tx: Transaction, pairs: Sequence[tuple[Payment, Payment]], now: datetime
+) -> None:
+    """Write what changed of payments and orders, its history and its events."""
+    changed = [(a, b) for a, b in pairs if a != b]
+    if not changed:
+        return
+    table = columns([_payment_change(a, b) for a, b in changed], 10)
+    touched = await tx.execute(_UPDATE_PAYMENTS, table)
+    if touched != len(changed):
+        raise AssertionError("a payment was changed by somebody who did not hold its saga")
+    orders = [
+        (a, b)
+        for before, after in changed
+        for a, b in zip(before.orders, after.orders, strict=True)
+        if a.status != b.status
+    ]
+    if orders:
+        table = columns([(after.order_id, after.status.value) for _, after in orders], 2)
+        await tx.execute(_UPDATE_ORDERS, table)
+    history = [change for a, b in changed for change in _history(a, b, now)]
+    if history:
+        await tx.execute(ADD_HISTORY, columns(history, 6))
+    await outbox.record(tx, [status_event(b) for a, b in changed if a.version != b.version])
+
+
+def _payment_change(before: Payment, after: Payment) -> tuple[object, ...]:
+    failure = after.failure
+    told = (failure.reason, failure.message, failure.psp_code) if failure else (None, None, None)
+    return (
+        after.payment_id, before.version, after.status.value, after.version, after.payment_token,
+        *told, after.redirect_url, after.executed_at,
+    )  # fmt: skip
+
+
+def _history(before: Payment, after: Payment, now: datetime) -> list[tuple[object, ...]]:
+    reason = after.failure.reason if after.failure else ""
+    subjects = [(before.payment_id, before.status, after.status)]
+    subjects += [
+        (a.order_id, a.status, b.status)  # type: ignore[misc]
+        for a, b in zip(before.orders, after.orders, strict=True)
+    ]
+    return [
+        (after.payment_id, subject, old.value, new.value, reason, now)
+        for subject, old, new in subjects
+        if old != new
+    ]
+
+
+def _step(saga_id: str, entry: Entry) -> tuple[object, ...]:
+    return (
+        saga_id, entry.sequence, entry.step, entry.action, entry.outcome, entry.detail,
+        entry.definition_version, entry.started_at, entry.finished_at,
+    )  # fmt: skip
+
+
+def _view(row: rows.Row, steps: Sequence[rows.Row]) -> SagaView:
+    names = Entry.__dataclass_fields__
+    entries = tuple(
+        Entry(**{name: step[name] for name in names})
+        for step in steps
+        if step["saga_id"] == row["saga_id"]
+    )
+    return SagaView(rows.to_progress(row), row["due_at"], entries)

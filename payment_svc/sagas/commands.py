@@ -1,0 +1,98 @@
+"""What a step asks of the outside. Plain values: the coordinator has them performed, tests read
+them.
+"""
+
+from dataclasses import dataclass
+
+from chassis.money import Money
+from payment_svc.domain.payment import Payment
+
+
+@dataclass(frozen=True, slots=True)
+class AssessPayment:
+    """Ask risk_svc whether the payment may go ahead, and make sure of its sellers' accounts."""
+
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteCharge:
+    """Charge the buyer at a PSP; the same attempt id never charges twice."""
+
+    attempt_id: str
+    payment_id: str
+    client_id: str
+    amount: Money
+    payment_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundCharge:
+    """Give a charge back whole."""
+
+    attempt_id: str
+    charge_attempt_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class WalletOperation:
+    """One change of one wallet; happens once per `operation_id`."""
+
+    operation_id: str
+    wallet_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class CreditWallets:
+    """Credit sellers, pending."""
+
+    payment_id: str
+    operations: tuple[WalletOperation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SettleCredits:
+    """Make pending credits available."""
+
+    payment_id: str
+    operations: tuple[WalletOperation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseCredits:
+    """Take credits back, also those that have not arrived yet."""
+
+    operation_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostCapture:
+    """Book a charge: the PSP's clearing account owes us, we owe the sellers."""
+
+    reference: str
+    payment_id: str
+    psp: str
+    amount: Money
+    credits: tuple[tuple[str, Money], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReversePosting:
+    """Reverse a ledger transaction, also one that has not arrived yet."""
+
+    reference: str
+    reason: str
+
+
+Command = (
+    AssessPayment
+    | ExecuteCharge
+    | RefundCharge
+    | CreditWallets
+    | SettleCredits
+    | ReverseCredits
+    | PostCapture
+    | ReversePosting
+)

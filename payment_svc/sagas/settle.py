@@ -1,0 +1,22 @@
+"""Settle: what a completed payment credited becomes available to its sellers."""
+
+from payment_svc.domain import books
+from payment_svc.sagas.commands import SettleCredits, WalletOperation
+from payment_svc.sagas.engine import Journey, Saga, Step
+
+
+def settle_credits(journey: Journey) -> SettleCredits:
+    """Move each seller's credit from pending to available."""
+    payment = journey.payment
+    operations = tuple(
+        WalletOperation(
+            books.settle_operation(order),
+            books.seller_account(payment.client_id, order.seller_account, payment.currency),
+            order.amount,
+        )
+        for order in payment.orders
+    )
+    return SettleCredits(payment.payment_id, operations)
+
+
+SETTLE = Saga(kind="settle", version=1, steps=(Step("settle", do=settle_credits),))

@@ -1,0 +1,59 @@
+"""Every knob of payment_svc, with its unit and default; the README lists them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from chassis.settings import Environment, ServerSettings, SettingsError
+from payment_svc.coordinator import Limits
+from payment_svc.sagas.policy import RetryPolicy
+
+_DEVELOPMENT_KEY = "development-only"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSettings:
+    """What payment_svc is told."""
+
+    database_url: str
+    database_connections: int
+    redis_url: str
+    risk_target: str
+    psp_target: str
+    wallet_target: str
+    ledger_target: str
+    fingerprint_key: bytes  # hashes request fields and card tokens; secret
+    limits: Limits
+    policy: RetryPolicy
+    poll_s: float  # how often the queue is looked at when nobody wakes the worker
+    rpc_timeout_s: float  # for one call to another service
+
+    @classmethod
+    def read(cls, environment: Environment, server: ServerSettings) -> "PaymentSettings":
+        """Read the environment.
+
+        Raises:
+            SettingsError: a setting is missing or malformed.
+        """
+        key = environment.text("IDEMPOTENCY_FINGERPRINT_KEY", _DEVELOPMENT_KEY)
+        if server.is_production and key == _DEVELOPMENT_KEY:
+            raise SettingsError("IDEMPOTENCY_FINGERPRINT_KEY must be set in production")
+        return cls(
+            database_url=environment.text("PAYMENT_DATABASE_URL"),
+            database_connections=environment.integer("PAYMENT_DATABASE_CONNECTIONS", 8),
+            redis_url=environment.text("REDIS_URL"),
+            risk_target=environment.text("RISK_TARGET"),
+            psp_target=environment.text("PSP_TARGET"),
+            wallet_target=environment.text("WALLET_TARGET"),
+            ledger_target=environment.text("LEDGER_TARGET"),
+            fingerprint_key=key.encode(),
+            limits=Limits(
+                in_flight_max=environment.integer("SAGAS_IN_FLIGHT_MAX", 512),
+                lease=timedelta(seconds=environment.number("SAGA_LEASE_S", 30.0)),
+            ),
+            policy=RetryPolicy(
+                psp_tries_max=environment.integer("PSP_TRIES_MAX", 3),
+                budget=timedelta(seconds=environment.number("FORWARD_RETRY_BUDGET_S", 3600.0)),
+            ),
+            poll_s=environment.number("SAGA_POLL_S", 0.5),
+            rpc_timeout_s=environment.number("RPC_TIMEOUT_S", 10.0),
+        )

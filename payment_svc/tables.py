@@ -1,0 +1,160 @@
+"""The schema of the payment database. The migrations make it; a test holds the two together."""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+METADATA = MetaData()
+_NOW = text("now()")
+
+
+def _at(name: str, *, nullable: bool = False) -> Column[datetime]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+PAYMENTS = Table(
+    "payments",
+    METADATA,
+    Column("payment_id", Text, primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("checkout_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("buyer_id", Text, nullable=False),
+    Column("buyer_email", Text),
+    Column("buyer_ip", Text),
+    Column("buyer_country", Text),
+    Column("payment_token", Text),  # dropped once the payment is over
+    Column("failure_reason", Text),
+    Column("failure_message", Text),
+    Column("failure_psp_code", Text),
+    Column("redirect_url", Text),
+    _at("created_at"),
+    _at("executed_at", nullable=True),
+)
+
+ORDERS = Table(
+    "orders",
+    METADATA,
+    Column("order_id", Text, primary_key=True),
+    Column("payment_id", Text, ForeignKey("payments.payment_id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("payment_order_id", Text, nullable=False),
+    Column("seller_account", Text, nullable=False),
+    Column("amount", Numeric(19, 4), nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    CheckConstraint("amount > 0", name="orders_amount_above_zero"),
+    UniqueConstraint("payment_id", "position", name="orders_position"),
+    Index(
+        "orders_payment_order_id_in_use",
+        "client_id",
+        "payment_order_id",
+        unique=True,
+        postgresql_where=text("status NOT IN ('FAILED', 'CANCELLED')"),
+    ),
+)
+
+IDEMPOTENCY_RECORDS = Table(
+    "idempotency_records",
+    METADATA,
+    Column("client_id", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("idempotency_key", Text, nullable=False),
+    Column("fingerprint", JSONB, nullable=False),
+    Column("payment_id", Text, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    _at("created_at"),
+    PrimaryKeyConstraint("client_id", "method", "idempotency_key"),
+)
+
+SAGAS = Table(
+    "sagas",
+    METADATA,
+    Column("saga_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("definition_version", Integer, nullable=False),
+    Column("payment_id", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("turned_round", Boolean, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("memory", JSONB, nullable=False),
+    Column("journal_length", Integer, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("lease_owner", Text),  # who holds it; null when it is parked
+    _at("due_at", nullable=True),  # while held: when the lease ends
+    _at("step_since"),
+    _at("created_at"),
+    Index(
+        "sagas_due",
+        "due_at",
+        "saga_id",
+        postgresql_where=text("queue IN ('PAYMENT', 'RETRY', 'WAITING')"),
+    ),
+    Index("sagas_by_payment", "payment_id"),
+    Index("sagas_dead", "created_at", postgresql_where=text("queue = 'DEAD_LETTER'")),
+)
+
+SAGA_STEPS = Table(
+    "saga_steps",
+    METADATA,
+    Column("saga_id", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("definition_version", Integer, nullable=False),
+    _at("started_at"),
+    _at("finished_at"),
+    PrimaryKeyConstraint("saga_id", "sequence"),
+)
+
+STATUS_HISTORY = Table(
+    "status_history",
+    METADATA,
+    Column("change_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("payment_id", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("from_status", Text, nullable=False),
+    Column("to_status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _at("changed_at"),
+    Index("status_history_by_payment", "payment_id", "change_id"),
+)
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("event_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("object_id", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    _at("published_at", nullable=True),
+    UniqueConstraint("object_id", "sequence"),
+    Index("outbox_unpublished", "event_id", postgresql_where=text("published_at IS NULL")),
+)

@@ -1,0 +1,1 @@
+"""What can be done with payments; a file per RPC, pure."""

