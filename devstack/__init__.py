@@ -1,1 +1,3 @@
-"""The whole mesh on one machine, for development, demonstration and tests. Never imported in production."""
+"""The whole mesh on one machine, for development, demonstration and tests. Never imported in
+production.
+"""

@@ -25,7 +25,9 @@ from ledger_svc.servicer import LedgerServicer
 from ledger_svc.store import LedgerStore
 
 if TYPE_CHECKING:  # the aio stub exists for the type checker alone
-    from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceAsyncStub as LedgerStub
+    from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceAsyncStub
+
+    LedgerStub = LedgerServiceAsyncStub
 else:
     LedgerStub = LedgerServiceStub
 

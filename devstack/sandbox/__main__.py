@@ -1,0 +1,35 @@
+"""`python -m devstack.sandbox`: runs the PSP sandbox."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import uvloop
+
+from devstack.sandbox.app import Options, run
+from devstack.sandbox.record import BrokenRecord
+
+
+def main() -> int:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(prog="python -m devstack.sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=8090, help="0 for a free one (default: 8090)")
+    parser.add_argument("--record", type=Path, required=True, help="the record's file")
+    parser.add_argument("--seed", type=int, default=1, help="of the faults' draws (default: 1)")
+    parser.add_argument(
+        "--key-lifetime-s",
+        type=float,
+        default=86_400.0,
+        help="how long an idempotency key is remembered (default: 24 h)",
+    )
+    given = parser.parse_args()
+    try:
+        uvloop.run(run(Options(given.port, given.record, given.seed, given.key_lifetime_s)))
+    except (BrokenRecord, OSError) as error:
+        print(f"the sandbox cannot run: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Puts the sandbox together and runs it on loopback until it is told to stop."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from devstack.sandbox.control import Control
+from devstack.sandbox.faults import FaultBook
+from devstack.sandbox.record import Record
+from devstack.sandbox.stripe.face import StripeFace
+from devstack.sandbox.stripe.routes import routes as stripe_routes
+from devstack.sandbox.world import Face, World
+
+# Its faults and switches are for whoever reaches it: never beyond this machine.
+_HOST = "127.0.0.1"
+_BACKLOG = 1_024
+_STOP_S = 2.0
+_BODY_MAX = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run.
+
+    Args:
+        port: of TCP; 0 for a free one.
+        record: the record's file; made when it is not there.
+        seed: makes the faults' draws.
+        key_lifetime_s: how long an idempotency key is remembered, by the sandbox's clock.
+    """
+
+    port: int
+    record: Path
+    seed: int = 1
+    key_lifetime_s: float = 86_400.0
+
+
+def build(options: Options) -> tuple[web.Application, World]:
+    """Find the state again from the record and make the web application.
+
+    Raises:
+        BrokenRecord: the record cannot be read.
+        OSError: nor can its file.
+    """
+    record = Record(options.record)
+    world = World(record, FaultBook(options.seed), key_lifetime_s=options.key_lifetime_s)
+    stripe = StripeFace(world)
+    faces: Mapping[str, Face] = {stripe.psp: stripe}
+    for entry, detail in record.open():
+        if entry.psp == "sandbox":
+            world.clock.offset_s = detail["offset_s"]
+        else:
+            faces[entry.psp].restore(entry, detail)
+    app = web.Application(client_max_size=_BODY_MAX)
+    app.add_routes(Control(world, list(faces.values())).routes())
+    app.add_routes(stripe_routes(stripe, world))
+    return app, world
+
+
+async def run(options: Options) -> None:
+    """Serve until SIGTERM or SIGINT; say on standard output, in one JSON line, when it is ready.
+
+    Raises:
+        BrokenRecord: the record cannot be read.
+        OSError: the record or the port cannot be had.
+    """
+    app, world = build(options)
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, world.stopping.set)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_S)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, _HOST, options.port, backlog=_BACKLOG)
+        await site.start()
+        world.base_url = f"http://{_HOST}:{runner.addresses[0][1]}"
+        print(json.dumps({"ready": True, "url": world.base_url}), flush=True)
+        await world.stopping.wait()
+    finally:
+        await runner.cleanup()
+        await world.record.close()

@@ -1,0 +1,174 @@
+"""The JSON that Stripe's callers read, made of the sandbox's objects."""
+
+import hashlib
+import json
+from typing import Any
+
+from devstack.sandbox.stripe.changes import Answer, Page
+from devstack.sandbox.stripe.objects import Charge, Intent, Refund
+from devstack.sandbox.stripe.tokens import behaviour_of
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def encode(answer: Answer, base_url: str, off_by: int = 0) -> bytes:
+    """Write an answer's body.
+
+    Args:
+        answer: what to write.
+        base_url: where the sandbox is reached, for the 3-D Secure page.
+        off_by: minor units added to the amounts, for the fault that lies about them.
+    """
+    body: dict[str, Any] = {}
+    if answer.subject is not None:
+        body = _body(answer.subject, base_url)
+    for name in ("amount", "amount_received"):
+        if off_by and body.get(name):
+            body[name] += off_by
+    if answer.error is None:
+        return _encode(body).encode()
+    error = dict(answer.error)
+    if body:
+        error["payment_intent"] = body
+    return _encode({"error": error}).encode()
+
+
+def client_secret(intent: Intent) -> str:
+    """Derive the secret a browser would hold; always the same for an intent."""
+    return f"{intent.id}_secret_{hashlib.blake2b(intent.id.encode(), digest_size=12).hexdigest()}"
+
+
+def challenge_url(intent: Intent, base_url: str) -> str:
+    """Tell where the buyer authenticates."""
+    return f"{base_url}/stripe/3ds/{intent.id}"
+
+
+def _body(thing: Intent | Charge | Refund | Page, base_url: str) -> dict[str, Any]:
+    if isinstance(thing, Intent):
+        return _intent(thing, base_url)
+    if isinstance(thing, Charge):
+        return _charge(thing)
+    if isinstance(thing, Refund):
+        return _refund(thing)
+    return {
+        "object": "list",
+        "url": thing.url,
+        "has_more": thing.has_more,
+        "data": [_body(item, base_url) for item in thing.items],
+    }
+
+
+def _intent(intent: Intent, base_url: str) -> dict[str, Any]:
+    return {
+        "id": intent.id,
+        "object": "payment_intent",
+        "amount": intent.amount,
+        "amount_capturable": intent.amount_capturable,
+        "amount_details": {"tip": {}},
+        "amount_received": intent.amount_received,
+        "application": None,
+        "application_fee_amount": None,
+        "automatic_payment_methods": {"enabled": True} if intent.automatic_methods else None,
+        "canceled_at": intent.canceled_at,
+        "cancellation_reason": intent.cancellation_reason,
+        "capture_method": intent.capture_method,
+        "client_secret": client_secret(intent),
+        "confirmation_method": intent.confirmation_method,
+        "created": intent.created,
+        "currency": intent.currency,
+        "customer": intent.customer,
+        "description": None,
+        "last_payment_error": intent.last_payment_error,
+        "latest_charge": intent.latest_charge,
+        "livemode": False,
+        "metadata": intent.metadata,
+        "next_action": _next_action(intent, base_url),
+        "on_behalf_of": None,
+        "payment_method": intent.payment_method,
+        "payment_method_options": {},
+        "payment_method_types": intent.payment_method_types,
+        "processing": None,
+        "receipt_email": None,
+        "review": None,
+        "setup_future_usage": None,
+        "shipping": None,
+        "source": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": None,
+        "status": intent.status,
+        "transfer_data": None,
+        "transfer_group": None,
+        **intent.echoed,
+    }
+
+
+def _next_action(intent: Intent, base_url: str) -> dict[str, Any] | None:
+    if intent.status != "requires_action":
+        return None
+    url = challenge_url(intent, base_url)
+    if intent.return_url:
+        redirect = {"return_url": intent.return_url, "url": url}
+        return {"type": "redirect_to_url", "redirect_to_url": redirect}
+    return {
+        "type": "use_stripe_sdk",
+        "use_stripe_sdk": {"type": "three_d_secure_redirect", "stripe_js": url},
+    }
+
+
+def _charge(charge: Charge) -> dict[str, Any]:
+    failed = charge.status == "failed"
+    behaviour = behaviour_of(charge.payment_method)
+    detail = {"brand": behaviour.brand, "last4": behaviour.last4, "funding": "credit"}
+    return {
+        "id": charge.id,
+        "object": "charge",
+        "amount": charge.amount,
+        "amount_captured": charge.amount_captured,
+        "amount_refunded": charge.amount_refunded,
+        "balance_transaction": None,
+        "captured": charge.captured,
+        "created": charge.created,
+        "currency": charge.currency,
+        "customer": None,
+        "description": None,
+        "disputed": False,
+        "failure_code": charge.failure_code,
+        "failure_message": charge.failure_message,
+        "livemode": False,
+        "metadata": charge.metadata,
+        "outcome": {
+            "network_status": "declined_by_network" if failed else "approved_by_network",
+            "reason": charge.decline_code,
+            "type": "issuer_declined" if failed else "authorized",
+        },
+        "paid": charge.status == "succeeded",
+        "payment_intent": charge.payment_intent,
+        "payment_method": charge.payment_method,
+        "payment_method_details": {"type": behaviour.method, behaviour.method: detail},
+        "receipt_email": None,
+        "refunded": charge.captured and charge.amount_refunded >= charge.amount_captured,
+        "status": charge.status,
+        "transfer_group": None,
+    }
+
+
+def _refund(refund: Refund) -> dict[str, Any]:
+    body = {
+        "id": refund.id,
+        "object": "refund",
+        "amount": refund.amount,
+        "balance_transaction": None,
+        "charge": refund.charge,
+        "created": refund.created,
+        "currency": refund.currency,
+        "metadata": refund.metadata,
+        "payment_intent": refund.payment_intent,
+        "reason": refund.reason,
+        "receipt_number": None,
+        "source_transfer_reversal": None,
+        "status": refund.status,
+        "transfer_reversal": None,
+    }
+    if refund.failure_reason is not None:
+        body["failure_reason"] = refund.failure_reason
+    return body

@@ -1,0 +1,57 @@
+"""A change as a line of the record, and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from devstack.sandbox.entry import Entry
+from devstack.sandbox.stripe.changes import Answer, Change
+from devstack.sandbox.stripe.keys import KeyCache
+from devstack.sandbox.stripe.objects import Charge, Intent, Refund, dump, load
+from devstack.sandbox.stripe.shelf import Shelf
+
+
+def entry_of(change: Change, seq: int, at: float, key: str | None) -> Entry:
+    """Make the part of the line that every PSP's lines have."""
+    return Entry(
+        seq=seq,
+        at=at,
+        psp="stripe",
+        kind=change.kind,
+        reference=change.reference,
+        payment_reference=change.payment_reference,
+        amount=change.amount,
+        currency=change.currency,
+        metadata=change.metadata,
+        idempotency_key=key,
+    )
+
+
+def detail_of(change: Change, fingerprint: str | None) -> dict[str, Any]:
+    """Make the part from which the face finds its state again."""
+    parts = (("intent", change.intent), ("charge", change.charge), ("refund", change.refund))
+    detail: dict[str, Any] = {name: dump(thing) for name, thing in parts if thing is not None}
+    if fingerprint is not None:
+        answer = change.answer
+        subject = (
+            "intent"
+            if isinstance(answer.subject, Intent)
+            else "refund"
+            if isinstance(answer.subject, Refund)
+            else None
+        )
+        detail["answer"] = {"status": answer.status, "subject": subject, "error": answer.error}
+        detail["fingerprint"] = fingerprint
+    return detail
+
+
+def restore(entry: Entry, detail: Mapping[str, Any], shelf: Shelf, keys: KeyCache) -> None:
+    """Take up one line."""
+    intent = load(Intent, detail["intent"]) if "intent" in detail else None
+    charge = load(Charge, detail["charge"]) if "charge" in detail else None
+    refund = load(Refund, detail["refund"]) if "refund" in detail else None
+    shelf.put(intent, charge, refund)
+    if entry.idempotency_key is not None:
+        kept = detail["answer"]
+        subject = {"intent": intent, "refund": refund}.get(kept["subject"])
+        answer = Answer(kept["status"], subject, kept["error"])
+        keys.restore(entry.idempotency_key, detail["fingerprint"], entry.at, answer)

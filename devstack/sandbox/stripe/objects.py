@@ -1,0 +1,125 @@
+"""The three objects, as values: a change makes a new one, so an answer once given can be given
+again word for word.
+
+Every field is JSON as it stands: the record keeps whole objects.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeVar
+
+IntentStatus = Literal[
+    "requires_payment_method",
+    "requires_confirmation",
+    "requires_action",
+    "processing",
+    "requires_capture",
+    "succeeded",
+    "canceled",
+]
+ChargeStatus = Literal["pending", "succeeded", "failed"]
+RefundStatus = Literal["pending", "succeeded", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A PaymentIntent.
+
+    Invariants: `amount_received <= amount`; it is above zero only when succeeded.
+
+    Args:
+        amount, amount_received, amount_capturable: minor units.
+        created, canceled_at: Unix seconds.
+        settles_at: when a slow payment method is decided, by the sandbox's clock.
+        echoed: parameters that only come back.
+    """
+
+    id: str
+    amount: int
+    currency: str
+    status: IntentStatus
+    created: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    capture_method: str = "automatic"
+    confirmation_method: str = "automatic"
+    payment_method: str | None = None
+    payment_method_types: tuple[str, ...] = ("card",)
+    automatic_methods: bool = False
+    customer: str | None = None
+    return_url: str | None = None
+    latest_charge: str | None = None
+    amount_received: int = 0
+    amount_capturable: int = 0
+    last_payment_error: Mapping[str, Any] | None = None
+    canceled_at: int | None = None
+    cancellation_reason: str | None = None
+    settles_at: float | None = None
+    echoed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One try to take the money of an intent.
+
+    Invariants: `amount_captured <= amount`; `amount_refunded <= amount_captured` unless the
+    over-refund switch was on.
+    """
+
+    id: str
+    payment_intent: str
+    amount: int
+    currency: str
+    status: ChargeStatus
+    created: int
+    payment_method: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    captured: bool = False
+    amount_captured: int = 0
+    amount_refunded: int = 0
+    failure_code: str | None = None
+    failure_message: str | None = None
+    decline_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money given back from a charge.
+
+    Args:
+        settles_at: when it is decided, by the sandbox's clock; None once it is.
+        settles_as: what it becomes then.
+    """
+
+    id: str
+    payment_intent: str
+    charge: str
+    amount: int
+    currency: str
+    status: RefundStatus
+    created: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    reason: str | None = None
+    failure_reason: str | None = None
+    settles_at: float | None = None
+    settles_as: RefundStatus = "succeeded"
+
+
+Thing = TypeVar("Thing", Intent, Charge, Refund)
+
+
+_NAMES: Mapping[type[Any], tuple[str, ...]] = {
+    kind: tuple(each.name for each in fields(kind)) for kind in (Intent, Charge, Refund)
+}
+
+
+def dump(thing: Intent | Charge | Refund) -> dict[str, Any]:
+    """Make the JSON object that `load` reads."""
+    return {name: getattr(thing, name) for name in _NAMES[type(thing)]}
+
+
+def load(kind: type[Thing], content: Mapping[str, Any]) -> Thing:
+    """Read an object back from the record."""
+    if kind is Intent:
+        methods = tuple(content["payment_method_types"])
+        return kind(**{**content, "payment_method_types": methods})
+    return kind(**content)

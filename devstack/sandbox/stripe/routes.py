@@ -1,0 +1,117 @@
+"""Stripe's URLs: HTTP in, HTTP out, nothing decided here."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from devstack.sandbox.delivery import Ending, Reply, deliver
+from devstack.sandbox.stripe import pages
+from devstack.sandbox.stripe.bodies import encode
+from devstack.sandbox.stripe.calls import Call
+from devstack.sandbox.stripe.changes import Answer
+from devstack.sandbox.stripe.errors import StripeError
+from devstack.sandbox.stripe.face import StripeFace
+from devstack.sandbox.world import World
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+_INTENTS = "/stripe/v1/payment_intents"
+_REFUNDS = "/stripe/v1/refunds"
+_CHARGES = "/stripe/v1/charges"
+_API = (
+    ("POST", _INTENTS, "create"),
+    ("GET", _INTENTS, "list"),
+    ("GET", f"{_INTENTS}/{{id}}", "retrieve"),
+    ("POST", f"{_INTENTS}/{{id}}/confirm", "confirm"),
+    ("POST", f"{_INTENTS}/{{id}}/capture", "capture"),
+    ("POST", f"{_INTENTS}/{{id}}/cancel", "cancel"),
+    ("POST", _REFUNDS, "refund"),
+    ("GET", _REFUNDS, "list_refunds"),
+    ("GET", f"{_REFUNDS}/{{id}}", "retrieve_refund"),
+    ("GET", _CHARGES, "list_charges"),
+    ("GET", f"{_CHARGES}/{{id}}", "retrieve_charge"),
+)
+
+
+def routes(face: StripeFace, world: World) -> list[web.RouteDef]:
+    """Make the routes below /stripe."""
+    api = [
+        web.route(method, path, _api(face, world, operation)) for method, path, operation in _API
+    ]
+    return [
+        *api,
+        web.get("/stripe/3ds/{id}", _challenge(face, world)),
+        web.post("/stripe/3ds/{id}", _authentication(face, world)),
+        web.route("*", "/stripe/{rest:.*}", _unknown(world)),
+    ]
+
+
+def _api(face: StripeFace, world: World, operation: str) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        reads = request.method == "GET"
+        call = Call(
+            operation=operation,
+            target=request.match_info.get("id", ""),
+            form=request.rel_url.raw_query_string.encode() if reads else await request.read(),
+            content_type="" if reads else request.content_type,
+            authorization=request.headers.get("Authorization"),
+            idempotency_key=request.headers.get("Idempotency-Key"),
+        )
+        return await deliver(request, await face.handle(call), world)
+
+    return handler
+
+
+def _challenge(face: StripeFace, world: World) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        if world.dark:
+            return await deliver(request, Reply(ending=Ending.HANG_UP), world)
+        try:
+            intent = face.intent(request.match_info["id"])
+        except StripeError as error:
+            return _page(pages.notice(str(error)), error.status)
+        if intent.status != "requires_action":
+            return _page(pages.notice(f"Nothing to authenticate: {intent.status}."), 409)
+        return _page(pages.challenge(intent))
+
+    return handler
+
+
+def _authentication(face: StripeFace, world: World) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        if world.dark:
+            return await deliver(request, Reply(ending=Ending.HANG_UP), world)
+        result = (await request.post()).get("result")
+        if result not in ("complete", "fail"):
+            return _page(pages.notice("result must be complete or fail."), 400)
+        try:
+            reference = request.match_info["id"]
+            intent = await face.authenticate(reference, passed=result == "complete")
+        except StripeError as error:
+            return _page(pages.notice(str(error)), 409 if error.status == 400 else error.status)
+        location = pages.way_back(intent)
+        if location is not None:
+            return web.Response(status=303, headers={"Location": location})
+        return _page(pages.notice(f"Done: {intent.status}."))
+
+    return handler
+
+
+def _unknown(world: World) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        if world.dark:
+            return await deliver(request, Reply(ending=Ending.HANG_UP), world)
+        path = request.path.removeprefix("/stripe")
+        error = StripeError(
+            404,
+            "invalid_request_error",
+            f"Unrecognized request URL ({request.method}: {path}). The sandbox does not have it.",
+        )
+        body = encode(Answer.refusing(error), world.base_url)
+        return await deliver(request, Reply(404, body), world)
+
+    return handler
+
+
+def _page(html: str, status: int = 200) -> web.Response:
+    return web.Response(text=html, status=status, content_type="text/html")

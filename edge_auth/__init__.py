@@ -1,0 +1,1 @@
+"""Knows who calls at the edge, and lets nothing malformed in."""

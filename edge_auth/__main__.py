@@ -1,0 +1,40 @@
+"""edge_auth: settings, wiring, serve."""
+
+import time
+from contextlib import AsyncExitStack
+from functools import partial
+
+from ext_authz.external_auth_pb2_grpc import add_AuthorizationServicer_to_server
+from paymesh.edge.v1.client_service_pb2_grpc import add_ClientServiceServicer_to_server
+
+from chassis.clock import utc_now
+from chassis.database import Database
+from chassis.server import Wiring, main
+from chassis.settings import Environment, ServerSettings
+from edge_auth.clients_servicer import OperatorsClientService
+from edge_auth.key_cache import KeyCache
+from edge_auth.routes import Routes
+from edge_auth.servicer import EdgeAuthorization
+from edge_auth.settings import EdgeAuthSettings
+from edge_auth.store import PostgresClientStore
+
+
+async def build(_: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
+    """Wire the service."""
+    settings = EdgeAuthSettings.read(environment)
+    database = Database(settings.database_url, connections=settings.database_connections)
+    await database.open()
+    stack.push_async_callback(database.close)
+    store = PostgresClientStore(database)
+    keys = KeyCache(store, seconds=time.monotonic, remember_s=settings.cache_s)
+    return Wiring(
+        register=(
+            partial(add_AuthorizationServicer_to_server, EdgeAuthorization(keys, Routes())),
+            partial(add_ClientServiceServicer_to_server, OperatorsClientService(store, utc_now)),
+        ),
+        names=("envoy.service.auth.v3.Authorization", "paymesh.edge.v1.ClientService"),
+    )
+
+
+if __name__ == "__main__":
+    main("edge_auth", "edge.paymesh", build)

@@ -1,0 +1,1 @@
+"""What is true of credentials and of well-formed requests; pure."""

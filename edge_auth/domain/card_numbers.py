@@ -1,0 +1,82 @@
+"""Finds card numbers in text, however they are spaced or spelt: none may enter the system.
+
+A number counts when 13 to 19 digits in a row pass Luhn's check (ISO/IEC 7812-1) and begin as a card
+network's numbers do.
+"""
+
+import re
+import unicodedata
+
+# What people put between the digits of a card number: spaces, dashes, dots, slashes, the invisible.
+_SEPARATORS = re.compile("[\\s\\-\u2010-\u2015\u2212._/\\\\|,:\u200b-\u200f\u2060\ufeff]+")
+_DIGIT_RUN = re.compile(r"\d{13,19}", re.ASCII)
+_LONG_RUN = re.compile(r"\d{13,}", re.ASCII)
+# Our own ids: a prefix and 26 digits of base 32, where a run of digits may fall by chance.
+_OWN_ID = re.compile(r"\b[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}(?:[a-z]\d+)*\b")
+_NETWORKS = re.compile(
+    r"""
+      4\d{12}(?:\d{3}){0,2}                                     # Visa: 13, 16, 19
+    | 5[1-5]\d{14}                                              # Mastercard
+    | 2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}         # Mastercard, 2-series
+    | 3[47]\d{13}                                               # American Express
+    | 6(?:011|5\d\d|4[4-9]\d)\d{12,15}                          # Discover
+    | 3(?:0[0-5]|[689]\d)\d{11,16}                              # Diners Club
+    | 35(?:2[89]|[3-8]\d)\d{12,15}                              # JCB
+    | 62\d{14,17}                                               # UnionPay
+    | (?:50|5[6-9]|6[0379])\d{11,17}                            # Maestro
+    """,
+    re.VERBOSE | re.ASCII,
+)
+
+
+def holds_card_number(text: str) -> bool:
+    """Tell whether a text holds a card number.
+
+    Digits of any script and full-width forms count; up to one separator run may stand between two
+    digits. Our own ids are passed over.
+    """
+    if sum(character.isdigit() for character in text) < 13:  # the usual case, answered cheaply
+        return False
+    plain = _ascii_digits(_OWN_ID.sub(" ", text))
+    return any(_in_run(run) for run in _LONG_RUN.findall(_joined(plain)))
+
+
+def _ascii_digits(text: str) -> str:
+    """Fold every script's digits to 0-9."""
+    folded = unicodedata.normalize("NFKC", text)
+    return "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in folded)
+
+
+def _joined(text: str) -> str:
+    """Take away separators between two digits; any other character still parts them."""
+    return re.sub(rf"(?<=\d){_SEPARATORS.pattern}(?=\d)", "", text)
+
+
+def _in_run(run: str) -> bool:
+    """Look at every window of a run of digits: text before or after may be digits too."""
+    if len(run) <= 19:
+        return _is_card_number(run) or any(
+            _is_card_number(run[start : start + length])
+            for length in (15, 16)
+            for start in range(len(run) - length + 1)
+            if len(run) > length
+        )
+    return any(
+        _is_card_number(run[start : start + length])
+        for length in (14, 15, 16)
+        for start in range(len(run) - length + 1)
+    )
+
+
+def _is_card_number(digits: str) -> bool:
+    return bool(_DIGIT_RUN.fullmatch(digits) and _NETWORKS.fullmatch(digits) and _luhn(digits))
+
+
+def _luhn(digits: str) -> bool:
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit)
+        if place % 2:
+            value = value * 2 - 9 if value > 4 else value * 2
+        total += value
+    return total % 10 == 0

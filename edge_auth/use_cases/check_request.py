@@ -1,0 +1,82 @@
+"""Check: decide whether a request may pass the edge, and as whom."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from edge_auth.domain import errors
+from edge_auth.domain.card_numbers import holds_card_number
+from edge_auth.domain.errors import Denial
+from edge_auth.domain.strict_json import Shape, check_body
+
+_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
+_JSON = re.compile(r"application/json\s*(;.*)?", re.IGNORECASE | re.ASCII)
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_SCANNED_HEADERS = ("idempotency-key", "user-agent", "referer", "prefer")
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRequest:
+    """A request at the edge; header names are lower case, `path` has the query."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_grpc(self) -> bool:
+        """Whether it is native gRPC rather than REST."""
+        return self.headers.get("content-type", "").startswith("application/grpc")
+
+
+ClientOf = Callable[[str], Awaitable[str | None]]
+ShapeOf = Callable[[str, str], Shape | None]
+TextsOf = Callable[[str, bytes], Mapping[str, str] | None]
+
+
+async def check_request(
+    request: EdgeRequest, *, client_of: ClientOf, shape_of: ShapeOf, texts_of: TextsOf
+) -> str | Denial:
+    """Answer the client's id, or the denial.
+
+    Args:
+        request: what came.
+        client_of: tells whose a presented API key is.
+        shape_of: tells the shape of the body of a verb and path; None: no such route.
+        texts_of: takes the strings out of a native message, by path; None: it cannot be read.
+    """
+    bearer = _BEARER.fullmatch(request.headers.get("authorization", ""))
+    if bearer is None:
+        return errors.missing_credentials()
+    client_id = await client_of(bearer[1])
+    if client_id is None:
+        return errors.invalid_credentials()
+    denial = _check_line(request) or _check_content(request, shape_of, texts_of)
+    return denial or client_id
+
+
+def _check_line(request: EdgeRequest) -> Denial | None:
+    """Look for card numbers outside the body."""
+    if holds_card_number(request.path):
+        return errors.card_number("(the path)")
+    for name in _SCANNED_HEADERS:
+        if holds_card_number(request.headers.get(name, "")):
+            return errors.card_number(name)
+    return None
+
+
+def _check_content(request: EdgeRequest, shape_of: ShapeOf, texts_of: TextsOf) -> Denial | None:
+    if request.is_grpc:
+        texts = texts_of(request.path, request.body)
+        if texts is None:
+            return errors.refused_field("MALFORMED_MESSAGE", "(the message)", "cannot be read")
+        offender = next((path for path, text in texts.items() if holds_card_number(text)), None)
+        return errors.card_number(offender) if offender is not None else None
+    if request.method not in _WITH_BODY:
+        return None
+    if not _JSON.fullmatch(request.headers.get("content-type", "")):
+        return errors.unsupported_content_type()
+    shape = shape_of(request.method, request.path.partition("?")[0])
+    # A path that is no route is told by the edge itself: 404.
+    return check_body(request.body, shape) if shape is not None else None

@@ -1,0 +1,1 @@
+"""Keeps the double-entry books, append-only."""

@@ -1,0 +1,45 @@
+"""Serves the ledger: `python -m ledger_svc`."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+
+from paymesh.ledger.v1 import ledger_service_pb2 as service
+from paymesh.ledger.v1 import ledger_service_pb2_grpc as wire
+
+from chassis import server
+from chassis.database import Database
+from chassis.server import Wiring
+from chassis.settings import Environment, ServerSettings
+from ledger_svc.reader import LedgerReader
+from ledger_svc.servicer import LedgerServicer
+from ledger_svc.settings import LedgerSettings
+from ledger_svc.store import LedgerStore
+
+
+async def build(_: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
+    """Wire the service to its database.
+
+    Raises:
+        SettingsError: a setting is missing or malformed.
+        Unavailable: the database cannot be reached.
+    """
+    settings = LedgerSettings.read(environment)
+    database = Database(
+        settings.database_url,
+        connections=settings.database_connections,
+        timeout_s=settings.database_timeout_s,
+    )
+    stack.push_async_callback(database.close)
+    await database.open()
+    servicer = LedgerServicer(
+        LedgerStore(database, batches_in_flight=settings.batches_in_flight),
+        LedgerReader(database, report_timeout_s=settings.report_timeout_s),
+    )
+    return Wiring(
+        register=[partial(wire.add_LedgerServiceServicer_to_server, servicer)],
+        names=[service.DESCRIPTOR.services_by_name["LedgerService"].full_name],
+    )
+
+
+if __name__ == "__main__":
+    server.main("ledger_svc", "ledger.paymesh", build)

@@ -1,0 +1,57 @@
+"""Group commit: requests that arrive at once share a transaction."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain, islice
+from typing import Generic, TypeVar
+
+import psycopg
+
+from chassis.coalescer import Coalescer
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+_SMALL_ITEMS_MAX = 8
+_SMALL_REQUESTS_MAX = 128
+
+
+class GroupCommit(Generic[Item, Answer]):
+    """Runs requests of items: small ones (up to 8 items) together, a large one by itself.
+
+    A request's items stay together and in order.
+
+    Args:
+        run: decides and writes items in one transaction and answers each in order; safe to repeat.
+        in_flight: transactions at once, of small and of large requests each; the rest wait here
+            and not inside PostgreSQL, where a waiter would pin a connection.
+    """
+
+    def __init__(
+        self, run: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], *, in_flight: int
+    ) -> None:
+        self._run = run
+        # A batch that fails in SQL is split until the request at fault is alone. A database that
+        # cannot be reached is nobody's fault: Unavailable splits nothing.
+        self._small: Coalescer[Sequence[Item], Sequence[Answer]] = Coalescer(
+            self._run_requests,
+            batch_max=_SMALL_REQUESTS_MAX,
+            in_flight_max=in_flight,
+            bisect_on=(psycopg.Error,),
+        )
+        self._large: Coalescer[Sequence[Item], Sequence[Answer]] = Coalescer(
+            self._run_requests, batch_max=1, in_flight_max=in_flight
+        )
+
+    async def submit(self, items: Sequence[Item]) -> Sequence[Answer]:
+        """Run the items of one request and answer each in order.
+
+        Raises:
+            Unavailable: the database did not answer; asking again is safe.
+            ResourceExhausted: too much is waiting.
+        """
+        is_small = len(items) <= _SMALL_ITEMS_MAX
+        return await (self._small if is_small else self._large).submit(items)
+
+    async def _run_requests(self, requests: Sequence[Sequence[Item]]) -> list[list[Answer]]:
+        answers = iter(await self._run(list(chain.from_iterable(requests))))
+        return [list(islice(answers, len(request))) for request in requests]

@@ -1,0 +1,31 @@
+"""Every knob of the ledger, its unit and default."""
+
+from dataclasses import dataclass
+
+from chassis.settings import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSettings:
+    """What the ledger needs to know beside what every service does."""
+
+    database_url: str  # of the app role
+    database_connections: int  # at most
+    database_timeout_s: float  # for one transaction, waiting for a connection included
+    report_timeout_s: float  # for what reads the whole ledger
+    batches_in_flight: int  # transactions at once: of small requests, large ones, reversals each
+
+    @classmethod
+    def read(cls, environment: Environment) -> "LedgerSettings":
+        """Read LEDGER_DATABASE_URL and the others.
+
+        Raises:
+            SettingsError: one is missing or malformed.
+        """
+        return cls(
+            database_url=environment.text("LEDGER_DATABASE_URL"),
+            database_connections=environment.integer("LEDGER_DATABASE_CONNECTIONS", 8),
+            database_timeout_s=environment.number("LEDGER_DATABASE_TIMEOUT_S", 10.0),
+            report_timeout_s=environment.number("LEDGER_REPORT_TIMEOUT_S", 30.0),
+            batches_in_flight=environment.integer("LEDGER_BATCHES_IN_FLIGHT", 2),
+        )

@@ -1,0 +1,1 @@
+"""Decides whether a payment may go ahead."""

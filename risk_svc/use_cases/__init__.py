@@ -1,0 +1,1 @@
+"""What can be asked of risk_svc; a file per RPC, pure."""

@@ -1,0 +1,88 @@
+"""The ledger's database: append-only by privilege, and the schema that the code believes in."""
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from chassis.database import Database, upgrade
+from ledger_svc.store import LedgerStore
+from ledger_svc.tables import METADATA
+from tests.servers import ServiceDatabase
+from tests.unit.ledger_svc.builders import SELLER, open_two, posting
+
+
+@pytest.mark.parametrize("table", ["claims", "transactions", "entries"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {}"])
+def test_history_cannot_be_changed(
+    ledger_database: ServiceDatabase, table: str, statement: str
+) -> None:
+    """The app role is refused every way of changing or deleting what was written."""
+    column = "transaction_id" if table != "claims" else "reference"
+    with psycopg.connect(ledger_database.app_url) as app:
+        app.execute(f"SELECT * FROM {table}")
+
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            app.execute(statement.format(table, column, column))
+
+
+def test_accounts_cannot_be_deleted(ledger_database: ServiceDatabase) -> None:
+    """The app role may change an account, and is refused to delete it."""
+    with psycopg.connect(ledger_database.app_url) as app:
+        app.execute("UPDATE accounts SET balance = balance")
+
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            app.execute("DELETE FROM accounts")
+
+
+def test_tables_are_what_the_migrations_leave(ledger_database: ServiceDatabase) -> None:
+    """`tables.py` and the migrated schema do not differ."""
+    url = ledger_database.owner_url.replace("postgresql://", "postgresql+psycopg://", 1)
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+
+        assert compare_metadata(context, METADATA) == []
+    engine.dispose()
+
+
+def test_migrating_again_changes_nothing(ledger_database: ServiceDatabase) -> None:
+    """An upgrade of what is up to date is a no-op."""
+    upgrade(ledger_database.owner_url, "ledger_svc", "ledger_svc_app")
+
+    with psycopg.connect(ledger_database.owner_url) as owner:
+        assert owner.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entries SET amount = 0",
+        "UPDATE entries SET side = 'LEFT'",
+        "UPDATE entries SET account_sequence = 0",
+        "UPDATE entries SET account_id = 'nobody'",
+        "UPDATE entries SET transaction_id = 'none'",
+        f"UPDATE entries SET account_sequence = 1, account_id = '{SELLER}'",
+        "UPDATE transactions SET reference = 'unclaimed'",
+        "UPDATE transactions SET reference = 'charge:1'",
+        "UPDATE accounts SET type = 'WISH'",
+        "UPDATE accounts SET status = 'ODD'",
+        "UPDATE accounts SET currency = 'usd'",
+        "UPDATE accounts SET floor = 100000",
+        "INSERT INTO claims VALUES ('charge:1', true, '', now())",
+    ],
+)
+async def test_the_database_itself_refuses_nonsense(
+    ledger_db: Database, ledger_database: ServiceDatabase, statement: str
+) -> None:
+    """Keys and checks hold even against the owner."""
+    store = LedgerStore(ledger_db)
+    await open_two(store)
+    await store.post([posting("charge:1"), posting("charge:2")])
+
+    with (
+        psycopg.connect(ledger_database.owner_url) as owner,
+        pytest.raises(psycopg.errors.IntegrityError),
+    ):
+        owner.execute(statement)

@@ -1,0 +1,101 @@
+"""What the code says is what the protos say: reasons, enums, pages."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from paymesh.ledger.v1 import error_reason_pb2, ledger_pb2
+
+from chassis.errors import InvalidRequest
+from ledger_svc import servicer
+from ledger_svc.domain import errors
+from ledger_svc.domain.account import AccountStatus, AccountType, NewAccount, Side
+from ledger_svc.domain.page_token import read_token, write_token
+
+
+def test_reasons_are_those_of_the_proto() -> None:
+    """Each reason of the proto has one class, and no class has a reason of its own."""
+    reasons = [kind.reason for kind in errors.Refusal.__subclasses__()]
+    names = error_reason_pb2.LedgerError.Reason.keys()
+
+    assert sorted(["REASON_UNSPECIFIED", *reasons]) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "values"),
+    [
+        (servicer.SIDES, Side, ledger_pb2.Side.values()),
+        (servicer.TYPES, AccountType, ledger_pb2.Account.Type.values()),
+        (servicer.STATUSES, AccountStatus, ledger_pb2.Account.Status.values()),
+    ],
+)
+def test_enums_are_mapped_whole(
+    table: dict[StrEnum, int], kind: type[StrEnum], values: list[int]
+) -> None:
+    """Every value of either side has exactly one counterpart; the unspecified has none."""
+    assert list(table) == list(kind)
+    assert sorted(table.values()) == sorted(set(values) - {0})
+
+
+def test_enum_names_agree() -> None:
+    """A value has the same name in the domain and in the proto."""
+    for type_, wire in servicer.TYPES.items():
+        assert ledger_pb2.Account.Type.Name(wire) == type_.name
+    for status, wire_status in servicer.STATUSES.items():
+        assert ledger_pb2.Account.Status.Name(wire_status) == status.name
+    for side, wire_side in servicer.SIDES.items():
+        assert ledger_pb2.Side.Name(wire_side) == f"SIDE_{side.name}"
+
+
+@pytest.mark.parametrize("floor", ["0", "-100.00", "12.5", "0.00"])
+def test_floors_that_are_decimals_are_read(floor: str) -> None:
+    """A floor may be zero, above, or below."""
+    parsed = NewAccount.parse("x", AccountType.ASSET, "USD", floor)
+
+    assert parsed.floor is not None
+    assert parsed.floor.amount == Decimal(floor)
+
+
+@pytest.mark.parametrize("floor", ["", "+1", "1e3", "NaN", "1.001", "01", " 1", "١", "-", "1" * 16])
+def test_floors_that_are_no_decimals_are_refused(floor: str) -> None:
+    """Anything but a plain decimal of the currency is INVALID_AMOUNT."""
+    with pytest.raises(errors.InvalidAmount) as refusal:
+        NewAccount.parse("x", AccountType.ASSET, "USD", floor)
+
+    assert refusal.value.metadata == {"field": "floor"}
+
+
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+
+
+@given(filters=st.lists(texts, max_size=3), name=texts, line=st.integers())
+def test_a_page_token_reads_as_it_was_written(filters: list[str], name: str, line: int) -> None:
+    """A position survives the token that carries it."""
+    token = write_token(filters, [name, line])
+
+    assert read_token(filters, token, [str, int]) == [name, line]
+
+
+@given(filters=st.lists(texts, max_size=3), others=st.lists(texts, max_size=3))
+def test_a_page_token_is_bound_to_its_filters(filters: list[str], others: list[str]) -> None:
+    """A token read with other filters is refused."""
+    token = write_token(filters, [1])
+
+    if filters != others:
+        with pytest.raises(InvalidRequest, match="other filters"):
+            read_token(others, token, [int])
+
+
+@given(token=st.one_of(st.text(min_size=1), st.binary(min_size=1).map(lambda b: b.hex())))
+def test_a_foreign_page_token_is_refused(token: str) -> None:
+    """Whatever else is sent as a token is INVALID_ARGUMENT, never a crash."""
+    with pytest.raises(InvalidRequest):
+        read_token([], token, [int])
+
+
+def test_a_page_token_holds_no_nul() -> None:
+    """A position that PostgreSQL could not be asked for is refused."""
+    with pytest.raises(InvalidRequest):
+        read_token([], write_token([], ["a\0b", 1]), [str, int])

@@ -1,0 +1,1 @@
+"""Knows what each party may spend: pending, available, held."""

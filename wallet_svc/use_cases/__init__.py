@@ -1,0 +1,1 @@
+"""What can be done with wallets: a file per RPC, named after it."""
