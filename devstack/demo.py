@@ -1,9 +1,7 @@
 """`paymesh demo`: one pay-in through the REST edge, followed to the balanced books."""
 
 import asyncio
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +9,7 @@ from rich.console import Console
 
 from devstack.invariants import check
 from devstack.rest import RestClient, specification_request
+from devstack.state import reachable_folder
 from devstack.show import show_json, show_trail, show_verdicts
 from devstack.trail import Operator, Trail
 
@@ -28,8 +27,8 @@ def demo() -> None:
 
     console = Console()
     with (
-        tempfile.TemporaryDirectory(prefix="paymesh-demo-") as folder,
-        running_stack(Path(folder), ports="auto", risk="spec") as stack,
+        reachable_folder("paymesh-demo-") as folder,
+        running_stack(folder, ports="auto", risk="spec") as stack,
     ):
         asyncio.run(pay_and_show(console, stack))
     console.print("\n[green]Done.[/] The stack is stopped; nothing is left running.")

@@ -4,8 +4,9 @@ import json
 import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,12 @@ class State:
         """Name the log of a process."""
         return self.logs / f"{name}.log"
 
+    def last_lines(self, name: str, count: int) -> str:
+        """Read the end of a process's log."""
+        log = self.log(name)
+        lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+        return "\n".join(lines[-count:]) or "it printed nothing"
+
     def prepare(self) -> None:
         """Make the folder and what is in it."""
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -75,6 +82,17 @@ class State:
             return dict(json.loads(self.stack_file.read_text()))
         except (FileNotFoundError, ValueError):
             return None
+
+
+@contextmanager
+def reachable_folder(prefix: str) -> Iterator[Path]:
+    """Make a temporary folder into which PostgreSQL's own user can go as well; remove it at the
+    end.
+    """
+    with tempfile.TemporaryDirectory(prefix=prefix) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
 
 
 def write_private(file: Path, content: object) -> None:

@@ -120,7 +120,7 @@ class Supervisor:
         if not ready.done():
             ready.cancel()
             how = f"ended with {child.process.returncode}" if ended.done() else "is not ready"
-            raise StackError(f"{recipe.name} {how}; see {self._state.log(recipe.name)}")
+            raise StackError(f"{recipe.name} {how}: {self._state.last_lines(recipe.name, 3)}")
         ended.cancel()
         ready.result()
         self._watchers.append(asyncio.create_task(self._watch(recipe.name)))

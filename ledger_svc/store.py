@@ -146,7 +146,7 @@ async def _claimed(
     tx: Transaction, references: Sequence[str]
 ) -> tuple[list[LedgerTransaction], list[str]]:
     """Find the transactions of references, and which of the references are closed."""
-    found = await tx.all(statements.CLAIMED, [references])
+    found = await tx.all(statements.CLAIMED, [sorted(set(references))])
     closed = [row["claimed"] for row in found if row["is_closed"]]
     return rows.to_transactions([row for row in found if not row["is_closed"]]), closed
 

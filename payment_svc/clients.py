@@ -7,16 +7,12 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paymesh.ledger.v1 import ledger_service_pb2 as ledger
-from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceAsyncStub
 from paymesh.psp.v1 import psp_gateway_service_pb2 as psp
-from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceAsyncStub
 from paymesh.risk.v1 import risk_service_pb2 as risk
-from paymesh.risk.v1.risk_service_pb2_grpc import RiskServiceAsyncStub
 from paymesh.wallet.v1 import wallet_service_pb2 as wallet
-from paymesh.wallet.v1.wallet_service_pb2_grpc import WalletServiceAsyncStub
 
 from chassis.channel import call
 from chassis.coalescer import Coalescer
@@ -37,6 +33,12 @@ from payment_svc.sagas.commands import (
 )
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Stuck
 
+if TYPE_CHECKING:  # the generated modules hold them for the type checker alone
+    from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceAsyncStub
+    from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceAsyncStub
+    from paymesh.risk.v1.risk_service_pb2_grpc import RiskServiceAsyncStub
+    from paymesh.wallet.v1.wallet_service_pb2_grpc import WalletServiceAsyncStub
+
 _PSP_IN_FLIGHT_MAX = 64  # a slow charge holds its batch, so many small batches may be under way
 _KNOWN_ACCOUNTS_MAX = 100_000
 
@@ -52,10 +54,10 @@ class GrpcServices:
     def __init__(
         self,
         *,
-        risk_stub: RiskServiceAsyncStub,
-        psp_stub: PspGatewayServiceAsyncStub,
-        wallet_stub: WalletServiceAsyncStub,
-        ledger_stub: LedgerServiceAsyncStub,
+        risk_stub: "RiskServiceAsyncStub",
+        psp_stub: "PspGatewayServiceAsyncStub",
+        wallet_stub: "WalletServiceAsyncStub",
+        ledger_stub: "LedgerServiceAsyncStub",
         fingerprint_key: bytes,
         timeout_s: float,
     ) -> None:

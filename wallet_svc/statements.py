@@ -17,20 +17,26 @@ FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[])
 ON CONFLICT (wallet_id) DO NOTHING
 """
 
-# What became of operation ids: closed, or an operation.
+# What became of operation ids: closed, or an operation. OFFSET 0 keeps the planner from joining
+# whole tables: a plan made while they were small would be cached as they grow.
 CLAIMED = """
 SELECT c.is_closed, c.operation_id AS claimed, o.*
-FROM claims c LEFT JOIN operations o ON o.operation_id = c.operation_id
-WHERE c.operation_id = ANY(%b::text[])
+FROM unnest(%b::text[]) AS asked (operation_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM claims WHERE claims.operation_id = asked.operation_id OFFSET 0
+    ) AS c
+    LEFT JOIN LATERAL (
+        SELECT * FROM operations WHERE operations.operation_id = c.operation_id OFFSET 0
+    ) AS o ON true
 """
 
 # What the operations of each wallet and subject have left in pending.
 PENDING = """
-SELECT o.wallet_id, o.subject_id, sum(o.pending_change) AS pending
-FROM operations o
-    JOIN (SELECT DISTINCT * FROM unnest(%b::text[], %b::text[])) AS pot (wallet_id, subject_id)
-        ON o.subject_id = pot.subject_id AND o.wallet_id = pot.wallet_id
-GROUP BY o.wallet_id, o.subject_id
+SELECT pot.wallet_id, pot.subject_id, (
+    SELECT sum(o.pending_change) FROM operations o
+    WHERE o.subject_id = pot.subject_id AND o.wallet_id = pot.wallet_id
+) AS pending
+FROM unnest(%b::text[], %b::text[]) AS pot (wallet_id, subject_id)
 """
 
 CLAIM = """

@@ -103,7 +103,7 @@ class WalletStore:
         known, closed = await _claimed(tx, operation_ids)
         held = await _lock(tx, (operation.wallet_id for operation in known))
         undone, kept_out = await _claimed(tx, [reversal_id(o.operation_id) for o in known])
-        pots = columns([(o.wallet_id, o.subject_id) for o in known], 2)
+        pots = columns(sorted({(o.wallet_id, o.subject_id) for o in known}), 2)
         pending = rows.to_pending(await tx.all(statements.PENDING, pots))
         wallets = Wallets(
             held, [*known, *undone], [*closed, *kept_out], pending=pending, now=self._clock()
@@ -135,7 +135,7 @@ async def _claimed(
     tx: Transaction, operation_ids: Sequence[str]
 ) -> tuple[list[Operation], list[str]]:
     """Find the operations of ids, and which of the ids are closed."""
-    found = await tx.all(statements.CLAIMED, [operation_ids])
+    found = await tx.all(statements.CLAIMED, [sorted(set(operation_ids))])
     closed = [row["claimed"] for row in found if row["is_closed"]]
     return [rows.to_operation(row) for row in found if not row["is_closed"]], closed
 

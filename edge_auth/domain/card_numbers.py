@@ -9,8 +9,8 @@ import unicodedata
 
 # What people put between the digits of a card number: spaces, dashes, dots, slashes, the invisible.
 _SEPARATORS = re.compile("[\\s\\-\u2010-\u2015\u2212._/\\\\|,:\u200b-\u200f\u2060\ufeff]+")
-_DIGIT_RUN = re.compile(r"\d{13,19}", re.ASCII)
-_LONG_RUN = re.compile(r"\d{13,}", re.ASCII)
+_GROUPED = re.compile(rf"\d+(?:{_SEPARATORS.pattern}\d+)*", re.ASCII)
+_DIGITS_MIN, _USUAL_DIGITS, _DIGITS_MAX = 13, 16, 19
 # Our own ids: a prefix and 26 digits of base 32, where a run of digits may fall by chance.
 _OWN_ID = re.compile(r"\b[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}(?:[a-z]\d+)*\b")
 _NETWORKS = re.compile(
@@ -32,13 +32,13 @@ _NETWORKS = re.compile(
 def holds_card_number(text: str) -> bool:
     """Tell whether a text holds a card number.
 
-    Digits of any script and full-width forms count; up to one separator run may stand between two
-    digits. Our own ids are passed over.
+    Digits of any script and full-width forms count, in one piece or in groups; our own ids are
+    passed over.
     """
-    if sum(character.isdigit() for character in text) < 13:  # the usual case, answered cheaply
+    if sum(character.isdigit() for character in text) < _DIGITS_MIN:  # the usual case, cheaply
         return False
     plain = _ascii_digits(_OWN_ID.sub(" ", text))
-    return any(_in_run(run) for run in _LONG_RUN.findall(_joined(plain)))
+    return any(_in_groups(_SEPARATORS.split(run)) for run in _GROUPED.findall(plain))
 
 
 def _ascii_digits(text: str) -> str:
@@ -47,29 +47,27 @@ def _ascii_digits(text: str) -> str:
     return "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in folded)
 
 
-def _joined(text: str) -> str:
-    """Take away separators between two digits; any other character still parts them."""
-    return re.sub(rf"(?<=\d){_SEPARATORS.pattern}(?=\d)", "", text)
+def _in_groups(groups: list[str]) -> bool:
+    """Look at every sequence of neighbouring groups, and inside a group longer than a card."""
+    for start in range(len(groups)):
+        digits = ""
+        for group in groups[start:]:
+            digits += group
+            if len(digits) > _DIGITS_MAX:
+                break
+            if _is_card_number(digits):
+                return True
+    return any(_inside(group) for group in groups if len(group) > _USUAL_DIGITS)
 
 
-def _in_run(run: str) -> bool:
-    """Look at every window of a run of digits: text before or after may be digits too."""
-    if len(run) <= 19:
-        return _is_card_number(run) or any(
-            _is_card_number(run[start : start + length])
-            for length in (15, 16)
-            for start in range(len(run) - length + 1)
-            if len(run) > length
-        )
-    return any(
-        _is_card_number(run[start : start + length])
-        for length in (14, 15, 16)
-        for start in range(len(run) - length + 1)
-    )
+def _inside(run: str) -> bool:
+    lengths = range(_USUAL_DIGITS - 2, _USUAL_DIGITS + 1)
+    windows = (run[at : at + size] for size in lengths for at in range(len(run) - size + 1))
+    return any(map(_is_card_number, windows))
 
 
 def _is_card_number(digits: str) -> bool:
-    return bool(_DIGIT_RUN.fullmatch(digits) and _NETWORKS.fullmatch(digits) and _luhn(digits))
+    return _NETWORKS.fullmatch(digits) is not None and _luhn(digits)
 
 
 def _luhn(digits: str) -> bool:

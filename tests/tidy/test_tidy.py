@@ -92,7 +92,9 @@ def pure_files() -> list[Path]:
 def test_core_has_no_float_and_no_clock(path: Path) -> None:
     """In the core money is exact, and time, ids and chance come in as arguments."""
     calls = [
-        ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
     ]
     forbidden = {"float", "datetime.now", "utc_now", "time.time", "uuid4", "uuid.uuid4"}
     forbidden |= {"random.random", "os.urandom", "time.monotonic"}

@@ -1,0 +1,73 @@
+"""Serves the PSP gateway: `python -m psp_gateway`."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+
+from paymesh.psp.v1 import psp_gateway_service_pb2 as service
+from paymesh.psp.v1 import psp_gateway_service_pb2_grpc as wire
+
+from chassis import server
+from chassis.clock import utc_now
+from chassis.database import Database
+from chassis.faults import FaultPoints
+from chassis.server import Wiring
+from chassis.settings import Environment, ServerSettings, SettingsError
+from psp_gateway.providers.stripe.client import StripeClient
+from psp_gateway.providers.stripe.provider import StripeProvider
+from psp_gateway.running import Running
+from psp_gateway.servicer import PspGatewayServicer
+from psp_gateway.settings import PspSettings
+from psp_gateway.store import AttemptStore
+from psp_gateway.use_cases.take_further import Means
+
+
+async def build(
+    server_settings: ServerSettings, environment: Environment, stack: AsyncExitStack
+) -> Wiring:
+    """Wire the service to its database and to Stripe.
+
+    Raises:
+        SettingsError: a setting is missing or malformed.
+        Unavailable: the database cannot be reached.
+    """
+    settings = PspSettings.read(environment, server_settings)
+    database = Database(
+        settings.database_url,
+        connections=settings.database_connections,
+        timeout_s=settings.database_timeout_s,
+    )
+    stack.push_async_callback(database.close)
+    await database.open()
+    store = AttemptStore(database, batches_in_flight=settings.batches_in_flight)
+    client = StripeClient(
+        settings.stripe_api_base,
+        settings.stripe_api_key,
+        connect_timeout_s=settings.stripe_connect_timeout_s,
+        timeout_s=settings.stripe_timeout_s,
+    )
+    stack.push_async_callback(client.close)
+    await client.open()
+    running = Running(answer_s=settings.answer_s, count_max=settings.attempts_max)
+    stack.push_async_callback(running.close, server_settings.drain_s)
+    means = Means(
+        store=store,
+        provider=StripeProvider(client, return_url=settings.stripe_return_url),
+        clock=utc_now,
+        faults=_faults(server_settings),
+    )
+    servicer = PspGatewayServicer(means, store, running, fingerprint_key=settings.fingerprint_key)
+    return Wiring(
+        register=[partial(wire.add_PspGatewayServiceServicer_to_server, servicer)],
+        names=[service.DESCRIPTOR.services_by_name["PspGatewayService"].full_name],
+    )
+
+
+def _faults(server_settings: ServerSettings) -> FaultPoints:
+    try:
+        return FaultPoints.parse(server_settings.fault_points, server_settings.environment)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+if __name__ == "__main__":
+    server.main("psp_gateway", "psp.paymesh", build)

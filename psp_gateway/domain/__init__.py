@@ -1,0 +1,1 @@
+"""What is true of an attempt, and what to do next for it; pure."""

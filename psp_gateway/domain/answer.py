@@ -1,0 +1,92 @@
+"""What a PSP's answer means, in words that all PSPs share."""
+
+from dataclasses import dataclass
+
+from psp_gateway.domain.attempt import Delivery, Outcome
+from psp_gateway.domain.reasons import MESSAGES, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The PSP's object is there, and has not been asked to move money, or has not heard it.
+
+    Attributes:
+        reference: the PSP's id of it.
+        trace: the status and the PSP's own id of the exchange.
+    """
+
+    reference: str
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A look-up found nothing. It is a hint, not a proof: a request may still be on its way."""
+
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the PSP, or the silence of it, says about the money.
+
+    Attributes:
+        is_replay: the PSP repeats a stored error and will for as long as it keeps the key.
+        is_alarm: a person must look: nothing is sent again in this walk.
+        about_request: it says what became of this request alone. An earlier one may have done it.
+        trace: the status and the PSP's own id of the exchange.
+    """
+
+    outcome: Outcome
+    delivery: Delivery = Delivery.ANSWERED
+    reference: str = ""
+    reason: Reason | None = None
+    psp_code: str = ""
+    redirect_url: str = ""
+    is_replay: bool = False
+    is_alarm: bool = False
+    about_request: bool = False
+    trace: str = ""
+
+    @property
+    def message(self) -> str:
+        """One sentence for a person; empty without a reason."""
+        return MESSAGES[self.reason] if self.reason else ""
+
+
+Answer = Created | Absent | Verdict
+
+
+def not_sent() -> Verdict:
+    """Say that no byte left."""
+    return Verdict(
+        Outcome.TRANSIENT, Delivery.NOT_SENT, reason=Reason.PSP_UNREACHABLE, about_request=True
+    )
+
+
+def no_answer() -> Verdict:
+    """Say that it may have arrived and no answer did."""
+    return Verdict(Outcome.UNKNOWN, Delivery.SENT_NO_ANSWER, reason=Reason.NO_USABLE_ANSWER)
+
+
+def alarm(trace: str, reason: Reason, *, psp_code: str = "", reference: str = "") -> Verdict:
+    """Say that what came back must not be: it is neither success nor failure."""
+    return Verdict(
+        Outcome.UNKNOWN,
+        reason=reason,
+        psp_code=psp_code,
+        reference=reference,
+        is_alarm=True,
+        trace=trace,
+    )
+
+
+def unusable(trace: str, *, is_replay: bool = False, psp_code: str = "") -> Verdict:
+    """Say that the answer cannot be understood, or is an error of the PSP's own."""
+    return Verdict(
+        Outcome.UNKNOWN,
+        reason=Reason.NO_USABLE_ANSWER,
+        is_replay=is_replay,
+        psp_code=psp_code,
+        trace=trace,
+    )

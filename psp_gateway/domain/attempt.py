@@ -1,0 +1,107 @@
+"""An attempt: one call to a PSP for money, from the moment it is stored to its final outcome."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from chassis.money import Money
+
+
+class Kind(StrEnum):
+    """What is asked of the PSP."""
+
+    CHARGE = "CHARGE"
+    REFUND = "REFUND"
+
+
+class Outcome(StrEnum):
+    """What came of it, as the contract spells it."""
+
+    SUCCEEDED = "SUCCEEDED"
+    DECLINED = "DECLINED"
+    ACTION_REQUIRED = "ACTION_REQUIRED"
+    PENDING = "PENDING"
+    TRANSIENT = "TRANSIENT"
+    UNKNOWN = "UNKNOWN"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it never changes again."""
+        return self in (Outcome.SUCCEEDED, Outcome.DECLINED)
+
+
+class Delivery(StrEnum):
+    """Whether the last request reached the PSP."""
+
+    NOT_SENT = "NOT_SENT"
+    SENT_NO_ANSWER = "SENT_NO_ANSWER"
+    ANSWERED = "ANSWERED"
+
+
+class Stage(StrEnum):
+    """Which request is next; a charge passes CREATE, then CONFIRM. Only CONFIRM and REFUND move
+    money.
+    """
+
+    CREATE = "CREATE"
+    CONFIRM = "CONFIRM"
+    REFUND = "REFUND"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt as it stands.
+
+    A stored TRANSIENT means that nothing has happened and nothing is under way: before anything is
+    sent again, the row is stored as PENDING.
+
+    Attributes:
+        fingerprint: keyed hash of the payment token; the token itself is never stored.
+        charge_attempt_id: of a refund, the charge it gives back; else empty.
+        charge_reference: of a refund, the PSP's id of that charge; else empty.
+        version: counts the writes; who does not hold the newest may only write success.
+        sent_at: when the last request for it was sent; None before the first.
+    """
+
+    attempt_id: str
+    kind: Kind
+    payment_id: str
+    client_id: str
+    psp: str
+    amount: Money
+    stage: Stage
+    created_at: datetime
+    updated_at: datetime
+    fingerprint: str = ""
+    charge_attempt_id: str = ""
+    charge_reference: str = ""
+    outcome: Outcome = Outcome.PENDING
+    delivery: Delivery = Delivery.NOT_SENT
+    psp_reference: str = ""
+    reason: str = ""
+    psp_code: str = ""
+    message: str = ""
+    redirect_url: str = ""
+    request_count: int = 0
+    version: int = 1
+    sent_at: datetime | None = None
+
+    def differs_from(self, asked: "Attempt") -> list[str]:
+        """Name the fields in which what was asked before differs from what is asked now."""
+        before, now = _content(self), _content(asked)
+        return sorted(name for name in before if before[name] != now[name])
+
+
+def _content(attempt: Attempt) -> Mapping[str, object]:
+    """Tell what was asked; a refund takes payment and client from its charge."""
+    is_charge = attempt.kind is Kind.CHARGE
+    return {
+        "kind": attempt.kind,
+        "amount": attempt.amount.amount,
+        "currency": attempt.amount.currency,
+        "payment_id": attempt.payment_id if is_charge else None,
+        "client_id": attempt.client_id if is_charge else None,
+        "payment_token": attempt.fingerprint,
+        "charge_attempt_id": attempt.charge_attempt_id,
+    }

@@ -1,0 +1,66 @@
+"""Every way in which the gateway says no before any PSP is asked; an answer to one item."""
+
+from collections.abc import Sequence
+
+from chassis.errors import FailedPrecondition
+from chassis.money import Money
+
+
+class Refusal(FailedPrecondition):
+    """Why an item was not taken up. It changed nothing."""
+
+
+class AttemptReused(Refusal):
+    """The attempt id was used with other content."""
+
+    reason = "ATTEMPT_REUSED"
+
+    def __init__(self, attempt_id: str, differs: Sequence[str]) -> None:
+        named = ",".join(differs)
+        super().__init__(
+            f"Attempt {attempt_id} was made with another {named}.",
+            attemptId=attempt_id,
+            differs=named,
+        )
+
+
+class NoRoute(Refusal):
+    """No PSP takes this currency."""
+
+    reason = "NO_ROUTE"
+
+    def __init__(self, currency: str) -> None:
+        super().__init__(f"No PSP takes {currency}.", currency=currency)
+
+
+class InvalidAmount(Refusal):
+    """The amount is no decimal above zero, or cannot be expressed at the PSP."""
+
+    reason = "INVALID_AMOUNT"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"amount: {why}.", field="amount")
+
+
+class ChargeNotFound(Refusal):
+    """No charge attempt with this id has succeeded."""
+
+    reason = "CHARGE_NOT_FOUND"
+
+    def __init__(self, charge_attempt_id: str) -> None:
+        super().__init__(
+            f"No charge {charge_attempt_id} has succeeded.", chargeAttemptId=charge_attempt_id
+        )
+
+
+class RefundExceedsCharge(Refusal):
+    """More would be given back than was charged."""
+
+    reason = "REFUND_EXCEEDS_CHARGE"
+
+    def __init__(self, *, charged: Money, refunded: Money) -> None:
+        super().__init__(
+            f"Of {charged} charged, {refunded} has been given back or is being.",
+            charged=charged,
+            refunded=refunded,
+        )

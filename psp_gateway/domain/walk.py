@@ -1,0 +1,207 @@
+"""What to do next for an attempt: pure functions of what is stored, what was just seen, and now.
+
+Two facts carry it. Creating the PSP's object moves no money, and only the one object whose id is
+committed is ever confirmed. Confirming an object succeeds at most once, by the object's own state.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from psp_gateway.domain.answer import Absent, Answer, Created, Verdict
+from psp_gateway.domain.attempt import Attempt, Delivery, Outcome, Stage
+from psp_gateway.domain.reasons import MESSAGES, Reason
+
+_SENDS_MAX = 2
+_FRESH_KEYS_MAX = 1
+_LOOKS_MAX = 3
+
+
+class Seen(Enum):
+    """What is known of the present stage."""
+
+    STORED = auto()  # this walk stored it: nothing of it has been sent
+    RESUMED = auto()  # read from the store: it may have been sent
+    DOUBT = auto()  # sent, without an answer that tells
+    REPLAYED = auto()  # the PSP repeats a stored error for the key
+    ABSENT = auto()  # looked up: not there, or not confirmed
+    ABSENT_AFTER_REPLAY = auto()  # the same, and the key is spent
+    TOLD = auto()  # the PSP told; there is nothing more to ask now
+
+
+class Step(Enum):
+    """What to do."""
+
+    SEND = auto()  # the stage's request, under its key
+    SEND_FRESH = auto()  # the same under a key of its own
+    LOOK_UP = auto()
+    ANSWER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long, at one PSP.
+
+    Attributes:
+        resend_window: how long a key may be sent again: half of what the PSP keeps it, since a
+            repetition under a forgotten key is a new request.
+        pause: how long an unfinished attempt rests before the PSP is asked again.
+    """
+
+    resend_window: timedelta
+    pause: timedelta = timedelta(seconds=0.4)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One go at an attempt.
+
+    Attributes:
+        in_doubt: an earlier request may yet have moved the money, so that only what the PSP says
+            of the object counts, and not what it says of a request.
+    """
+
+    attempt: Attempt
+    seen: Seen
+    in_doubt: bool = False
+    sends: int = 0
+    fresh_keys: int = 0
+    looks: int = 0
+
+
+def is_due(attempt: Attempt, now: datetime, patience: Patience) -> bool:
+    """Whether a stored attempt is to be taken further now, or answered as it stands."""
+    rested = now - (attempt.sent_at or attempt.updated_at) >= patience.pause
+    return rested and not attempt.outcome.is_final
+
+
+def resume(attempt: Attempt, now: datetime) -> Walk:
+    """Take up a stored attempt; the walk must store it before it sends anything."""
+    if attempt.outcome is not Outcome.TRANSIENT:
+        return Walk(attempt, Seen.RESUMED, in_doubt=attempt.stage is not Stage.CREATE)
+    again = replace(attempt, outcome=Outcome.PENDING, reason="", psp_code="", message="")
+    return Walk(replace(again, updated_at=now), Seen.STORED)
+
+
+def decide(walk: Walk, now: datetime, patience: Patience) -> Step:
+    """Choose the next step. A walk ends: each kind of step is taken a few times at most."""
+    if walk.attempt.outcome.is_final or walk.seen is Seen.TOLD:
+        return Step.ANSWER
+    step = _step(walk, is_old=now - walk.attempt.created_at >= patience.resend_window)
+    taken, most = {
+        Step.SEND: (walk.sends, _SENDS_MAX),
+        Step.SEND_FRESH: (walk.fresh_keys, _FRESH_KEYS_MAX),
+        Step.LOOK_UP: (walk.looks, _LOOKS_MAX),
+        Step.ANSWER: (0, 1),
+    }[step]
+    return step if taken < most else Step.ANSWER
+
+
+def _step(walk: Walk, *, is_old: bool) -> Step:
+    stage, seen = walk.attempt.stage, walk.seen
+    if seen in (Seen.ABSENT, Seen.ABSENT_AFTER_REPLAY):
+        if is_old:
+            return Step.ANSWER
+        if seen is Seen.ABSENT:
+            return Step.SEND
+        # A refund is not once by state: under another key it would be another refund.
+        return Step.ANSWER if stage is Stage.REFUND else Step.SEND_FRESH
+    if is_old or seen is Seen.REPLAYED:
+        return Step.LOOK_UP
+    if seen is Seen.STORED or stage is Stage.CREATE:
+        return Step.SEND
+    return Step.LOOK_UP
+
+
+def advance(walk: Walk, step: Step, answer: Answer, now: datetime, patience: Patience) -> Walk:
+    """Take in the answer to a step. The attempt of the new walk is to be stored before going on."""
+    attempt = replace(
+        walk.attempt, request_count=walk.attempt.request_count + 1, sent_at=now, updated_at=now
+    )
+    counted = replace(
+        walk,
+        attempt=attempt,
+        sends=walk.sends + (step is Step.SEND),
+        fresh_keys=walk.fresh_keys + (step is Step.SEND_FRESH),
+        looks=walk.looks + (step is Step.LOOK_UP),
+    )
+    is_old = now - attempt.created_at >= patience.resend_window
+    match answer:
+        case Created() if attempt.stage is Stage.CREATE:
+            return _created(attempt, answer)
+        case Created() | Absent():  # at a later stage Created means: there, and not confirmed
+            return _absent(counted, is_old=is_old)
+        case Verdict() if step is Step.LOOK_UP and _is_trouble(answer):
+            return _look_up_failed(counted, answer)
+        case Verdict():
+            return _told(counted, answer)
+
+
+def _is_trouble(verdict: Verdict) -> bool:
+    """Whether a look-up itself went wrong, which says nothing of the money."""
+    return verdict.about_request or (verdict.outcome is Outcome.UNKNOWN and not verdict.is_alarm)
+
+
+def _created(attempt: Attempt, answer: Created) -> Walk:
+    attempt = replace(
+        attempt,
+        stage=Stage.CONFIRM,
+        psp_reference=answer.reference,
+        outcome=Outcome.PENDING,
+        delivery=Delivery.ANSWERED,
+        reason="",
+        psp_code="",
+        message="",
+    )
+    return Walk(attempt, Seen.STORED)
+
+
+def _absent(walk: Walk, *, is_old: bool) -> Walk:
+    after_replay = walk.seen in (Seen.REPLAYED, Seen.ABSENT_AFTER_REPLAY)
+    seen = Seen.ABSENT_AFTER_REPLAY if after_replay else Seen.ABSENT
+    return replace(walk, attempt=_too_old(walk.attempt) if is_old else walk.attempt, seen=seen)
+
+
+def _too_old(attempt: Attempt) -> Attempt:
+    return replace(
+        attempt,
+        outcome=Outcome.UNKNOWN,
+        reason=Reason.KEY_TOO_OLD.value,
+        psp_code="",
+        message=MESSAGES[Reason.KEY_TOO_OLD],
+    )
+
+
+def _look_up_failed(walk: Walk, verdict: Verdict) -> Walk:
+    """Leave what the PSP said before, and call the rest unknown."""
+    if walk.attempt.outcome is Outcome.ACTION_REQUIRED:
+        return replace(walk, seen=Seen.TOLD)
+    attempt = _with(walk.attempt, replace(verdict, outcome=Outcome.UNKNOWN))
+    return replace(walk, attempt=attempt, seen=Seen.TOLD)
+
+
+def _told(walk: Walk, verdict: Verdict) -> Walk:
+    if walk.in_doubt and verdict.about_request:
+        verdict = replace(verdict, outcome=Outcome.UNKNOWN)
+        return replace(walk, attempt=_with(walk.attempt, verdict), seen=Seen.TOLD)
+    if verdict.outcome is not Outcome.UNKNOWN or verdict.is_alarm:
+        return replace(walk, attempt=_with(walk.attempt, verdict), seen=Seen.TOLD)
+    return replace(
+        walk,
+        attempt=_with(walk.attempt, verdict),
+        seen=Seen.REPLAYED if verdict.is_replay else Seen.DOUBT,
+        in_doubt=walk.attempt.stage is not Stage.CREATE,
+    )
+
+
+def _with(attempt: Attempt, verdict: Verdict) -> Attempt:
+    return replace(
+        attempt,
+        outcome=verdict.outcome,
+        delivery=verdict.delivery,
+        psp_reference=attempt.psp_reference or verdict.reference,
+        reason=verdict.reason.value if verdict.reason else "",
+        psp_code=verdict.psp_code,
+        message=verdict.message,
+        redirect_url=verdict.redirect_url,
+    )

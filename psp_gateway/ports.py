@@ -1,0 +1,128 @@
+"""What the use cases need from outside: a place that keeps attempts, and PSPs by capability."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from chassis.money import Money
+from psp_gateway.domain.answer import Answer
+from psp_gateway.domain.attempt import Attempt
+from psp_gateway.domain.errors import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """A stored attempt; `is_new` when this very call stored it."""
+
+    attempt: Attempt
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """An attempt as it stands; not `is_held` when another has written it meanwhile, whose turn it
+    then is.
+    """
+
+    attempt: Attempt
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and the class of its answer, for the trail; holds no secret and no token."""
+
+    operation: str
+    answer: str
+    trace: str
+
+
+class AttemptWriter(Protocol):
+    """Keeps attempts. Each call is durable when it answers, and safe to repeat."""
+
+    async def take_up_charge(self, asked: Attempt) -> TakenUp:
+        """Store a charge unless its id is there; answer the one that is."""
+        ...
+
+    async def take_up_refund(self, asked: Attempt) -> TakenUp | Refusal:
+        """Store a refund unless its id is there, its charge has not succeeded, or the refunds of
+        its charge would pass what was charged.
+        """
+        ...
+
+    async def save(self, attempt: Attempt, exchange: Exchange) -> Saved:
+        """Store an attempt that has moved on, and what moved it; answer it as it then stands.
+
+        Success is stored over anything that is not final; anything else only when `version` is
+        the newest. The exchange is stored in any case.
+        """
+        ...
+
+
+class AttemptReader(Protocol):
+    """Reads attempts."""
+
+    async def of_payment(self, payment_id: str) -> Sequence[Attempt]:
+        """List a payment's attempts, the oldest first."""
+        ...
+
+
+class Charge(Protocol):
+    """A PSP that charges in two requests, so that each unknown outcome has an id to be read by."""
+
+    async def create_charge(self, attempt: Attempt, *, token: str, key: str) -> Answer:
+        """Make the PSP's object; no money moves."""
+        ...
+
+    async def confirm_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """Move the money of the object `attempt.psp_reference`."""
+        ...
+
+
+class Refund(Protocol):
+    """A PSP that gives money back."""
+
+    async def refund_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """Give `attempt.amount` of `attempt.charge_reference` back."""
+        ...
+
+
+class LookUp(Protocol):
+    """A PSP that can be asked, read-after-write, what came of a request."""
+
+    async def find_charge(self, attempt: Attempt) -> Answer:
+        """Find the object by our attempt id, when the PSP's id is not known."""
+        ...
+
+    async def read_charge(self, attempt: Attempt) -> Answer:
+        """Read the object `attempt.psp_reference`; Created when it was not confirmed."""
+        ...
+
+    async def find_refund(self, attempt: Attempt) -> Answer:
+        """Find a refund of `attempt.charge_reference` by our attempt id."""
+        ...
+
+
+class Provider(Charge, Refund, LookUp, Protocol):
+    """A PSP that charges, refunds and can be asked; each call answers and never raises for what the
+    PSP or the network does.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name, as attempts keep it: "stripe"."""
+        ...
+
+    @property
+    def key_retention(self) -> timedelta:
+        """How long it keeps an idempotency key at least."""
+        ...
+
+    def takes(self, currency: str) -> bool:
+        """Whether it takes a currency."""
+        ...
+
+    def can_express(self, amount: Money) -> bool:
+        """Whether the amount exists in its units."""
+        ...

@@ -1,0 +1,1 @@
+"""A folder per PSP; they are strangers to each other."""

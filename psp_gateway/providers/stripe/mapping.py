@@ -1,0 +1,254 @@
+"""What Stripe's answers mean: pure tables and functions, total over whatever may come.
+
+A rule stands above the tables: only what Stripe documents as not executed counts as no. Everything
+else that came back after sending is unknown.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from psp_gateway.domain.answer import (
+    Absent,
+    Answer,
+    Created,
+    Verdict,
+    alarm,
+    no_answer,
+    not_sent,
+    unusable,
+)
+from psp_gateway.domain.attempt import Attempt, Outcome
+from psp_gateway.domain.reasons import Reason
+from psp_gateway.providers.stripe.client import NoAnswer, NotSent, Response, Result
+from psp_gateway.providers.stripe.units import to_minor
+
+# https://docs.stripe.com/declines/codes and https://docs.stripe.com/error-codes; a code that is not
+# here is CARD_DECLINED.
+DECLINES: Mapping[str, Reason] = {
+    "authentication_required": Reason.AUTHENTICATION_REQUIRED,
+    "payment_intent_authentication_failure": Reason.AUTHENTICATION_REQUIRED,
+    "authentication_not_handled": Reason.AUTHENTICATION_REQUIRED,
+    "mobile_device_authentication_required": Reason.AUTHENTICATION_REQUIRED,
+    "card_not_supported": Reason.PAYMENT_METHOD_INVALID,
+    "currency_not_supported": Reason.PAYMENT_METHOD_INVALID,
+    "invalid_account": Reason.PAYMENT_METHOD_INVALID,
+    "new_account_information_available": Reason.PAYMENT_METHOD_INVALID,
+    "incorrect_number": Reason.PAYMENT_METHOD_INVALID,
+    "invalid_number": Reason.PAYMENT_METHOD_INVALID,
+    "expired_card": Reason.CARD_EXPIRED,
+    "invalid_expiry_month": Reason.CARD_EXPIRED,
+    "invalid_expiry_year": Reason.CARD_EXPIRED,
+    "fraudulent": Reason.SUSPECTED_FRAUD,
+    "merchant_blacklist": Reason.SUSPECTED_FRAUD,
+    "card_velocity_exceeded": Reason.INSUFFICIENT_FUNDS,
+    "insufficient_funds": Reason.INSUFFICIENT_FUNDS,
+    "withdrawal_count_limit_exceeded": Reason.INSUFFICIENT_FUNDS,
+    "incorrect_cvc": Reason.INCORRECT_SECURITY_CODE,
+    "invalid_cvc": Reason.INCORRECT_SECURITY_CODE,
+    "lost_card": Reason.CARD_LOST_OR_STOLEN,
+    "stolen_card": Reason.CARD_LOST_OR_STOLEN,
+    "pickup_card": Reason.CARD_LOST_OR_STOLEN,
+    "issuer_not_available": Reason.PROCESSING_ERROR,
+    "processing_error": Reason.PROCESSING_ERROR,
+    "reenter_transaction": Reason.PROCESSING_ERROR,
+    "try_again_later": Reason.PROCESSING_ERROR,
+}
+
+_METHOD_PARAMETERS = frozenset({"payment_method", "payment_method_data"})
+_REFUSED = frozenset({400, 403, 404})
+_UNEXPECTED_STATE = "payment_intent_unexpected_state"
+
+
+def decline_reason(code: str) -> Reason:
+    """Normalise a decline code, or an error code when there is none."""
+    return DECLINES.get(code, Reason.CARD_DECLINED)
+
+
+def read_created(result: Result, attempt: Attempt) -> Answer:
+    """Read the answer to a create: the object, or why there is none."""
+    body = _succeeded(result)
+    if body is None:
+        return read_failure(result)
+    return _found(body, attempt, _trace(result))
+
+
+def read_charge(result: Result, attempt: Attempt) -> Answer:
+    """Read a PaymentIntent after its confirm, or when it is looked up."""
+    body = _succeeded(result)
+    if body is None:
+        return read_failure(result)
+    return intent_answer(body, attempt, _trace(result))
+
+
+def read_refund(result: Result, attempt: Attempt) -> Answer:
+    """Read the answer to a refund."""
+    body = _succeeded(result)
+    if body is None:
+        return read_failure(result)
+    return refund_answer(body, attempt, _trace(result))
+
+
+def intent_answer(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Answer:
+    """Tell what a PaymentIntent says of the money, if it is the one that was asked for."""
+    reference = _text(intent, "id")
+    if intent.get("object") != "payment_intent" or reference != attempt.psp_reference:
+        return unusable(trace)
+    if not _agrees(intent, attempt):
+        return alarm(trace, Reason.AMOUNT_MISMATCH, reference=reference)
+    match intent.get("status"):
+        case "succeeded":
+            return _charged(intent, attempt, trace)
+        case "processing":
+            return Verdict(Outcome.PENDING, reference=reference, trace=trace)
+        case "requires_confirmation":
+            return Created(reference, trace)
+        case "requires_action":
+            return Verdict(
+                Outcome.ACTION_REQUIRED,
+                reference=reference,
+                redirect_url=_redirect_url(intent),
+                trace=trace,
+            )
+        case "canceled":
+            return Verdict(
+                Outcome.DECLINED, reference=reference, reason=Reason.PSP_CANCELLED, trace=trace
+            )
+        case "requires_payment_method" if isinstance(intent.get("last_payment_error"), dict):
+            return _declined(intent["last_payment_error"], reference, trace)
+        case _:
+            return unusable(trace)
+
+
+def refund_answer(refund: Mapping[str, Any], attempt: Attempt, trace: str) -> Answer:
+    """Tell what a Refund says of the money, if it is the one that was asked for."""
+    reference = _text(refund, "id")
+    is_ours = refund.get("payment_intent") == attempt.charge_reference
+    if refund.get("object") != "refund" or not reference or not is_ours:
+        return unusable(trace)
+    if not _agrees(refund, attempt):
+        return alarm(trace, Reason.AMOUNT_MISMATCH, reference=reference)
+    match refund.get("status"):
+        case "succeeded":
+            return Verdict(Outcome.SUCCEEDED, reference=reference, trace=trace)
+        case "pending" | "requires_action":
+            return Verdict(Outcome.PENDING, reference=reference, trace=trace)
+        case "failed" | "canceled" as status:
+            return Verdict(
+                Outcome.DECLINED,
+                reference=reference,
+                reason=Reason.PSP_CANCELLED if status == "canceled" else Reason.PROCESSING_ERROR,
+                psp_code=_text(refund, "failure_reason"),
+                trace=trace,
+            )
+        case _:
+            return unusable(trace)
+
+
+def find(objects: list[Any], attempt: Attempt, trace: str, *, is_refund: bool) -> Answer:
+    """Find our attempt's object among listed ones, by the id in its metadata."""
+    for listed in objects:
+        metadata = listed.get("metadata") if isinstance(listed, dict) else None
+        if isinstance(metadata, dict) and metadata.get("attempt_id") == attempt.attempt_id:
+            if is_refund:
+                return refund_answer(listed, attempt, trace)
+            return _found(listed, attempt, trace)
+    return Absent(trace)
+
+
+def read_failure(result: Result) -> Verdict:
+    """Tell what a request without the wanted answer says, knowing only that it was sent or not."""
+    match result:
+        case NotSent():
+            return not_sent()
+        case NoAnswer():
+            return no_answer()
+        case Response():
+            return _error(result)
+
+
+def _error(response: Response) -> Verdict:
+    error = (response.body or {}).get("error")
+    if not isinstance(error, dict):
+        error = {}
+    kind, code = _text(error, "type"), _text(error, "code")
+    trace, status = response.trace, response.status
+    if kind == "idempotency_error":
+        return alarm(trace, Reason.NO_USABLE_ANSWER, psp_code=kind)
+    if status == 429:
+        return _nothing_happened(Reason.PSP_RATE_LIMITED, code, trace)
+    if status == 402 and kind == "card_error":
+        intent = error.get("payment_intent")
+        reference = _text(intent, "id") if isinstance(intent, dict) else ""
+        return _declined(error, reference, trace)
+    if status == 401 and kind:
+        return _nothing_happened(Reason.PSP_REQUEST_INVALID, code or kind, trace)
+    # A 409 says that another request with the key is under way, so something may well happen.
+    if response.should_retry and status in _REFUSED:
+        return _nothing_happened(Reason.PSP_RATE_LIMITED, code, trace)
+    if status in _REFUSED and kind and code != _UNEXPECTED_STATE:
+        is_method = error.get("param") in _METHOD_PARAMETERS
+        return Verdict(
+            Outcome.DECLINED,
+            reason=Reason.PAYMENT_METHOD_INVALID if is_method else Reason.PSP_REQUEST_INVALID,
+            psp_code=code or kind,
+            about_request=True,
+            trace=trace,
+        )
+    return unusable(trace, is_replay=response.is_replay, psp_code=code or kind)
+
+
+def _nothing_happened(reason: Reason, code: str, trace: str) -> Verdict:
+    return Verdict(Outcome.TRANSIENT, reason=reason, psp_code=code, about_request=True, trace=trace)
+
+
+def _declined(error: Mapping[str, Any], reference: str, trace: str) -> Verdict:
+    code = _text(error, "decline_code") or _text(error, "code")
+    # `code` can be the plainer of the two: "incorrect_cvc" beside a generic decline code.
+    reason = DECLINES.get(code) or decline_reason(_text(error, "code"))
+    return Verdict(Outcome.DECLINED, reference=reference, reason=reason, psp_code=code, trace=trace)
+
+
+def _charged(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Verdict:
+    reference = _text(intent, "id")
+    # Third-party stand-ins leave `amount_received` out; Stripe never does.
+    if intent.get("amount_received", intent["amount"]) != intent["amount"]:
+        return alarm(trace, Reason.AMOUNT_MISMATCH, reference=reference)
+    return Verdict(Outcome.SUCCEEDED, reference=reference, trace=trace)
+
+
+def _found(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Answer:
+    reference = _text(intent, "id")
+    if intent.get("object") != "payment_intent" or not reference:
+        return unusable(trace)
+    if not _agrees(intent, attempt):
+        return alarm(trace, Reason.AMOUNT_MISMATCH)
+    return Created(reference, trace)
+
+
+def _agrees(found: Mapping[str, Any], attempt: Attempt) -> bool:
+    amount, currency = found.get("amount"), found.get("currency")
+    is_same = type(amount) is int and amount == to_minor(attempt.amount)
+    return is_same and currency == attempt.amount.currency.lower()
+
+
+def _redirect_url(intent: Mapping[str, Any]) -> str:
+    action = intent.get("next_action")
+    redirect = action.get("redirect_to_url") if isinstance(action, dict) else None
+    url = _text(redirect, "url", longest=2048) if isinstance(redirect, dict) else ""
+    return url if url.startswith(("https://", "http://")) else ""
+
+
+def _succeeded(result: Result) -> Mapping[str, Any] | None:
+    is_whole = isinstance(result, Response) and result.status == 200
+    return result.body if isinstance(result, Response) and is_whole else None
+
+
+def _trace(result: Result) -> str:
+    return result.trace if isinstance(result, Response) else ""
+
+
+def _text(found: Mapping[str, Any], name: str, *, longest: int = 255) -> str:
+    """Read a text of the PSP's; anything else, or a text that is out of all bounds, reads empty."""
+    value = found.get(name)
+    is_usable = isinstance(value, str) and len(value) <= longest and value.isprintable()
+    return value if isinstance(value, str) and is_usable else ""

@@ -1,0 +1,176 @@
+"""Stripe behind the gateway's ports: a PaymentIntent is created, its id committed, then it is
+confirmed by that id.
+"""
+
+import time
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import Any
+
+from chassis.money import Money
+from chassis.telemetry import PSP_CALL_SECONDS, logger
+from psp_gateway.domain.answer import Absent, Answer, Created, Verdict, unusable
+from psp_gateway.domain.attempt import Attempt
+from psp_gateway.providers.stripe import mapping, units
+from psp_gateway.providers.stripe.client import Response, Result, StripeClient
+
+NAME = "stripe"
+KEY_RETENTION = timedelta(hours=24)  # at least, says docs.stripe.com/api/idempotent_requests
+
+# Our clock and Stripe's may differ by so much when objects are listed by time.
+_CLOCKS_DIFFER = timedelta(minutes=5)
+_PAGE_SIZE = 100
+_PAGES_MAX = 100
+
+
+class StripeProvider:
+    """`ports.Provider` at Stripe.
+
+    Args:
+        client: open.
+        return_url: where a buyer comes back to after 3-D Secure by redirect; empty for none.
+    """
+
+    def __init__(self, client: StripeClient, *, return_url: str = "") -> None:
+        self._client = client
+        self._confirmation = {"return_url": return_url} if return_url else {}
+        self._log = logger()
+
+    @property
+    def name(self) -> str:
+        """See `ports.Provider.name`."""
+        return NAME
+
+    @property
+    def key_retention(self) -> timedelta:
+        """See `ports.Provider.key_retention`."""
+        return KEY_RETENTION
+
+    def takes(self, currency: str) -> bool:
+        """See `ports.Provider.takes`."""
+        return units.takes(currency)
+
+    def can_express(self, amount: Money) -> bool:
+        """See `ports.Provider.can_express`."""
+        try:
+            units.to_minor(amount)
+        except units.Inexpressible:
+            return False
+        return True
+
+    async def create_charge(self, attempt: Attempt, *, token: str, key: str) -> Answer:
+        """See `ports.Charge.create_charge`."""
+        fields = {
+            "amount": units.to_minor(attempt.amount),
+            "currency": attempt.amount.currency.lower(),
+            "payment_method": token,
+            "payment_method_types": ["card"],
+            "capture_method": "automatic",
+            "metadata": _metadata(attempt),
+        }
+        call = self._client.post("/payment_intents", fields, key=key)
+        return await self._told("create", attempt, call, mapping.read_created)
+
+    async def confirm_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """See `ports.Charge.confirm_charge`."""
+        path = f"/payment_intents/{attempt.psp_reference}/confirm"
+        call = self._client.post(path, self._confirmation, key=key)
+        return await self._told("confirm", attempt, call, mapping.read_charge)
+
+    async def refund_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """See `ports.Refund.refund_charge`."""
+        fields = {
+            "payment_intent": attempt.charge_reference,
+            "amount": units.to_minor(attempt.amount),
+            "metadata": _metadata(attempt),
+        }
+        call = self._client.post("/refunds", fields, key=key)
+        return await self._told("refund", attempt, call, mapping.read_refund)
+
+    async def read_charge(self, attempt: Attempt) -> Answer:
+        """See `ports.LookUp.read_charge`."""
+        call = self._client.get(f"/payment_intents/{attempt.psp_reference}")
+        return await self._told("read", attempt, call, mapping.read_charge)
+
+    async def find_charge(self, attempt: Attempt) -> Answer:
+        """See `ports.LookUp.find_charge`; by listing, since Stripe's search is stale."""
+        since = attempt.created_at - _CLOCKS_DIFFER
+        fields = {"created": {"gte": int(since.timestamp())}}
+        return await self._find("/payment_intents", fields, attempt, is_refund=False)
+
+    async def find_refund(self, attempt: Attempt) -> Answer:
+        """See `ports.LookUp.find_refund`."""
+        fields = {"payment_intent": attempt.charge_reference}
+        return await self._find("/refunds", fields, attempt, is_refund=True)
+
+    async def _find(
+        self, path: str, fields: dict[str, Any], attempt: Attempt, *, is_refund: bool
+    ) -> Answer:
+        """Go through the pages, the newest first, until ours is found or nothing is left."""
+        fields = {**fields, "limit": _PAGE_SIZE}
+        for _ in range(_PAGES_MAX):
+            page: list[Any] = []
+
+            def read(result: Result, attempt: Attempt, page: list[Any] = page) -> Answer:
+                body = result.body if isinstance(result, Response) else None
+                if body is None or not isinstance(body.get("data"), list):
+                    return mapping.read_failure(result)
+                page.extend([body.get("has_more"), *body["data"]])
+                trace = result.trace if isinstance(result, Response) else ""
+                return mapping.find(body["data"], attempt, trace, is_refund=is_refund)
+
+            call = self._client.get(path, fields)
+            answer = await self._told("list", attempt, call, read)
+            if not isinstance(answer, Absent) or len(page) < 2 or page[0] is not True:
+                return answer
+            last = page[-1].get("id") if isinstance(page[-1], dict) else None
+            fields["starting_after"] = last
+        return unusable("too many pages")
+
+    async def _told(
+        self, operation: str, attempt: Attempt, call: Awaitable[Result], read: Any
+    ) -> Answer:
+        """Await a call, read it, measure it, and tell a person what needs one."""
+        started = time.perf_counter()
+        answer: Answer = read(await call, attempt)
+        outcome = _outcome(answer)
+        PSP_CALL_SECONDS.labels(NAME, operation, outcome).observe(time.perf_counter() - started)
+        if isinstance(answer, Verdict):
+            self._tell(operation, attempt, answer)
+        return answer
+
+    def _tell(self, operation: str, attempt: Attempt, verdict: Verdict) -> None:
+        needs_a_person = verdict.is_alarm or verdict.trace.startswith("401")
+        if not needs_a_person and verdict.outcome.value not in ("UNKNOWN", "TRANSIENT"):
+            return
+        tell = self._log.error if needs_a_person else self._log.warning
+        tell(
+            "psp_trouble",
+            psp=NAME,
+            operation=operation,
+            attempt_id=attempt.attempt_id,
+            payment_id=attempt.payment_id,
+            outcome=verdict.outcome.value,
+            delivery=verdict.delivery.value,
+            reason=verdict.reason,
+            code=verdict.psp_code,
+            status=verdict.trace,
+        )
+
+
+def _metadata(attempt: Attempt) -> dict[str, str]:
+    return {
+        "payment_id": attempt.payment_id,
+        "attempt_id": attempt.attempt_id,
+        "client_id": attempt.client_id,
+    }
+
+
+def _outcome(answer: Answer) -> str:
+    match answer:
+        case Created():
+            return "CREATED"
+        case Absent():
+            return "ABSENT"
+        case Verdict():
+            return answer.outcome.value

@@ -1,0 +1,88 @@
+"""Rows of the gateway's tables to the domain's objects, and back."""
+
+from collections.abc import Sequence
+
+from psycopg.rows import DictRow
+
+from chassis.money import Money
+from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
+from psp_gateway.ports import Exchange
+
+
+def to_attempt(row: DictRow) -> Attempt:
+    """Read a row of `attempts`."""
+    return Attempt(
+        attempt_id=row["attempt_id"],
+        kind=Kind(row["kind"]),
+        payment_id=row["payment_id"],
+        client_id=row["client_id"],
+        psp=row["psp"],
+        amount=Money.of_stored(row["amount"], row["currency"]),
+        fingerprint=row["fingerprint"],
+        charge_attempt_id=row["charge_attempt_id"],
+        charge_reference=row["charge_reference"],
+        created_at=row["created_at"],
+        stage=Stage(row["stage"]),
+        outcome=Outcome(row["outcome"]),
+        delivery=Delivery(row["delivery"]),
+        psp_reference=row["psp_reference"],
+        reason=row["reason"],
+        psp_code=row["psp_code"],
+        message=row["message"],
+        redirect_url=row["redirect_url"],
+        request_count=row["request_count"],
+        version=row["version"],
+        sent_at=row["sent_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def new_row(attempt: Attempt) -> Sequence[object]:
+    """Write what a new attempt knows, in the order of `statements.INSERT`."""
+    return (
+        attempt.attempt_id,
+        attempt.kind.value,
+        attempt.payment_id,
+        attempt.client_id,
+        attempt.psp,
+        attempt.amount.amount,
+        attempt.amount.currency,
+        attempt.fingerprint,
+        attempt.charge_attempt_id,
+        attempt.charge_reference,
+        attempt.created_at,
+        attempt.updated_at,
+        attempt.stage.value,
+    )
+
+
+def saved_row(attempt: Attempt) -> Sequence[object]:
+    """Write how an attempt stands, in the order of `statements.SAVE`."""
+    return (
+        attempt.attempt_id,
+        attempt.version,
+        attempt.stage.value,
+        attempt.outcome.value,
+        attempt.delivery.value,
+        attempt.psp_reference,
+        attempt.reason,
+        attempt.psp_code,
+        attempt.message,
+        attempt.redirect_url,
+        attempt.request_count,
+        attempt.sent_at,
+        attempt.updated_at,
+    )
+
+
+def event_row(attempt: Attempt, exchange: Exchange) -> Sequence[object]:
+    """Write one line of the trail, in the order of `statements.INSERT_EVENTS`."""
+    return (
+        attempt.attempt_id,
+        exchange.operation,
+        exchange.answer,
+        exchange.trace,
+        attempt.reason,
+        attempt.psp_code,
+        attempt.updated_at,
+    )

@@ -1,0 +1,106 @@
+"""The attempts under way in this process: one task each, which outlives the call that began it and
+is joined by the next.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from chassis.errors import PaymeshError, Unavailable
+from chassis.telemetry import logger
+from psp_gateway.domain.attempt import Attempt
+from psp_gateway.domain.errors import AttemptReused, Refusal
+
+Take = Callable[[], Awaitable[Attempt | Refusal]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One item to be taken further: what was asked, and how."""
+
+    attempt: Attempt
+    take: Take
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    asked: Attempt
+    task: "asyncio.Task[Attempt | Refusal]"
+
+    def answer(self) -> Attempt | Refusal:
+        """Answer what came of it; PENDING, as it was asked, while that is not known."""
+        if self.task.done() and not self.task.cancelled() and self.task.exception() is None:
+            return self.task.result()
+        return self.asked
+
+
+class Running:
+    """Runs each attempt once at a time, and answers in time.
+
+    Args:
+        answer_s: how long a call waits; what is not done then is answered PENDING and goes on.
+        count_max: attempts under way at once; more are refused.
+    """
+
+    def __init__(self, *, answer_s: float, count_max: int) -> None:
+        self._answer_s = answer_s
+        self._count_max = count_max
+        self._running: dict[str, _Joined] = {}
+        self._log = logger()
+
+    async def run(self, asked: Sequence[Asked | Refusal]) -> list[Attempt | Refusal]:
+        """Take each item further and answer in order; one in trouble never fails its neighbours.
+
+        Raises:
+            Unavailable: the store answered for none of them.
+        """
+        joined = [item if isinstance(item, Refusal) else self._join(item) for item in asked]
+        tasks = {item.task for item in joined if isinstance(item, _Joined)}
+        if tasks:
+            await asyncio.wait(tasks, timeout=self._answer_s)
+        _raise_if_all_failed(tasks)
+        return [item.answer() if isinstance(item, _Joined) else item for item in joined]
+
+    async def close(self, patience_s: float) -> None:
+        """Wait for what is under way, then leave the rest to the next call that asks for it."""
+        tasks = [joined.task for joined in self._running.values()]
+        if tasks:
+            _, pending = await asyncio.wait(tasks, timeout=patience_s)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    def _join(self, item: Asked) -> "_Joined | Refusal":
+        attempt_id = item.attempt.attempt_id
+        if attempt_id in self._running:
+            first = self._running[attempt_id]
+            differs = first.asked.differs_from(item.attempt)
+            return AttemptReused(attempt_id, differs) if differs else first
+        task = asyncio.create_task(self._take(item))
+        task.add_done_callback(_retrieve)
+        self._running[attempt_id] = joined = _Joined(item.attempt, task)
+        return joined
+
+    async def _take(self, item: Asked) -> Attempt | Refusal:
+        try:
+            if len(self._running) > self._count_max:
+                raise Unavailable("Too many attempts are under way; try again soon.")
+            return await item.take()
+        except Exception as error:
+            self._log.warning("attempt_left", attempt_id=item.attempt.attempt_id, error=repr(error))
+            raise
+        finally:
+            del self._running[item.attempt.attempt_id]
+
+
+def _retrieve(task: "asyncio.Task[Attempt | Refusal]") -> None:
+    """Look at the error, which is logged already, so that nobody warns that it was not seen."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _raise_if_all_failed(tasks: "set[asyncio.Task[Attempt | Refusal]]") -> None:
+    errors = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+    failures = [error for error in errors if isinstance(error, PaymeshError)]
+    if tasks and len(failures) == len(tasks):
+        raise failures[0]

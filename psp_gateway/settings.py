@@ -1,0 +1,54 @@
+"""Every knob of the gateway, its unit and default."""
+
+from dataclasses import dataclass
+
+from chassis.settings import Environment, ServerSettings, SettingsError
+from psp_gateway.providers.stripe.client import API_BASE
+
+_DEVELOPMENT_KEY = "development-psp-fingerprint-key"
+
+
+@dataclass(frozen=True, slots=True)
+class PspSettings:
+    """What the gateway needs to know beside what every service does."""
+
+    database_url: str  # of the app role
+    database_connections: int  # at most
+    database_timeout_s: float  # for one transaction, waiting for a connection included
+    batches_in_flight: int  # transactions at once, per kind of write
+    fingerprint_key: bytes  # hashes payment tokens, which are never stored; secret
+    answer_s: float  # how long a call waits before it answers PENDING
+    attempts_max: int  # under way at once; more are left for the next call
+    stripe_api_key: str
+    stripe_api_base: str  # scheme, host, port and path before /v1
+    stripe_connect_timeout_s: float
+    stripe_timeout_s: float  # for one request in all
+    stripe_return_url: str  # where buyers come back to after 3-D Secure; empty for none
+
+    @classmethod
+    def read(cls, environment: Environment, server: ServerSettings) -> "PspSettings":
+        """Read PSP_DATABASE_URL, STRIPE_API_KEY and the others.
+
+        Raises:
+            SettingsError: one is missing, malformed, or too weak for production.
+        """
+        key = environment.text("PSP_FINGERPRINT_KEY", _DEVELOPMENT_KEY)
+        if server.is_production and key in ("", _DEVELOPMENT_KEY):
+            raise SettingsError("PSP_FINGERPRINT_KEY must be set in production")
+        api_base = environment.text("STRIPE_API_BASE", API_BASE)
+        if server.is_production and not api_base.startswith("https://"):
+            raise SettingsError("STRIPE_API_BASE must be https in production")
+        return cls(
+            database_url=environment.text("PSP_DATABASE_URL"),
+            database_connections=environment.integer("PSP_DATABASE_CONNECTIONS", 8),
+            database_timeout_s=environment.number("PSP_DATABASE_TIMEOUT_S", 10.0),
+            batches_in_flight=environment.integer("PSP_BATCHES_IN_FLIGHT", 2),
+            fingerprint_key=key.encode(),
+            answer_s=environment.number("PSP_ANSWER_S", 5.0),
+            attempts_max=environment.integer("PSP_ATTEMPTS_MAX", 4096),
+            stripe_api_key=environment.text("STRIPE_API_KEY"),
+            stripe_api_base=api_base,
+            stripe_connect_timeout_s=environment.number("STRIPE_CONNECT_TIMEOUT_S", 2.0),
+            stripe_timeout_s=environment.number("STRIPE_TIMEOUT_S", 15.0),
+            stripe_return_url=environment.text("STRIPE_RETURN_URL", ""),
+        )

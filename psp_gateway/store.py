@@ -1,0 +1,138 @@
+"""Keeps attempts in PostgreSQL: calls that arrive at once share a transaction, one coalescer per
+operation.
+
+An error from COMMIT leaves open whether it was stored. That is safe: an attempt that was stored and
+not sent, or sent and not stored, is resumed by the next call from what its row says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import LiteralString
+
+import psycopg
+
+from chassis.coalescer import Coalescer
+from chassis.database import Database, Transaction, columns
+from psp_gateway import rows, statements
+from psp_gateway.domain.attempt import Attempt
+from psp_gateway.domain.errors import Refusal
+from psp_gateway.domain.refunds import Refunds
+from psp_gateway.ports import Exchange, Saved, TakenUp
+
+Saving = tuple[Attempt, Exchange]
+
+_BATCH_MAX = 256
+_NEW_WIDTH, _SAVED_WIDTH, _EVENT_WIDTH = 13, 13, 7
+
+
+class AttemptStore:
+    """The attempts.
+
+    Args:
+        database: opened as the app role.
+        batches_in_flight: transactions at once, per operation.
+    """
+
+    def __init__(self, database: Database, *, batches_in_flight: int = 2) -> None:
+        self._database = database
+        # A batch that fails in SQL is split until the attempt at fault is alone.
+        self._charges: Coalescer[Attempt, TakenUp] = Coalescer(
+            self._take_up_charges,
+            batch_max=_BATCH_MAX,
+            in_flight_max=batches_in_flight,
+            bisect_on=(psycopg.Error,),
+        )
+        # One batch of refunds at a time: each locks the charges that it gives back.
+        self._refunds: Coalescer[Attempt, TakenUp | Refusal] = Coalescer(
+            self._take_up_refunds, batch_max=_BATCH_MAX, bisect_on=(psycopg.Error,)
+        )
+        self._saves: Coalescer[Saving, Saved] = Coalescer(
+            self._save,
+            batch_max=_BATCH_MAX,
+            in_flight_max=batches_in_flight,
+            bisect_on=(psycopg.Error,),
+        )
+
+    async def take_up_charge(self, asked: Attempt) -> TakenUp:
+        """See `ports.AttemptWriter.take_up_charge`."""
+        return await self._charges.submit(asked)
+
+    async def take_up_refund(self, asked: Attempt) -> TakenUp | Refusal:
+        """See `ports.AttemptWriter.take_up_refund`."""
+        return await self._refunds.submit(asked)
+
+    async def save(self, attempt: Attempt, exchange: Exchange) -> Saved:
+        """See `ports.AttemptWriter.save`."""
+        return await self._saves.submit((attempt, exchange))
+
+    async def of_payment(self, payment_id: str) -> Sequence[Attempt]:
+        """See `ports.AttemptReader.of_payment`."""
+        found = await self._database.run(lambda tx: tx.all(statements.OF_PAYMENT, [payment_id]))
+        return [rows.to_attempt(row) for row in found]
+
+    async def _take_up_charges(self, asked: Sequence[Attempt]) -> list[TakenUp]:
+        """Insert what is not there.
+
+        When the transaction runs again after a COMMIT of unknown outcome, its rows are there and
+        count as found: they are resumed instead of begun, which is always safe.
+        """
+
+        async def work(tx: Transaction) -> list[TakenUp]:
+            inserted = await _insert(tx, asked)
+            found = {}
+            if len(inserted) < len(asked):
+                there = [a.attempt_id for a in asked if a.attempt_id not in inserted]
+                found = await _attempts(tx, statements.BY_ID, there)
+            return [
+                TakenUp(found.get(a.attempt_id, a), is_new=a.attempt_id in inserted) for a in asked
+            ]
+
+        return await self._database.run(work)
+
+    async def _take_up_refunds(self, asked: Sequence[Attempt]) -> list[TakenUp | Refusal]:
+        async def work(tx: Transaction) -> list[TakenUp | Refusal]:
+            charge_ids = sorted({refund.charge_attempt_id for refund in asked})
+            # Lock, then read: what another batch gave back while this one waited is seen.
+            charges = await _attempts(tx, statements.LOCK, charge_ids)
+            refunds = await _attempts(tx, statements.REFUNDS_OF, charge_ids)
+            known = await _attempts(tx, statements.BY_ID, [a.attempt_id for a in asked])
+            guard = Refunds(charges.values(), refunds.values(), known.values())
+            answers = [guard.take_up(refund) for refund in asked]
+            if guard.new:
+                inserted = await _insert(tx, guard.new)
+                if len(inserted) < len(guard.new):
+                    raise psycopg.errors.SerializationFailure("an id was taken meanwhile")
+            return [a if isinstance(a, Refusal) else TakenUp(a[0], is_new=a[1]) for a in answers]
+
+        return await self._database.run(work)
+
+    async def _save(self, savings: Sequence[Saving]) -> list[Saved]:
+        async def work(tx: Transaction) -> list[Saved]:
+            values = [rows.saved_row(attempt) for attempt, _ in savings]
+            saved = await tx.all(statements.SAVE, columns(values, _SAVED_WIDTH))
+            versions = {row["attempt_id"]: row["version"] for row in saved}
+            events = [rows.event_row(attempt, exchange) for attempt, exchange in savings]
+            await tx.execute(statements.INSERT_EVENTS, columns(events, _EVENT_WIDTH))
+            lost = [a.attempt_id for a, _ in savings if a.attempt_id not in versions]
+            stored = await _attempts(tx, statements.BY_ID, lost) if lost else {}
+            return [
+                Saved(stored[a.attempt_id], is_held=False)
+                if a.attempt_id in stored
+                else Saved(replace(a, version=versions[a.attempt_id]), is_held=True)
+                for a, _ in savings
+            ]
+
+        return await self._database.run(work)
+
+
+async def _insert(tx: Transaction, attempts: Sequence[Attempt]) -> set[str]:
+    values = [rows.new_row(attempt) for attempt in attempts]
+    inserted = await tx.all(statements.INSERT, columns(values, _NEW_WIDTH))
+    return {row["attempt_id"] for row in inserted}
+
+
+async def _attempts(
+    tx: Transaction, query: LiteralString, ids: Sequence[str]
+) -> dict[str, Attempt]:
+    found = await tx.all(query, [list(ids)])
+    return {row["attempt_id"]: rows.to_attempt(row) for row in found}

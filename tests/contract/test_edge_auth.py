@@ -1,0 +1,194 @@
+"""edge_auth over real gRPC and PostgreSQL: who may enter, and as whom."""
+
+import json
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import grpc
+import pytest
+from ext_authz import external_auth_pb2 as ext
+from ext_authz.external_auth_pb2_grpc import AuthorizationStub, add_AuthorizationServicer_to_server
+from paymesh.edge.v1 import client_service_pb2 as edge
+from paymesh.edge.v1.client_service_pb2_grpc import (
+    ClientServiceStub,
+    add_ClientServiceServicer_to_server,
+)
+from paymesh.payment.v1 import payment_service_pb2
+
+from chassis.clock import utc_now
+from chassis.server import Wiring, add_wiring, make_server
+from devstack.rest import specification_request
+from edge_auth.clients_servicer import OperatorsClientService
+from edge_auth.key_cache import KeyCache
+from edge_auth.routes import Routes
+from edge_auth.servicer import EdgeAuthorization
+from edge_auth.store import PostgresClientStore
+from tests.conftest import opened
+from tests.servers import ServiceDatabase
+
+
+class Door:
+    """A served edge_auth with a clock that a test can move."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.check: Any = None
+        self.clients: Any = None
+        self.database: Any = None
+
+
+@pytest.fixture
+async def door(edge_auth_database: ServiceDatabase) -> AsyncIterator[Door]:
+    """Serve edge_auth on a free port."""
+    door = Door()
+    async with opened(edge_auth_database) as database:
+        store = PostgresClientStore(database)
+        keys = KeyCache(store, seconds=lambda: door.seconds, remember_s=5)
+        wiring = Wiring(
+            register=(
+                partial(add_AuthorizationServicer_to_server, EdgeAuthorization(keys, Routes())),
+                partial(
+                    add_ClientServiceServicer_to_server, OperatorsClientService(store, utc_now)
+                ),
+            ),
+            names=(),
+        )
+        server = make_server("edge.paymesh", 10, 100)
+        add_wiring(server, wiring, with_reflection=False)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            door.check = AuthorizationStub(channel).Check
+            door.clients = ClientServiceStub(channel)
+            door.database = edge_auth_database
+            yield door
+        await server.stop(None)
+
+
+async def new_key(door: Door, client_id: str = "demo") -> str:
+    """Create a client."""
+    created = await door.clients.CreateClient(edge.CreateClientRequest(client_id=client_id))
+    return str(created.api_key)
+
+
+def request(key: str | None, body: bytes = b"", **headers: str) -> ext.CheckRequest:
+    """Write a check of POST /v1/payments."""
+    message = ext.CheckRequest()
+    http = message.attributes.request.http
+    http.method, http.path, http.raw_body = "POST", "/v1/payments", body
+    told = {"content-type": "application/json"} | {
+        k.replace("_", "-"): v for k, v in headers.items()
+    }
+    if key is not None:
+        told["authorization"] = f"Bearer {key}"
+    http.headers.update(told)
+    return message
+
+
+GOOD = json.dumps(specification_request()).encode()
+
+
+def reason(response: ext.CheckResponse) -> str:
+    """Read why a request was turned away."""
+    return str(json.loads(response.denied_response.body)["details"][0]["reason"])
+
+
+async def test_key_opens_the_door_for_its_client(door: Door) -> None:
+    """A good request goes on with the client's id and without the key."""
+    response = await door.check(request(await new_key(door), GOOD))
+
+    headers = {h.header.key: h.header.value for h in response.ok_response.headers}
+    assert headers == {"x-paymesh-client-id": "demo"}
+    assert list(response.ok_response.headers_to_remove) == ["authorization"]
+
+
+@pytest.mark.parametrize("key", [None, "", "x", "pm_000000000000_" + "0" * 52])
+async def test_without_a_valid_key_nobody_enters(door: Door, key: str | None) -> None:
+    """Missing, malformed and unknown keys are 401."""
+    response = await door.check(request(key, GOOD))
+
+    assert response.denied_response.status.code == 401
+    assert reason(response) in ("CREDENTIALS_MISSING", "CREDENTIALS_INVALID")
+
+
+async def test_one_wrong_digit_is_a_wrong_key(door: Door) -> None:
+    """The secret part is compared whole."""
+    key = await new_key(door)
+    wrong = key[:-1] + ("0" if key[-1] != "0" else "1")
+
+    response = await door.check(request(wrong, GOOD))
+
+    assert reason(response) == "CREDENTIALS_INVALID"
+
+
+async def test_key_is_believed_for_seconds_only(door: Door) -> None:
+    """A revoked key works until the cache forgets it, and no longer."""
+    import psycopg
+
+    key = await new_key(door)
+    await door.check(request(key, GOOD))
+    with psycopg.connect(door.database.owner_url) as connection:
+        connection.execute("UPDATE api_keys SET revoked_at = now()")
+    door.seconds = 4.9
+    within = await door.check(request(key, GOOD))
+    door.seconds = 5.1
+    after = await door.check(request(key, GOOD))
+
+    assert within.HasField("ok_response")
+    assert reason(after) == "CREDENTIALS_INVALID"
+
+
+async def test_secret_is_not_stored(door: Door) -> None:
+    """The database holds a hash, not the key."""
+    import psycopg
+
+    key = await new_key(door)
+    with psycopg.connect(door.database.owner_url) as connection:
+        rows = connection.execute("SELECT * FROM api_keys").fetchall()
+
+    assert key.split("_")[2] not in str(rows)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "expected"),
+    [
+        (GOOD, {"content_type": "text/plain"}, "UNSUPPORTED_CONTENT_TYPE"),
+        (b"{", {}, "MALFORMED_JSON"),
+        (GOOD, {"idempotency_key": "4242424242424242"}, "CARD_NUMBER_REFUSED"),
+    ],
+)
+async def test_malformed_requests_are_turned_away(
+    door: Door, body: bytes, headers: dict[str, str], expected: str
+) -> None:
+    """Who may enter must still be well-formed."""
+    response = await door.check(request(await new_key(door), body, **headers))
+
+    assert response.denied_response.status.code == 400
+    assert reason(response) == expected
+
+
+async def test_native_messages_are_searched_for_card_numbers(door: Door) -> None:
+    """A card number in a protobuf field is refused, as a gRPC status."""
+    message = payment_service_pb2.CreatePaymentRequest(checkout_id="4242424242424242")
+    payload = message.SerializeToString()
+    frame = b"\0" + len(payload).to_bytes(4, "big") + payload
+    check = request(await new_key(door), frame, content_type="application/grpc")
+    check.attributes.request.http.path = "/paymesh.payment.v1.PaymentService/CreatePayment"
+
+    response = await door.check(check)
+
+    headers = {h.header.key: h.header.value for h in response.denied_response.headers}
+    assert response.denied_response.status.code == 200
+    assert headers["grpc-status"] == "3"
+    assert "checkout_id" in headers["grpc-message"]
+
+
+async def test_taken_client_id_is_refused(door: Door) -> None:
+    """Two clients cannot have one id."""
+    await new_key(door)
+
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await new_key(door)
+
+    assert raised.value.code() is grpc.StatusCode.ALREADY_EXISTS

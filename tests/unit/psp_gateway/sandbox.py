@@ -1,0 +1,213 @@
+"""The PSP sandbox as a process of its own, and the gateway beside it: in this process or killable."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+from paymesh.psp.v1 import attempt_pb2 as noun
+from paymesh.psp.v1 import psp_gateway_service_pb2 as service
+from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceStub
+
+from chassis.server import add_wiring, make_server
+from chassis.settings import Environment, ServerSettings
+from psp_gateway.__main__ import build
+from tests.servers import ServiceDatabase, free_port
+
+SECRET_KEY = "sk_test_canary_4242"
+DEADLINE_S = 20.0
+
+
+@dataclass
+class Sandbox:
+    """The sandbox's control, and its record: the ground truth."""
+
+    url: str
+    session: aiohttp.ClientSession
+
+    async def fault(self, kind: str, **details: Any) -> None:
+        """Put a fault in force; it strikes once unless told otherwise."""
+        await self._post("/control/faults", {"kind": kind, **details})
+
+    async def dark(self, *, dark: bool) -> None:
+        """Let the PSP hang up on every call, or answer again."""
+        await self._post("/control/dark", {"dark": dark})
+
+    async def authenticate(self, reference: str, result: str) -> None:
+        """End a buyer's challenge: succeed or fail."""
+        url = f"{self.url}/stripe/3ds/{reference}"
+        async with self.session.post(url, data={"outcome": result}) as response:
+            assert response.status in (200, 303), await response.text()
+
+    async def moved(self, **metadata: str) -> list[tuple[str, int]]:
+        """List what happened to money, as (kind, minor units), oldest first."""
+        query = {f"metadata.{key}": value for key, value in metadata.items()}
+        async with self.session.get(f"{self.url}/control/record", params=query) as response:
+            entries = (await response.json())["entries"]
+        return [(entry["kind"], entry["amount"]) for entry in entries]
+
+    async def _post(self, path: str, body: dict[str, Any]) -> None:
+        async with self.session.post(f"{self.url}{path}", json=body) as response:
+            assert response.status == 200, await response.text()
+
+
+@asynccontextmanager
+async def running_sandbox(folder: Path) -> AsyncIterator[Sandbox]:
+    """Start the sandbox; end it with the block."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "devstack.sandbox", "--port", "0", "--record", str(folder / "record.jsonl")),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(DEADLINE_S):
+            url = json.loads(await process.stdout.readline())["url"]
+        async with aiohttp.ClientSession() as session:
+            yield Sandbox(url, session)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def environment(database: ServiceDatabase, url: str, **settings: str) -> dict[str, str]:
+    """Make the settings of a gateway."""
+    return {
+        "LISTEN": f"127.0.0.1:{free_port()}",
+        "ENVIRONMENT": "development",
+        "PSP_DATABASE_URL": database.app_url,
+        "PSP_DATABASE_CONNECTIONS": "4",
+        "STRIPE_API_KEY": SECRET_KEY,
+        "STRIPE_API_BASE": f"{url}/stripe",
+        "STRIPE_CONNECT_TIMEOUT_S": "1",
+        "STRIPE_TIMEOUT_S": "0.5",
+        **settings,
+    }
+
+
+class Gateway:
+    """The gateway's RPCs, for one item at a time."""
+
+    def __init__(self, stub: Any) -> None:
+        self.stub = stub
+
+    async def charge(self, **fields: str) -> service.AttemptResult:
+        """Ask for one charge."""
+        return (await self.charges(charge(**fields)))[0]
+
+    async def charges(self, *charges: service.ChargeCommand) -> list[service.AttemptResult]:
+        """Ask for charges."""
+        request = service.ExecuteChargesRequest(charges=charges)
+        return list((await self.stub.ExecuteCharges(request, timeout=DEADLINE_S)).results)
+
+    async def refund(self, **fields: str) -> service.AttemptResult:
+        """Ask for one refund."""
+        request = service.ExecuteRefundsRequest(refunds=[refund(**fields)])
+        return (await self.stub.ExecuteRefunds(request, timeout=DEADLINE_S)).results[0]
+
+    async def refunds(self, *refunds: service.RefundCommand) -> list[service.AttemptResult]:
+        """Ask for refunds."""
+        request = service.ExecuteRefundsRequest(refunds=refunds)
+        return list((await self.stub.ExecuteRefunds(request, timeout=DEADLINE_S)).results)
+
+    async def settled(self, **fields: str) -> noun.Attempt:
+        """Ask for a charge until it is final."""
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                attempt = (await self.charge(**fields)).attempt
+                if attempt.outcome in (noun.Attempt.SUCCEEDED, noun.Attempt.DECLINED):
+                    return attempt
+                await asyncio.sleep(0.05)
+
+    async def settled_refund(self, **fields: str) -> noun.Attempt:
+        """Ask for a refund until it is final."""
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                attempt = (await self.refund(**fields)).attempt
+                if attempt.outcome in (noun.Attempt.SUCCEEDED, noun.Attempt.DECLINED):
+                    return attempt
+                await asyncio.sleep(0.05)
+
+    async def attempts(self, payment_id: str) -> list[noun.Attempt]:
+        """List a payment's attempts."""
+        request = service.ListAttemptsRequest(payment_id=payment_id)
+        return list((await self.stub.ListAttempts(request, timeout=DEADLINE_S)).attempts)
+
+
+@asynccontextmanager
+async def served(database: ServiceDatabase, url: str, **settings: str) -> AsyncIterator[Gateway]:
+    """Serve the gateway in this process."""
+    values = environment(database, url, **settings)
+    read = ServerSettings.read(Environment(values), "psp_gateway")
+    async with AsyncExitStack() as stack:
+        wiring = await build(read, Environment(values), stack)
+        server = make_server("psp.paymesh", 35.0, 4096)
+        add_wiring(server, wiring, with_reflection=False)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        stack.push_async_callback(server.stop, None)
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
+        yield Gateway(PspGatewayServiceStub(channel))
+
+
+@asynccontextmanager
+async def gateway_process(
+    database: ServiceDatabase, url: str, **settings: str
+) -> AsyncIterator[tuple[Gateway, asyncio.subprocess.Process]]:
+    """Run the gateway as a process of its own."""
+    values = environment(database, url, **settings)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "psp_gateway"), env={**os.environ, **values}
+    )
+    try:
+        async with grpc.aio.insecure_channel(values["LISTEN"]) as channel:
+            async with asyncio.timeout(DEADLINE_S):
+                await channel.channel_ready()
+            yield Gateway(PspGatewayServiceStub(channel)), process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def charge(
+    *,
+    attempt_id: str = "att_1",
+    payment_id: str = "pay_1",
+    client_id: str = "demo",
+    amount: str = "99.99",
+    currency: str = "USD",
+    payment_token: str = "psp_card_token_xyz",
+) -> service.ChargeCommand:
+    """Make a charge command."""
+    return service.ChargeCommand(
+        attempt_id=attempt_id,
+        payment_id=payment_id,
+        client_id=client_id,
+        amount=amount,
+        currency=currency,
+        payment_token=payment_token,
+    )
+
+
+def refund(
+    *,
+    attempt_id: str = "att_refund1",
+    charge_attempt_id: str = "att_1",
+    amount: str = "99.99",
+    currency: str = "USD",
+) -> service.RefundCommand:
+    """Make a refund command."""
+    return service.RefundCommand(
+        attempt_id=attempt_id,
+        charge_attempt_id=charge_attempt_id,
+        amount=amount,
+        currency=currency,
+    )
