@@ -9,8 +9,8 @@ from rich.console import Console
 
 from devstack.invariants import check
 from devstack.rest import RestClient, specification_request
+from devstack.show import show_json, show_trail, show_verdicts, wide_console
 from devstack.state import reachable_folder
-from devstack.show import show_json, show_trail, show_verdicts
 from devstack.trail import Operator, Trail
 
 _SETTLE_TIMEOUT_S = 10.0
@@ -25,7 +25,7 @@ def demo() -> None:
     """Start a fresh stack, make one pay-in, show its trail to the balanced books, stop."""
     from devstack.stack import running_stack
 
-    console = Console()
+    console = wide_console()
     with (
         reachable_folder("paymesh-demo-") as folder,
         running_stack(folder, ports="auto", risk="spec") as stack,

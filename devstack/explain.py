@@ -79,10 +79,8 @@ def pay(
 def explain(payment_id: str, as_json: bool, folder: Path) -> None:  # noqa: FBT001
     """Show all that every service knows of a payment, held against the invariants."""
     import grpc
-    from rich.console import Console
-
-    from devstack.invariants import check
-    from devstack.show import show_json, show_trail, show_verdicts
+        from devstack.invariants import check
+    from devstack.show import show_json, show_trail, show_verdicts, wide_console
     from devstack.trail import Operator, Trail
 
     stack = _stack(folder)
@@ -100,7 +98,7 @@ def explain(payment_id: str, as_json: bool, folder: Path) -> None:  # noqa: FBT0
         told = asdict(trail) | {"invariants": [asdict(verdict) for verdict in verdicts]}
         click.echo(json.dumps(told, indent=2))
         return
-    console = Console()
+    console = wide_console()
     show_json(console, "payment", trail.payment)
     show_trail(console, trail, {})
     show_verdicts(console, verdicts)

@@ -19,6 +19,12 @@ _GOOD = {"COMPLETED", "SUCCESS", "SUCCEEDED", "APPROVED", "DONE", "done"}
 _BAD = {"FAILED", "DECLINED", "REFUSED", "DEAD_LETTER", "refused", "dead"}
 
 
+def wide_console() -> Console:
+    """Make a console that breaks no line of the tables, unless the terminal itself is narrower."""
+    console = Console()
+    return console if console.is_terminal else Console(width=130)
+
+
 def show_json(console: Console, title: str, body: object) -> None:
     """Show a request or an answer."""
     text = json.dumps(body, indent=2, ensure_ascii=False)
@@ -147,7 +153,7 @@ def _record(trail: Trail) -> RenderableType:
     for record in trail.psp_record:
         table.add_row(
             record["kind"],
-            record["psp_reference"],
+            record["reference"],
             str(record["amount"]),
             record["currency"],
             record.get("idempotency_key") or "",

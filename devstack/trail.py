@@ -129,7 +129,7 @@ class Operator:
         parameters = {"metadata.payment_id": payment_id}
         async with self._http.get(url, params=parameters) as response:
             response.raise_for_status()
-            return list((await response.json())["records"])
+            return list((await response.json())["entries"])
 
     async def _assessment(self, payment_id: str) -> Json | None:
         request = risk.GetAssessmentRequest(payment_id=payment_id)

@@ -42,3 +42,302 @@ async def test_a_charge_succeeds_once(gateway: Gateway, sandbox: Sandbox) -> Non
     assert (first.amount, first.currency, first.request_count) == ("99.99", "USD", 2)
     assert second == first
     assert await sandbox.moved(attempt_id="att_1", payment_id="pay_1") == ONE_CHARGE
+
+
+@pytest.mark.parametrize(
+    ("token", "reason", "psp_code"),
+    [
+        ("pm_card_visa_chargeDeclined", "CARD_DECLINED", "generic_decline"),
+        ("pm_card_visa_chargeDeclinedInsufficientFunds", "INSUFFICIENT_FUNDS", "insufficient_funds"),
+        ("pm_card_visa_chargeDeclinedLostCard", "CARD_LOST_OR_STOLEN", "lost_card"),
+        ("pm_card_chargeDeclinedExpiredCard", "CARD_EXPIRED", "expired_card"),
+        ("pm_card_chargeDeclinedIncorrectCvc", "INCORRECT_SECURITY_CODE", "incorrect_cvc"),
+        ("pm_card_chargeDeclinedProcessingError", "PROCESSING_ERROR", "processing_error"),
+    ],
+)
+async def test_a_decline_is_final_and_named(
+    gateway: Gateway, sandbox: Sandbox, token: str, reason: str, psp_code: str
+) -> None:
+    """A declined attempt tells why, and asked again it never charges."""
+    attempt = (await gateway.charge(payment_token=token)).attempt
+    again = (await gateway.charge(payment_token=token)).attempt
+
+    assert attempt.outcome == noun.Attempt.DECLINED
+    assert (attempt.reason, attempt.psp_code) == (reason, psp_code)
+    assert attempt.message
+    assert again == attempt
+    assert [kind for kind, _ in await sandbox.moved(attempt_id="att_1")] == ["decline"]
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome"),
+    [("complete", noun.Attempt.SUCCEEDED), ("fail", noun.Attempt.DECLINED)],
+)
+async def test_the_buyer_authenticates(
+    psp_database: ServiceDatabase, sandbox: Sandbox, result: str, outcome: int
+) -> None:
+    """3-D Secure is ACTION_REQUIRED with a page to go to, until the buyer has been there."""
+    token = "pm_card_threeDSecure2Required"
+    async with served(
+        psp_database, sandbox.url, STRIPE_RETURN_URL="https://shop.example/back"
+    ) as gateway:
+        waiting = (await gateway.charge(payment_token=token)).attempt
+        await sandbox.authenticate(waiting.psp_reference, result)
+        settled = await gateway.settled(payment_token=token)
+
+    assert waiting.outcome == noun.Attempt.ACTION_REQUIRED
+    assert waiting.redirect_url.startswith("http")
+    assert settled.outcome == outcome
+    assert settled.redirect_url == ""
+
+
+TROUBLE: list[dict[str, object]] = [
+    {"kind": "charge_then_timeout"},
+    {"kind": "connection_reset_after", "match": {"operation": "create"}},
+    {"kind": "connection_reset_after", "match": {"operation": "confirm"}},
+    {"kind": "error_before", "cached": False, "match": {"operation": "create"}},
+    {"kind": "error_before", "cached": True, "match": {"operation": "create"}},
+    {"kind": "error_before", "cached": False, "match": {"operation": "confirm"}},
+    {"kind": "error_before", "cached": True, "match": {"operation": "confirm"}},
+    {"kind": "error_after", "match": {"operation": "create"}},
+    {"kind": "error_after", "match": {"operation": "confirm"}},
+    {"kind": "malformed", "match": {"operation": "create"}},
+    {"kind": "malformed", "match": {"operation": "confirm"}},
+    {"kind": "malformed", "match": {"operation": "create"}, "times": 3},
+    {"kind": "wrong_amount", "match": {"operation": "create"}},
+    {"kind": "wrong_amount", "match": {"operation": "confirm"}},
+    {"kind": "rate_limit", "match": {"operation": "create"}},
+    {"kind": "rate_limit", "match": {"operation": "confirm"}},
+    {"kind": "slow", "delay_ms": 900, "match": {"operation": "create"}},
+    {"kind": "slow", "delay_ms": 900, "match": {"operation": "confirm"}},
+]
+
+
+@pytest.mark.parametrize("fault", TROUBLE, ids=lambda fault: "-".join(map(str, fault.values())))
+async def test_trouble_ends_in_one_charge(
+    gateway: Gateway, sandbox: Sandbox, fault: dict[str, object]
+) -> None:
+    """Whatever happens on the way, the caller who asks on is told SUCCEEDED, and money moved
+    once.
+    """
+    kind = str(fault["kind"])
+    await sandbox.fault(kind, **{name: value for name, value in fault.items() if name != "kind"})
+
+    settled = await gateway.settled()
+
+    assert settled.outcome == noun.Attempt.SUCCEEDED
+    assert await sandbox.moved(payment_id="pay_1") == ONE_CHARGE
+
+
+async def test_a_charge_without_an_answer_is_looked_up(gateway: Gateway, sandbox: Sandbox) -> None:
+    """A confirm that charged and timed out is found by its id at once, without a second one."""
+    await sandbox.fault("charge_then_timeout")
+
+    attempt = (await gateway.charge()).attempt
+
+    assert attempt.outcome == noun.Attempt.SUCCEEDED
+    assert attempt.request_count == 3
+    assert await sandbox.moved(payment_id="pay_1") == ONE_CHARGE
+
+
+async def test_a_wrong_amount_is_never_success(gateway: Gateway, sandbox: Sandbox) -> None:
+    """An answer that differs from what was asked is UNKNOWN, however well it sounds."""
+    await sandbox.fault("wrong_amount", times=3)
+
+    attempt = (await gateway.charge()).attempt
+
+    assert (attempt.outcome, attempt.reason) == (noun.Attempt.UNKNOWN, "AMOUNT_MISMATCH")
+
+
+async def test_a_rate_limit_is_transient(gateway: Gateway, sandbox: Sandbox) -> None:
+    """Told to slow down, nothing happened, and asking again charges."""
+    await sandbox.fault("rate_limit", match={"operation": "confirm"})
+
+    attempt = (await gateway.charge()).attempt
+    before = await sandbox.moved(payment_id="pay_1")
+    settled = await gateway.settled()
+
+    assert (attempt.outcome, attempt.reason) == (noun.Attempt.TRANSIENT, "PSP_RATE_LIMITED")
+    assert before == []
+    assert settled.outcome == noun.Attempt.SUCCEEDED
+
+
+async def test_a_rate_limit_after_a_doubt_is_still_a_doubt(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    """That a repetition was refused says nothing of the request before it."""
+    await sandbox.fault("error_before", cached=False, match={"operation": "confirm"})
+    await sandbox.fault("rate_limit", skip=1, match={"operation": "confirm"})
+
+    attempt = (await gateway.charge()).attempt
+    settled = await gateway.settled()
+
+    assert (attempt.outcome, attempt.reason) == (noun.Attempt.UNKNOWN, "PSP_RATE_LIMITED")
+    assert settled.outcome == noun.Attempt.SUCCEEDED
+    assert await sandbox.moved(payment_id="pay_1") == ONE_CHARGE
+
+
+async def test_nobody_there_is_not_sent(psp_database: ServiceDatabase) -> None:
+    """A refused connection means that nothing left, so nothing happened."""
+    async with served(psp_database, f"http://127.0.0.1:{free_port()}") as gateway:
+        attempt = (await gateway.charge()).attempt
+
+    assert (attempt.outcome, attempt.reason) == (noun.Attempt.TRANSIENT, "PSP_UNREACHABLE")
+    assert attempt.delivery == noun.Attempt.NOT_SENT
+
+
+async def test_a_dark_psp_is_unknown_until_it_is_back(gateway: Gateway, sandbox: Sandbox) -> None:
+    """A connection that is hung up on may have carried the request."""
+    await sandbox.dark(dark=True)
+    attempt = (await gateway.charge()).attempt
+    await sandbox.dark(dark=False)
+    settled = await gateway.settled()
+
+    assert (attempt.outcome, attempt.delivery) == (
+        noun.Attempt.UNKNOWN,
+        noun.Attempt.SENT_NO_ANSWER,
+    )
+    assert settled.outcome == noun.Attempt.SUCCEEDED
+    assert await sandbox.moved(payment_id="pay_1") == ONE_CHARGE
+
+
+async def test_a_wrong_secret_key_changes_nothing(
+    psp_database: ServiceDatabase, sandbox: Sandbox
+) -> None:
+    """A 401 is our configuration: nothing happened, and it is worth trying again."""
+    async with served(psp_database, sandbox.url, STRIPE_SECRET_KEY="nonsense") as gateway:
+        attempt = (await gateway.charge()).attempt
+
+    assert (attempt.outcome, attempt.reason) == (noun.Attempt.TRANSIENT, "PSP_REQUEST_INVALID")
+
+
+async def test_the_same_attempt_at_once_runs_once(gateway: Gateway, sandbox: Sandbox) -> None:
+    """Many calls for one attempt join one execution."""
+    answers = await asyncio.gather(*(gateway.charge() for _ in range(20)))
+
+    assert {answer.attempt.outcome for answer in answers} == {noun.Attempt.SUCCEEDED}
+    assert {answer.attempt.request_count for answer in answers} == {2}
+    assert await sandbox.moved(payment_id="pay_1") == ONE_CHARGE
+
+
+async def test_two_gateways_share_one_attempt(
+    psp_database: ServiceDatabase, sandbox: Sandbox
+) -> None:
+    """Two processes' worth of gateway asked for one attempt charge once and end up agreeing."""
+    await sandbox.fault("slow", delay_ms=300, times=4)
+    async with (
+        served(psp_database, sandbox.url) as one,
+        served(psp_database, sandbox.url) as two,
+    ):
+        settled = await asyncio.gather(one.settled(), two.settled())
+
+    assert {attempt.outcome for attempt in settled} == {noun.Attempt.SUCCEEDED}
+    assert await sandbox.moved(payment_id="pay_1") == ONE_CHARGE
+
+
+async def test_a_slow_charge_goes_on_after_the_answer(
+    psp_database: ServiceDatabase, sandbox: Sandbox
+) -> None:
+    """What takes longer than the answer time is PENDING; the next call joins it."""
+    await sandbox.fault("slow", delay_ms=600)
+    async with served(
+        psp_database, sandbox.url, PSP_ANSWER_S="0.1", STRIPE_TIMEOUT_S="5"
+    ) as gateway:
+        first = (await gateway.charge()).attempt
+        settled = await gateway.settled()
+
+    assert first.outcome == noun.Attempt.PENDING
+    assert (settled.outcome, settled.request_count) == (noun.Attempt.SUCCEEDED, 2)
+    assert await sandbox.moved(payment_id="pay_1") == ONE_CHARGE
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("amount", "99.98"),
+        ("currency", "EUR"),
+        ("payment_id", "pay_2"),
+        ("client_id", "other"),
+        ("payment_token", "pm_card_visa"),
+    ],
+)
+async def test_an_attempt_id_is_used_once(gateway: Gateway, field: str, value: str) -> None:
+    """The same id with other content is refused, and told what differs."""
+    await gateway.charge()
+
+    refusal = (await gateway.charge(**{field: value})).refusal
+
+    assert refusal.reason == "ATTEMPT_REUSED"
+    assert dict(refusal.metadata) == {"attemptId": "att_1", "differs": field}
+
+
+async def test_a_refused_item_never_fails_its_neighbours(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    """Each item of a batch is answered for itself, in order."""
+    answers = await gateway.charges(
+        charge(attempt_id="att_1"),
+        charge(attempt_id="att_2", amount="0"),
+        charge(attempt_id="att_3", currency="XXX"),
+        charge(attempt_id="att_4", currency="KWD", amount="1.234"),
+        charge(attempt_id="att_5", payment_token="pm_card_visa_chargeDeclined"),
+        charge(attempt_id="att_1"),
+        charge(attempt_id="att_1", amount="1.00"),
+    )
+
+    reasons = [answer.refusal.reason for answer in answers]
+    outcomes = [answer.attempt.outcome for answer in answers]
+    assert reasons == ["", "INVALID_AMOUNT", "NO_ROUTE", "INVALID_AMOUNT", "", "", "ATTEMPT_REUSED"]
+    assert outcomes[0] == outcomes[5] == noun.Attempt.SUCCEEDED
+    assert outcomes[4] == noun.Attempt.DECLINED
+    assert await sandbox.moved(attempt_id="att_1") == ONE_CHARGE
+
+
+async def test_the_token_and_the_key_are_nowhere(
+    gateway: Gateway, psp_database: ServiceDatabase
+) -> None:
+    """The database holds neither what pays nor what lets us charge; the trail holds each request."""
+    await gateway.charge(payment_token="tok_canary_secret")
+
+    with psycopg.connect(psp_database.owner_url) as connection:
+        attempts = connection.execute("SELECT attempts::text FROM attempts").fetchall()
+        events = connection.execute(
+            "SELECT operation, answer, attempt_events::text FROM attempt_events ORDER BY event_id"
+        ).fetchall()
+    text = f"{attempts}{events}"
+    assert "tok_canary_secret" not in text
+    assert SECRET_KEY not in text
+    assert [event[:2] for event in events] == [
+        ("SEND_CREATE", "CREATED"),
+        ("SEND_CONFIRM", "ANSWERED:SUCCEEDED"),
+    ]
+
+
+async def test_the_trail_cannot_be_changed(psp_database: ServiceDatabase) -> None:
+    """The app role may add to the trail and nothing else, and deletes nothing."""
+    for statement in (
+        "UPDATE attempt_events SET answer = ''",
+        "DELETE FROM attempt_events",
+        "DELETE FROM attempts",
+    ):
+        with (
+            psycopg.connect(psp_database.app_url) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            connection.execute(statement)  # type: ignore[call-overload]
+
+
+async def test_a_full_batch_commits_in_groups(
+    gateway: Gateway, sandbox: Sandbox, psp_database: ServiceDatabase
+) -> None:
+    """256 charges at once take far fewer commits than one each."""
+    with psycopg.connect(psp_database.owner_url, autocommit=True) as connection:
+        query = "SELECT xmin::text FROM attempts"
+        answers = await gateway.charges(
+            *(charge(attempt_id=f"att_{n}", payment_id=f"pay_{n}") for n in range(256))
+        )
+        commits = len(set(connection.execute(query).fetchall()))
+
+    assert {answer.attempt.outcome for answer in answers} == {noun.Attempt.SUCCEEDED}
+    assert commits < 128
+    assert len(await sandbox.moved()) == 256

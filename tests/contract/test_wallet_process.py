@@ -1,4 +1,4 @@
-"""The wallets as they are deployed: `python -m wallet_svc`, told everything by their environment."""
+"""The wallets as they are deployed: `python -m wallet_svc`, told all by their environment."""
 
 import os
 import signal

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,7 @@ def test_reasons_are_those_of_the_proto() -> None:
 def test_enums_are_mapped_whole(
     table: dict[StrEnum, int],
     kind: type[StrEnum],
-    wire: type[ledger_pb2.Side],
+    wire: Any,
     prefix: str,
 ) -> None:
     """Every value of either side has exactly one counterpart of the same name."""

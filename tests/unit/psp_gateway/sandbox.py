@@ -41,10 +41,10 @@ class Sandbox:
         await self._post("/control/dark", {"dark": dark})
 
     async def authenticate(self, reference: str, result: str) -> None:
-        """End a buyer's challenge: succeed or fail."""
+        """End a buyer's challenge: complete or fail."""
         url = f"{self.url}/stripe/3ds/{reference}"
-        async with self.session.post(url, data={"outcome": result}) as response:
-            assert response.status in (200, 303), await response.text()
+        async with self.session.post(url, data={"result": result}) as response:
+            assert response.status == 200, await response.text()
 
     async def moved(self, **metadata: str) -> list[tuple[str, int]]:
         """List what happened to money, as (kind, minor units), oldest first."""
