@@ -34,7 +34,7 @@ class Load:
 
     answers: list[float] = field(default_factory=list)
     completions: list[float] = field(default_factory=list)
-    wrong: int = 0
+    wrong: list[str] = field(default_factory=list)
 
 
 class Finals:
@@ -127,13 +127,14 @@ async def _caller(rest: RestClient, finals: Finals, load: Load, stop: asyncio.Ev
         created = await rest.create(request)
         load.answers.append(time.perf_counter() - began)
         if created.status != 200:
-            load.wrong += 1
+            load.wrong.append(str(created.body))
             continue
         payment_id = created.body["payment_id"]
         async with asyncio.timeout(30):
             kind = await finals.expect(payment_id)
         load.completions.append(time.perf_counter() - began)
-        load.wrong += kind != "payment.completed"
+        if kind != "payment.completed":
+            load.wrong.append(f"{payment_id}: {kind}")
         finals.forget(payment_id)
 
 
@@ -155,7 +156,7 @@ def _figures(
         str(count), ", ".join(f"{name} {used / max(done, 1) * 1e6:.0f}" for name, used in told)
     )
     if load.wrong:
-        raise RuntimeError(f"{load.wrong} payments were refused or failed at {count} in flight")
+        raise RuntimeError(f"{len(load.wrong)} payments went wrong: {load.wrong[:3]}")
     names = ("answer_p50", "answer_p99", "p50", "p99")
     return [
         Measure(f"pay_in_per_s_{count}", round(rate, 1), "1/s", done),

@@ -79,7 +79,8 @@ def pay(
 def explain(payment_id: str, as_json: bool, folder: Path) -> None:  # noqa: FBT001
     """Show all that every service knows of a payment, held against the invariants."""
     import grpc
-        from devstack.invariants import check
+
+    from devstack.invariants import check
     from devstack.show import show_json, show_trail, show_verdicts, wide_console
     from devstack.trail import Operator, Trail
 

@@ -13,6 +13,11 @@ _GROUPED = re.compile(rf"\d+(?:{_SEPARATORS.pattern}\d+)*", re.ASCII)
 _DIGITS_MIN, _USUAL_DIGITS, _DIGITS_MAX = 13, 16, 19
 # Our own ids: a prefix and 26 digits of base 32, where a run of digits may fall by chance.
 _OWN_ID = re.compile(r"\b[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}(?:[a-z]\d+)*\b")
+# A random UUID has digits enough to look like a card number once in ten thousand times.
+_UUID = re.compile(
+    r"\b(?=[0-9a-f-]*[a-f])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b",
+    re.IGNORECASE,
+)
 _NETWORKS = re.compile(
     r"""
       4\d{12}(?:\d{3}){0,2}                                     # Visa: 13, 16, 19
@@ -32,12 +37,12 @@ _NETWORKS = re.compile(
 def holds_card_number(text: str) -> bool:
     """Tell whether a text holds a card number.
 
-    Digits of any script and full-width forms count, in one piece or in groups; our own ids are
-    passed over.
+    Digits of any script and full-width forms count, in one piece or in groups. Our own ids and
+    UUIDs are passed over: their digits are chance.
     """
     if sum(character.isdigit() for character in text) < _DIGITS_MIN:  # the usual case, cheaply
         return False
-    plain = _ascii_digits(_OWN_ID.sub(" ", text))
+    plain = _ascii_digits(_UUID.sub(" ", _OWN_ID.sub(" ", text)))
     return any(_in_groups(_SEPARATORS.split(run)) for run in _GROUPED.findall(plain))
 
 

@@ -1,6 +1,7 @@
 """No card number passes, however it is written; what is none passes."""
 
 import random
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -69,6 +70,15 @@ def test_our_own_ids_pass() -> None:
     chance = random.Random(1)
 
     ids = [new_id("pay", NOW, chance.randbytes) for _ in range(20_000)]
+
+    assert not [found for found in ids if holds_card_number(found)]
+
+
+def test_uuids_pass() -> None:
+    """A UUID is not taken for a card number, whatever its chance digits are."""
+    chance = random.Random(3)
+
+    ids = [str(UUID(bytes=chance.randbytes(16), version=4)) for _ in range(100_000)]
 
     assert not [found for found in ids if holds_card_number(found)]
 

@@ -131,6 +131,6 @@ async def check(steps: list[tuple[Any, ...]], path: Path) -> None:
 @settings(max_examples=60, deadline=None)
 @given(STEPS)
 def test_money_never_exceeds_and_survives(steps: list[tuple[Any, ...]]) -> None:
-    """No more is captured than authorized, nor refunded than captured; a restart changes nothing."""
+    """No more is captured than held, nor refunded than captured; a restart changes nothing."""
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(check(steps, Path(folder) / "record"))
