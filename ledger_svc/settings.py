@@ -24,7 +24,7 @@ class LedgerSettings:
         """
         return cls(
             database_url=environment.text("LEDGER_DATABASE_URL"),
-            database_connections=environment.integer("LEDGER_DATABASE_CONNECTIONS", 8),
+            database_connections=environment.integer("LEDGER_DATABASE_CONNECTIONS", 12),
             database_timeout_s=environment.number("LEDGER_DATABASE_TIMEOUT_S", 10.0),
             report_timeout_s=environment.number("LEDGER_REPORT_TIMEOUT_S", 30.0),
             batches_in_flight=environment.integer("LEDGER_BATCHES_IN_FLIGHT", 2),

@@ -44,19 +44,19 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     stack.push_async_callback(redis.aclose)
 
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
-    make_id = partial(_make_id)
     payments = PostgresPaymentStore(database)
     sagas = PostgresSagaStore(
         database,
         owner=server.instance_id,
         lease=settings.limits.lease,
-        new_id=make_id,
+        new_id=_make_id,
         clock=utc_now,
     )
 
     def moved(move: Move) -> None:
         waiters.moved(move)
-        events.set()
+        if move.before.payment.version != move.after.payment.version:
+            events.set()
         if move.follow_up is not None:
             work.set()
 
@@ -76,7 +76,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         payments,
         waiters,
         clock=utc_now,
-        new_id=make_id,
+        new_id=_make_id,
         fingerprint_key=settings.fingerprint_key,
         created=created,
     )

@@ -23,7 +23,7 @@ class WalletSettings:
         """
         return cls(
             database_url=environment.text("WALLET_DATABASE_URL"),
-            database_connections=environment.integer("WALLET_DATABASE_CONNECTIONS", 8),
+            database_connections=environment.integer("WALLET_DATABASE_CONNECTIONS", 12),
             database_timeout_s=environment.number("WALLET_DATABASE_TIMEOUT_S", 10.0),
             batches_in_flight=environment.integer("WALLET_BATCHES_IN_FLIGHT", 2),
         )
