@@ -90,9 +90,7 @@ def service_recipe(
         ),
         **{name: f"127.0.0.1:{ports[peer]}" for name, peer in service.peers.items()},
     }
-    points = os.environ.get(f"FAULT_POINTS_{service.name.upper()}", "")
-    command = [sys.executable, "-m", service.name]
-    return Recipe(service.name, command, {**told, **own, "FAULT_POINTS": points})
+    return Recipe(service.name, [sys.executable, "-m", service.name], {**told, **own})
 
 
 def _velocity(risk: str) -> dict[str, str]:

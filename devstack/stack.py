@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from devstack.state import StackError, State
 
 _START_TIMEOUT_S = 90.0
 _STOP_TIMEOUT_S = 40.0
+# Supervisors that this process started: it must reap them when they have ended.
+_STARTED: dict[int, "subprocess.Popen[bytes]"] = {}
 
 
 def spawn(
@@ -35,6 +37,7 @@ def spawn(
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
         )
+    _STARTED[process.pid] = process
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline:
         described = state.stack()
@@ -99,9 +102,9 @@ def down(state: State) -> bool:
 
 
 def _is_there(pid: int, started: str) -> bool:
-    """Tell whether a process still runs; our own ended child is reaped on the way."""
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    """Tell whether a supervisor still runs; our own is reaped once it has ended."""
+    if pid in _STARTED and _STARTED[pid].poll() is not None:
+        del _STARTED[pid]
     return start_time(pid) == started
 
 

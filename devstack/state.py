@@ -69,6 +69,18 @@ class State:
         """Keep a secret that was made elsewhere."""
         self._write_secrets({**self._secrets(), name: value})
 
+    def plan_fault(self, service: str, points: str) -> None:
+        """Have the next start of a service reach FAULT_POINTS; the start after it is calm."""
+        write_private(self.folder / "faults.json", {service: points})
+
+    def take_fault(self, service: str) -> str:
+        """Take what was planned for a service; empty when nothing was."""
+        file = self.folder / "faults.json"
+        planned = dict(json.loads(file.read_text())) if file.exists() else {}
+        if service in planned:
+            file.unlink()
+        return str(planned.get(service, ""))
+
     def _secrets(self) -> dict[str, str]:
         file = self.folder / "secrets.json"
         return dict(json.loads(file.read_text())) if file.exists() else {}

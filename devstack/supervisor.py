@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -146,10 +147,10 @@ class Supervisor:
             self._tell(f"! {name} ended with {code}; restarting it in {pause} s")
             await asyncio.sleep(pause)
             # A fault that a test asked for strikes once, or the restart would die of it again.
-            recipe = child.recipe
-            calm = {k: v for k, v in recipe.environment.items() if k != "FAULT_POINTS"}
+            faults = {"FAULT_POINTS": self._state.take_fault(name)}
+            recipe = replace(child.recipe, environment={**child.recipe.environment, **faults})
             self._restarts[name] = self._restarts.get(name, 0) + 1
-            await self._spawn(_with_environment(recipe, calm))
+            await self._spawn(recipe)
             self._write_stack(self._postgres)
 
     async def _demo_client(self) -> dict[str, Any]:
@@ -211,12 +212,6 @@ class Supervisor:
     @property
     def _edge_url(self) -> str:
         return f"http://127.0.0.1:{self._ports['edge']}"
-
-
-def _with_environment(recipe: Recipe, environment: dict[str, str]) -> Recipe:
-    from dataclasses import replace
-
-    return replace(recipe, environment=environment)
 
 
 def _line(name: str, began: float) -> str:

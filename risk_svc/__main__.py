@@ -1,43 +1,64 @@
-"""risk_svc: settings, wiring, serve."""
+"""Serves risk: `python -m risk_svc`."""
 
 from contextlib import AsyncExitStack
 from functools import partial
 
+from paymesh.risk.v1 import risk_service_pb2 as service
 from paymesh.risk.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.server import Wiring, main
-from chassis.settings import Environment, ServerSettings
+from chassis.settings import Environment, ServerSettings, SettingsError
 from risk_svc.counter import RedisAttemptCounter
 from risk_svc.servicer import RiskAssessor
 from risk_svc.settings import RiskSettings
 from risk_svc.store import PostgresAssessmentStore
 
-_REDIS_TIMEOUT_S = 2.0
-
 
 async def build(server: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
-    """Wire the service."""
+    """Wire the service to its database and to Redis, which need not answer yet.
+
+    Raises:
+        SettingsError: a setting is missing or malformed.
+        Unavailable: the database cannot be reached.
+    """
     settings = RiskSettings.read(environment, server)
-    database = Database(settings.database_url, connections=settings.database_connections)
-    await database.open()
-    stack.push_async_callback(database.close)
-    redis = Redis.from_url(
-        settings.redis_url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
-    )
+    redis = _redis(settings)
     stack.push_async_callback(redis.aclose)
+    database = Database(settings.database_url, connections=settings.database_connections)
+    stack.push_async_callback(database.close)
+    await database.open()
     assessor = RiskAssessor(
         PostgresAssessmentStore(database),
-        RedisAttemptCounter(redis, settings.subject_key),
+        RedisAttemptCounter(redis, settings.subject_key, kept_max=settings.attempts_kept_max),
         limits=settings.limits,
         clock=utc_now,
     )
     return Wiring(
-        register=(partial(add_RiskServiceServicer_to_server, assessor),),
-        names=("paymesh.risk.v1.RiskService",),
+        register=[partial(add_RiskServiceServicer_to_server, assessor)],
+        names=[service.DESCRIPTOR.services_by_name["RiskService"].full_name],
     )
+
+
+def _redis(settings: RiskSettings) -> Redis:
+    """Open no connection yet. One more try finds a new one where an old one was closed; the rest is
+    the caller's to retry, who has a deadline.
+    """
+    try:
+        redis: Redis = Redis.from_url(
+            settings.redis_url,
+            socket_timeout=settings.redis_timeout_s,
+            socket_connect_timeout=settings.redis_timeout_s,
+            retry=Retry(NoBackoff(), 1),
+        )
+    except (ValueError, RedisError) as error:
+        raise SettingsError("REDIS_URL cannot be read") from error
+    return redis
 
 
 if __name__ == "__main__":

@@ -11,11 +11,20 @@ class AssessmentStore(Protocol):
     """Assessments at rest."""
 
     async def find(self, payment_ids: Sequence[str]) -> Mapping[str, Assessment]:
-        """Read the assessments that there are."""
+        """Read the assessments that there are.
+
+        Raises:
+            Unavailable: the database did not answer.
+        """
         ...
 
     async def add(self, assessments: Sequence[Assessment]) -> Mapping[str, Assessment]:
-        """Store assessments of payments that have none; answer what is stored for each payment."""
+        """Store assessments of payments that have none; answer what is stored for each payment.
+
+        Raises:
+            Unavailable: the database did not answer; whether they are stored is not known, and
+                asking again is safe.
+        """
         ...
 
 
@@ -27,7 +36,8 @@ class AttemptCounter(Protocol):
     ) -> Sequence[Mapping[Subject, int]]:
         """Count each payment as an attempt of its subjects, once; tell how many each has made.
 
-        In the order given: a later payment of a batch sees the earlier ones.
+        In the order given: a later payment of a batch sees the earlier ones. A payment counted
+        before sees no attempt that came after it. A count may stop at a number above every limit.
 
         Raises:
             Unavailable: nothing can be counted now.

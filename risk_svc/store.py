@@ -1,4 +1,4 @@
-"""Assessments in PostgreSQL."""
+"""Assessments in PostgreSQL: a set statement a batch; what was stored first is the decision."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,13 @@ from risk_svc.domain.assessment import Assessment, Decision, RuleHit, Subject
 
 _FIND = """
 SELECT payment_id, client_id, decision, rule_hits, amount, currency, counts, assessed_at
-FROM assessments WHERE payment_id = ANY(%s)
+FROM assessments WHERE payment_id = ANY(%b::text[])
 """
 _ADD = """
 INSERT INTO assessments
     (payment_id, client_id, decision, rule_hits, amount, currency, counts, assessed_at)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[], %s::numeric[], %s::text[],
-    %s::jsonb[], %s::timestamptz[])
+SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::jsonb[], %b::numeric[], %b::text[],
+    %b::jsonb[], %b::timestamptz[])
 ON CONFLICT (payment_id) DO NOTHING
 """
 
@@ -35,7 +35,9 @@ class PostgresAssessmentStore:
 
     async def add(self, assessments: Sequence[Assessment]) -> Mapping[str, Assessment]:
         """See `ports.AssessmentStore.add`."""
-        table = columns([_row(assessment) for assessment in assessments], 8)
+        # One order for every batch, so that two of them cannot wait for each other.
+        ordered = sorted(assessments, key=lambda assessment: assessment.payment_id)
+        table = columns([_row(assessment) for assessment in ordered], 8)
 
         async def work(tx: Transaction) -> int:
             return await tx.execute(_ADD, table)

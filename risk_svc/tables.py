@@ -1,6 +1,6 @@
 """The schema of the risk database. The migrations make it; a test holds the two together."""
 
-from sqlalchemy import Column, DateTime, Index, MetaData, Numeric, Table, Text
+from sqlalchemy import Column, DateTime, MetaData, Numeric, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 METADATA = MetaData()
@@ -16,5 +16,4 @@ ASSESSMENTS = Table(
     Column("currency", Text, nullable=False),
     Column("counts", JSONB, nullable=False),
     Column("assessed_at", DateTime(timezone=True), nullable=False),
-    Index("assessments_by_client", "client_id", "assessed_at"),
 )

@@ -2,10 +2,15 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chassis.database import Database
+from devstack.rest import RestClient
+from devstack.stack import running_stack
+from devstack.state import State, reachable_folder
+from devstack.trail import Operator
 from tests.servers import PostgresServer, RedisServer, ServiceDatabase
 
 
@@ -78,6 +83,35 @@ async def payment_db(payment_database: ServiceDatabase) -> AsyncIterator[Databas
     """The payments' database as its service sees it."""
     async with opened(payment_database) as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def state() -> Iterator[State]:
+    """The state folder of a running stack with every real part."""
+    with reachable_folder("paymesh-e2e-") as folder, running_stack(folder):
+        yield State(folder)
+
+
+@pytest.fixture
+def stack(state: State) -> dict[str, Any]:
+    """The running stack, as stack.json describes it now."""
+    described = state.stack()
+    assert described is not None
+    return described
+
+
+@pytest.fixture
+async def rest(stack: dict[str, Any]) -> AsyncIterator[RestClient]:
+    """The public API with the demo client's key."""
+    async with RestClient(stack["edge"]["url"], stack["client"]["api_key"]) as client:
+        yield client
+
+
+@pytest.fixture
+async def operator(stack: dict[str, Any]) -> AsyncIterator[Operator]:
+    """The services themselves, as an operator asks them."""
+    async with Operator(stack) as asking:
+        yield asking
 
 
 def _folder(factory: pytest.TempPathFactory, name: str) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address
 
 from chassis.money import Money
 
@@ -53,3 +54,16 @@ class Assessment:
     amount: Money
     counts: Mapping[Subject, int]
     assessed_at: datetime
+
+
+def one_spelling(address: str) -> str:
+    """Write an IP address the one way it is counted by, so that respelling it evades no limit.
+
+    The zone of an IPv6 address goes, and IPv4 written as IPv6 becomes IPv4.
+
+    Raises:
+        ValueError: it is no address.
+    """
+    parsed = ip_address(address.partition("%")[0])
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return str(mapped or parsed)

@@ -14,5 +14,5 @@ def amount_limit(
     most = by_currency.get(amount.currency, limit)
     if not most or amount.amount <= most:
         return []
-    message = f"the amount is over {most} {amount.currency}"
+    message = f"The amount is over the limit of {most:f} {amount.currency}."
     return [RuleHit("amount_limit", "AMOUNT_OVER_LIMIT", message)]

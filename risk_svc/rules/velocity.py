@@ -14,7 +14,7 @@ def velocity(counts: Mapping[Subject, int], limits: Mapping[Subject, int]) -> li
         RuleHit(
             rule=f"velocity_{subject.value}",
             reason="VELOCITY_EXCEEDED",
-            message=f"{count} attempts of one {subject.value} an hour, limit {limits[subject]}",
+            message=f"{count} attempts of one {subject.value} in an hour, over {limits[subject]}.",
         )
         for subject, count in counts.items()
         if 0 < limits[subject] < count

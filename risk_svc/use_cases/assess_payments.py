@@ -1,7 +1,7 @@
 """AssessPayments: decide about payments, each once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -20,6 +20,11 @@ class Limits:
     amount: Decimal
     amount_by_currency: Mapping[str, Decimal]
 
+    def counted(self, facts: PaymentFacts) -> PaymentFacts:
+        """Leave out the subjects without a limit: what no rule asks for is not collected."""
+        limited = {s: name for s, name in facts.subjects.items() if self.velocity.get(s)}
+        return replace(facts, subjects=limited)
+
 
 async def assess_payments(
     payments: Sequence[PaymentFacts],
@@ -32,11 +37,15 @@ async def assess_payments(
     """Answer the stored decision of each payment, and decide where there is none yet.
 
     Raises:
-        Unavailable: attempts cannot be counted, so nothing is decided and nothing is stored.
+        Unavailable: attempts cannot be counted, so nothing is decided and nothing is stored; or the
+            database did not answer. Asking again is safe.
     """
     known = await store.find([payment.payment_id for payment in payments])
-    # A payment that stands twice in a batch is decided once.
-    fresh = {p.payment_id: p for p in payments if p.payment_id not in known}
+    # A payment that stands twice in a batch is decided once, by what was told first.
+    fresh: dict[str, PaymentFacts] = {}
+    for payment in payments:
+        if payment.payment_id not in known:
+            fresh.setdefault(payment.payment_id, limits.counted(payment))
     if fresh:
         now = clock()
         counts = await counter.count(list(fresh.values()), now)

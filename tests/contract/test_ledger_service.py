@@ -166,6 +166,18 @@ async def test_undo_may_overtake_its_do(ledger: LedgerStub) -> None:
     assert await balance(ledger, SELLER) == "0.00"
 
 
+async def test_a_reversal_that_was_itself_undone_is_refused(ledger: LedgerStub) -> None:
+    """Closing a reversal's reference keeps the reversal out, as it does any transaction."""
+    await post(ledger, wire_posting("charge:1"))
+    await reverse(ledger, "charge:1:reversal")
+
+    refused = await reverse(ledger, "charge:1")
+
+    assert refused.refusal.reason == "REVERSED_BEFORE_ARRIVAL"
+    assert dict(refused.refusal.metadata) == {"reference": "charge:1:reversal"}
+    assert await balance(ledger, SELLER) == "99.99"
+
+
 async def test_reversal_can_be_refused(ledger: LedgerStub) -> None:
     """A reversal that would pass a floor is refused, and may succeed later."""
     await post(ledger, wire_posting("in", "10.00"))

@@ -1,5 +1,6 @@
 """The sandbox's Stripe face, held to what Stripe's own SDK expects of Stripe."""
 
+import http.client
 from collections.abc import Iterator
 from itertools import count
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -32,11 +33,10 @@ def params(token: str = "pm_card_visa", **more: object) -> PaymentIntentCreatePa
         "amount": 1_234,
         "currency": "usd",
         "payment_method": token,
-        "payment_method_types": ["card"],
         "confirm": True,
         "metadata": {"payment_id": f"pay_{next(_serial)}"},
     }
-    return {**made, **more}  # type: ignore[typeddict-item]
+    return {**made, "payment_method_types": ["card"], **more}  # type: ignore[typeddict-item]
 
 
 def key() -> stripe.RequestOptions:
@@ -107,8 +107,6 @@ def test_decline(sdk: stripe.StripeClient, token: str, code: str, decline_code: 
 
 def answer_challenge(sandbox: RunningSandbox, url: str, result: str) -> tuple[int, str]:
     """Press a button of the 3-D Secure page; give the status, and where the browser is sent."""
-    import http.client
-
     parts = urlsplit(url)
     assert parts.hostname is not None
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
@@ -280,8 +278,7 @@ def test_list_newest_first(sdk: stripe.StripeClient) -> None:
     assert [each.id for each in before] == ids[:1]
     assert [each.id for each in since] == ids
     assert [each.id for each in walked] == ids
-    future = {"gte": made[0].created + 86_400}
-    assert intents.list({"created": future}).data == []  # type: ignore[typeddict-item]
+    assert intents.list({"created": {"gte": made[0].created + 86_400}}).data == []
 
 
 def test_idempotent_replay(sandbox: RunningSandbox, sdk: stripe.StripeClient) -> None:

@@ -211,6 +211,18 @@ async def test_undo_may_overtake_its_do(wallets: WalletStub) -> None:
     assert await balances(wallets) == ("0.00", "0.00", "0.00")
 
 
+async def test_a_reversal_that_was_itself_undone_is_refused(wallets: WalletStub) -> None:
+    """Closing a reversal's id keeps the reversal out, as it does any operation."""
+    await apply(wallets, wire_operation("c:1"))
+    await reverse(wallets, "c:1:reversal")
+
+    (refused,) = await reverse(wallets, "c:1")
+
+    assert refused.refusal.reason == "REVERSED_BEFORE_ARRIVAL"
+    assert dict(refused.refusal.metadata) == {"operationId": "c:1:reversal"}
+    assert await balances(wallets) == ("99.99", "0.00", "0.00")
+
+
 async def test_only_a_credit_can_be_reversed(wallets: WalletStub) -> None:
     """A SETTLE and a REVERSAL are not reversible."""
     await apply(wallets, wire_operation("c:1"), wire_operation("s:1", "1.00", kind=SETTLE))

@@ -35,7 +35,7 @@ def read_token(filters: Sequence[str], token: str, kinds: Sequence[type]) -> Pos
         raise InvalidRequest.field("page_token", "is none of ours")
     if parts[0] != _fingerprint(filters):
         raise InvalidRequest.field("page_token", "was made with other filters")
-    if "\0" in "".join(map(str, parts)):  # PostgreSQL cannot even be asked for it
+    if not "".join(map(str, parts)).isprintable():  # PostgreSQL might not even be asked for it
         raise InvalidRequest.field("page_token", "is none of ours")
     return parts[1:]
 

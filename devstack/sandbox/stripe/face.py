@@ -151,7 +151,7 @@ class StripeFace:
                 self._keys.keep(key, outcome.answer)
             return outcome
         finally:
-            self._keys.give_up(key)
+            pass
 
     async def _execute(
         self, call: Call, pairs: Pairs, target: Target, key: str | None, fingerprint: str | None

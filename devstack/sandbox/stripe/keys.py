@@ -79,6 +79,7 @@ class KeyCache:
 
     def restore(self, key: str, fingerprint: str, since: float, answer: Answer) -> None:
         """Take up what the record says was answered under a key."""
+        self._forget_old(since)
         self._kept.pop(key, None)
         self._kept[key] = _Kept(fingerprint, since, answer)
 

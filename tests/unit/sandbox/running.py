@@ -26,11 +26,12 @@ class RunningSandbox:
         ready = json.loads(self.process.stdout.readline() or "{}")
         assert ready.get("ready") is True, "the sandbox did not start"
         self.url: str = ready["url"]
+        self._sessions = stripe.RequestsClient(timeout=_DEADLINE_S)
         self.sdk = stripe.StripeClient(
             "sk_test_sandbox",
             base_addresses={"api": f"{self.url}/stripe"},
             max_network_retries=0,
-            http_client=stripe.RequestsClient(timeout=_DEADLINE_S),
+            http_client=self._sessions,
         )
 
     def __enter__(self) -> Self:
@@ -38,7 +39,7 @@ class RunningSandbox:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.terminate()
-        self.sdk._requestor._get_http_client().close()
+        self._sessions.close()  # type: ignore[no-untyped-call]
 
     def terminate(self) -> int:
         """Ask it to stop; give its exit code."""

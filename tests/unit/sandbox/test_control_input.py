@@ -94,6 +94,6 @@ def test_bad_queries_are_refused(query: dict[str, str]) -> None:
 def test_queries_choose_money_by_default() -> None:
     """Bookkeeping lines show only when asked for."""
     assert "created" not in (RecordQuery({}).kinds or ())
-    assert RecordQuery({"kind": "created"}).kinds == {"created"}
+    assert RecordQuery({"kind": "created"}).kinds == frozenset({"created"})
     assert RecordQuery({"kind": "all"}).kinds is None
     assert RecordQuery({"metadata.payment_id": "pay_1"}).metadata == {"payment_id": "pay_1"}

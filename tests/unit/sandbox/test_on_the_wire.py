@@ -133,6 +133,7 @@ def test_rate_limit_comes_before_the_key(sandbox: RunningSandbox) -> None:
 
     with pytest.raises(stripe.RateLimitError) as error:
         confirm(sandbox, intent, intent)
+    assert error.value.headers is not None
     assert error.value.headers["Retry-After"] == "7"
     assert confirm(sandbox, intent, intent).status == "succeeded"
 

@@ -117,7 +117,11 @@ def test_decline() -> None:
 @pytest.mark.parametrize("flag", ["off_session", "error_on_requires_action"])
 def test_authentication_without_the_buyer_declines(flag: str) -> None:
     """Who cannot authenticate is declined with authentication_required."""
-    how = replace(ConfirmRequest("pm_card_threeDSecure2Required"), **{flag: True})
+    how = ConfirmRequest(
+        "pm_card_threeDSecure2Required",
+        off_session=flag == "off_session",
+        error_on_requires_action=flag == "error_on_requires_action",
+    )
     change = create(how=how)
 
     assert change.answer.status == 402

@@ -1,0 +1,101 @@
+"""The gateway is killed at each point of an attempt; the next call finishes it, and money moved
+once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+from paymesh.psp.v1 import attempt_pb2 as noun
+
+from tests.servers import ServiceDatabase
+from tests.unit.psp_gateway.sandbox import (
+    DEADLINE_S,
+    Sandbox,
+    gateway_process,
+    running_sandbox,
+    served,
+)
+
+KILLED = -9
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
+    """A sandbox of the test's own."""
+    async with running_sandbox(tmp_path) as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["attempt_stored", "created", "outcome_stored", "confirmed", "outcome_stored=kill@2"],
+)
+async def test_a_killed_charge_is_finished_once(
+    psp_database: ServiceDatabase, sandbox: Sandbox, point: str
+) -> None:
+    """After kill -9 the next process tells SUCCEEDED; the sandbox charged once."""
+    plan = f"psp.{point}" if "=" in point else f"psp.{point}=kill"
+    async with gateway_process(psp_database, sandbox.url, FAULT_POINTS=plan) as (gateway, process):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await gateway.charge()
+        code = await asyncio.wait_for(process.wait(), DEADLINE_S)
+
+    async with served(psp_database, sandbox.url) as gateway:
+        settled = await gateway.settled()
+
+    assert code == KILLED
+    assert settled.outcome == noun.Attempt.SUCCEEDED
+    assert await sandbox.moved(payment_id="pay_1") == [("charge", 9999)]
+
+
+@pytest.mark.parametrize("point", ["attempt_stored", "refunded", "outcome_stored"])
+async def test_a_killed_refund_is_finished_once(
+    psp_database: ServiceDatabase, sandbox: Sandbox, point: str
+) -> None:
+    """After kill -9 the next process tells SUCCEEDED; the sandbox gave back once."""
+    async with served(psp_database, sandbox.url) as gateway:
+        await gateway.charge()
+    plan = f"psp.{point}=kill"
+    async with gateway_process(psp_database, sandbox.url, FAULT_POINTS=plan) as (gateway, process):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await gateway.refund()
+        code = await asyncio.wait_for(process.wait(), DEADLINE_S)
+
+    async with served(psp_database, sandbox.url) as gateway:
+        settled = await gateway.settled_refund()
+
+    assert code == KILLED
+    assert settled.outcome == noun.Attempt.SUCCEEDED
+    assert await sandbox.moved() == [("charge", 9999), ("refund", 9999)]
+
+
+async def test_a_killed_charge_without_an_answer_is_looked_up(
+    psp_database: ServiceDatabase, sandbox: Sandbox
+) -> None:
+    """Killed while the PSP, which has charged, keeps silent: the next process finds the charge."""
+    await sandbox.fault("charge_then_timeout")
+    async with gateway_process(
+        psp_database, sandbox.url, STRIPE_TIMEOUT_S="30", PSP_ANSWER_S="0.5"
+    ) as (gateway, process):
+        first = (await gateway.charge()).attempt
+        process.kill()
+        await process.wait()
+
+    async with served(psp_database, sandbox.url) as gateway:
+        settled = await gateway.settled()
+
+    assert first.outcome == noun.Attempt.PENDING
+    assert settled.outcome == noun.Attempt.SUCCEEDED
+    assert await sandbox.moved(payment_id="pay_1") == [("charge", 9999)]
+
+
+async def test_a_gateway_without_its_database_does_not_start(
+    psp_database: ServiceDatabase, sandbox: Sandbox
+) -> None:
+    """Without a setting it says which one and ends with 2."""
+    with pytest.raises(TimeoutError):
+        async with gateway_process(psp_database, sandbox.url, ENVIRONMENT="nonsense"):
+            raise AssertionError("it started")

@@ -1,0 +1,108 @@
+"""kill -9 at every step: the payment ends right after the restart, charged once, books square."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+from devstack.demo import settled_trail
+from devstack.invariants import check
+from devstack.rest import RestClient, specification_request
+from devstack.services import SERVICES
+from devstack.stack import kill, until_healthy
+from devstack.state import State
+from devstack.trail import Operator, Trail
+
+DEADLINE_S = 30.0
+STEPS = ("assess", "charge", "credit", "post")
+MOMENTS = ("before", "after", "recorded")
+POINTS = [
+    *(
+        ("payment_svc", f"pay_in.{step}.{at}")
+        for step in STEPS
+        for at in ("before", "after", "recorded")
+    ),
+    ("payment_svc", "settle.settle.before"),
+    ("payment_svc", "settle.settle.after"),
+    ("psp_gateway", "psp.attempt_stored"),
+    ("psp_gateway", "psp.created"),
+    ("psp_gateway", "psp.confirmed"),
+    ("psp_gateway", "psp.outcome_stored"),
+]
+
+
+async def final(stack: dict[str, Any], payment_id: str) -> dict[str, Any]:
+    """Read a payment until it is final, while services come and go."""
+    async with (
+        asyncio.timeout(DEADLINE_S),
+        RestClient(stack["edge"]["url"], stack["client"]["api_key"]) as rest,
+    ):
+        while True:
+            try:
+                return await rest.until_final(payment_id, timeout_s=DEADLINE_S)
+            except (aiohttp.ClientError, TimeoutError):
+                await asyncio.sleep(0.1)
+
+
+async def story(stack: dict[str, Any], payment_id: str) -> Trail:
+    """Gather a payment's trail once all is done."""
+    async with Operator(stack) as operator:
+        return await settled_trail(operator, payment_id)
+
+
+async def pay(stack: dict[str, Any]) -> str:
+    """Send the specification's request."""
+    async with RestClient(stack["edge"]["url"], stack["client"]["api_key"]) as rest:
+        created = await rest.create(specification_request(f"order-{uuid4()}"))
+    assert created.status == 200, created.body
+    return str(created.body["payment_id"])
+
+
+def restarts(state: State, service: str) -> int:
+    """Tell how often the supervisor restarted a service."""
+    described = state.stack()
+    assert described is not None
+    return int(described["services"][service]["restarts"])
+
+
+@pytest.mark.parametrize(("service", "point"), POINTS, ids=[point for _, point in POINTS])
+async def test_killed_at_a_step_it_ends_charged_once(
+    state: State, stack: dict[str, Any], service: str, point: str
+) -> None:
+    """Whichever instant the process dies at, nothing is lost and nothing happens twice."""
+    state.plan_fault(service, f"{point}=kill")
+    pid = kill(state, service)
+    await asyncio.to_thread(until_healthy, state, service, not_pid=pid)
+    armed = restarts(state, service)
+
+    payment_id = await pay(stack)
+    payment = await final(stack, payment_id)
+    trail = await story(stack, payment_id)
+
+    assert restarts(state, service) == armed + 1, "the fault did not strike"
+    assert payment["status"] == "COMPLETED"
+    assert [(v.name, v.evidence) for v in check(trail) if not v.holds] == []
+    assert len([r for r in trail.psp_record if r["kind"] == "charge"]) == 1
+
+
+@pytest.mark.parametrize("service", [s.name for s in SERVICES if s.name != "edge_auth"])
+async def test_killed_while_the_psp_is_slow_it_ends_charged_once(
+    state: State, stack: dict[str, Any], service: str
+) -> None:
+    """Each service may die while a charge is under way."""
+    async with aiohttp.ClientSession(stack["psp_sandbox"]["url"]) as control:
+        fault = {"kind": "slow", "delay_ms": 500, "times": 1, "match": {"operation": "confirm"}}
+        async with control.post("/control/faults", json=fault) as response:
+            assert response.status < 300, await response.text()
+    payment_id = await pay(stack)
+    pid = kill(state, service)
+    await asyncio.to_thread(until_healthy, state, service, not_pid=pid)
+
+    payment = await final(stack, payment_id)
+    trail = await story(stack, payment_id)
+
+    assert payment["status"] == "COMPLETED"
+    assert [(v.name, v.evidence) for v in check(trail) if not v.holds] == []
+    assert len([r for r in trail.psp_record if r["kind"] == "charge"]) == 1

@@ -1,0 +1,196 @@
+"""A PSP in memory with Stripe's manners, and a store in memory, for tests of what stands between.
+
+The PSP keeps a first answer under its key, confirms an object once by state, and can lose answers
+or hold a request back and carry it out later.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import count
+
+from chassis.money import Money
+from psp_gateway.domain.answer import (
+    Absent,
+    Answer,
+    Created,
+    Verdict,
+    no_answer,
+    not_sent,
+    unusable,
+)
+from psp_gateway.domain.attempt import Attempt, Outcome
+from psp_gateway.domain.errors import Refusal
+from psp_gateway.domain.reasons import Reason
+from psp_gateway.domain.refunds import Refunds
+from psp_gateway.ports import Exchange, Saved, TakenUp
+
+FAULTS = (
+    "none",
+    "not_sent",
+    "rate_limited",
+    "lost",  # carried out, and the answer lost
+    "held",  # carried out later, if at all
+    "error_before",
+    "error_before_kept",
+    "error_after_kept",
+)
+DECLINED_TOKEN = "pm_card_visa_chargeDeclined"
+
+_LIMITED = Verdict(Outcome.TRANSIENT, reason=Reason.PSP_RATE_LIMITED, about_request=True)
+
+
+@dataclass
+class FakePsp:
+    """`ports.Provider` in memory; `moved` is its record."""
+
+    faults: Iterator[str] = field(default_factory=lambda: iter(()))
+    name: str = "fake"
+    key_retention: timedelta = timedelta(hours=24)
+    moved: list[tuple[str, str]] = field(default_factory=list)  # kind, attempt id
+    held: list[Callable[[], Answer]] = field(default_factory=list)
+    sent_keys: list[str] = field(default_factory=list)
+    _intents: dict[str, tuple[str, str, Answer]] = field(default_factory=dict)
+    _refunds: dict[str, Answer] = field(default_factory=dict)
+    _kept: dict[str, Answer] = field(default_factory=dict)
+    _serial: "count[int]" = field(default_factory=lambda: count(1))
+
+    def takes(self, currency: str) -> bool:
+        """Whether it takes a currency."""
+        return currency != "XXX"
+
+    def can_express(self, amount: Money) -> bool:
+        """Whether the amount exists in its units."""
+        return amount.amount > 0
+
+    async def create_charge(self, attempt: Attempt, *, token: str, key: str) -> Answer:
+        """See `ports.Charge`."""
+
+        def effect() -> Answer:
+            reference = f"pi_{next(self._serial)}"
+            self._intents[reference] = (attempt.attempt_id, token, Created(reference))
+            return Created(reference)
+
+        return self._send(key, effect)
+
+    async def confirm_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """See `ports.Charge`."""
+        return self._send(key, lambda: self._confirm(attempt.psp_reference))
+
+    async def refund_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """See `ports.Refund`."""
+
+        def effect() -> Answer:
+            self.moved.append(("refund", attempt.attempt_id))
+            answer = Verdict(Outcome.SUCCEEDED, reference=f"re_{next(self._serial)}")
+            self._refunds[attempt.attempt_id] = answer
+            return answer
+
+        return self._send(key, effect)
+
+    async def find_charge(self, attempt: Attempt) -> Answer:
+        """See `ports.LookUp`."""
+        ours = [ref for ref, intent in self._intents.items() if intent[0] == attempt.attempt_id]
+        return self._read(lambda: Created(ours[0]) if ours else Absent())
+
+    async def read_charge(self, attempt: Attempt) -> Answer:
+        """See `ports.LookUp`."""
+        return self._read(lambda: self._intents[attempt.psp_reference][2])
+
+    async def find_refund(self, attempt: Attempt) -> Answer:
+        """See `ports.LookUp`."""
+        return self._read(lambda: self._refunds.get(attempt.attempt_id, Absent()))
+
+    def carry_out_held(self) -> None:
+        """Let requests that were held back arrive."""
+        held, self.held = self.held, []
+        for effect in held:
+            effect()
+
+    def _confirm(self, reference: str) -> Answer:
+        attempt_id, token, state = self._intents[reference]
+        if not isinstance(state, Created):
+            return unusable("400", psp_code="payment_intent_unexpected_state")
+        if token == DECLINED_TOKEN:
+            answer = Verdict(Outcome.DECLINED, reference=reference, reason=Reason.CARD_DECLINED)
+        else:
+            self.moved.append(("charge", attempt_id))
+            answer = Verdict(Outcome.SUCCEEDED, reference=reference)
+        self._intents[reference] = (attempt_id, token, answer)
+        return answer
+
+    def _send(self, key: str, effect: Callable[[], Answer]) -> Answer:
+        self.sent_keys.append(key)
+
+        def once() -> Answer:
+            if key not in self._kept:
+                self._kept[key] = effect()
+                return self._kept[key]
+            kept = self._kept[key]
+            return replace(kept, is_replay=True) if isinstance(kept, Verdict) else kept
+
+        match next(self.faults, "none"):
+            case "not_sent":
+                return not_sent()
+            case "rate_limited":
+                return _LIMITED
+            case "lost":
+                once()
+                return no_answer()
+            case "held":
+                self.held.append(once)
+                return no_answer()
+            case "error_before":
+                return unusable("500")
+            case "error_before_kept" if key not in self._kept:
+                self._kept[key] = unusable("500")
+                return self._kept[key]
+            case "error_after_kept" if key not in self._kept:
+                effect()
+                self._kept[key] = unusable("500")
+                return self._kept[key]
+            case _:
+                return once()
+
+    def _read(self, look: Callable[[], Answer]) -> Answer:
+        match next(self.faults, "none"):
+            case "not_sent":
+                return not_sent()
+            case "rate_limited":
+                return _LIMITED
+            case "none":
+                return look()
+            case _:
+                return no_answer()
+
+
+@dataclass
+class FakeStore:
+    """`ports.AttemptWriter` in memory."""
+
+    rows: dict[str, Attempt] = field(default_factory=dict)
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    async def take_up_charge(self, asked: Attempt) -> TakenUp:
+        """See `ports.AttemptWriter`."""
+        is_new = asked.attempt_id not in self.rows
+        return TakenUp(self.rows.setdefault(asked.attempt_id, asked), is_new)
+
+    async def take_up_refund(self, asked: Attempt) -> TakenUp | Refusal:
+        """See `ports.AttemptWriter`."""
+        refunds = [a for a in self.rows.values() if a.charge_attempt_id]
+        answer = Refunds(self.rows.values(), refunds, self.rows.values()).take_up(asked)
+        if isinstance(answer, Refusal):
+            return answer
+        self.rows[asked.attempt_id] = answer[0]
+        return TakenUp(answer[0], is_new=answer[1])
+
+    async def save(self, attempt: Attempt, exchange: Exchange) -> Saved:
+        """See `ports.AttemptWriter`."""
+        self.exchanges.append(exchange)
+        stored = self.rows[attempt.attempt_id]
+        is_newest = attempt.version == stored.version
+        if stored.outcome.is_final or not (is_newest or attempt.outcome is Outcome.SUCCEEDED):
+            return Saved(stored, is_held=False)
+        self.rows[attempt.attempt_id] = replace(attempt, version=stored.version + 1)
+        return Saved(self.rows[attempt.attempt_id], is_held=True)
