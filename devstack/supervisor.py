@@ -25,8 +25,8 @@ from devstack.services import SERVICES, Service
 from devstack.state import StackError, State, choose_ports, write_private
 
 _READY_TIMEOUT_S = 60.0
-_RESTART_PAUSES_S = (0.05, 0.2, 1.0, 3.0, 5.0)
-_STEADY_S = 30.0
+_RESTART_PAUSES_S = (0.05, 0.05, 0.2, 1.0, 3.0)
+_STEADY_S = 3.0
 
 Tell = Callable[[str], None]
 Gate = Callable[[], Awaitable[None]]

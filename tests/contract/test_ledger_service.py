@@ -292,6 +292,7 @@ async def listed(ledger: LedgerStub, page_size: int, **filters: str) -> list[tup
         token = page.next_page_token
         if not token:
             return found
+        assert len(found) < 100, "the pages do not end"
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 7, 100])

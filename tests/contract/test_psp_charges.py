@@ -1,4 +1,4 @@
-"""Charges over real gRPC, a real PostgreSQL and Stripe's wire; the sandbox's record is the truth."""
+"""Charges over real gRPC, PostgreSQL and Stripe's wire; the sandbox's record is the truth."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -304,7 +304,7 @@ async def test_a_refused_item_never_fails_its_neighbours(
 async def test_the_token_and_the_key_are_nowhere(
     gateway: Gateway, psp_database: ServiceDatabase
 ) -> None:
-    """The database holds neither what pays nor what lets us charge; the trail holds each request."""
+    """The database holds neither what pays nor our secret key; the trail holds each request."""
     await gateway.charge(payment_token="tok_canary_secret")
 
     with psycopg.connect(psp_database.owner_url) as connection:

@@ -1,4 +1,4 @@
-"""Refunds over real gRPC, a real PostgreSQL and Stripe's wire; the sandbox's record is the truth."""
+"""Refunds over real gRPC, PostgreSQL and Stripe's wire; the sandbox's record is the truth."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -91,7 +91,11 @@ async def test_refunds_at_once_never_pass_the_charge(
 
 @pytest.mark.parametrize(
     "fields",
-    [{"charge_attempt_id": "att_nobody"}, {"charge_attempt_id": "att_declined"}, {"currency": "EUR"}],
+    [
+        {"charge_attempt_id": "att_nobody"},
+        {"charge_attempt_id": "att_declined"},
+        {"currency": "EUR"},
+    ],
     ids=str,
 )
 async def test_only_a_charge_that_succeeded_is_given_back(

@@ -130,7 +130,7 @@ def test_redis_gone_and_back(
 
         with pytest.raises(grpc.RpcError) as raised:
             assess(stub, before, facts())
-        assert raised.value.code() is grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]
+        assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
         assert stored(risk_database) == 1
         assert assess(stub, before) == first
 

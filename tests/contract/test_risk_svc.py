@@ -1,6 +1,7 @@
 """risk_svc over real gRPC, PostgreSQL and Redis."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 import grpc
 import psycopg
 import pytest
+from grpc_status import rpc_status
 from paymesh.risk.v1 import risk_service_pb2 as risk
 from paymesh.risk.v1.risk_service_pb2_grpc import (
     RiskServiceStub,
@@ -16,9 +18,11 @@ from paymesh.risk.v1.risk_service_pb2_grpc import (
 )
 from redis.asyncio import Redis
 
+from chassis.errors import Unavailable
 from chassis.server import Wiring, add_wiring, make_server
 from risk_svc.counter import RedisAttemptCounter
-from risk_svc.domain.assessment import Subject
+from risk_svc.domain.assessment import Assessment, Subject
+from risk_svc.ports import AssessmentStore
 from risk_svc.servicer import RiskAssessor
 from risk_svc.store import PostgresAssessmentStore
 from risk_svc.use_cases.assess_payments import Limits
@@ -42,10 +46,25 @@ class Desk:
         self.database_url = ""
 
 
-async def serve(desk: Desk, database: Any, redis: Redis) -> grpc.aio.Server:
+class FailingOnce(PostgresAssessmentStore):
+    """A store whose database does not answer the first time that something is added."""
+
+    has_failed = False
+
+    async def add(self, assessments: Sequence[Assessment]) -> Mapping[str, Assessment]:
+        """Fail once, then add."""
+        if not self.has_failed:
+            self.has_failed = True
+            raise Unavailable("The database did not answer.")
+        return await super().add(assessments)
+
+
+async def serve(
+    desk: Desk, database: Any, redis: Redis, store: AssessmentStore | None = None
+) -> grpc.aio.Server:
     """Serve risk_svc on a free port."""
     assessor = RiskAssessor(
-        PostgresAssessmentStore(database),
+        store or PostgresAssessmentStore(database),
         RedisAttemptCounter(redis, b"key"),
         limits=LIMITS,
         clock=lambda: desk.now,
@@ -168,12 +187,16 @@ async def test_decision_cannot_be_changed(desk: Desk) -> None:
     """The service's own role may not update or delete an assessment."""
     await assess(desk, facts())
 
-    for statement in ("DELETE FROM assessments", "UPDATE assessments SET decision = 'APPROVED'"):
+    for statement in (
+        "DELETE FROM assessments",
+        "UPDATE assessments SET decision = 'APPROVED'",
+        "TRUNCATE assessments",
+    ):
         with (
             psycopg.connect(desk.database_url) as connection,
             pytest.raises(psycopg.errors.InsufficientPrivilege),
         ):
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
 
 
 async def test_unknown_payment_has_no_assessment(desk: Desk) -> None:
@@ -182,3 +205,135 @@ async def test_unknown_payment_has_no_assessment(desk: Desk) -> None:
         await desk.stub.GetAssessment(risk.GetAssessmentRequest(payment_id=make_id("pay")))
 
     assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+    assert "ASSESSMENT_NOT_FOUND" in str(rpc_status.from_call(raised.value))
+
+
+async def test_what_is_read_is_what_was_decided(desk: Desk) -> None:
+    """GetAssessment and every replay answer the first answer, to the microsecond."""
+    asked = risk.AssessPaymentsRequest(payments=[facts(amount="5000.00")])
+    (first,) = (await desk.stub.AssessPayments(asked)).assessments
+    desk.now += timedelta(hours=5)
+
+    (again,) = (await desk.stub.AssessPayments(asked)).assessments
+    read = await desk.stub.GetAssessment(risk.GetAssessmentRequest(payment_id=first.payment_id))
+
+    assert first.assessed_at.ToDatetime(NOW.tzinfo) == NOW
+    assert first == again == read.assessment
+
+
+async def test_payment_twice_in_a_batch_is_judged_by_what_came_first(desk: Desk) -> None:
+    """The second of two counts nothing and gets the first one's decision."""
+    first = facts(card_fingerprint="a" * 64)
+    second = facts(payment_id=first.payment_id, card_fingerprint="a" * 64, amount="5000.00")
+
+    answers = await assess(desk, first, second, *(facts(card_fingerprint="a" * 64) for _ in "1234"))
+
+    assert answers == [("APPROVED", [])] * 6
+
+
+async def test_respelled_address_is_the_same_address(desk: Desk) -> None:
+    """Another spelling of an IP address evades no limit."""
+    spelled = ("2001:db8::1", "2001:DB8:0::1")
+    answers = await assess(desk, *(facts(ip_address=spelled[i % 2]) for i in range(21)))
+
+    assert answers == [*[("APPROVED", [])] * 20, ("REFUSED", ["velocity_ip"])]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "field"),
+    [
+        ({"amount": "9.999"}, "INVALID_AMOUNT", "payments[1].amount"),
+        ({"currency": "XXZ"}, "UNKNOWN_CURRENCY", "payments[1].currency"),
+        ({"ip_address": "192.0.2.300"}, "INVALID_FIELD", "payments[1].ip_address"),
+        ({"buyer_id": ""}, "INVALID_FIELD", "payments[1].buyer_id"),
+    ],
+)
+async def test_unreadable_facts_count_nothing(
+    desk: Desk, redis_url: str, changes: dict[str, str], reason: str, field: str
+) -> None:
+    """A call with a field that cannot be right is refused by its path before it does anything."""
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await assess(desk, facts(), facts(**changes))
+
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    status = str(rpc_status.from_call(raised.value))
+    assert reason in status
+    assert field in status
+    with psycopg.connect(desk.database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM assessments").fetchone() == (0,)
+    async with Redis.from_url(redis_url) as redis:
+        assert await redis.dbsize() == 0
+
+
+async def test_counted_but_not_stored_is_no_further_attempt(
+    risk_database: ServiceDatabase, redis_url: str
+) -> None:
+    """When the database fails after counting, asking again decides as if it had not failed."""
+    desk, asked = Desk(), [facts(card_fingerprint="a" * 64) for _ in range(6)]
+    async with opened(risk_database) as database, Redis.from_url(redis_url) as redis:
+        await redis.flushall()
+        store = FailingOnce(database)
+        server = await serve(desk, database, redis, store)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await assess(desk, *asked)
+        answers = [answer for payment in asked for answer in await assess(desk, payment)]
+        await server.stop(None)
+
+    assert answers == [*[("APPROVED", [])] * 5, ("REFUSED", ["velocity_card"])]
+
+
+async def test_concurrent_single_calls_keep_the_limit(desk: Desk) -> None:
+    """Calls that meet in one batch are each answered for their own payment."""
+    payments = [facts(buyer_id="b") for _ in range(100)]
+
+    answers = await asyncio.gather(
+        *(desk.stub.AssessPayments(risk.AssessPaymentsRequest(payments=[p])) for p in payments)
+    )
+
+    assert [a.assessments[0].payment_id for a in answers] == [p.payment_id for p in payments]
+    approved = [a for a in answers if a.assessments[0].decision == risk.Assessment.APPROVED]
+    assert len(approved) == 10
+
+
+async def test_largest_batch(desk: Desk) -> None:
+    """A thousand payments are assessed in one call, each in its place."""
+    payments = [facts(buyer_id=f"b{i % 90}") for i in range(1_000)]
+
+    answers = await assess(desk, *payments)
+
+    assert [a == ("APPROVED", []) for a in answers] == [i < 900 for i in range(1_000)]
+
+
+async def test_nothing_personal_is_stored(desk: Desk) -> None:
+    """No buyer, card or address is in what PostgreSQL keeps."""
+    card = "c0ffee" * 10 + "abcd"
+    told = facts(buyer_id="canary@example.com", card_fingerprint=card, ip_address="192.0.2.77")
+    await assess(desk, told)
+
+    with psycopg.connect(desk.database_url) as connection:
+        kept = str(connection.execute("SELECT a::text FROM assessments a").fetchall())
+    assert told.payment_id in kept
+    assert not [secret for secret in ("canary", card, "192.0.2.77") if secret in kept]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE assessments SET decision = 'PERHAPS'",
+        "UPDATE assessments SET decision = 'APPROVED'",
+        "UPDATE assessments SET rule_hits = '[]'",
+        "UPDATE assessments SET amount = 0",
+        "UPDATE assessments SET currency = 'usd'",
+    ],
+)
+async def test_the_database_itself_refuses_nonsense(
+    desk: Desk, risk_database: ServiceDatabase, statement: str
+) -> None:
+    """The checks hold even against the owner: a refusal has a reason, an approval none."""
+    await assess(desk, facts(amount="5000.00"))
+
+    with (
+        psycopg.connect(risk_database.owner_url) as owner,
+        pytest.raises(psycopg.errors.CheckViolation),
+    ):
+        owner.execute(statement)

@@ -300,6 +300,7 @@ async def listed(wallets: WalletStub, page_size: int, **filters: str) -> list[st
         token = page.next_page_token
         if not token:
             return found
+        assert len(found) < 100, "the pages do not end"
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 7, 100])

@@ -151,7 +151,7 @@ class StripeFace:
                 self._keys.keep(key, outcome.answer)
             return outcome
         finally:
-            pass
+            self._keys.give_up(key)
 
     async def _execute(
         self, call: Call, pairs: Pairs, target: Target, key: str | None, fingerprint: str | None

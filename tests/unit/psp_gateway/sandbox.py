@@ -1,4 +1,4 @@
-"""The PSP sandbox as a process of its own, and the gateway beside it: in this process or killable."""
+"""The PSP sandbox as a process, and the gateway beside it: in this process or killable."""
 
 import asyncio
 import json

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chassis.faults import FaultPoints, InjectedFault
@@ -118,10 +118,29 @@ visits = st.lists(
     ),
     max_size=6,
 )
-troubles = st.lists(st.sampled_from(FAULTS), max_size=12)
+troubles = st.lists(st.sampled_from(["none", "held", "rate_limited", *FAULTS]), max_size=12)
 
 
 @settings(max_examples=400, deadline=None)
+# Held on its way, looked up too early, and the repetition refused: still a doubt.
+@example(["none", "held", "none", "rate_limited"], [("", 0.0, False)], "tok")
+# The same with a crash in between.
+@example(
+    ["none", "held", "none", "rate_limited"],
+    [("psp.confirmed=fail@1", 0.0, False), ("", 1.0, False)],
+    "tok",
+)
+# A refused confirm, another that is held and forgotten in a crash, and one that is refused again.
+@example(
+    ["none", "rate_limited", "held", "rate_limited", "rate_limited"],
+    [("", 0.0, False), ("psp.confirmed=fail@1", 1.0, False), ("", 1.0, False)],
+    "tok",
+)
+@example(
+    ["none", "rate_limited", "held", "none", "rate_limited"],
+    [("", 0.0, False), ("psp.confirmed=fail@1", 1.0, False), ("", 1.0, False)],
+    "tok",
+)
 @given(faults=troubles, visits=visits, token=st.sampled_from(["tok", DECLINED_TOKEN]))
 async def test_what_is_said_of_a_charge_is_true(
     faults: list[str], visits: list[tuple[str, float, bool]], token: str

@@ -4,12 +4,18 @@ import asyncio
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 from devstack.sandbox.faults import Fault
 from devstack.sandbox.record import Record
 from tests.unit.sandbox.stripe_face import LocalFace
 
-INTENT = {"amount": 100, "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
+INTENT: dict[str, Any] = {
+    "amount": 100,
+    "currency": "usd",
+    "payment_method": "pm_card_visa",
+    "confirm": "true",
+}
 
 
 class SlowDisk(Record):

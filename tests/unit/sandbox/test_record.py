@@ -48,19 +48,17 @@ async def test_lines_are_on_disk_once_durable(tmp_path: Path) -> None:
     await record.close()
 
 
-async def test_concurrent_lines_share_a_sync(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_concurrent_lines_share_a_sync(tmp_path: Path) -> None:
     """A hundred lines appended together cost a few writes, in their order."""
     batches: list[bytes] = []
-    real = Record._write
 
-    def counted(self: Record, batch: bytes) -> None:
-        batches.append(batch)
-        real(self, batch)
+    class CountingRecord(Record):
+        def _write(self, batch: bytes) -> None:
+            batches.append(batch)
+            super()._write(batch)
 
-    monkeypatch.setattr(Record, "_write", counted)
-    record = opened(tmp_path / "record")
+    record = CountingRecord(tmp_path / "record")
+    list(record.open())
 
     async def one() -> None:
         record.append(entry(record), {})

@@ -153,7 +153,7 @@ def test_a_reversal_of_spent_money_is_refused() -> None:
 def test_reversals_of_one_batch_share_what_is_pending() -> None:
     """The second reversal of an object sees what the first has taken from its pending."""
     held = wallets(
-        wallet(pending="12.00", available="8.00"),
+        wallet(pending="20.00", available="8.00"),
         operations=(credited("10.00", "c:1"), credited("10.00", "c:2")),
         pending={POT: Decimal("12.00")},
     )
