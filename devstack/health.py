@@ -17,7 +17,8 @@ async def is_serving(target: str) -> bool:
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    async with grpc.aio.insecure_channel(target) as channel:
+    direct = (("grpc.enable_http_proxy", 0),)
+    async with grpc.aio.insecure_channel(target, options=direct) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         request = health_pb2.HealthCheckRequest()
         try:

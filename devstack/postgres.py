@@ -1,30 +1,38 @@
-"""PostgreSQL 18 out of a wheel: one database and two roles per context. It never runs as root."""
+"""PostgreSQL 18 out of a wheel: one database and two roles per context."""
 
 import asyncio
 import importlib.util
 import os
-import pwd
 import shutil
 import signal
-import subprocess
-import tempfile
 from pathlib import Path
+from typing import LiteralString
 
-from devstack.processes import Recipe
+from devstack.processes import Recipe, start
 from devstack.services import SERVICES
 from devstack.state import StackError, State
+from devstack.unprivileged import choose, give
 
+# Durable as in production; sized for two cores and 4 GB that are shared with everything else.
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "io_method": "worker",
     "max_connections": "200",
     "shared_buffers": "256MB",
+    "effective_cache_size": "1GB",
+    "random_page_cost": "1.1",
     "max_wal_size": "2GB",
     "wal_compression": "on",
-    "password_encryption": "scram-sha-256",
-    "log_min_messages": "warning",
+    "checkpoint_timeout": "15min",
+    "jit": "off",
+    "log_checkpoints": "off",
+    "log_timezone": "UTC",
 }
-_NAMESPACE = ("unshare", "--user", "--map-user=70", "--map-group=70", "--fork", "--kill-child")
 
 
 def binaries() -> Path:
@@ -46,36 +54,36 @@ class Postgres:
         self._state = state
         self._port = port
         self._bin = binaries()
-        self._user, self._prefix = _unprivileged(self._bin, state.folder)
-        self._data = self._data_folder()
+        self._way = choose(self._bin / "postgres", state.folder)
+        self._data = state.folder / "postgres"
 
-    def initialize(self) -> None:
-        """Make the data folder, once.
+    async def initialize(self) -> None:
+        """Make the data folder, once: it gets its name when it is whole.
 
         Raises:
-            StackError: initdb failed; its output is in the log.
+            StackError: initdb failed; its last lines are in the message.
         """
-        if (self._data / "PG_VERSION").exists():
+        if self._data.exists():
+            give(self._data, self._way)
             return
-        shutil.rmtree(self._data, ignore_errors=True)
-        self._data.mkdir(mode=0o700, parents=True)
-        password = self._data.with_name(self._data.name + ".password")
+        fresh, password = (self._state.folder / f"postgres.{part}" for part in ("new", "password"))
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        password.touch(mode=0o600)
         password.write_text(self._state.secret("postgres"))
-        for path in (self._data, password):
-            if self._user:
-                os.chown(path, *self._user)
-        command = [str(self._bin / "initdb"), "-D", str(self._data), "-U", "postgres", "--no-sync"]
+        for path in (fresh, password):
+            if self._way.owner:
+                os.chown(path, *self._way.owner)
+        command = [str(self._bin / "initdb"), "-D", str(fresh), "-U", "postgres", "--no-sync"]
         command += ["--auth=scram-sha-256", f"--pwfile={password}", "--data-checksums"]
         command += ["--encoding=UTF8", "--locale=C.UTF-8"]
-        uid, gid = self._user or (None, None)
-        with self._state.log("postgres").open("ab") as log:
-            done = subprocess.run(
-                [*self._prefix, *command], stdout=log, stderr=log, cwd="/", user=uid, group=gid,
-                extra_groups=[] if self._user else None, check=False,
-            )  # fmt: skip
+        log = self._state.log("postgres")
+        recipe = Recipe("initdb", [*self._way.prefix, *command], user=self._way.user)
+        status = await (await start(recipe, log)).process.wait()
         password.unlink()
-        if done.returncode != 0:
-            raise StackError(f"initdb failed; see {self._state.log('postgres')}")
+        if status != 0:
+            raise StackError(f"initdb failed: {self._state.last_lines('postgres', 5)}")
+        fresh.rename(self._data)
 
     def recipe(self) -> Recipe:
         """Tell how to start the server."""
@@ -83,10 +91,10 @@ class Postgres:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return Recipe(
             "postgres",
-            [*self._prefix, str(self._bin / "postgres"), "-D", str(self._data), *options],
+            [*self._way.prefix, str(self._bin / "postgres"), "-D", str(self._data), *options],
             stop_signal=signal.SIGINT,
             orphan_signal=signal.SIGQUIT,
-            user=self._user,
+            user=self._way.user,
         )
 
     def url(self, role: str, database: str) -> str:
@@ -106,28 +114,35 @@ class Postgres:
                 await asyncio.sleep(0.03)
 
     def create_databases(self) -> None:
-        """Make a database and two roles for each context, where they are missing."""
+        """Make a database and two roles for each context, where they are missing.
+
+        The public may connect to none of them, and each app role to its own alone.
+        """
         import psycopg
         from psycopg import sql
 
         with psycopg.connect(self.url("postgres", "postgres"), autocommit=True) as connection:
-            known = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+
+            def run(statement: LiteralString, *names: str) -> None:
+                connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+            def names_in(query: LiteralString) -> set[str]:
+                return {str(row[0]) for row in connection.execute(query)}
+
+            roles = names_in("SELECT rolname FROM pg_roles")
+            databases = names_in("SELECT datname FROM pg_database")
             for service in SERVICES:
-                if service.context in known:
-                    continue
                 owner, app = (f"{service.context}_{part}" for part in ("owner", "app"))
-                for role in (owner, app):
+                for role in {owner, app} - roles:
+                    password = sql.Literal(self._state.secret(role))
                     statement = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
-                    password = self._state.secret(role)
                     connection.execute(statement.format(sql.Identifier(role), password))
-                name = sql.Identifier(service.context)
-                for text, grantee in (
-                    ("CREATE DATABASE {} OWNER {}", owner),
-                    ("REVOKE ALL ON DATABASE {} FROM PUBLIC", None),
-                    ("GRANT CONNECT ON DATABASE {} TO {}", app),
-                ):
-                    arguments = [name, sql.Identifier(grantee)] if grantee else [name]
-                    connection.execute(sql.SQL(text).format(*arguments))
+                if service.context not in databases:
+                    run("CREATE DATABASE {} OWNER {}", service.context, owner)
+                run("REVOKE ALL ON DATABASE {} FROM PUBLIC", service.context)
+                run("GRANT CONNECT ON DATABASE {} TO {}", service.context, app)
+            for database in ("postgres", "template1"):
+                run("REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
 
     def migrate(self) -> None:
         """Bring every schema to its newest version."""
@@ -136,46 +151,3 @@ class Postgres:
         for service in SERVICES:
             url = self.url(f"{service.context}_owner", service.context)
             upgrade(url, service.name, f"{service.context}_app")
-
-    def _data_folder(self) -> Path:
-        """Keep the data in the state folder, or where the unprivileged user can reach it."""
-        inside = self._state.folder / "postgres"
-        if self._user is None or _reaches(self._user, self._state.folder):
-            return inside
-        pointer = self._state.folder / "postgres.folder"
-        if not pointer.exists():
-            outside = tempfile.mkdtemp(prefix="paymesh-postgres-")
-            os.chown(outside, *self._user)
-            pointer.write_text(outside)
-        return Path(pointer.read_text()) / "data"
-
-
-def _unprivileged(programs: Path, folder: Path) -> tuple[tuple[int, int] | None, tuple[str, ...]]:
-    """As root, choose whom PostgreSQL runs as: another user, or a namespace where we are not root.
-
-    Raises:
-        StackError: neither works here.
-    """
-    if os.geteuid() != 0:
-        return None, ()
-    nobody = pwd.getpwnam("nobody")
-    user = (nobody.pw_uid, nobody.pw_gid)
-    if _reaches(user, programs):
-        return user, ()
-    probe = [*_NAMESPACE, str(programs / "postgres"), "--version"]
-    if shutil.which("unshare") and subprocess.run(probe, capture_output=True).returncode == 0:
-        return None, _NAMESPACE
-    raise StackError(
-        f"PostgreSQL does not run as root, and the user nobody cannot reach {programs};"
-        f" run as an ordinary user, or make {folder.parent} traversable (chmod o+x)"
-    )
-
-
-def _reaches(user: tuple[int, int], folder: Path) -> bool:
-    """Tell whether a user may go into a folder, by trying."""
-    uid, gid = user
-    probe = subprocess.run(
-        ["/bin/sh", "-c", 'cd "$1"', "-", str(folder)],
-        user=uid, group=gid, extra_groups=[], cwd="/", capture_output=True, check=False,
-    )  # fmt: skip
-    return probe.returncode == 0

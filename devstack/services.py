@@ -35,11 +35,11 @@ SERVICES = (
     ),
 )
 
-# Ports of everything else; PostgreSQL and Redis keep clear of the ones that a machine may use.
+# Ports of everything else; PostgreSQL and Redis keep clear of what a machine may run already.
 OTHER_PORTS: Mapping[str, int] = {
     "edge": 8080,
     "edge_admin": 9901,
     "sandbox": 8090,
-    "postgres": 54329,
-    "redis": 63799,
+    "postgres": 15432,
+    "redis": 16379,
 }

@@ -6,72 +6,116 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from devstack.health import is_serving
-from devstack.processes import start_time
+from devstack.processes import end_leftovers, start_time
 from devstack.state import StackError, State
 
 _START_TIMEOUT_S = 90.0
-_STOP_TIMEOUT_S = 40.0
+_STOP_TIMEOUT_S = 60.0
+_PAUSE_S = 0.03
 # Supervisors that this process started: it must reap them when they have ended.
 _STARTED: dict[int, "subprocess.Popen[bytes]"] = {}
 
 
+class Stack(dict[str, Any]):
+    """A running stack: its stack.json as of the start, and what can be done to it."""
+
+    def __init__(self, state: State, described: dict[str, Any]) -> None:
+        super().__init__(described)
+        self.state = state
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> int:
+        """Send a signal to a service, or to postgres, redis, sandbox or edge; tell its pid."""
+        return kill(self.state, name, number)
+
+    def wait_healthy(self, name: str, *, not_pid: int, timeout_s: float = 20.0) -> None:
+        """Wait until what was killed runs under another pid and is ready."""
+        until_healthy(self.state, name, not_pid=not_pid, timeout_s=timeout_s)
+
+
 def spawn(
-    state: State, *, ports: str, risk: str, environment: str = "development"
+    state: State,
+    *,
+    ports: str,
+    risk: str,
+    environment: str = "development",
+    tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Start a stack in the background and wait until it is ready; answer its stack.json.
 
+    `ports` is "" for the documented ones, or "auto"; `risk` "spec" or "open"; `environment`
+    "development" or "production"; `tell` is given the lines of progress.
+
     Raises:
-        StackError: it did not start; the message holds its last lines.
+        StackError: it did not start; the message holds the last lines of what failed.
     """
     state.prepare()
-    log = state.log("supervisor")
     command = [sys.executable, "-m", "devstack.supervisor", "--state", str(state.folder)]
     command += ["--ports", ports, "--risk", risk, "--environment", environment]
-    with log.open("wb") as stream:
+    with state.log("supervisor").open("ab") as stream:
+        lines = _Lines(state.log("supervisor"))
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
         )
     _STARTED[process.pid] = process
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline:
+        ended = process.poll() is not None
+        lines.read(tell)
         described = state.stack()
         if described is not None and described["supervisor"]["pid"] == process.pid:
             return described
-        if process.poll() is not None:
-            raise StackError(_last_lines(log))
-        time.sleep(0.05)
+        if ended:
+            raise StackError(lines.failure())
+        time.sleep(_PAUSE_S)
     process.terminate()
-    raise StackError(f"not ready in {_START_TIMEOUT_S:.0f} s: {_last_lines(log)}")
+    raise StackError(f"not ready in {_START_TIMEOUT_S:.0f} s: {lines.failure()}")
 
 
-def _last_lines(log: Path) -> str:
-    lines = log.read_text().strip().splitlines()
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return errors[-1] if errors else "\n".join(lines[-5:]) or "it ended without a word"
+class _Lines:
+    """Follows a log from its present end."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._place = log.stat().st_size
+        self._seen: list[str] = []
+
+    def read(self, tell: Callable[[str], None]) -> None:
+        """Pass on the whole lines that have come, but for the error that ends it all."""
+        with self._log.open("rb") as stream:
+            stream.seek(self._place)
+            fresh, newline, _ = stream.read().rpartition(b"\n")
+        self._place += len(fresh) + len(newline)
+        for line in fresh.decode(errors="replace").splitlines() if newline else []:
+            if not any(seen.startswith("error: ") for seen in [*self._seen, line]):
+                tell(line)
+            self._seen.append(line)
+
+    def failure(self) -> str:
+        """Tell why it failed: the error with all its lines, or the last lines."""
+        for place, line in enumerate(self._seen):
+            if line.startswith("error: "):
+                return "\n".join(self._seen[place:]).removeprefix("error: ")
+        return "\n".join(self._seen[-5:]) or "the supervisor ended without a word"
 
 
 def is_running(state: State) -> bool:
-    """Tell whether a supervisor runs this state."""
-    described = state.stack()
-    if described is None:
-        return False
-    supervisor = described["supervisor"]
-    return start_time(int(supervisor["pid"])) == str(supervisor["started"])
+    """Tell whether a supervisor runs this state, be it still starting or stopping."""
+    supervisor = state.supervisor()
+    return supervisor is not None and _is_there(*supervisor)
 
 
 def status(state: State) -> dict[str, Any] | None:
-    """Describe a running stack with the health of its services as of now; None: none runs."""
-    if not is_running(state):
-        return None
+    """Describe a running stack with the health of its services as of now; None: none is ready."""
     described = state.stack()
-    if described is None:
+    if described is None or not is_running(state):
         return None
+    from devstack.health import is_serving
+
     entries = described["services"]
 
     async def ask() -> list[bool]:
@@ -83,22 +127,23 @@ def status(state: State) -> dict[str, Any] | None:
 
 
 def down(state: State) -> bool:
-    """End a stack and wait until it is gone; tell whether there was one.
+    """End a stack and wait until it is gone, also what a dead supervisor left behind.
 
-    Raises:
-        StackError: it did not end in time.
+    Answers whether there was anything to end. A supervisor that does not end in 60 s is killed.
     """
-    described = state.stack()
-    if described is None or not is_running(state):
-        return False
-    supervisor = described["supervisor"]
-    os.kill(supervisor["pid"], signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_TIMEOUT_S
-    while _is_there(supervisor["pid"], supervisor["started"]):
-        if time.monotonic() > deadline:
-            raise StackError(f"the supervisor {supervisor['pid']} did not end")
-        time.sleep(0.03)
-    return True
+    supervisor = state.supervisor()
+    was_running = is_running(state)
+    if supervisor is not None and was_running:
+        os.kill(supervisor[0], signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        while _is_there(*supervisor) and time.monotonic() < deadline:
+            time.sleep(_PAUSE_S)
+        if _is_there(*supervisor):
+            os.kill(supervisor[0], signal.SIGKILL)
+    left = end_leftovers(state.children())
+    state.children_file.unlink(missing_ok=True)
+    state.stack_file.unlink(missing_ok=True)
+    return was_running or bool(left)
 
 
 def _is_there(pid: int, started: str) -> bool:
@@ -111,8 +156,8 @@ def _is_there(pid: int, started: str) -> bool:
 @contextmanager
 def running_stack(
     folder: Path, *, ports: str = "auto", risk: str = "open", environment: str = "development"
-) -> Iterator[dict[str, Any]]:
-    """Run a stack for the time of a `with`; gives its stack.json.
+) -> Iterator[Stack]:
+    """Run a stack for the time of a `with`.
 
     Raises:
         StackError: it did not start.
@@ -120,36 +165,41 @@ def running_stack(
     state = State(folder)
     described = spawn(state, ports=ports, risk=risk, environment=environment)
     try:
-        yield described
+        yield Stack(state, described)
     finally:
         down(state)
 
 
-def kill(state: State, service: str) -> int:
-    """Kill a service with SIGKILL, as a crash would; tell its pid.
+def kill(state: State, name: str, number: int = signal.SIGKILL) -> int:
+    """Send a signal to a process of a stack, by default as a crash would; tell its pid.
 
     Raises:
         StackError: no stack runs.
     """
-    described = state.stack()
-    if described is None:
+    entry = _entry(state, name)
+    if entry is None:
         raise StackError("no stack is running")
-    pid = int(described["services"][service]["pid"])
-    os.kill(pid, signal.SIGKILL)
-    return pid
+    os.kill(entry["pid"], number)
+    return int(entry["pid"])
 
 
-def until_healthy(state: State, service: str, *, not_pid: int, timeout_s: float = 20.0) -> None:
-    """Wait until a service runs under another pid and serves.
+def until_healthy(state: State, name: str, *, not_pid: int, timeout_s: float = 20.0) -> None:
+    """Wait until a process of a stack runs under another pid and its gate has opened.
 
     Raises:
         TimeoutError: it does not in time.
     """
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        described = state.stack()
-        entry = described["services"][service] if described else None
-        if entry and entry["pid"] != not_pid and asyncio.run(is_serving(entry["grpc"])):
+        entry = _entry(state, name)
+        if entry and entry["pid"] != not_pid and entry["healthy"]:
             return
-        time.sleep(0.05)
-    raise TimeoutError(f"{service} is not back after {timeout_s} s")
+        time.sleep(_PAUSE_S)
+    raise TimeoutError(f"{name} is not back after {timeout_s} s")
+
+
+def _entry(state: State, name: str) -> dict[str, Any] | None:
+    described = state.stack()
+    if described is None:
+        return None
+    return dict({**described["services"], **described["processes"]}[name])

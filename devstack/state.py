@@ -1,17 +1,17 @@
-"""What a stack keeps in its state folder: ports, secrets, logs, stack.json."""
+"""What a stack keeps in its state folder: secrets, logs, who runs, and how it is reached."""
 
 import json
 import os
 import secrets
-import socket
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devstack.services import OTHER_PORTS, SERVICES
+_SECRETS = threading.Lock()  # migrations ask for theirs on a thread of their own
 
 
 class StackError(Exception):
@@ -36,8 +36,13 @@ class State:
 
     @property
     def children_file(self) -> Path:
-        """Where the supervisor notes whom it started."""
+        """Where the supervisor notes whom it started: name → pid, start time."""
         return self.folder / "children.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """What the supervisor holds locked, with its own pid and start time in it."""
+        return self.folder / "supervisor.lock"
 
     def log(self, name: str) -> Path:
         """Name the log of a process."""
@@ -50,15 +55,24 @@ class State:
         return "\n".join(lines[-count:]) or "it printed nothing"
 
     def prepare(self) -> None:
-        """Make the folder and what is in it."""
-        self.logs.mkdir(parents=True, exist_ok=True)
+        """Make the folder and what is in it.
+
+        Raises:
+            StackError: it cannot be made or written.
+        """
+        try:
+            self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StackError(f"cannot use {self.folder} as a state folder: {error}") from error
 
     def secret(self, name: str) -> str:
         """Read a secret of this state; the first asking makes it."""
-        known = self._secrets()
-        if name not in known:
-            known[name] = secrets.token_hex(24)
-            self._write_secrets(known)
+        with _SECRETS:
+            known = self._secrets()
+            if name not in known:
+                known[name] = secrets.token_hex(24)
+                self._write_secrets(known)
         return known[name]
 
     def known_secret(self, name: str) -> str | None:
@@ -67,7 +81,8 @@ class State:
 
     def keep_secret(self, name: str, value: str) -> None:
         """Keep a secret that was made elsewhere."""
-        self._write_secrets({**self._secrets(), name: value})
+        with _SECRETS:
+            self._write_secrets({**self._secrets(), name: value})
 
     def plan_fault(self, service: str, points: str) -> None:
         """Have the next start of a service reach FAULT_POINTS; the start after it is calm."""
@@ -90,10 +105,24 @@ class State:
 
     def stack(self) -> dict[str, Any] | None:
         """Read stack.json, if there is one."""
-        try:
-            return dict(json.loads(self.stack_file.read_text()))
-        except (FileNotFoundError, ValueError):
-            return None
+        return _read(self.stack_file)
+
+    def children(self) -> dict[str, Any]:
+        """Read whom the supervisor started, or a former one left behind."""
+        return _read(self.children_file) or {}
+
+    def supervisor(self) -> tuple[int, str] | None:
+        """Read the pid and the start time of the latest supervisor; it may have ended since."""
+        noted = _read(self.lock_file)
+        return (int(noted["pid"]), str(noted["started"])) if noted else None
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """Read a file of JSON; None when it is not there, or was cut off by a crash."""
+    try:
+        return dict(json.loads(file.read_text()))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 @contextmanager
@@ -114,46 +143,3 @@ def write_private(file: Path, content: object) -> None:
     with os.fdopen(descriptor, "w") as stream:
         json.dump(content, stream, indent=2)
     fresh.replace(file)
-
-
-def default_ports() -> dict[str, int]:
-    """Name the default port of every listener."""
-    ports = dict(OTHER_PORTS)
-    for service in SERVICES:
-        ports[service.name] = service.port
-        ports[f"{service.name}.metrics"] = service.metrics_port
-    return ports
-
-
-def choose_ports(choice: str) -> dict[str, int]:
-    """Choose a port for every listener: the defaults, or with "auto" whatever is free.
-
-    Raises:
-        StackError: a default port is in use.
-    """
-    defaults = default_ports()
-    if choice == "auto":
-        return dict(zip(defaults, free_ports(len(defaults)), strict=True))
-    for name, port in defaults.items():
-        if _in_use(port):
-            raise StackError(f"port {port} ({name}) is in use; free it, or use --ports auto")
-    return defaults
-
-
-def free_ports(count: int) -> Iterator[int]:
-    """Find ports of loopback that nobody uses now, all different."""
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return iter([probe.getsockname()[1] for probe in probes])
-
-
-def _in_use(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False

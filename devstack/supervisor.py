@@ -1,4 +1,4 @@
-"""Starts the stack in order, watches it, restarts what crashes, and ends it whole.
+"""Starts the stack in order, watches over it, and ends it whole.
 
 `python -m devstack.supervisor` is what `paymesh up --detach` leaves behind.
 """
@@ -11,25 +11,19 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from devstack import edge, plan
 from devstack.health import redis_ready, serving, url_ready
+from devstack.keeper import Keeper, Tell, done, together
+from devstack.ports import claimed_ports
 from devstack.postgres import Postgres
-from devstack.processes import Child, Recipe, end_leftovers, start, start_time
+from devstack.processes import end_leftovers, start_time
 from devstack.services import SERVICES, Service
-from devstack.state import StackError, State, choose_ports, write_private
-
-_READY_TIMEOUT_S = 60.0
-_RESTART_PAUSES_S = (0.05, 0.05, 0.2, 1.0, 3.0)
-_STEADY_S = 3.0
-
-Tell = Callable[[str], None]
-Gate = Callable[[], Awaitable[None]]
+from devstack.state import StackError, State, write_private
 
 
 class Supervisor:
@@ -39,11 +33,9 @@ class Supervisor:
         self._state = state
         self._choices = choices
         self._tell = tell
-        self._children: dict[str, Child] = {}
-        self._restarts: dict[str, int] = {}
-        self._watchers: list[asyncio.Task[None]] = []
-        self._client: dict[str, Any] = {}
-        self._lock: IO[str] | None = None
+        self._keeper = Keeper(state, tell, self._write_stack)
+        self._described: dict[str, Any] | None = None
+        self._ports: Mapping[str, int] = {}
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -53,105 +45,55 @@ class Supervisor:
             StackError: something did not start; all is stopped again.
         """
         self._state.prepare()
-        self._take_lock()
-        self._end_leftovers()
-        try:
-            self._ports = choose_ports(self._choices.ports)
-            await self._until_stopping(self._start())
-            await self.stopping.wait()
-        finally:
-            await self._stop()
+        with self._locked():
+            self._end_leftovers()
+            with claimed_ports(self._choices.ports) as self._ports:
+                try:
+                    await self._until_stopping(self._start())
+                    await self.stopping.wait()
+                finally:
+                    await self._stop()
 
-    async def _until_stopping(self, work: Awaitable[None]) -> None:
+    async def _until_stopping(self, work: Coroutine[Any, Any, None]) -> None:
         """Start, unless a signal comes first."""
-        starting = asyncio.ensure_future(work)
+        starting = asyncio.create_task(work)
         stopping = asyncio.create_task(self.stopping.wait())
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if not starting.done():
-            starting.cancel()
+        starting.cancel()
         with suppress(asyncio.CancelledError):
             await starting
 
     async def _start(self) -> None:
         began = time.monotonic()
         postgres = await asyncio.to_thread(Postgres, self._state, self._ports["postgres"])
-        await asyncio.gather(
-            self._begin(plan.redis_recipe(self._state, self._ports), self._redis_gate),
-            self._begin(plan.sandbox_recipe(self._state, self._ports), self._sandbox_gate),
+        begin = self._keeper.begin
+        await together(
+            begin(plan.redis_recipe(self._state, self._ports), self._redis_gate),
+            begin(plan.sandbox_recipe(self._state, self._ports), self._sandbox_gate),
             self._start_postgres(postgres),
         )
-        await asyncio.gather(*(self._start_service(service, postgres) for service in SERVICES))
-        await self._start_edge()
-        self._client = await self._demo_client()
-        self._write_stack(postgres)
-        self._tell(f"ready in {time.monotonic() - began:.1f} s: {self._edge_url}")
-        self._postgres = postgres
+        await together(*(self._start_service(service, postgres) for service in SERVICES))
+        rendered = edge.render(self._state, self._ports, self._choices.environment)
+        await begin(edge.recipe(rendered), self._edge_gate)
+        client = await self._demo_client()
+        self._described = plan.describe(self._state, self._ports, postgres, client)
+        self._write_stack()
+        self._tell(f"ready in {time.monotonic() - began:.1f} s: {self._described['edge']['url']}")
 
     async def _start_postgres(self, postgres: Postgres) -> None:
-        await asyncio.to_thread(postgres.initialize)
-        await self._begin(postgres.recipe(), postgres.until_ready)
-        began = time.monotonic()
+        await postgres.initialize()
+        await self._keeper.begin(postgres.recipe(), postgres.until_ready)
+        what, began = "databases, roles, migrations", time.monotonic()
+        self._tell(f"… {what}")
         await asyncio.to_thread(postgres.create_databases)
         await asyncio.to_thread(postgres.migrate)
-        self._tell(_line("databases, roles, migrations", began))
+        self._tell(done(what, began))
 
     async def _start_service(self, service: Service, postgres: Postgres) -> None:
         recipe = plan.service_recipe(service, self._state, self._ports, postgres, self._choices)
-        await self._begin(recipe, lambda: serving(f"127.0.0.1:{self._ports[service.name]}"))
-
-    async def _start_edge(self) -> None:
-        rendered = edge.render(self._state, self._ports, self._choices.environment)
-        url = f"http://127.0.0.1:{self._ports['edge_admin']}/ready"
-        await self._begin(edge.recipe(rendered), lambda: url_ready(url))
-
-    async def _begin(self, recipe: Recipe, gate: Gate) -> None:
-        """Start a process and wait until it is ready.
-
-        Raises:
-            StackError: it ended, or was not ready in time.
-        """
-        began = time.monotonic()
-        child = await self._spawn(recipe)
-        ended = asyncio.create_task(child.process.wait())
-        ready = asyncio.ensure_future(gate())
-        await asyncio.wait(
-            [ended, ready], timeout=_READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
-        )
-        if not ready.done():
-            ready.cancel()
-            how = f"ended with {child.process.returncode}" if ended.done() else "is not ready"
-            raise StackError(f"{recipe.name} {how}: {self._state.last_lines(recipe.name, 3)}")
-        ended.cancel()
-        ready.result()
-        self._watchers.append(asyncio.create_task(self._watch(recipe.name)))
-        self._tell(_line(recipe.name, began))
-
-    async def _spawn(self, recipe: Recipe) -> Child:
-        child = await start(recipe, self._state.log(recipe.name))
-        self._children[recipe.name] = child
-        noted = {name: [c.pid, c.started] for name, c in self._children.items()}
-        write_private(self._state.children_file, noted)
-        return child
-
-    async def _watch(self, name: str) -> None:
-        """Restart a process whenever it ends, more slowly each time until it is steady."""
-        crashes = 0
-        while True:
-            child, since = self._children[name], time.monotonic()
-            code = await child.process.wait()
-            if self.stopping.is_set():
-                return
-            crashes = 0 if time.monotonic() - since > _STEADY_S else crashes + 1
-            pause = _RESTART_PAUSES_S[min(crashes, len(_RESTART_PAUSES_S)) - 1 if crashes else 0]
-            self._tell(f"! {name} ended with {code}; restarting it in {pause} s")
-            await asyncio.sleep(pause)
-            # A fault that a test asked for strikes once, or the restart would die of it again.
-            faults = {"FAULT_POINTS": self._state.take_fault(name)}
-            recipe = replace(child.recipe, environment={**child.recipe.environment, **faults})
-            self._restarts[name] = self._restarts.get(name, 0) + 1
-            await self._spawn(recipe)
-            self._write_stack(self._postgres)
+        target = f"127.0.0.1:{self._ports[service.name]}"
+        await self._keeper.begin(recipe, lambda: serving(target))
 
     async def _demo_client(self) -> dict[str, Any]:
         from devstack.demo_client import ensure_demo_client
@@ -162,64 +104,69 @@ class Supervisor:
         self._state.keep_secret("demo_api_key", str(client["api_key"]))
         return client
 
-    def _write_stack(self, postgres: Postgres) -> None:
-        described = plan.describe(self._state, self._ports, postgres, self._client)
-        for name, entry in described["services"].items():
-            entry["pid"] = self._children[name].pid
-            entry["healthy"] = self._children[name].is_alive
-            entry["restarts"] = self._restarts.get(name, 0)
-        pid = os.getpid()
-        described["supervisor"] = {"pid": pid, "started": start_time(pid)}
-        write_private(self._state.stack_file, described)
-
-    async def _stop(self) -> None:
-        """End everything in the reverse of the order in which it came up."""
-        self.stopping.set()
-        self._state.stack_file.unlink(missing_ok=True)
-        for watcher in self._watchers:
-            watcher.cancel()
-        names = [s.name for s in SERVICES]
-        await self._end("edge")
-        await asyncio.gather(*map(self._end, names))
-        await asyncio.gather(*map(self._end, ("sandbox", "redis", "postgres")))
-        self._state.children_file.unlink(missing_ok=True)
-        self._tell("stopped")
-
-    async def _end(self, name: str) -> None:
-        if name in self._children:
-            await self._children[name].stop()
-
-    def _take_lock(self) -> None:
-        self._lock = (self._state.folder / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StackError(f"a stack is running already in {self._state.folder}") from error
-
-    def _end_leftovers(self) -> None:
-        with suppress(FileNotFoundError, ValueError):
-            ended = end_leftovers(json.loads(self._state.children_file.read_text()))
-            if ended:
-                self._tell(f"ended what a former run left behind: {', '.join(ended)}")
-        self._state.stack_file.unlink(missing_ok=True)
-
     async def _redis_gate(self) -> None:
         await redis_ready(plan.redis_url(self._state, self._ports))
 
     async def _sandbox_gate(self) -> None:
         await url_ready(f"http://127.0.0.1:{self._ports['sandbox']}/control/state")
 
-    @property
-    def _edge_url(self) -> str:
-        return f"http://127.0.0.1:{self._ports['edge']}"
+    async def _edge_gate(self) -> None:
+        await url_ready(f"http://127.0.0.1:{self._ports['edge_admin']}/ready")
+
+    def _write_stack(self) -> None:
+        """Write stack.json, once there is a stack, with the pids and the health of now."""
+        if self._described is None or self.stopping.is_set():
+            return
+        services = self._described["services"]
+        self._described["processes"] = processes = {}
+        for name, kept in self._keeper.kept.items():
+            now = {"pid": kept.child.pid, "healthy": kept.healthy, "restarts": kept.restarts}
+            services[name].update(now) if name in services else processes.update({name: now})
+        self._described["supervisor"] = _identity()
+        write_private(self._state.stack_file, self._described)
+
+    async def _stop(self) -> None:
+        """End everything in the reverse of the order in which it came up."""
+        self.stopping.set()
+        self._keeper.let_go()
+        self._state.stack_file.unlink(missing_ok=True)
+        callers = [service.name for service in SERVICES if service.peers]
+        called = [service.name for service in SERVICES if not service.peers]
+        for names in (["edge"], callers, called, ["sandbox", "redis", "postgres"]):
+            await self._keeper.end(names)
+        self._state.children_file.unlink(missing_ok=True)
+        self._tell("stopped")
+
+    def _locked(self) -> IO[str]:
+        """Take the state folder for this process, until it ends or the file is closed.
+
+        Raises:
+            StackError: another supervisor has it.
+        """
+        lock = self._state.lock_file.open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise StackError(f"a stack is running already in {self._state.folder}") from error
+        lock.truncate(0)
+        json.dump(_identity(), lock)
+        lock.flush()
+        return lock
+
+    def _end_leftovers(self) -> None:
+        ended = end_leftovers(self._state.children())
+        if ended:
+            self._tell(f"ended what a former run left behind: {', '.join(ended)}")
+        self._state.stack_file.unlink(missing_ok=True)
 
 
-def _line(name: str, began: float) -> str:
-    return f"✓ {name:<30} {time.monotonic() - began:5.1f} s"
+def _identity() -> dict[str, Any]:
+    return {"pid": os.getpid(), "started": start_time(os.getpid())}
 
 
 async def supervise(state: State, choices: plan.Choices, tell: Tell) -> None:
-    """Run a stack until SIGTERM or SIGINT.
+    """Run a stack until SIGTERM, SIGINT or SIGHUP.
 
     Raises:
         StackError: it did not start.

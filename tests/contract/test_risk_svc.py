@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 import psycopg
@@ -59,14 +59,29 @@ class FailingOnce(PostgresAssessmentStore):
         return await super().add(assessments)
 
 
+class Watched(PostgresAssessmentStore):
+    """A store that notes how much it is asked at once."""
+
+    sizes: ClassVar[list[int]] = []
+
+    async def find(self, payment_ids: Sequence[str]) -> Mapping[str, Assessment]:
+        """Note the size, then find."""
+        self.sizes.append(len(payment_ids))
+        return await super().find(payment_ids)
+
+
 async def serve(
-    desk: Desk, database: Any, redis: Redis, store: AssessmentStore | None = None
+    desk: Desk,
+    database: Any,
+    redis: Redis,
+    store: AssessmentStore | None = None,
+    limits: Limits = LIMITS,
 ) -> grpc.aio.Server:
     """Serve risk_svc on a free port."""
     assessor = RiskAssessor(
         store or PostgresAssessmentStore(database),
         RedisAttemptCounter(redis, b"key"),
-        limits=LIMITS,
+        limits=limits,
         clock=lambda: desk.now,
     )
     server = make_server("risk.paymesh", 10, 100)
@@ -302,6 +317,38 @@ async def test_largest_batch(desk: Desk) -> None:
     answers = await assess(desk, *payments)
 
     assert [a == ("APPROVED", []) for a in answers] == [i < 900 for i in range(1_000)]
+
+
+async def test_no_batch_is_larger_than_the_largest_request(
+    risk_database: ServiceDatabase, redis_url: str
+) -> None:
+    """Large requests that meet stay batches of their own; small ones share."""
+    desk = Desk()
+    async with opened(risk_database) as database, Redis.from_url(redis_url) as redis:
+        store = Watched(database)
+        store.sizes.clear()
+        server = await serve(desk, database, redis, store)
+        large = [assess(desk, *(facts() for _ in range(500))) for _ in range(4)]
+        small = [assess(desk, facts()) for _ in range(200)]
+        await asyncio.gather(*large, *small)
+        await server.stop(None)
+
+    assert sorted(store.sizes)[-4:] == [500] * 4
+    assert sum(store.sizes) == 2_200
+    assert len(store.sizes) < 204
+
+
+async def test_subject_without_a_limit_is_not_counted(risk_database: ServiceDatabase) -> None:
+    """With every limit lifted nothing is collected, and Redis is not even asked."""
+    desk, lifted = Desk(), Limits(dict.fromkeys(Subject, 0), Decimal(1000), {})
+    async with opened(risk_database) as database:
+        server = await serve(desk, database, Redis(port=free_port()), limits=lifted)
+        answers = await assess(
+            desk, *(facts(buyer_id="b") for _ in range(30)), facts(amount="5000")
+        )
+        await server.stop(None)
+
+    assert answers == [*[("APPROVED", [])] * 30, ("REFUSED", ["amount_limit"])]
 
 
 async def test_nothing_personal_is_stored(desk: Desk) -> None:

@@ -180,12 +180,16 @@ async def test_reversal_takes_a_pending_credit_back_once(wallets: WalletStub) ->
 async def test_reversal_of_a_settled_credit_leaves_other_pending_money_alone(
     wallets: WalletStub,
 ) -> None:
-    """Once settled, a credit comes back from available, and never from another payment's money."""
+    """Once settled, a credit comes back from available, never from another payment's money.
+
+    What the same payment has pending for another seller makes no difference.
+    """
     await apply(
         wallets,
         wire_operation("c:1", "10.00", subject_id="pay_1"),
         wire_operation("s:1", "10.00", kind=SETTLE, subject_id="pay_1"),
         wire_operation("c:2", "7.00", subject_id="pay_2"),
+        wire_operation("c:3", "10.00", subject_id="pay_1", wallet_id=OTHER),
     )
 
     (reversal,) = await reverse(wallets, "c:1")

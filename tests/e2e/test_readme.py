@@ -1,0 +1,48 @@
+"""Every line that README prints, run as printed; only addresses are those of the test's own stack."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from devstack.services import OTHER_PORTS, SERVICES
+from devstack.state import State
+
+ROOT = Path(__file__).resolve().parents[2]
+# These start, stop or test everything: the first by test_lifecycle, the last by whoever runs this.
+ELSEWHERE = {"make demo", "make test", "make up", "make status", "make down"}
+
+
+def blocks(file: Path) -> list[str]:
+    """Read the shell blocks of a page."""
+    return re.findall(r"^```sh\n(.*?)^```", file.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def on_this_stack(block: str, state: State, stack: dict[str, Any]) -> str:
+    """Put the test's own addresses in the place of the default ones."""
+    block = "\n".join(line for line in block.splitlines() if line not in ELSEWHERE)
+    ports = {s.port: stack["services"][s.name]["grpc"].rpartition(":")[2] for s in SERVICES}
+    ports[OTHER_PORTS["edge"]] = stack["edge"]["url"].rpartition(":")[2]
+    for default, actual in ports.items():
+        block = block.replace(f"127.0.0.1:{default}", f"127.0.0.1:{actual}")
+    block = block.replace(".paymesh/stack.json", str(state.stack_file))
+    return re.sub(r"(paymesh (?:pay|explain|logs|psql))", rf"\1 --state {state.folder}", block)
+
+
+def test_readme_lines_work_as_printed(state: State, stack: dict[str, Any]) -> None:
+    """Each block exits 0, the payment completes, and the ledger answers that it is square."""
+    outputs = []
+    for page in (ROOT / "README.md", *(ROOT / s.name / "README.md" for s in SERVICES)):
+        for block in blocks(page):
+            script = on_this_stack(block, state, stack)
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", script],
+                cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, f"{page.parent.name}: {script}\n{done.stdout}{done.stderr}"
+            outputs.append(done.stdout)
+
+    told = "".join(outputs)
+    assert "COMPLETED" in told
+    assert '"status":"COMPLETED"' in told
+    assert '"difference":"0.00"' in told.replace(" ", "").replace("\n", "")
