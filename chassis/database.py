@@ -27,6 +27,9 @@ Parameters = Sequence[object] | Mapping[str, object]
 # Serialization failure, deadlock, and a key that another transaction took first: a second run sees
 # it.
 _RUN_AGAIN = frozenset({"40001", "40P01", "23505"})
+# Plans are kept per connection. One that was made while a table was small would scan it whole for
+# ever; every statement here has an index to go by.
+_OPTIONS = "-c enable_seqscan=off"
 _TRIES_MAX = 5
 _PAUSE_S = 0.01
 _ROOT = Path(__file__).resolve().parent.parent
@@ -74,7 +77,12 @@ class Database:
             max_size=connections,
             timeout=timeout_s,
             open=False,
-            kwargs={"row_factory": dict_row, "prepare_threshold": 2, "connect_timeout": 5},
+            kwargs={
+                "row_factory": dict_row,
+                "prepare_threshold": 2,
+                "connect_timeout": 5,
+                "options": _OPTIONS,
+            },
         )
 
     async def open(self) -> None:

@@ -114,12 +114,28 @@ class PostgresServer(Child):
             [_BIN / "postgres", "-D", data, *options],
             stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/", **user,
         )  # fmt: skip
-        _await_port(port)
-        return cls(process, port, folder)
+        server = cls(process, port, folder)
+        server.until_ready()
+        return server
 
     def __exit__(self, *details: object) -> None:
         super().__exit__()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def until_ready(self) -> None:
+        """Wait until the server takes connections; it listens some time before.
+
+        Raises:
+            TimeoutError: it does not in time.
+        """
+        deadline = time.monotonic() + _DEADLINE_S
+        while time.monotonic() < deadline:
+            try:
+                with psycopg.connect(self.url("postgres"), connect_timeout=2):
+                    return
+            except psycopg.OperationalError:
+                time.sleep(0.02)
+        raise TimeoutError("PostgreSQL takes no connections")
 
     def url(self, database: str, role: str = "postgres") -> str:
         """Make the URL of a database for a role."""

@@ -64,7 +64,7 @@ def test_stack_leaves_no_process_and_no_port() -> None:
         assert shown.returncode == 0, shown.stderr
         assert all(entry["healthy"] for entry in json.loads(shown.stdout)["services"].values())
         assert again.stdout.startswith("running already")
-        assert stopped.stdout == "stopped\n"
+        assert stopped.stdout == "stopped\n", stopped.stderr
         await_gone(noted)
         listening = {c.laddr.port for c in psutil.net_connections("tcp") if c.status == "LISTEN"}
         assert not listening & listeners(stack)
@@ -127,9 +127,12 @@ def test_failures_are_one_clear_line(state: State) -> None:
 
 def test_what_does_not_start_says_why() -> None:
     """A stack that cannot start names the part and leaves nothing running."""
-    with reachable_folder("paymesh-test-") as folder, running_stack(folder):
-        with pytest.raises(StackError, match="running already"):
-            spawn(State(folder), ports="auto", risk="open")
+    with (
+        reachable_folder("paymesh-test-") as folder,
+        running_stack(folder),
+        pytest.raises(StackError, match="running already"),
+    ):
+        spawn(State(folder), ports="auto", risk="open")
 
 
 def test_interrupt_ends_a_foreground_stack() -> None:

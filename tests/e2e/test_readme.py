@@ -1,4 +1,4 @@
-"""Every line that README prints, run as printed; only addresses are those of the test's own stack."""
+"""Every line that README prints, run as printed, on the addresses of the test's own stack."""
 
 import re
 import subprocess
