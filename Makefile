@@ -1,6 +1,9 @@
 # Thin verbs; the work is in the paymesh command and the tools. `make help` lists them.
 SHELL := /bin/sh
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12)
+# The first that runs and is 3.11 or 3.12; a name on PATH alone may be a shim that does not run.
+PYTHON := $(or $(PYTHON),$(shell for name in python3.11 python3.12 python3; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' 2>/dev/null \
+	&& command -v "$$name" && break; done))
 VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -18,9 +21,9 @@ help: ## list the verbs
 setup: $(STAMP) ## make .venv with the locked dependencies
 
 $(STAMP): requirements/development.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: install one, or say make PYTHON=…"; exit 1; }
-	@echo "setting up $(VENV) with $(PYTHON)"
-	@test -x $(RUN)/python || "$(PYTHON)" -m venv $(VENV)
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 with venv is needed: install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python"; exit 1; }
+	@echo "setting up $(VENV) with $(PYTHON): $$(grep -c '==' requirements/development.lock) locked packages, a minute or two"
+	@$(RUN)/python -c '' 2>/dev/null || "$(PYTHON)" -m venv --clear $(VENV)
 	@$(PIP) install --quiet --progress-bar off --no-deps --only-binary :all: --require-hashes -r requirements/development.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -36,7 +36,7 @@ async def record(transaction: Transaction, events: Sequence[Event]) -> None:
     rows = [(e.object_id, e.sequence, e.type, json.dumps(e.payload)) for e in events]
     await transaction.execute(
         "INSERT INTO outbox (object_id, sequence, type, payload)"
-        " SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::jsonb[])",
+        " SELECT * FROM unnest(%b::text[], %b::int[], %b::text[], %b::jsonb[])",
         columns(rows, 4),
     )
 

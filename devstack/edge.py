@@ -15,11 +15,12 @@ _ROOT = Path(__file__).resolve().parent.parent
 # HTTP status of a reply of Envoy's own → gRPC code, ErrorInfo reason, and the message if Envoy's
 # is not for callers.
 _REPLIES = {
-    400: (3, "MALFORMED_REQUEST", None),
+    400: (3, "MALFORMED_REQUEST", "The request is malformed. %LOCAL_REPLY_BODY%"),
     401: (16, "UNAUTHENTICATED", None),
     403: (7, "PERMISSION_DENIED", None),
     404: (5, "NO_SUCH_PATH", "There is nothing at this path, or not with this verb."),
     408: (4, "REQUEST_TIMEOUT", "The request did not arrive in time."),
+    # Sent again as it is, it would be refused again: not RESOURCE_EXHAUSTED, which asks to retry.
     413: (3, "REQUEST_TOO_LARGE", "The request is larger than 64 KiB."),
     429: (8, "TOO_MANY_REQUESTS", None),
     431: (3, "HEADERS_TOO_LARGE", "The request's headers are too large."),
@@ -45,7 +46,8 @@ def render(state: State, ports: Mapping[str, int], environment: str) -> Path:
         EDGE_AUTH_HOST="127.0.0.1",
         EDGE_AUTH_PORT=ports["edge_auth"],
     )
-    target = state.folder / "edge.yaml"
+    target = state.folder / "envoy" / "edge.yaml"
+    target.parent.mkdir(exist_ok=True)
     target.write_text(text)
     return target
 
@@ -105,7 +107,7 @@ def _mapper(operator: str, status: int, reply: tuple[int, str, str | None]) -> s
     mapper = {
         "filter": {"status_code_filter": {"comparison": comparison}},
         "headers_to_add": [{"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}],
-        "body_format_override": {"json_format": body},
+        "body_format_override": {"json_format": body, "omit_empty_values": True},
     }
     return _item(12, mapper)
 

@@ -40,7 +40,7 @@ def redis_recipe(state: State, ports: Mapping[str, int]) -> Recipe:
     configuration = folder / "redis.conf"
     lines = [
         "bind 127.0.0.1", f"port {ports['redis']}", f"requirepass {state.secret('redis')}",
-        "appendonly yes", "appendfsync everysec", 'save ""', f"dir {folder}",
+        "appendonly yes", "appendfsync everysec", 'save ""', f'dir "{folder}"',
     ]  # fmt: skip
     configuration.touch(mode=0o600)
     configuration.write_text("\n".join(lines) + "\n")
@@ -69,15 +69,7 @@ def service_recipe(
     service: Service, state: State, ports: Mapping[str, int], postgres: Postgres, choices: Choices
 ) -> Recipe:
     """Tell how to start a service. What the user's environment says wins, but for addresses."""
-    told = {
-        "LOG_LEVEL": "info",
-        "IDEMPOTENCY_FINGERPRINT_KEY": state.secret("fingerprint"),
-        "RISK_SUBJECT_KEY": state.secret("risk_subject"),
-        "PSP_FINGERPRINT_KEY": state.secret("psp_fingerprint"),
-        "STRIPE_API_KEY": "sk_test_sandbox",
-        "STRIPE_API_BASE": f"http://127.0.0.1:{ports['sandbox']}/stripe",
-        **_velocity(choices.risk),
-    }
+    told = {"LOG_LEVEL": "info", **_settings(state, ports, choices.risk).get(service.name, {})}
     told = {name: os.environ.get(name, value) for name, value in told.items()}
     own = {
         "LISTEN": f"127.0.0.1:{ports[service.name]}",
@@ -91,6 +83,22 @@ def service_recipe(
         **{name: f"127.0.0.1:{ports[peer]}" for name, peer in service.peers.items()},
     }
     return Recipe(service.name, [sys.executable, "-m", service.name], {**told, **own})
+
+
+def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, dict[str, str]]:
+    """List what each service is told beside addresses; none learns another's secrets."""
+    return {
+        "payment_svc": {
+            "IDEMPOTENCY_FINGERPRINT_KEY": state.secret("fingerprint"),
+            "AUTO_OPEN_SELLERS": "true",
+        },
+        "risk_svc": {"RISK_SUBJECT_KEY": state.secret("risk_subject"), **_velocity(risk)},
+        "psp_gateway": {
+            "PSP_FINGERPRINT_KEY": state.secret("psp_fingerprint"),
+            "STRIPE_API_KEY": "sk_test_sandbox",
+            "STRIPE_API_BASE": f"http://127.0.0.1:{ports['sandbox']}/stripe",
+        },
+    }
 
 
 def _velocity(risk: str) -> dict[str, str]:

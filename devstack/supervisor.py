@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -190,6 +191,10 @@ def main() -> int:
         asyncio.run(supervise(State(given.state), choices, lambda line: print(line, flush=True)))
     except StackError as error:
         print(f"error: {error}", flush=True)
+        return 1
+    except Exception as error:  # noqa: BLE001 - the log has all of it, who waits gets a line
+        traceback.print_exc()
+        print(f"error: {error!r}; see {State(given.state).log('supervisor')}", flush=True)
         return 1
     return 0
 

@@ -39,7 +39,9 @@ if TYPE_CHECKING:  # the generated modules hold them for the type checker alone
     from paymesh.risk.v1.risk_service_pb2_grpc import RiskServiceAsyncStub
     from paymesh.wallet.v1.wallet_service_pb2_grpc import WalletServiceAsyncStub
 
-_PSP_IN_FLIGHT_MAX = 64  # a slow charge holds its batch, so many small batches may be under way
+# A slow charge holds the answer of its batch, so several batches may be under way; the fewer, the
+# larger and cheaper they are under load.
+_PSP_IN_FLIGHT_MAX = 16
 _KNOWN_ACCOUNTS_MAX = 100_000
 
 
@@ -199,7 +201,7 @@ class GrpcServices:
         method: Callable[..., Any],
         request: Callable[[Sequence[Any]], Any],
         answers: Callable[[Any], Sequence[Any]],
-        in_flight_max: int = 2,
+        in_flight_max: int = 1,
     ) -> Callable[[Any], Awaitable[Any]]:
         """Make a single-item call out of a batch RPC; a batch that is malformed is bisected."""
 

@@ -9,6 +9,7 @@ from payment_svc.coordinator import Coordinator
 from payment_svc.saga_store import PostgresSagaStore
 
 _RELAY_EVERY_S = 1.0
+_GATHER_S = 0.01  # events that come within it share a page
 _COUNT_EVERY_S = 5.0
 _QUEUES = ("PAYMENT", "RETRY", "WAITING", "DEAD_LETTER")
 
@@ -31,7 +32,10 @@ def event_relay(relay: Relay, wake: asyncio.Event) -> Job:
     """Publish events: at once when woken, else every second."""
 
     async def work() -> bool:
-        return await relay.publish() > 0
+        published = await relay.publish()
+        if published:
+            await asyncio.sleep(_GATHER_S)
+        return published > 0
 
     async def job(stopping: asyncio.Event) -> None:
         await repeat("events", work, stopping, pause_s=_RELAY_EVERY_S, wake=wake)

@@ -41,8 +41,8 @@ _UPDATE_SAGAS = """
 UPDATE sagas AS s SET queue = u.queue, step = u.step, turned_round = u.turned_round,
     tries = u.tries, reason = u.reason, memory = u.memory, journal_length = u.journal_length,
     lease_owner = u.lease_owner, due_at = now() + u.due_after, step_since = u.step_since
-FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::bool[], %s::int[], %s::text[],
-    %s::jsonb[], %s::int[], %s::text[], %s::interval[], %s::timestamptz[])
+FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::text[], %b::bool[], %b::int[], %b::text[],
+    %b::jsonb[], %b::int[], %b::text[], %b::interval[], %b::timestamptz[])
     AS u (saga_id, epoch, queue, step, turned_round, tries, reason, memory, journal_length,
     lease_owner, due_after, step_since)
 WHERE s.saga_id = u.saga_id AND s.epoch = u.epoch
@@ -51,23 +51,23 @@ RETURNING s.saga_id
 _ADD_STEPS = """
 INSERT INTO saga_steps (saga_id, sequence, step, action, outcome, detail, definition_version,
     started_at, finished_at)
-SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[],
-    %s::int[], %s::timestamptz[], %s::timestamptz[])
+SELECT * FROM unnest(%b::text[], %b::int[], %b::text[], %b::text[], %b::text[], %b::text[],
+    %b::int[], %b::timestamptz[], %b::timestamptz[])
 """
 _UPDATE_PAYMENTS = """
 UPDATE payments AS p SET status = u.status, version = u.version, payment_token = u.payment_token,
     failure_reason = u.failure_reason, failure_message = u.failure_message,
     failure_psp_code = u.failure_psp_code, redirect_url = u.redirect_url,
     executed_at = u.executed_at
-FROM unnest(%s::text[], %s::int[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
-    %s::text[], %s::text[], %s::timestamptz[])
+FROM unnest(%b::text[], %b::int[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[],
+    %b::text[], %b::text[], %b::timestamptz[])
     AS u (payment_id, version_before, status, version, payment_token, failure_reason,
     failure_message, failure_psp_code, redirect_url, executed_at)
 WHERE p.payment_id = u.payment_id AND p.version = u.version_before
 """
 _UPDATE_ORDERS = """
 UPDATE orders AS o SET status = u.status
-FROM unnest(%s::text[], %s::text[]) AS u (order_id, status) WHERE o.order_id = u.order_id
+FROM unnest(%b::text[], %b::text[]) AS u (order_id, status) WHERE o.order_id = u.order_id
 """
 _EXPLAIN_SAGAS = f"""
 SELECT {rows.SAGA_COLUMNS}, due_at FROM sagas WHERE payment_id = %s ORDER BY created_at, saga_id

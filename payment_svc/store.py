@@ -20,42 +20,42 @@ _Key = tuple[str, str, str]
 
 _FIND_RECORDS = """
 SELECT r.client_id, r.method, r.idempotency_key, r.fingerprint, r.payment_id, r.answer
-FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (client_id, method, idempotency_key)
+FROM unnest(%b::text[], %b::text[], %b::text[]) AS k (client_id, method, idempotency_key)
 JOIN idempotency_records AS r USING (client_id, method, idempotency_key)
 """
 _FIND_IN_USE = """
 SELECT o.client_id, o.payment_order_id
-FROM unnest(%s::text[], %s::text[]) AS k (client_id, payment_order_id)
+FROM unnest(%b::text[], %b::text[]) AS k (client_id, payment_order_id)
 JOIN orders AS o USING (client_id, payment_order_id)
 WHERE o.status NOT IN ('FAILED', 'CANCELLED')
 """
 _ADD_RECORDS = """
 INSERT INTO idempotency_records
     (client_id, method, idempotency_key, fingerprint, payment_id, answer, created_at)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::bytea[],
-    %s::timestamptz[])
+SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::jsonb[], %b::text[], %b::bytea[],
+    %b::timestamptz[])
 """
 _ADD_PAYMENTS = f"""
 INSERT INTO payments ({rows.PAYMENT_COLUMNS})
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[],
-    %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-    %s::timestamptz[], %s::timestamptz[])
+SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::int[], %b::text[],
+    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+    %b::timestamptz[], %b::timestamptz[])
 """
 _ADD_ORDERS = """
 INSERT INTO orders (order_id, payment_id, position, client_id, payment_order_id, seller_account,
     amount, currency, status)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
-    %s::numeric[], %s::text[], %s::text[])
+SELECT * FROM unnest(%b::text[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[],
+    %b::numeric[], %b::text[], %b::text[])
 """
 ADD_SAGAS = f"""
 INSERT INTO sagas ({rows.SAGA_COLUMNS}, due_at)
-SELECT *, now() FROM unnest(%s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
-    %s::bool[], %s::int[], %s::text[], %s::jsonb[], %s::int[], %s::bigint[], %s::text[],
-    %s::timestamptz[], %s::timestamptz[])
+SELECT *, now() FROM unnest(%b::text[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[],
+    %b::bool[], %b::int[], %b::text[], %b::jsonb[], %b::int[], %b::bigint[], %b::text[],
+    %b::timestamptz[], %b::timestamptz[])
 """
 ADD_HISTORY = """
 INSERT INTO status_history (payment_id, subject_id, from_status, to_status, reason, changed_at)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[])
 """
 _FIND_PAYMENTS = f"SELECT {rows.PAYMENT_COLUMNS} FROM payments WHERE payment_id = ANY(%s)"
 _FIND_ORDERS = """

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 
 from payment_svc.domain.payment import Payment
 from payment_svc.sagas.commands import Command
@@ -71,6 +72,8 @@ class Journey:
 
     def remember(self, **facts: str) -> "Journey":
         """Add facts to the memory."""
+        if not facts:
+            return self
         return self.with_progress(memory={**self.progress.memory, **facts})
 
     def with_progress(self, **changes: object) -> "Journey":
@@ -137,7 +140,16 @@ class Saga:
 
     def index(self, name: str) -> int:
         """Find a step."""
-        return next(i for i, step in enumerate(self.steps) if step.name == name)
+        return _index(self.steps)[name]
+
+    def step(self, name: str) -> Step:
+        """Get a step."""
+        return self.steps[_index(self.steps)[name]]
+
+
+@cache
+def _index(steps: tuple[Step, ...]) -> Mapping[str, int]:
+    return {step.name: place for place, step in enumerate(steps)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +196,7 @@ def take_up(saga: Saga, journey: Journey) -> Journey:
 
 def command(saga: Saga, journey: Journey) -> Command | None:
     """Tell what the present step asks of the outside."""
-    step = saga.steps[saga.index(journey.progress.step)]
+    step = saga.step(journey.progress.step)
     return step.undo(journey) if journey.progress.turned_round else step.do(journey)
 
 
@@ -227,8 +239,7 @@ def _one(
         tries=progress.tries + 1, journal_length=progress.journal_length + 1
     )
     if not progress.turned_round:
-        step = saga.steps[saga.index(progress.step)]
-        journey = step.on(journey, outcome, now)
+        journey = saga.step(progress.step).on(journey, outcome, now)
     match outcome:
         case Done():
             return _onward(saga, journey.remember(**outcome.facts), now)
