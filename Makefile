@@ -23,7 +23,7 @@ setup: $(STAMP) ## make .venv with the locked dependencies
 $(STAMP): requirements/development.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 with venv is needed: install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python"; exit 1; }
 	@echo "setting up $(VENV) with $(PYTHON): $$(grep -c '==' requirements/development.lock) locked packages, a minute or two"
-	@$(RUN)/python -c '' 2>/dev/null || "$(PYTHON)" -m venv --clear $(VENV)
+	@$(RUN)/python -c 'import pip' 2>/dev/null || "$(PYTHON)" -m venv --clear $(VENV)
 	@$(PIP) install --quiet --progress-bar off --no-deps --only-binary :all: --require-hashes -r requirements/development.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

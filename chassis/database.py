@@ -9,6 +9,7 @@ so that running it again, or reading by its unique key, tells what happened.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
@@ -35,6 +36,15 @@ _PAUSE_S = 0.01
 _ROOT = Path(__file__).resolve().parent.parent
 
 
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A set-based statement that takes `rows` as the columns of its `unnest`, `width` of them."""
+
+    query: LiteralString
+    rows: Sequence[Sequence[object]]
+    width: int
+
+
 class Transaction:
     """One open transaction; it commits when the work given to `Database.run` returns."""
 
@@ -50,6 +60,22 @@ class Transaction:
         """Run a query and read its first row, if any."""
         cursor = await self._connection.execute(query, parameters)
         return await cursor.fetchone()
+
+    async def together(
+        self, writes: Sequence[Write], answer: LiteralString = "SELECT 1"
+    ) -> DictRow:
+        """Run writes as one statement, those without rows left out, and read what `answer` selects.
+
+        Each write is a common table expression named `w0`, `w1` and so on, in the order given; none
+        sees what another writes.
+        """
+        parts = [f"w{place} AS ({write.query})" for place, write in enumerate(writes) if write.rows]
+        parameters = [c for write in writes if write.rows for c in columns(write.rows, write.width)]
+        statement = f"WITH {', '.join(parts)} {answer}" if parts else answer
+        row = await self.one(statement, parameters)
+        if row is None:
+            raise AssertionError("the answer of writes is one row")
+        return row
 
     async def execute(self, query: LiteralString, parameters: Parameters = ()) -> int:
         """Run a statement and tell how many rows it touched."""
@@ -82,6 +108,7 @@ class Database:
                 "prepare_threshold": 2,
                 "connect_timeout": 5,
                 "options": _OPTIONS,
+                "autocommit": True,
             },
         )
 
@@ -100,9 +127,11 @@ class Database:
         """Close all connections."""
         await self._pool.close()
 
-    async def run(self, work: Work[Result], *, timeout_s: float | None = None) -> Result:
+    async def run(
+        self, work: Work[Result], *, timeout_s: float | None = None, alone: bool = False
+    ) -> Result:
         """Run `work` in a transaction and commit; run it again on a serialization failure or a lost
-        race for a key.
+        race for a key. `alone`: it is one statement, which needs no BEGIN and COMMIT around it.
 
         Raises:
             Unavailable: no answer in time, or no connection; whether it was committed is not known.
@@ -111,7 +140,7 @@ class Database:
         for attempt in range(1, _TRIES_MAX + 1):
             try:
                 async with asyncio.timeout(timeout_s or self._timeout_s):
-                    return await self._once(work)
+                    return await self._once(work, alone=alone)
             except psycopg.Error as error:
                 state = error.sqlstate or ""
                 if _is_connection_loss(error):
@@ -124,9 +153,21 @@ class Database:
             await asyncio.sleep(_PAUSE_S * 2**attempt * random.random())  # noqa: S311 - jitter
         raise AssertionError("unreachable")
 
-    async def _once(self, work: Work[Result]) -> Result:
-        async with self._pool.connection() as connection, connection.transaction():
-            return await work(Transaction(connection))
+    async def read(self, query: LiteralString, parameters: Parameters = ()) -> list[DictRow]:
+        """Run one statement that is a transaction of its own, and read all its rows.
+
+        Raises:
+            Unavailable: as `run`.
+            psycopg.Error: anything else that the database says.
+        """
+        return await self.run(lambda tx: tx.all(query, parameters), alone=True)
+
+    async def _once(self, work: Work[Result], *, alone: bool) -> Result:
+        async with self._pool.connection() as connection:
+            if alone:
+                return await work(Transaction(connection))
+            async with connection.transaction():
+                return await work(Transaction(connection))
 
 
 def _is_connection_loss(error: psycopg.Error) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from chassis.database import Database, Transaction, columns
+from chassis.database import Database, Write
 from chassis.telemetry import OUTBOX_BACKLOG
 
 _PAGE = 500
@@ -29,15 +29,13 @@ class Event:
     payload: Mapping[str, str]
 
 
-async def record(transaction: Transaction, events: Sequence[Event]) -> None:
-    """Write events within the transaction that makes them true."""
-    if not events:
-        return
-    rows = [(e.object_id, e.sequence, e.type, json.dumps(e.payload)) for e in events]
-    await transaction.execute(
+def record(events: Sequence[Event]) -> Write:
+    """Make the write of events, for the transaction that makes them true."""
+    return Write(
         "INSERT INTO outbox (object_id, sequence, type, payload)"
         " SELECT * FROM unnest(%b::text[], %b::int[], %b::text[], %b::jsonb[])",
-        columns(rows, 4),
+        [(e.object_id, e.sequence, e.type, json.dumps(e.payload)) for e in events],
+        4,
     )
 
 
@@ -57,12 +55,10 @@ class Relay:
         Raises:
             redis.RedisError: Redis did not take them; they stay unpublished.
         """
-        rows = await self._database.run(
-            lambda tx: tx.all(
-                "SELECT event_id, object_id, sequence, type, payload::text AS payload, created_at"
-                " FROM outbox WHERE published_at IS NULL ORDER BY event_id LIMIT %s",
-                [_PAGE],
-            )
+        rows = await self._database.read(
+            "SELECT event_id, object_id, sequence, type, payload::text AS payload, created_at"
+            " FROM outbox WHERE published_at IS NULL ORDER BY event_id LIMIT %s",
+            [_PAGE],
         )
         OUTBOX_BACKLOG.set(len(rows))
         if not rows:
@@ -76,6 +72,7 @@ class Relay:
         await self._database.run(
             lambda tx: tx.execute(
                 "UPDATE outbox SET published_at = now() WHERE event_id = ANY(%s)", [published]
-            )
+            ),
+            alone=True,
         )
         return len(rows)

@@ -20,6 +20,7 @@ _REPLIES = {
     403: (7, "PERMISSION_DENIED", None),
     404: (5, "NO_SUCH_PATH", "There is nothing at this path, or not with this verb."),
     408: (4, "REQUEST_TIMEOUT", "The request did not arrive in time."),
+    409: (10, "ABORTED", None),
     # Sent again as it is, it would be refused again: not RESOURCE_EXHAUSTED, which asks to retry.
     413: (3, "REQUEST_TOO_LARGE", "The request is larger than 64 KiB."),
     429: (8, "TOO_MANY_REQUESTS", None),

@@ -7,20 +7,21 @@ who may work are the database's.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 
 from chassis import outbox
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
-from chassis.database import Database, Transaction, columns
+from chassis.database import Database, Transaction, Write
 from payment_svc import rows
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.events import status_event
 from payment_svc.ports import LostLease, SagaView, StatusChange
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS
-from payment_svc.sagas.engine import Entry, Journey, Move, Queue
+from payment_svc.sagas.engine import Entry, Journey, Move, Progress, Queue
 from payment_svc.store import ADD_HISTORY, ADD_SAGAS, load_payments
 
 _CLAIM = f"""
@@ -64,6 +65,7 @@ FROM unnest(%b::text[], %b::int[], %b::text[], %b::int[], %b::text[], %b::text[]
     AS u (payment_id, version_before, status, version, payment_token, failure_reason,
     failure_message, failure_psp_code, redirect_url, executed_at)
 WHERE p.payment_id = u.payment_id AND p.version = u.version_before
+RETURNING p.payment_id
 """
 _UPDATE_ORDERS = """
 UPDATE orders AS o SET status = u.status
@@ -127,9 +129,12 @@ class PostgresSagaStore:
             payments = await load_payments(tx, [row["payment_id"] for row in claimed])
             found = [Journey(rows.to_progress(r), payments[r["payment_id"]]) for r in claimed]
             journeys = [engine.take_up(SAGAS[j.progress.kind], j) for j in found]
-            now = self._clock()
-            pairs = list(zip(found, journeys, strict=True))
-            await _write_payments(tx, [(a.payment, b.payment) for a, b in pairs], now)
+            pairs = zip(found, journeys, strict=True)
+            changed = [(a.payment, b.payment) for a, b in pairs if a.payment != b.payment]
+            if changed:
+                writes = _payment_writes(changed, self._clock())
+                answer = await tx.together(writes, "SELECT count(*) AS touched FROM w0")
+                _check_touched(answer["touched"], changed)
             return journeys
 
         return await self._database.run(work)
@@ -169,14 +174,47 @@ class PostgresSagaStore:
         return [_view(row, ()) for row in found]
 
     async def _record_all(self, moves: Sequence[Move]) -> Sequence[bool]:
-        async def work(tx: Transaction) -> list[bool]:
-            table = columns([self._saga_change(move) for move in moves], 12)
-            ours = {row["saga_id"] for row in await tx.all(_UPDATE_SAGAS, table)}
-            kept = [move for move in moves if move.after.progress.saga_id in ours]
-            await self._write(tx, kept)
-            return [move.after.progress.saga_id in ours for move in moves]
+        """Record moves in one transaction; whoever has lost the lease is left out and told so."""
+        lost: set[str] = set()
+        while kept := [move for move in moves if move.after.progress.saga_id not in lost]:
+            try:
+                await self._database.run(partial(self._record_held, kept))
+                break
+            except _Fenced as fenced:
+                lost |= fenced.saga_ids
+        return [move.after.progress.saga_id not in lost for move in moves]
 
-        return await self._database.run(work)
+    async def _record_held(self, moves: Sequence[Move], tx: Transaction) -> None:
+        """Record moves whose leases are all ours, as one statement.
+
+        Raises:
+            _Fenced: some are not; nothing is written.
+        """
+        now = self._clock()
+        steps = [_step(move.after.progress.saga_id, e) for move in moves for e in move.entries]
+        changed = [(m.before.payment, m.after.payment) for m in moves]
+        changed = [(before, after) for before, after in changed if before != after]
+        writes = [
+            Write(_UPDATE_SAGAS, [self._saga_change(move) for move in moves], 12),
+            Write(_ADD_STEPS, steps, 9),
+            Write(ADD_SAGAS, [rows.saga_row(p, None) for p in self._follow_ups(moves, now)], 15),
+            *_payment_writes(changed, now),
+        ]
+        touched = "(SELECT count(*) FROM w3)" if changed else "0"
+        answer = await tx.together(
+            writes, f"SELECT ARRAY(SELECT saga_id FROM w0) AS held, {touched} AS touched"
+        )
+        lost = {move.after.progress.saga_id for move in moves} - set(answer["held"])
+        if lost:
+            raise _Fenced(lost)
+        _check_touched(answer["touched"], changed)
+
+    def _follow_ups(self, moves: Sequence[Move], now: datetime) -> list[Progress]:
+        return [
+            engine.begin(SAGAS[move.follow_up], self._new_id("sga"), move.after.payment, now)
+            for move in moves
+            if move.follow_up is not None
+        ]
 
     def _saga_change(self, move: Move) -> tuple[object, ...]:
         after = move.after.progress
@@ -190,47 +228,39 @@ class PostgresSagaStore:
             since,
         )  # fmt: skip
 
-    async def _write(self, tx: Transaction, moves: Sequence[Move]) -> None:
-        if not moves:
-            return
-        steps = [_step(move.after.progress.saga_id, e) for move in moves for e in move.entries]
-        await tx.execute(_ADD_STEPS, columns(steps, 9))
-        now = self._clock()
-        await _write_payments(tx, [(m.before.payment, m.after.payment) for m in moves], now)
-        follow_ups = [
-            engine.begin(SAGAS[move.follow_up], self._new_id("sga"), move.after.payment, now)
-            for move in moves
-            if move.follow_up is not None
-        ]
-        if follow_ups:
-            table = columns([rows.saga_row(saga, None) for saga in follow_ups], 15)
-            await tx.execute(ADD_SAGAS, table)
+
+class _Fenced(Exception):
+    """These sagas have been claimed by somebody else since."""
+
+    def __init__(self, saga_ids: set[str]) -> None:
+        super().__init__(", ".join(saga_ids))
+        self.saga_ids = saga_ids
 
 
-async def _write_payments(
-    tx: Transaction, pairs: Sequence[tuple[Payment, Payment]], now: datetime
-) -> None:
+_Change = tuple[Payment, Payment]
+
+
+def _payment_writes(changed: Sequence[_Change], now: datetime) -> list[Write]:
     """Write what changed of payments and orders, its history and its events."""
-    changed = [(a, b) for a, b in pairs if a != b]
-    if not changed:
-        return
-    table = columns([_payment_change(a, b) for a, b in changed], 10)
-    touched = await tx.execute(_UPDATE_PAYMENTS, table)
+    orders = [
+        (after.order_id, after.status.value)
+        for old, new in changed
+        for before, after in zip(old.orders, new.orders, strict=True)
+        if before.status != after.status
+    ]
+    history = [line for before, after in changed for line in _history(before, after, now)]
+    events = [status_event(new) for old, new in changed if old.version != new.version]
+    return [
+        Write(_UPDATE_PAYMENTS, [_payment_change(old, new) for old, new in changed], 10),
+        Write(_UPDATE_ORDERS, orders, 2),
+        Write(ADD_HISTORY, history, 6),
+        outbox.record(events),
+    ]
+
+
+def _check_touched(touched: int, changed: Sequence[_Change]) -> None:
     if touched != len(changed):
         raise AssertionError("a payment was changed by somebody who did not hold its saga")
-    orders = [
-        (a, b)
-        for before, after in changed
-        for a, b in zip(before.orders, after.orders, strict=True)
-        if a.status != b.status
-    ]
-    if orders:
-        table = columns([(after.order_id, after.status.value) for _, after in orders], 2)
-        await tx.execute(_UPDATE_ORDERS, table)
-    history = [change for a, b in changed for change in _history(a, b, now)]
-    if history:
-        await tx.execute(ADD_HISTORY, columns(history, 6))
-    await outbox.record(tx, [status_event(b) for a, b in changed if a.version != b.version])
 
 
 def _payment_change(before: Payment, after: Payment) -> tuple[object, ...]:

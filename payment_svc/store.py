@@ -8,7 +8,7 @@ import psycopg
 
 from chassis import outbox
 from chassis.coalescer import Coalescer
-from chassis.database import Database, Transaction, columns
+from chassis.database import Database, Transaction, Write, columns
 from chassis.errors import Aborted
 from chassis.idempotency import differing
 from payment_svc import rows
@@ -180,9 +180,13 @@ async def _insert(tx: Transaction, fresh: Sequence[NewPayment]) -> None:
     ]
     subjects = [(p, s) for p in payments for s in (p.payment_id, *(o.order_id for o in p.orders))]
     history = [(p.payment_id, s, "", "PENDING", "", p.created_at) for p, s in subjects]
-    await tx.execute(_ADD_RECORDS, columns(records, 7))
-    await tx.execute(_ADD_PAYMENTS, columns([rows.payment_row(p) for p in payments], 16))
-    await tx.execute(_ADD_ORDERS, columns(orders, 9))
-    await tx.execute(ADD_SAGAS, columns([rows.saga_row(n.saga, None) for n in fresh], 15))
-    await tx.execute(ADD_HISTORY, columns(history, 6))
-    await outbox.record(tx, [status_event(payment) for payment in payments])
+    await tx.together(
+        [
+            Write(_ADD_RECORDS, records, 7),
+            Write(_ADD_PAYMENTS, [rows.payment_row(payment) for payment in payments], 16),
+            Write(_ADD_ORDERS, orders, 9),
+            Write(ADD_SAGAS, [rows.saga_row(new.saga, None) for new in fresh], 15),
+            Write(ADD_HISTORY, history, 6),
+            outbox.record([status_event(payment) for payment in payments]),
+        ]
+    )

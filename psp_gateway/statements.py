@@ -19,7 +19,7 @@ INSERT INTO attempts
      charge_attempt_id, charge_reference, created_at, updated_at, stage,
      outcome, delivery, psp_reference, reason, psp_code, message, redirect_url,
      request_count, version)
-SELECT *, 'PENDING', 'NOT_SENT', '', '', '', '', '', 0, 1
+SELECT *, 'PENDING', 'SENT_NO_ANSWER', '', '', '', '', '', 0, 1
 FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::numeric[],
     %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[],
     %b::text[])

@@ -56,6 +56,9 @@ class Attempt:
     A stored TRANSIENT means that nothing has happened and nothing is under way: before anything is
     sent again, the row is stored as PENDING.
 
+    NOT_SENT is said of TRANSIENT alone: another PSP may be asked instead, so it must not be said
+    of what an earlier request, or one that is under way, may yet do.
+
     Attributes:
         fingerprint: keyed hash of the payment token; the token itself is never stored.
         charge_attempt_id: of a refund, the charge it gives back; else empty.
@@ -77,7 +80,7 @@ class Attempt:
     charge_attempt_id: str = ""
     charge_reference: str = ""
     outcome: Outcome = Outcome.PENDING
-    delivery: Delivery = Delivery.NOT_SENT
+    delivery: Delivery = Delivery.SENT_NO_ANSWER  # once it is stored it may be sent
     psp_reference: str = ""
     reason: str = ""
     psp_code: str = ""

@@ -79,8 +79,16 @@ def resume(attempt: Attempt, now: datetime) -> Walk:
     """Take up a stored attempt; the walk must store it before it sends anything."""
     if attempt.outcome is not Outcome.TRANSIENT:
         return Walk(attempt, Seen.RESUMED, in_doubt=attempt.stage is not Stage.CREATE)
-    again = replace(attempt, outcome=Outcome.PENDING, reason="", psp_code="", message="")
-    return Walk(replace(again, updated_at=now), Seen.STORED)
+    again = replace(
+        attempt,
+        outcome=Outcome.PENDING,
+        delivery=Delivery.SENT_NO_ANSWER,
+        reason="",
+        psp_code="",
+        message="",
+        updated_at=now,
+    )
+    return Walk(again, Seen.STORED)
 
 
 def decide(walk: Walk, now: datetime, patience: Patience) -> Step:
@@ -195,10 +203,11 @@ def _told(walk: Walk, verdict: Verdict) -> Walk:
 
 
 def _with(attempt: Attempt, verdict: Verdict) -> Attempt:
+    is_sure = verdict.outcome is Outcome.TRANSIENT or verdict.delivery is not Delivery.NOT_SENT
     return replace(
         attempt,
         outcome=verdict.outcome,
-        delivery=verdict.delivery,
+        delivery=verdict.delivery if is_sure else Delivery.SENT_NO_ANSWER,
         psp_reference=attempt.psp_reference or verdict.reference,
         reason=verdict.reason.value if verdict.reason else "",
         psp_code=verdict.psp_code,

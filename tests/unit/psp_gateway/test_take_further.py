@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chassis.faults import FaultPoints, InjectedFault
 from chassis.money import Money
-from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
+from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.use_cases.execute_charges import execute_charge
 from psp_gateway.use_cases.execute_refunds import execute_refund
@@ -101,13 +101,23 @@ class World:
         """Let all trouble end, and ask on."""
         self.psp.faults = iter(())
         self.psp.carry_out_held()
+        answer = None
         for _ in range(5):
             self.now += timedelta(seconds=1)
             answer = await self.ask(refund=refund)
             assert answer is not None
             if answer.outcome.is_final:
-                return answer
+                break
+        assert answer is not None
         return answer
+
+
+def is_truly_not_sent(world: World) -> bool:
+    """Whether no stored row says NOT_SENT of what may yet move money."""
+    return all(
+        row.outcome is Outcome.TRANSIENT or row.delivery is not Delivery.NOT_SENT
+        for row in world.store.rows.values()
+    )
 
 
 visits = st.lists(
@@ -155,6 +165,7 @@ async def test_what_is_said_of_a_charge_is_true(
             world.psp.carry_out_held()
         answer = await world.ask(plan)
         assert world.charges() <= 1
+        assert is_truly_not_sent(world)
         if answer is not None and answer.outcome is SUCCESS:
             assert world.charges() == 1
         if answer is not None and answer.outcome in (Outcome.DECLINED, Outcome.TRANSIENT):
@@ -183,6 +194,7 @@ async def test_what_is_said_of_a_refund_is_true(
         if arrive:
             world.psp.carry_out_held()
         answer = await world.ask(plan, refund=True)
+        assert is_truly_not_sent(world)
         if answer is not None and answer.outcome is Outcome.TRANSIENT:
             world.psp.carry_out_held()
             assert world.refunds() == 0

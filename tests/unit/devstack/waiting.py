@@ -1,0 +1,19 @@
+"""Waits for a condition, with a deadline."""
+
+import asyncio
+from collections.abc import Callable
+
+DEADLINE_S = 10
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds.
+
+    Raises:
+        TimeoutError: it does not within 10 seconds.
+    """
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.01)
