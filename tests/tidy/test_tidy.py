@@ -1,4 +1,4 @@
-"""The house rules as tests: sizes, words, docstrings, no floats near money, time only as argument."""
+"""The house rules as tests: sizes, names, docstrings, no floats near money, time as argument."""
 
 import ast
 import re
