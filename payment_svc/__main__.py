@@ -60,9 +60,6 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         if move.follow_up is not None:
             work.set()
 
-    def created() -> None:
-        work.set()
-
     coordinator = Coordinator(
         sagas,
         await connect(settings, stack),
@@ -78,7 +75,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         clock=utc_now,
         new_id=_make_id,
         fingerprint_key=settings.fingerprint_key,
-        created=created,
+        created=work.set,
     )
     operations = PaymentOperationsService(payments, sagas)
     return Wiring(

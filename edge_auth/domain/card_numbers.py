@@ -15,7 +15,8 @@ _DIGITS_MIN, _USUAL_DIGITS, _DIGITS_MAX = 13, 16, 19
 _OWN_ID = re.compile(r"\b[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}(?:[a-z]\d+)*\b")
 # A random UUID has digits enough to look like a card number once in ten thousand times.
 _UUID = re.compile(
-    r"\b(?=[0-9a-f-]*[a-f])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b",
+    r"\b(?=[0-9a-f-]*[a-f])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}"
+    r"-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b",
     re.IGNORECASE,
 )
 _NETWORKS = re.compile(

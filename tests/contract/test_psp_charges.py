@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import grpc
 import psycopg
 import pytest
 from paymesh.psp.v1 import attempt_pb2 as noun
@@ -255,6 +256,7 @@ async def test_a_slow_charge_goes_on_after_the_answer(
         settled = await gateway.settled()
 
     assert first.outcome == noun.Attempt.PENDING
+    assert first.delivery == noun.Attempt.SENT_NO_ANSWER
     assert (settled.outcome, settled.request_count) == (noun.Attempt.SUCCEEDED, 2)
     assert await sandbox.moved(payment_id="pay_1") == ONE_CHARGE
 
@@ -301,6 +303,24 @@ async def test_a_refused_item_never_fails_its_neighbours(
     assert await sandbox.moved(attempt_id="att_1") == ONE_CHARGE
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"attempt_id": "ATT 1"}, {"payment_id": "1"}, {"currency": "usd"}, {"payment_token": "a b"}],
+    ids=str,
+)
+async def test_what_the_contract_does_not_allow_is_refused(
+    gateway: Gateway, fields: dict[str, str]
+) -> None:
+    """A request that breaks a rule of the contract is INVALID_ARGUMENT, before anything is
+    stored.
+    """
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await gateway.charge(**fields)
+
+    assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert await gateway.attempts("pay_1") == []
+
+
 async def test_the_token_and_the_key_are_nowhere(
     gateway: Gateway, psp_database: ServiceDatabase
 ) -> None:
@@ -332,7 +352,7 @@ async def test_the_trail_cannot_be_changed(psp_database: ServiceDatabase) -> Non
             psycopg.connect(psp_database.app_url) as connection,
             pytest.raises(psycopg.errors.InsufficientPrivilege),
         ):
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
 
 async def test_a_full_batch_commits_in_groups(

@@ -15,6 +15,7 @@ from paymesh.psp.v1 import attempt_pb2 as noun
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
+    SECRET_KEY,
     Sandbox,
     environment,
     gateway_process,
@@ -94,6 +95,30 @@ async def test_a_killed_charge_without_an_answer_is_looked_up(
     assert first.outcome == noun.Attempt.PENDING
     assert settled.outcome == noun.Attempt.SUCCEEDED
     assert await sandbox.moved(payment_id="pay_1") == [("charge", 9999)]
+
+
+async def test_the_log_tells_trouble_and_no_secret(
+    psp_database: ServiceDatabase, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """At its most talkative the process names each trouble, and neither what pays nor the key."""
+    log = tmp_path / "log"
+    token = "tok_canary_secret"
+    with log.open("wb") as written:
+        async with gateway_process(
+            psp_database, sandbox.url, log=written.fileno(), LOG_LEVEL="DEBUG"
+        ) as (gateway, _):
+            await gateway.charge(payment_token=token)
+            for number, kind in enumerate(("malformed", "error_before", "rate_limit")):
+                await sandbox.fault(kind, match={"operation": "create"})
+                await gateway.charge(attempt_id=f"att_trouble{number}", payment_token=token)
+            await gateway.charge(attempt_id="att_1", payment_token=f"{token}_2")
+            await gateway.refund()
+
+    text = log.read_text()
+    assert text.count('"psp_trouble"') >= 3
+    assert "att_trouble0" in text
+    assert token not in text
+    assert SECRET_KEY not in text
 
 
 async def test_a_weak_setting_is_named(psp_database: ServiceDatabase) -> None:

@@ -112,7 +112,7 @@ class Gateway:
     async def refund(self, **fields: str) -> service.AttemptResult:
         """Ask for one refund."""
         request = service.ExecuteRefundsRequest(refunds=[refund(**fields)])
-        return (await self.stub.ExecuteRefunds(request, timeout=DEADLINE_S)).results[0]
+        return list((await self.stub.ExecuteRefunds(request, timeout=DEADLINE_S)).results)[0]
 
     async def refunds(self, *refunds: service.RefundCommand) -> list[service.AttemptResult]:
         """Ask for refunds."""
@@ -161,12 +161,12 @@ async def served(database: ServiceDatabase, url: str, **settings: str) -> AsyncI
 
 @asynccontextmanager
 async def gateway_process(
-    database: ServiceDatabase, url: str, **settings: str
+    database: ServiceDatabase, url: str, *, log: int | None = None, **settings: str
 ) -> AsyncIterator[tuple[Gateway, asyncio.subprocess.Process]]:
-    """Run the gateway as a process of its own."""
+    """Run the gateway as a process of its own; its log goes to the file descriptor `log`."""
     values = environment(database, url, **settings)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "psp_gateway"), env={**os.environ, **values}
+        *(sys.executable, "-m", "psp_gateway"), env={**os.environ, **values}, stderr=log
     )
     try:
         async with grpc.aio.insecure_channel(values["LISTEN"]) as channel:

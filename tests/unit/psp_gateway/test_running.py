@@ -41,11 +41,13 @@ class Gate:
 
     def __init__(self) -> None:
         self.count = 0
+        self.begun = asyncio.Event()
         self.opened = asyncio.Event()
 
     async def take(self) -> Attempt:
         """Charge when the gate is open."""
         self.count += 1
+        self.begun.set()
         await self.opened.wait()
         return DONE
 
@@ -70,8 +72,7 @@ async def test_a_caller_that_leaves_stops_nothing() -> None:
     """A cancelled call leaves its attempt running."""
     gate, runs = Gate(), running()
     caller = asyncio.create_task(runs.run([asked(gate.take)]))
-    while not gate.count:
-        await asyncio.sleep(0)
+    await gate.begun.wait()
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller

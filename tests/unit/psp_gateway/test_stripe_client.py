@@ -1,5 +1,9 @@
 """What is sent to Stripe, and whether it was sent."""
 
+import asyncio
+import shutil
+import ssl
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,9 +19,11 @@ from psp_gateway.providers.stripe.client import (
     encode_form,
 )
 from tests.servers import free_port
-from tests.unit.psp_gateway.wire import HANG, SECRET_KEY, answer, opened, scripted
+from tests.unit.psp_gateway.sandbox import SECRET_KEY
+from tests.unit.psp_gateway.wire import HANG, answer, opened, scripted
 
 MEBIBYTE = 1024 * 1024
+OPENSSL = shutil.which("openssl")
 
 
 async def test_a_request_on_the_wire() -> None:
@@ -72,9 +78,32 @@ async def test_nobody_there_is_not_sent(scheme: str) -> None:
 
 async def test_without_tls_nothing_is_sent() -> None:
     """Where https is asked for and plain text answers, no byte of a request leaves."""
-    async with scripted(lambda _: answer({})) as wire:
-        async with opened(wire.url.replace("http", "https")) as client:
-            result = await client.post("/refunds", {}, key="k")
+    async with (
+        scripted(lambda _: answer({})) as wire,
+        opened(wire.url.replace("http", "https"), connect_timeout_s=0.3) as client,
+    ):
+        result = await client.post("/refunds", {}, key="k")
+
+    assert result == NotSent()
+    assert wire.requests == []
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificate")
+async def test_a_stranger_is_sent_nothing(tmp_path: Path) -> None:
+    """A certificate that nobody vouches for ends the connection before a byte of a request."""
+    certificate = tmp_path / "certificate.pem"
+    subject = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    process = await asyncio.create_subprocess_exec(
+        *(str(OPENSSL), "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject),
+        *("-keyout", str(tmp_path / "key.pem"), "-out", str(certificate)),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await process.wait() == 0
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, tmp_path / "key.pem")
+
+    async with scripted(lambda _: answer({}), tls) as wire, opened(wire.url) as client:
+        result = await client.post("/refunds", {}, key="k")
 
     assert result == NotSent()
     assert wire.requests == []

@@ -2,14 +2,15 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from psp_gateway.providers.stripe.client import StripeClient
+from tests.unit.psp_gateway.sandbox import SECRET_KEY
 
-SECRET_KEY = "sk_test_canary_4242"
 HANG = b"hang"
 
 
@@ -36,35 +37,42 @@ class Wire:
 def answer(body: Any = None, *, status: int = 200, headers: str = "") -> bytes:
     """Write an answer; `body` is JSON, or bytes as they are."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(content)}\r\n{headers}\r\n"
+    length = f"Content-Length: {len(content)}\r\n"
+    head = f"HTTP/1.1 {status} X\r\nConnection: close\r\n{length}{headers}\r\n"
     return head.encode() + content
 
 
 @asynccontextmanager
-async def scripted(script: Script) -> AsyncIterator[Wire]:
+async def scripted(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
     """Answer each request by the script, then hang up; HANG keeps silent instead."""
     end = asyncio.Event()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            request = await _read(reader)
-        except (asyncio.IncompleteReadError, ValueError):
-            return writer.close()  # not HTTP
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await _read(reader)
         wire.requests.append(request)
         said = script(request)
         if said == HANG:
             await end.wait()
         else:
             writer.write(said)
-        writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    wire = Wire(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError, ValueError, OSError):  # not HTTP, or gone
+            await say(reader, writer)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    served: list[asyncio.Task[None] | None] = []
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    wire = Wire(f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     try:
         yield wire
     finally:
         end.set()
         server.close()
+        await asyncio.gather(*(task for task in served if task))
         await server.wait_closed()
 
 
