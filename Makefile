@@ -25,7 +25,7 @@ $(STAMP): requirements/development.lock pyproject.toml
 	@echo "setting up $(VENV) with $(PYTHON): $$(grep -c '==' requirements/development.lock) locked packages, a minute or two"
 	@$(RUN)/python -c 'import pip' 2>/dev/null || "$(PYTHON)" -m venv --clear $(VENV)
 	@$(PIP) install --quiet --progress-bar off --no-deps --only-binary :all: --require-hashes -r requirements/development.lock
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@said=$$($(PIP) install --quiet --no-deps --no-build-isolation --editable . 2>&1) || { echo "$$said"; exit 1; }
 	@touch $@
 
 demo: setup ## one pay-in, end to end, on a fresh stack

@@ -22,16 +22,17 @@ def _live(stream: TextIO) -> Iterator[Callable[[str], None]]:
 
     console = Console(file=stream, highlight=False)
     under_way: list[str] = []
-    with console.status("starting") as status:
+    with console.status("…") as status:
 
         def tell(line: str) -> None:
             mark, _, rest = line.partition(" ")
+            name = rest.partition("  ")[0]
             if mark == "…":
-                under_way.append(rest)
+                under_way.append(name)
             else:
-                under_way[:] = [name for name in under_way if not rest.startswith(name)]
+                under_way[:] = [other for other in under_way if other != name]
                 console.print(line, style={"✓": "green", "!": "yellow"}.get(mark), markup=False)
-            status.update(f"starting {', '.join(under_way)}" if under_way else "starting")
+            status.update(f"{', '.join(under_way)} …")
             if line.startswith(("ready in", "stopped")):
                 status.stop()
 

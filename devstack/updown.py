@@ -85,7 +85,7 @@ def _show_running(state: State, *, as_json: bool) -> None:
 def down(*, as_json: bool, folder: Path) -> None:
     """Stop the stack. Its data stay."""
     with progress() as tell:
-        tell("… the stop")
+        tell("… stopping")
         stopped = stack.down(State(folder))
     if as_json:
         click.echo(json.dumps({"stopped": stopped}))

@@ -16,7 +16,7 @@ import pytest
 from devstack.processes import start_time
 from devstack.rest import RestClient, specification_request
 from devstack.services import SERVICES
-from devstack.stack import down, is_running, kill, spawn, until_healthy
+from devstack.stack import Stack, down, is_running, spawn
 from devstack.state import StackError, State, reachable_folder
 
 DEADLINE_S = 30
@@ -34,8 +34,9 @@ async def test_what_the_services_stand_on_may_die_too(
     state: State, stack: dict[str, Any], name: str
 ) -> None:
     """A killed part is back with its data, and the next payment completes."""
-    pid = kill(state, name)
-    await asyncio.to_thread(until_healthy, state, name, not_pid=pid)
+    running = Stack(state, stack)
+    pid = running.kill(name)
+    await asyncio.to_thread(running.wait_healthy, name, not_pid=pid)
 
     async with RestClient(stack["edge"]["url"], stack["client"]["api_key"]) as rest:
         async with asyncio.timeout(DEADLINE_S):

@@ -111,8 +111,7 @@ class Gateway:
 
     async def refund(self, **fields: str) -> service.AttemptResult:
         """Ask for one refund."""
-        request = service.ExecuteRefundsRequest(refunds=[refund(**fields)])
-        return list((await self.stub.ExecuteRefunds(request, timeout=DEADLINE_S)).results)[0]
+        return (await self.refunds(refund(**fields)))[0]
 
     async def refunds(self, *refunds: service.RefundCommand) -> list[service.AttemptResult]:
         """Ask for refunds."""

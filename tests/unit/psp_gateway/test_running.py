@@ -21,9 +21,9 @@ def running(*, answer_s: float = 5.0, count_max: int = 10) -> Running:
     return Running(answer_s=answer_s, count_max=count_max)
 
 
-def asked(take: Callable[[], Awaitable[Attempt | Refusal]], **fields: str) -> Asked:
+def asked(take: Callable[[], Awaitable[Attempt | Refusal]], *, attempt_id: str = "att_1") -> Asked:
     """Ask for a charge that is taken so."""
-    return Asked(replace(new_charge(), **fields), take)
+    return Asked(replace(new_charge(), attempt_id=attempt_id), take)
 
 
 async def succeed() -> Attempt:

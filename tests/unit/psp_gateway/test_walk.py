@@ -17,7 +17,7 @@ from psp_gateway.domain.answer import (
     not_sent,
     unusable,
 )
-from psp_gateway.domain.attempt import Outcome, Stage
+from psp_gateway.domain.attempt import Delivery, Outcome, Stage
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.domain.walk import Patience, Seen, Step, Walk, advance, decide, is_due, resume
 from tests.builders import NOW
@@ -132,6 +132,23 @@ def test_every_walk_ends_in_an_outcome_that_holds() -> None:
         )
 
     assert max(longest(in_words(walk)) for walk in starts()) <= 12
+
+
+def test_what_did_not_happen_may_happen_now() -> None:
+    """A TRANSIENT attempt that is tried again no longer says that nothing happened, nor that
+    nothing was sent.
+    """
+    before = advance(at(Stage.CONFIRM, Seen.STORED), Step.SEND, not_sent(), NOW, PATIENCE).attempt
+
+    again = resume(before, YOUNG)
+
+    assert (before.outcome, before.delivery) == (Outcome.TRANSIENT, Delivery.NOT_SENT)
+    assert (again.attempt.outcome, again.attempt.delivery, again.attempt.reason) == (
+        Outcome.PENDING,
+        Delivery.SENT_NO_ANSWER,
+        "",
+    )
+    assert decide(again, YOUNG, PATIENCE) is Step.SEND
 
 
 def test_nothing_is_sent_while_an_old_attempt_is_walked() -> None:

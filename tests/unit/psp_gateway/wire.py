@@ -11,7 +11,7 @@ from typing import Any
 from psp_gateway.providers.stripe.client import StripeClient
 from tests.unit.psp_gateway.sandbox import SECRET_KEY
 
-HANG = b"hang"
+HANG = b"\0hang"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,16 @@ def answer(body: Any = None, *, status: int = 200, headers: str = "") -> bytes:
 
 @asynccontextmanager
 async def scripted(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
-    """Answer each request by the script, then hang up; HANG keeps silent instead."""
+    """Answer each request by the script, then hang up; HANG at its end keeps silent instead."""
     end = asyncio.Event()
 
     async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await _read(reader)
         wire.requests.append(request)
         said = script(request)
-        if said == HANG:
+        writer.write(said.removesuffix(HANG))
+        if said.endswith(HANG):
             await end.wait()
-        else:
-            writer.write(said)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         served.append(asyncio.current_task())
