@@ -2,8 +2,6 @@
 
 import importlib.util
 import itertools
-import os
-import pwd
 import shutil
 import signal
 import socket
@@ -13,11 +11,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 
 from chassis.database import upgrade
+from devstack.unprivileged import choose, give
 
 
 def _package_folder(name: str) -> Path:
@@ -97,21 +96,22 @@ class PostgresServer(Child):
     def start(cls, _: Path) -> "PostgresServer":
         """Initialize and start it; as root it runs as nobody, since PostgreSQL refuses root."""
         folder = Path(tempfile.mkdtemp(prefix="paymesh-pg-"))
-        user: dict[str, object] = {}
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-            user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        way = choose(_BIN / "postgres", folder)
+        give(folder, way)
+        user: dict[str, Any] = {}
+        if way.user is not None:
+            user = {"user": way.user[0], "group": way.user[1], "extra_groups": []}
         port, data = free_port(), folder / "data"
-        init = [_BIN / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"]
-        subprocess.run(init, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)  # type: ignore[call-overload]
+        init = [*way.prefix, str(_BIN / "initdb"), "-D", str(data), "-U", "postgres"]
+        init += ["--auth=trust", "--no-sync"]
+        subprocess.run(init, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
         settings = {
             "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "",
             "fsync": "off", "max_connections": 300, "shared_buffers": "64MB",
         }  # fmt: skip
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        process = subprocess.Popen(  # type: ignore[call-overload]
-            [_BIN / "postgres", "-D", data, *options],
+        process = subprocess.Popen(
+            [*way.prefix, str(_BIN / "postgres"), "-D", str(data), *options],
             stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/", **user,
         )  # fmt: skip
         server = cls(process, port, folder)
