@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 # Crockford's base 32, lower case: no i, l, o, u to misread.
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # pragma: allowlist secret
 _RANDOM_BYTES = 10
 _TIME_DIGITS = 10
 _RANDOM_DIGITS = 16

@@ -17,7 +17,7 @@ from devstack.unprivileged import choose, give
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "password_encryption": "scram-sha-256",
+    "password_encryption": "scram-sha-256",  # pragma: allowlist secret
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",

@@ -71,7 +71,7 @@ def test_the_users_settings_win_but_for_addresses(
 
     told = recipe(state, "psp_gateway").environment
 
-    assert told["STRIPE_API_KEY"] == "sk_test_my_own"
+    assert told["STRIPE_API_KEY"] == "sk_test_my_own"  # pragma: allowlist secret
     assert told["LISTEN"] == "127.0.0.1:50055"
     assert told["PSP_DATABASE_URL"] == "postgresql://psp_app@127.0.0.1/psp"
 

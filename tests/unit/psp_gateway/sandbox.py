@@ -21,7 +21,7 @@ from chassis.settings import Environment, ServerSettings
 from psp_gateway.__main__ import build
 from tests.servers import ServiceDatabase, free_port
 
-SECRET_KEY = "sk_test_canary_4242"
+SECRET_KEY = "sk_test_canary_4242"  # pragma: allowlist secret
 DEADLINE_S = 20.0
 
 
