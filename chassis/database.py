@@ -28,11 +28,12 @@ Parameters = Sequence[object] | Mapping[str, object]
 # Serialization failure, deadlock, and a key that another transaction took first: a second run sees
 # it.
 _RUN_AGAIN = frozenset({"40001", "40P01", "23505"})
-# Plans are kept per connection. One that was made while a table was small would scan it whole for
-# ever; every statement here has an index to go by.
-_OPTIONS = "-c enable_seqscan=off"
-_TRIES_MAX = 5
+# A plan is made once per connection and kept: making one anew for each batch costs more than most
+# batches. Made while a table is small it would scan it for ever, so it must go by an index.
+_OPTIONS = "-c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
+_TRIES_MAX = 8
 _PAUSE_S = 0.01
+_PAUSE_MAX_S = 0.3
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -150,7 +151,8 @@ class Database:
                 DATABASE_RETRIES.labels(state).inc()
             except (TimeoutError, PoolTimeout) as error:
                 raise Unavailable("The database did not answer in time.") from error
-            await asyncio.sleep(_PAUSE_S * 2**attempt * random.random())  # noqa: S311 - jitter
+            pause_s = min(_PAUSE_S * 2**attempt, _PAUSE_MAX_S)
+            await asyncio.sleep(pause_s * random.random())  # noqa: S311 - jitter
         raise AssertionError("unreachable")
 
     async def read(self, query: LiteralString, parameters: Parameters = ()) -> list[DictRow]:

@@ -61,6 +61,8 @@ def spawn(
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
         )
+    for pid in [pid for pid, known in _STARTED.items() if known.poll() is not None]:
+        del _STARTED[pid]
     _STARTED[process.pid] = process
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline:

@@ -43,6 +43,7 @@ class Desk:
     def __init__(self) -> None:
         self.now = NOW
         self.stub: Any = None
+        self.channel: Any = None
         self.database_url = ""
 
 
@@ -84,13 +85,20 @@ async def serve(
         limits=limits,
         clock=lambda: desk.now,
     )
-    server = make_server("risk.paymesh", 10, 100)
+    server = make_server("risk.paymesh", 30, 1000)
     register = partial(add_RiskServiceServicer_to_server, assessor)
     add_wiring(server, Wiring(register=(register,), names=()), with_reflection=False)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    desk.stub = RiskServiceStub(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
+    desk.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+    desk.stub = RiskServiceStub(desk.channel)
     return server
+
+
+async def close(desk: Desk, server: grpc.aio.Server) -> None:
+    """End the client's side, then the server's."""
+    await desk.channel.close()
+    await server.stop(None)
 
 
 @pytest.fixture
@@ -102,7 +110,7 @@ async def desk(risk_database: ServiceDatabase, redis_url: str) -> AsyncIterator[
         await redis.flushall()
         server = await serve(desk, database, redis)
         yield desk
-        await server.stop(None)
+        await close(desk, server)
 
 
 def facts(**changes: Any) -> risk.PaymentFacts:
@@ -181,7 +189,7 @@ async def test_without_redis_nothing_is_decided(risk_database: ServiceDatabase) 
         server = await serve(desk, database, Redis(port=free_port()))
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await assess(desk, facts())
-        await server.stop(None)
+        await close(desk, server)
 
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
     with psycopg.connect(risk_database.app_url) as connection:
@@ -292,7 +300,7 @@ async def test_counted_but_not_stored_is_no_further_attempt(
         with pytest.raises(grpc.aio.AioRpcError):
             await assess(desk, *asked)
         answers = [answer for payment in asked for answer in await assess(desk, payment)]
-        await server.stop(None)
+        await close(desk, server)
 
     assert answers == [*[("APPROVED", [])] * 5, ("REFUSED", ["velocity_card"])]
 
@@ -331,7 +339,7 @@ async def test_no_batch_is_larger_than_the_largest_request(
         large = [assess(desk, *(facts() for _ in range(500))) for _ in range(4)]
         small = [assess(desk, facts()) for _ in range(200)]
         await asyncio.gather(*large, *small)
-        await server.stop(None)
+        await close(desk, server)
 
     assert sorted(store.sizes)[-4:] == [500] * 4
     assert sum(store.sizes) == 2_200
@@ -346,7 +354,7 @@ async def test_subject_without_a_limit_is_not_counted(risk_database: ServiceData
         answers = await assess(
             desk, *(facts(buyer_id="b") for _ in range(30)), facts(amount="5000")
         )
-        await server.stop(None)
+        await close(desk, server)
 
     assert answers == [*[("APPROVED", [])] * 30, ("REFUSED", ["amount_limit"])]
 
