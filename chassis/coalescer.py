@@ -1,5 +1,4 @@
-"""Turns concurrent single calls into batches: what waits while one batch is under way makes up the
-next.
+"""Turns concurrent single calls into batches: what waits while one is under way is the next.
 
 Above it code reads like one call for one thing; below it one RPC or one commit serves many (group
 commit).

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from alembic import command
-from alembic.config import Config
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -25,8 +23,7 @@ from chassis.telemetry import DATABASE_RETRIES
 Result = TypeVar("Result")
 Parameters = Sequence[object] | Mapping[str, object]
 
-# Serialization failure, deadlock, and a key that another transaction took first: a second run sees
-# it.
+# Serialization failure, deadlock, and a key that another transaction took first: seen next time.
 _RUN_AGAIN = frozenset({"40001", "40P01", "23505"})
 # A plan is made once per connection and kept: making one anew for each batch costs more than most
 # batches. Made while a table is small it would scan it for ever, so it must go by an index.
@@ -57,11 +54,6 @@ class Transaction:
         cursor = await self._connection.execute(query, parameters)
         return await cursor.fetchall()
 
-    async def one(self, query: LiteralString, parameters: Parameters = ()) -> DictRow | None:
-        """Run a query and read its first row, if any."""
-        cursor = await self._connection.execute(query, parameters)
-        return await cursor.fetchone()
-
     async def together(
         self, writes: Sequence[Write], answer: LiteralString = "SELECT 1"
     ) -> DictRow:
@@ -73,9 +65,7 @@ class Transaction:
         parts = [f"w{place} AS ({write.query})" for place, write in enumerate(writes) if write.rows]
         parameters = [c for write in writes if write.rows for c in columns(write.rows, write.width)]
         statement = f"WITH {', '.join(parts)} {answer}" if parts else answer
-        row = await self.one(statement, parameters)
-        if row is None:
-            raise AssertionError("the answer of writes is one row")
+        (row,) = await self.all(statement, parameters)
         return row
 
     async def execute(self, query: LiteralString, parameters: Parameters = ()) -> int:
@@ -193,6 +183,9 @@ def upgrade(owner_url: str, service: str, app_role: str) -> None:
         service: the folder with `migrations/`, such as ledger_svc.
         app_role: the role the service runs as.
     """
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_ROOT / "chassis" / "migrations"))
     config.set_main_option("version_locations", str(_ROOT / service / "migrations"))

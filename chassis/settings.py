@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 Value = TypeVar("Value")
+_STAND_IN = "development-only"
+_SECRET_LENGTH_MIN = 16
 
 
 class SettingsError(ValueError):
@@ -37,11 +39,18 @@ class Environment:
         """Read a number. Raises SettingsError when it is none."""
         return self._parsed(name, default, float)
 
-    def flag(self, name: str, *, default: bool) -> bool:
-        """Read true or false. Raises SettingsError when it is neither."""
-        return self._parsed(
-            name, default, lambda text: {"true": True, "false": False}[text.lower()]
-        )
+    def secret(self, name: str, *, in_production: bool) -> bytes:
+        """Read a secret; outside of production a known stand-in serves where none is set.
+
+        Raises:
+            SettingsError: in production it is missing, shorter than 16 characters, or the stand-in.
+        """
+        text = self._values.get(name, "")
+        if in_production and (len(text) < _SECRET_LENGTH_MIN or text == _STAND_IN):
+            raise SettingsError(
+                f"{name} must be set in production, to {_SECRET_LENGTH_MIN} characters or more"
+            )
+        return (text or _STAND_IN).encode()
 
     def _parsed(self, name: str, default: Value, parse: Callable[[str], Value]) -> Value:
         text = self._values.get(name)
@@ -49,7 +58,7 @@ class Environment:
             return default
         try:
             return parse(text)
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             raise SettingsError(f"{name}={text!r} cannot be read") from error
 
 

@@ -12,23 +12,8 @@ from uuid import uuid4
 
 import click
 
+from devstack.options import JSON, STATE
 from devstack.state import StackError, State
-
-_STATE = click.option(
-    "--state",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=Path(".paymesh"),
-    show_default=True,
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def _stack(folder: Path) -> dict[str, Any]:
-    described = State(folder.resolve()).stack()
-    if described is None:
-        raise StackError("nothing is running; `paymesh up` starts it")
-    return described
 
 
 @click.command()
@@ -37,8 +22,8 @@ def _stack(folder: Path) -> dict[str, Any]:
 @click.option("--seller", default="seller_456", show_default=True, help="Who gets the money.")
 @click.option("--token", default="psp_card_token_xyz", show_default=True, help="The card's token.")
 @click.option("--key", help="The Idempotency-Key; a new one when absent.")
-@_JSON
-@_STATE
+@JSON
+@STATE
 def pay(
     amount: str,
     currency: str,
@@ -51,7 +36,7 @@ def pay(
     """Make one payment through the edge and wait until it is final. Exits 1 unless COMPLETED."""
     from devstack.rest import RestClient, specification_request
 
-    stack = _stack(folder)
+    stack = State(folder).running()
     request = specification_request(f"order-{uuid4()}")
     request["credit_card_info"]["token"] = token
     order = request["payment_orders"][0]
@@ -74,8 +59,8 @@ def pay(
 
 @click.command()
 @click.argument("payment_id")
-@_JSON
-@_STATE
+@JSON
+@STATE
 def explain(payment_id: str, as_json: bool, folder: Path) -> None:  # noqa: FBT001
     """Show all that every service knows of a payment, held against the invariants."""
     import grpc
@@ -84,7 +69,7 @@ def explain(payment_id: str, as_json: bool, folder: Path) -> None:  # noqa: FBT0
     from devstack.show import show_json, show_trail, show_verdicts, wide_console
     from devstack.trail import Operator, Trail
 
-    stack = _stack(folder)
+    stack = State(folder).running()
 
     async def run() -> Trail:
         async with Operator(stack) as operator:

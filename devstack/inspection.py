@@ -36,9 +36,7 @@ def psql(*, context: str, owner: bool, arguments: tuple[str, ...], folder: Path)
     from devstack.postgres import binaries
 
     state = State(folder)
-    described = state.stack()
-    if described is None:
-        raise StackError("nothing is running; `paymesh up` starts it")
+    described = state.running()
     if context not in described["databases"]:
         known = ", ".join(described["databases"])
         raise StackError(f"there is no database {context}; there are: {known}")

@@ -103,6 +103,17 @@ class State:
     def _write_secrets(self, values: Mapping[str, str]) -> None:
         write_private(self.folder / "secrets.json", values)
 
+    def running(self) -> dict[str, Any]:
+        """Read stack.json of a running stack.
+
+        Raises:
+            StackError: there is none.
+        """
+        described = self.stack()
+        if described is None:
+            raise StackError("nothing is running; `paymesh up` starts it")
+        return described
+
     def stack(self) -> dict[str, Any] | None:
         """Read stack.json, if there is one."""
         return _read(self.stack_file)

@@ -37,10 +37,10 @@ class PostgresClientStore:
 
     async def find(self, client_id: str) -> Client | None:
         """See `ports.ClientStore.find`."""
-        row = await self._database.run(lambda tx: tx.one(_FIND_CLIENT, [client_id]))
-        return None if row is None else Client(**row)
+        rows = await self._database.read(_FIND_CLIENT, [client_id])
+        return Client(**rows[0]) if rows else None
 
     async def find_key(self, key_id: str) -> StoredKey | None:
         """See `ports.ClientStore.find_key`."""
-        row = await self._database.run(lambda tx: tx.one(_FIND_KEY, [key_id]))
-        return None if row is None else StoredKey(**row)
+        rows = await self._database.read(_FIND_KEY, [key_id])
+        return StoredKey(**rows[0]) if rows else None

@@ -78,4 +78,4 @@ class LedgerReader:
         return [rows.to_entry(row) for row in await self._all(query, [*parameters, limit])]
 
     async def _all(self, query: str, parameters: Sequence[object]) -> list[DictRow]:
-        return await self._database.run(lambda tx: tx.all(query, parameters))
+        return await self._database.read(query, parameters)

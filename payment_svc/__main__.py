@@ -48,7 +48,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     sagas = PostgresSagaStore(
         database,
         owner=server.instance_id,
-        lease=settings.limits.lease,
+        lease=settings.lease,
         new_id=_make_id,
         clock=utc_now,
     )
@@ -64,7 +64,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         sagas,
         await connect(settings, stack),
         clock=utc_now,
-        limits=settings.limits,
+        in_flight_max=settings.sagas_in_flight_max,
         policy=settings.policy,
         faults=FaultPoints.parse(server.fault_points, server.environment),
         moved=moved,

@@ -151,11 +151,7 @@ class GrpcServices:
 
     async def _make_sure(self, payment: Payment) -> Outcome:
         """Open the sellers' wallets and accounts unless they are known to be open."""
-        sellers = {order.seller_account for order in payment.orders}
-        names = {
-            books.seller_account(payment.client_id, seller, payment.currency): seller
-            for seller in sellers
-        }
+        names = {books.order_wallet(payment, o): o.seller_account for o in payment.orders}
         missing = {name: seller for name, seller in names.items() if name not in self._known}
         if not missing:
             return Done()

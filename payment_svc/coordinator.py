@@ -5,8 +5,6 @@ decides.
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
 
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
@@ -19,18 +17,11 @@ from payment_svc.sagas.outcomes import Done
 from payment_svc.sagas.policy import RetryPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a coordinator takes on: sagas at once, and how long one stays its own unseen."""
-
-    in_flight_max: int
-    lease: timedelta
-
-
 class Coordinator:
     """Moves sagas.
 
     Args:
+        in_flight_max: sagas walked at once.
         moved: told of every move that was written; it wakes those who wait for a payment.
     """
 
@@ -40,7 +31,7 @@ class Coordinator:
         services: Services,
         *,
         clock: Clock,
-        limits: Limits,
+        in_flight_max: int,
         policy: RetryPolicy,
         faults: FaultPoints,
         moved: Callable[[Move], None],
@@ -49,7 +40,7 @@ class Coordinator:
         self._store = store
         self._services = services
         self._clock = clock
-        self._limits = limits
+        self._in_flight_max = in_flight_max
         self._policy = policy
         self._faults = faults
         self._moved = moved
@@ -63,12 +54,12 @@ class Coordinator:
 
         Answers True when there may be more at once.
         """
-        room = self._limits.in_flight_max - len(self._walks)
+        room = self._in_flight_max - len(self._walks)
         if room <= 0:
             self._room.clear()
             await self._room.wait()
             return True
-        journeys = await self._store.claim(room, self._limits.lease)
+        journeys = await self._store.claim(room)
         for journey in journeys:
             walk = asyncio.create_task(self._walk(journey))
             self._walks.add(walk)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from payment_svc.domain.payment import Payment
@@ -91,7 +91,7 @@ class LostLease(Exception):
 class SagaStore(Protocol):
     """Sagas at rest: the queue, the lease, the journal."""
 
-    async def claim(self, limit: int, lease: timedelta) -> Sequence[Journey]:
+    async def claim(self, limit: int) -> Sequence[Journey]:
         """Take up to `limit` due sagas, each under a new epoch and a lease of our own."""
         ...
 

@@ -25,8 +25,7 @@ SAGA_COLUMNS = (
 
 def payment_row(payment: Payment) -> tuple[object, ...]:
     """Lay a payment out in PAYMENT_COLUMNS."""
-    buyer, failure = payment.buyer, payment.failure
-    told = (failure.reason, failure.message, failure.psp_code) if failure else (None, None, None)
+    buyer = payment.buyer
     return (
         payment.payment_id,
         payment.client_id,
@@ -38,11 +37,17 @@ def payment_row(payment: Payment) -> tuple[object, ...]:
         buyer.ip_address,
         buyer.country_code,
         payment.payment_token,
-        *told,
+        *failure_columns(payment),
         payment.redirect_url,
         payment.created_at,
         payment.executed_at,
     )
+
+
+def failure_columns(payment: Payment) -> tuple[str | None, str | None, str | None]:
+    """Lay a payment's failure out: reason, message, the PSP's code."""
+    failure = payment.failure
+    return (failure.reason, failure.message, failure.psp_code) if failure else (None, None, None)
 
 
 def order_row(payment: Payment, position: int, order: Order) -> tuple[object, ...]:

@@ -118,9 +118,9 @@ class PostgresSagaStore:
             self._record_all, bisect_on=(psycopg.Error,)
         )
 
-    async def claim(self, limit: int, lease: timedelta) -> Sequence[Journey]:
+    async def claim(self, limit: int) -> Sequence[Journey]:
         """See `ports.SagaStore.claim`."""
-        parameters = {"owner": self._owner, "lease": lease, "limit": limit}
+        parameters = {"owner": self._owner, "lease": self._lease, "limit": limit}
 
         async def work(tx: Transaction) -> list[Journey]:
             claimed = await tx.all(_CLAIM, parameters)
@@ -150,7 +150,7 @@ class PostgresSagaStore:
 
     async def depths(self) -> dict[str, int]:
         """Count the sagas of each queue, DONE apart."""
-        found = await self._database.run(lambda tx: tx.all(_COUNT_QUEUES))
+        found = await self._database.read(_COUNT_QUEUES)
         return {row["queue"]: row["depth"] for row in found}
 
     async def explain(self, payment_id: str) -> tuple[Sequence[SagaView], Sequence[StatusChange]]:
@@ -170,7 +170,7 @@ class PostgresSagaStore:
         """See `ports.SagaStore.list_queue`."""
         at, saga_id = after or (_BEGINNING, "")
         parameters = {"queue": queue.value, "at": at, "saga_id": saga_id, "limit": limit}
-        found = await self._database.run(lambda tx: tx.all(_LIST_QUEUE, parameters))
+        found = await self._database.read(_LIST_QUEUE, parameters)
         return [_view(row, ()) for row in found]
 
     async def _record_all(self, moves: Sequence[Move]) -> Sequence[bool]:
@@ -264,11 +264,9 @@ def _check_touched(touched: int, changed: Sequence[_Change]) -> None:
 
 
 def _payment_change(before: Payment, after: Payment) -> tuple[object, ...]:
-    failure = after.failure
-    told = (failure.reason, failure.message, failure.psp_code) if failure else (None, None, None)
     return (
         after.payment_id, before.version, after.status.value, after.version, after.payment_token,
-        *told, after.redirect_url, after.executed_at,
+        *rows.failure_columns(after), after.redirect_url, after.executed_at,
     )  # fmt: skip
 
 

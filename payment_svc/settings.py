@@ -3,11 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chassis.settings import Environment, ServerSettings, SettingsError
-from payment_svc.coordinator import Limits
+from chassis.settings import Environment, ServerSettings
 from payment_svc.sagas.policy import RetryPolicy
-
-_DEVELOPMENT_KEY = "development-only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +19,8 @@ class PaymentSettings:
     wallet_target: str
     ledger_target: str
     fingerprint_key: bytes  # hashes request fields and card tokens; secret
-    limits: Limits
+    sagas_in_flight_max: int  # walked at once
+    lease: timedelta  # how long a saga stays ours without a sign of life
     policy: RetryPolicy
     poll_s: float  # how often the queue is looked at when nobody wakes the worker
     rpc_timeout_s: float  # for one call to another service
@@ -34,9 +32,6 @@ class PaymentSettings:
         Raises:
             SettingsError: a setting is missing or malformed.
         """
-        key = environment.text("IDEMPOTENCY_FINGERPRINT_KEY", _DEVELOPMENT_KEY)
-        if server.is_production and key == _DEVELOPMENT_KEY:
-            raise SettingsError("IDEMPOTENCY_FINGERPRINT_KEY must be set in production")
         return cls(
             database_url=environment.text("PAYMENT_DATABASE_URL"),
             database_connections=environment.integer("PAYMENT_DATABASE_CONNECTIONS", 8),
@@ -45,11 +40,11 @@ class PaymentSettings:
             psp_target=environment.text("PSP_TARGET"),
             wallet_target=environment.text("WALLET_TARGET"),
             ledger_target=environment.text("LEDGER_TARGET"),
-            fingerprint_key=key.encode(),
-            limits=Limits(
-                in_flight_max=environment.integer("SAGAS_IN_FLIGHT_MAX", 512),
-                lease=timedelta(seconds=environment.number("SAGA_LEASE_S", 30.0)),
+            fingerprint_key=environment.secret(
+                "IDEMPOTENCY_FINGERPRINT_KEY", in_production=server.is_production
             ),
+            sagas_in_flight_max=environment.integer("SAGAS_IN_FLIGHT_MAX", 512),
+            lease=timedelta(seconds=environment.number("SAGA_LEASE_S", 30.0)),
             policy=RetryPolicy(
                 psp_tries_max=environment.integer("PSP_TRIES_MAX", 3),
                 budget=timedelta(seconds=environment.number("FORWARD_RETRY_BUDGET_S", 3600.0)),

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway.providers.stripe.client import API_BASE
 
-_DEVELOPMENT_KEY = "development-psp-fingerprint-key"
-
 
 @dataclass(frozen=True, slots=True)
 class PspSettings:
@@ -32,9 +30,7 @@ class PspSettings:
         Raises:
             SettingsError: one is missing, malformed, or too weak for production.
         """
-        key = environment.text("PSP_FINGERPRINT_KEY", _DEVELOPMENT_KEY)
-        if server.is_production and key in ("", _DEVELOPMENT_KEY):
-            raise SettingsError("PSP_FINGERPRINT_KEY must be set in production")
+        key = environment.secret("PSP_FINGERPRINT_KEY", in_production=server.is_production)
         api_base = environment.text("STRIPE_API_BASE", API_BASE)
         if server.is_production and not api_base.startswith("https://"):
             raise SettingsError("STRIPE_API_BASE must be https in production")
@@ -43,7 +39,7 @@ class PspSettings:
             database_connections=environment.integer("PSP_DATABASE_CONNECTIONS", 8),
             database_timeout_s=environment.number("PSP_DATABASE_TIMEOUT_S", 10.0),
             batches_in_flight=environment.integer("PSP_BATCHES_IN_FLIGHT", 2),
-            fingerprint_key=key.encode(),
+            fingerprint_key=key,
             answer_s=environment.number("PSP_ANSWER_S", 5.0),
             attempts_max=environment.integer("PSP_ATTEMPTS_MAX", 4096),
             stripe_api_key=environment.text("STRIPE_API_KEY"),

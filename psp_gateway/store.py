@@ -67,7 +67,7 @@ class AttemptStore:
 
     async def of_payment(self, payment_id: str) -> Sequence[Attempt]:
         """See `ports.AttemptReader.of_payment`."""
-        found = await self._database.run(lambda tx: tx.all(statements.OF_PAYMENT, [payment_id]))
+        found = await self._database.read(statements.OF_PAYMENT, [payment_id])
         return [rows.to_attempt(row) for row in found]
 
     async def _take_up_charges(self, asked: Sequence[Attempt]) -> list[TakenUp]:

@@ -9,8 +9,6 @@ from chassis.settings import Environment, ServerSettings, SettingsError
 from risk_svc.domain.assessment import Subject
 from risk_svc.use_cases.assess_payments import Limits
 
-_DEVELOPMENT_KEY = "development-only"
-_KEY_LENGTH_MIN = 16
 _PER_HOUR = {Subject.BUYER: 10, Subject.CARD: 5, Subject.IP: 20}
 _PER_HOUR_MAX = 10_000
 _AMOUNT_MAX = Decimal(100_000)
@@ -45,18 +43,9 @@ class RiskSettings:
             database_connections=environment.integer("RISK_DATABASE_CONNECTIONS", 8),
             redis_url=environment.text("REDIS_URL"),
             redis_timeout_s=environment.number("RISK_REDIS_TIMEOUT_S", 1.0),
-            subject_key=_key(environment, server),
+            subject_key=environment.secret("RISK_SUBJECT_KEY", in_production=server.is_production),
             limits=_limits(environment),
         )
-
-
-def _key(environment: Environment, server: ServerSettings) -> bytes:
-    key = environment.text("RISK_SUBJECT_KEY", "")
-    if server.is_production and (len(key) < _KEY_LENGTH_MIN or key == _DEVELOPMENT_KEY):
-        raise SettingsError(
-            f"RISK_SUBJECT_KEY must be set in production, to {_KEY_LENGTH_MIN} characters or more"
-        )
-    return (key or _DEVELOPMENT_KEY).encode()
 
 
 def _limits(environment: Environment) -> Limits:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from chassis.database import Database, Transaction, columns
+from chassis.database import Database, columns
 from chassis.money import Money
 from risk_svc.domain.assessment import Assessment, Decision, RuleHit, Subject
 
@@ -30,7 +30,7 @@ class PostgresAssessmentStore:
 
     async def find(self, payment_ids: Sequence[str]) -> Mapping[str, Assessment]:
         """See `ports.AssessmentStore.find`."""
-        found = await self._database.run(lambda tx: tx.all(_FIND, [list(payment_ids)]))
+        found = await self._database.read(_FIND, [list(payment_ids)])
         return {row["payment_id"]: _assessment(row) for row in found}
 
     async def add(self, assessments: Sequence[Assessment]) -> Mapping[str, Assessment]:
@@ -39,10 +39,8 @@ class PostgresAssessmentStore:
         ordered = sorted(assessments, key=lambda assessment: assessment.payment_id)
         table = columns([_row(assessment) for assessment in ordered], 8)
 
-        async def work(tx: Transaction) -> int:
-            return await tx.execute(_ADD, table)
-
-        if await self._database.run(work) == len(assessments):
+        added = await self._database.run(lambda tx: tx.execute(_ADD, table), alone=True)
+        if added == len(assessments):
             return {assessment.payment_id: assessment for assessment in assessments}
         # Somebody else was first with one of them: what is stored is the decision.
         return await self.find([assessment.payment_id for assessment in assessments])

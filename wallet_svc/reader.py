@@ -63,4 +63,4 @@ class WalletReader:
         return [rows.to_operation(row) for row in await self._all(query, [*parameters, limit])]
 
     async def _all(self, query: str, parameters: Sequence[object]) -> list[DictRow]:
-        return await self._database.run(lambda tx: tx.all(query, parameters))
+        return await self._database.read(query, parameters)

@@ -11,6 +11,11 @@ def seller_account(client_id: str, seller: str, currency: str) -> str:
     return f"seller:{client_id}:{seller}:{currency}"
 
 
+def order_wallet(payment: Payment, order: Order) -> str:
+    """Name the wallet of an order's seller."""
+    return seller_account(payment.client_id, order.seller_account, payment.currency)
+
+
 def clearing_account(psp: str, currency: str) -> str:
     """Name the account of what a PSP has taken for us and not yet paid out."""
     return f"psp:{psp}:clearing:{currency}"

@@ -78,6 +78,3 @@ SETTLED = frozenset(
     {_P.COMPLETED, _P.PARTIALLY_COMPLETED, _P.FAILED, _P.CANCELLED, _P.PARTIALLY_REFUNDED}
     | {_P.REFUNDED, _P.REQUIRES_ACTION, _P.REQUIRES_CAPTURE}
 )
-
-# A payment that took nothing: its token is no longer needed, nor is its order id taken.
-OVER = frozenset({_P.COMPLETED, _P.PARTIALLY_COMPLETED, _P.FAILED, _P.CANCELLED})

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from payment_svc.domain import books
-from payment_svc.domain.payment import Failure, Order, Payment
+from payment_svc.domain.payment import Failure, Payment
 from payment_svc.domain.statuses import OrderStatus, PaymentStatus
 from payment_svc.sagas.commands import (
     AssessPayment,
@@ -79,7 +79,9 @@ def credit_wallets(journey: Journey) -> CreditWallets:
     """Credit each seller, pending."""
     payment = journey.payment
     operations = tuple(
-        WalletOperation(books.credit_operation(order), _wallet(payment, order), order.amount)
+        WalletOperation(
+            books.credit_operation(order), books.order_wallet(payment, order), order.amount
+        )
         for order in payment.orders
     )
     return CreditWallets(payment.payment_id, operations)
@@ -98,7 +100,9 @@ def post_to_ledger(journey: Journey) -> PostCapture:
         payment_id=payment.payment_id,
         psp=journey.progress.memory["psp"],
         amount=payment.amount,
-        credits=tuple((_wallet(payment, order), order.amount) for order in payment.orders),
+        credits=tuple(
+            (books.order_wallet(payment, order), order.amount) for order in payment.orders
+        ),
     )
 
 
@@ -139,10 +143,6 @@ def _processing(payment: Payment) -> Payment:
 def _requires_action(payment: Payment, redirect_url: str) -> Payment:
     payment = payment.move_orders(OrderStatus.EXECUTING).move(PaymentStatus.REQUIRES_ACTION)
     return replace(payment, redirect_url=redirect_url)
-
-
-def _wallet(payment: Payment, order: Order) -> str:
-    return books.seller_account(payment.client_id, order.seller_account, payment.currency)
 
 
 PAY_IN = Saga(

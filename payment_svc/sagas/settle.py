@@ -11,7 +11,7 @@ def settle_credits(journey: Journey) -> SettleCredits:
     operations = tuple(
         WalletOperation(
             books.settle_operation(order),
-            books.seller_account(payment.client_id, order.seller_account, payment.currency),
+            books.order_wallet(payment, order),
             order.amount,
         )
         for order in payment.orders

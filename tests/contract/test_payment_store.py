@@ -14,8 +14,7 @@ from tests.servers import ServiceDatabase
 
 async def count(database: Database, table: str) -> int:
     """Count the rows of a table."""
-    row = await database.run(lambda tx: tx.one(f"SELECT count(*) AS n FROM {table}"))
-    assert row is not None
+    (row,) = await database.read(f"SELECT count(*) AS n FROM {table}")
     return int(row["n"])
 
 

@@ -21,9 +21,11 @@ from tests.servers import ServiceDatabase
 MINUTE = timedelta(minutes=1)
 
 
-def saga_store(database: Database, owner: str = "one") -> PostgresSagaStore:
+def saga_store(
+    database: Database, owner: str = "one", lease: timedelta = MINUTE
+) -> PostgresSagaStore:
     """Make a store for an instance."""
-    return PostgresSagaStore(database, owner=owner, lease=MINUTE, new_id=make_id, clock=lambda: NOW)
+    return PostgresSagaStore(database, owner=owner, lease=lease, new_id=make_id, clock=lambda: NOW)
 
 
 def advance(journey: Journey, outcome: Outcome) -> Move:
@@ -44,8 +46,8 @@ async def test_claimed_saga_is_nobody_elses(payment_db: Database) -> None:
     await accept(payment_db, 3)
     one, two = saga_store(payment_db), saga_store(payment_db, "two")
 
-    claimed = await one.claim(10, MINUTE)
-    others = await two.claim(10, MINUTE)
+    claimed = await one.claim(10)
+    others = await two.claim(10)
 
     assert len(claimed) == 3
     assert {j.payment.status for j in claimed} == {PaymentStatus.PROCESSING}
@@ -61,7 +63,7 @@ async def test_two_claim_at_once_without_sharing(payment_database: ServiceDataba
     await accept(databases[0], 50)
     stores = [saga_store(databases[i], str(i)) for i in range(2)]
 
-    batches = await asyncio.gather(*(stores[i % 2].claim(10, MINUTE) for i in range(12)))
+    batches = await asyncio.gather(*(stores[i % 2].claim(10) for i in range(12)))
 
     ids = [journey.progress.saga_id for batch in batches for journey in batch]
     assert len(ids) == len(set(ids)) == 50
@@ -72,9 +74,10 @@ async def test_two_claim_at_once_without_sharing(payment_database: ServiceDataba
 async def test_zombie_is_fenced(payment_db: Database) -> None:
     """After the lease has passed to another, the first holder can write nothing."""
     await accept(payment_db)
-    zombie, heir = saga_store(payment_db, "zombie"), saga_store(payment_db, "heir")
-    (old,) = await zombie.claim(1, timedelta(0))
-    (new,) = await heir.claim(1, MINUTE)
+    zombie = saga_store(payment_db, "zombie", timedelta(0))
+    heir = saga_store(payment_db, "heir")
+    (old,) = await zombie.claim(1)
+    (new,) = await heir.claim(1)
 
     with pytest.raises(LostLease):
         await zombie.record(advance(old, Refused("X", "x")))
@@ -91,10 +94,10 @@ async def test_restarted_instance_takes_up_its_own_at_once(payment_db: Database)
     """What a former run held is due again right after the restart, not after the lease."""
     await accept(payment_db, 2)
     first = saga_store(payment_db)
-    (held, _) = await first.claim(2, MINUTE)
+    (held, _) = await first.claim(2)
 
     released = await saga_store(payment_db).release_own()
-    again = await saga_store(payment_db).claim(10, MINUTE)
+    again = await saga_store(payment_db).claim(10)
 
     assert released == 2
     assert held.progress.saga_id in {j.progress.saga_id for j in again}
@@ -106,11 +109,11 @@ async def test_parked_saga_is_due_later(payment_db: Database) -> None:
     """A saga to be tried again waits its turn, and keeps its tries."""
     await accept(payment_db)
     store = saga_store(payment_db)
-    (journey,) = await store.claim(1, MINUTE)
+    (journey,) = await store.claim(1)
 
     await store.record(advance(journey, Again("UNAVAILABLE", after=timedelta(hours=1))))
 
-    assert not await store.claim(1, MINUTE)
+    assert not await store.claim(1)
     (view,) = await store.list_queue(Queue.RETRY, 10, None)
     assert view.progress.tries == 1
     assert view.progress.reason == "UNAVAILABLE"
@@ -120,7 +123,7 @@ async def test_whole_journey_is_kept(payment_db: Database) -> None:
     """Journal, history, events and the follow-up saga stand in the database at the end."""
     await accept(payment_db)
     store = saga_store(payment_db)
-    (journey,) = await store.claim(1, MINUTE)
+    (journey,) = await store.claim(1)
     charged = Done({"psp": "stripe", "psp_reference": "pi_1"})
 
     for outcome in (Done(), charged, Done(), Done({"transaction_id": "txn_1"})):
@@ -154,7 +157,7 @@ async def test_failed_order_frees_its_id(payment_db: Database) -> None:
     payments, store = PostgresPaymentStore(payment_db), saga_store(payment_db)
     new = make_new_payment()
     await payments.accept(new)
-    (journey,) = await store.claim(1, MINUTE)
+    (journey,) = await store.claim(1)
     await store.record(advance(journey, Refused("RISK_REFUSED", "No.")))
     again = make_payment(
         *(

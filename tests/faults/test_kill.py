@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from paymesh.payment.v1 import operations_service_pb2 as operations
 
 from devstack.demo import settled_trail
 from devstack.invariants import check
@@ -16,6 +17,7 @@ from devstack.state import State
 from devstack.trail import Operator, Trail
 
 DEADLINE_S = 30.0
+QUIET_S = 60.0  # longer than a lease
 STEPS = ("assess", "charge", "credit", "post")
 MOMENTS = ("before", "after", "recorded")
 POINTS = [
@@ -52,6 +54,15 @@ async def story(stack: dict[str, Any], payment_id: str) -> Trail:
         return await settled_trail(operator, payment_id)
 
 
+async def quiet(stack: dict[str, Any]) -> None:
+    """Wait until no saga is open: a fault must strike this test's payment, not another's."""
+    async with asyncio.timeout(QUIET_S), Operator(stack) as operator:
+        for queue in ("PAYMENT", "RETRY", "WAITING"):
+            request = operations.ListSagasRequest(queue=queue, page_size=1)
+            while (await operator.payments.ListSagas(request)).sagas:
+                await asyncio.sleep(0.1)
+
+
 async def pay(stack: dict[str, Any]) -> str:
     """Send the specification's request."""
     async with RestClient(stack["edge"]["url"], stack["client"]["api_key"]) as rest:
@@ -72,6 +83,7 @@ async def test_killed_at_a_step_it_ends_charged_once(
     state: State, stack: dict[str, Any], service: str, point: str
 ) -> None:
     """Whichever instant the process dies at, nothing is lost and nothing happens twice."""
+    await quiet(stack)
     state.plan_fault(service, f"{point}=kill")
     pid = kill(state, service)
     await asyncio.to_thread(until_healthy, state, service, not_pid=pid)
