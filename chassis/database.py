@@ -1,9 +1,7 @@
-"""PostgreSQL for a service: short transactions with a deadline, run again where the database says
-so.
+"""PostgreSQL for a service: short transactions with a deadline, run again where the database says.
 
-No network call belongs inside a transaction. An error from COMMIT is an unknown outcome: everything
-run here is written
-so that running it again, or reading by its unique key, tells what happened.
+No network call belongs inside a transaction. An error from COMMIT is an unknown outcome: what runs
+here is written so that running it again, or reading by its unique key, tells what happened.
 """
 
 import asyncio
@@ -175,8 +173,7 @@ def columns(rows: Sequence[Sequence[object]], width: int) -> list[list[Any]]:
 
 
 def upgrade(owner_url: str, service: str, app_role: str) -> None:
-    """Bring a service's schema to its newest version; `app_role` is granted what the migrations
-    say.
+    """Bring a service's schema to its newest version; the migrations say what `app_role` may do.
 
     Args:
         owner_url: `postgresql://…` of the owner role.

@@ -1,10 +1,9 @@
-"""What every RPC passes on its way in: request context, deadline, validation, errors to
-google.rpc.Status, log, metrics.
-"""
+"""What every RPC passes: request context, deadline, validation, errors to Status, log, metrics."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
@@ -148,15 +147,12 @@ def _path(violation: Any) -> str:
     return ".".join(parts)
 
 
-Handler = Callable[[Message, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[Message]]
-
-
 class Gate(grpc.aio.ServerInterceptor):
-    """Wraps every unary RPC of a service.
+    """Wraps every RPC of a service, those that answer with a stream too.
 
     Args:
         domain: of ErrorInfo, such as "payment.paymesh".
-        timeout_s: the longest deadline, and that of a caller without one.
+        timeout_s: the longest deadline, and that of a caller without one; a stream has its own.
     """
 
     def __init__(self, domain: str, timeout_s: float) -> None:
@@ -167,26 +163,38 @@ class Gate(grpc.aio.ServerInterceptor):
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
         """Wrap the handler; health and reflection pass untouched."""
         handler = await continuation(details)
-        if handler is None or handler.unary_unary is None or details.method.startswith(_QUIET):
+        if handler is None or details.method.startswith(_QUIET):
             return handler
-        method, inner = details.method, handler.unary_unary
+        method, inner = details.method, handler.unary_unary or handler.unary_stream
 
         async def answer(request: Message, context: Any) -> Message:
-            return await self._answer(method, inner, request, context)
+            async with self._guard(method, context):
+                validate(request)
+                async with asyncio.timeout(self._deadline(context)):
+                    response: Message = await inner(request, context)
+                    return response
 
-        return grpc.unary_unary_rpc_method_handler(
-            answer, handler.request_deserializer, handler.response_serializer
-        )
+        async def stream(request: Message, context: Any) -> AsyncIterator[Message]:
+            async with self._guard(method, context):
+                validate(request)
+                async for message in inner(request, context):
+                    yield message
 
-    async def _answer(self, method: str, inner: Handler, request: Message, context: Any) -> Message:
+        codecs = (handler.request_deserializer, handler.response_serializer)
+        if handler.unary_unary is None:
+            return grpc.unary_stream_rpc_method_handler(stream, *codecs)
+        return grpc.unary_unary_rpc_method_handler(answer, *codecs)
+
+    @asynccontextmanager
+    async def _guard(self, method: str, context: Any) -> AsyncIterator[None]:
+        """Set the request's context; turn what goes wrong into a status, and tell how it went."""
         started = time.perf_counter()
         caller = read_context(context.invocation_metadata() or ())
-        token = _current.set(caller)
+        _current.set(caller)  # the RPC's task ends with it
         problem: errors.PaymeshError | None = None
         try:
-            validate(request)
-            async with asyncio.timeout(self._deadline(context)):
-                return await inner(request, context)
+            yield
+            return
         except errors.PaymeshError as error:
             problem = error
         except TimeoutError:
@@ -202,10 +210,8 @@ class Gate(grpc.aio.ServerInterceptor):
             problem = errors.PaymeshError("Internal error.")
         finally:
             self._tell(method, caller, problem, time.perf_counter() - started)
-            _current.reset(token)
         status = to_status(problem, self._domain)
         await context.abort_with_status(rpc_status.to_status(status))
-        raise AssertionError("unreachable")
 
     def _deadline(self, context: Any) -> float:
         remaining = context.time_remaining()

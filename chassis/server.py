@@ -1,6 +1,4 @@
-"""Runs a service: gRPC on uvloop with health and reflection, background jobs, and a drain on
-SIGTERM.
-"""
+"""Runs a service: gRPC on uvloop with health and reflection, jobs, and a drain on SIGTERM."""
 
 import asyncio
 import gc

@@ -24,7 +24,7 @@ from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
 from payment_svc.operations_servicer import PaymentOperationsService
 from payment_svc.saga_store import PostgresSagaStore
-from payment_svc.sagas.engine import Move
+from payment_svc.sagas.journey import Move
 from payment_svc.servicer import PublicPaymentService
 from payment_svc.settings import PaymentSettings
 from payment_svc.store import PostgresPaymentStore
@@ -44,7 +44,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     stack.push_async_callback(redis.aclose)
 
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
-    payments = PostgresPaymentStore(database)
+    payments = PostgresPaymentStore(database, utc_now)
     sagas = PostgresSagaStore(
         database,
         owner=server.instance_id,
@@ -54,8 +54,8 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     )
 
     def moved(move: Move) -> None:
-        waiters.moved(move)
         if move.before.payment.version != move.after.payment.version:
+            waiters.moved(move.after.payment)
             events.set()
         if move.follow_up is not None:
             work.set()
@@ -75,7 +75,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         clock=utc_now,
         new_id=_make_id,
         fingerprint_key=settings.fingerprint_key,
-        created=work.set,
+        begun=work.set,
     )
     operations = PaymentOperationsService(payments, sagas)
     return Wiring(

@@ -19,9 +19,9 @@ from chassis.coalescer import Coalescer
 from chassis.errors import InvalidRequest, PaymeshError
 from payment_svc import messages
 from payment_svc.domain import books
-from payment_svc.domain.payment import Payment
 from payment_svc.sagas.commands import (
     AssessPayment,
+    CaptureCharge,
     Command,
     CreditWallets,
     ExecuteCharge,
@@ -30,6 +30,7 @@ from payment_svc.sagas.commands import (
     ReverseCredits,
     ReversePosting,
     SettleCredits,
+    VoidCharge,
 )
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Stuck
 
@@ -78,6 +79,18 @@ class GrpcServices:
             lambda answer: answer.results,
             in_flight_max=_PSP_IN_FLIGHT_MAX,
         )
+        self._capture = self._batched(
+            psp_stub.ExecuteCaptures,
+            lambda items: psp.ExecuteCapturesRequest(captures=items),
+            lambda answer: answer.results,
+            in_flight_max=_PSP_IN_FLIGHT_MAX,
+        )
+        self._void = self._batched(
+            psp_stub.ExecuteVoids,
+            lambda items: psp.ExecuteVoidsRequest(voids=items),
+            lambda answer: answer.results,
+            in_flight_max=_PSP_IN_FLIGHT_MAX,
+        )
         self._refund = self._batched(
             psp_stub.ExecuteRefunds,
             lambda items: psp.ExecuteRefundsRequest(refunds=items),
@@ -122,11 +135,18 @@ class GrpcServices:
     async def _dispatch(self, command: Command) -> Outcome:
         match command:
             case AssessPayment():
-                return await self._assess_payment(command.payment)
+                return await self._assess_payment(command)
             case ExecuteCharge():
                 return messages.charge_outcome(await self._charge(messages.charge(command)))
+            case CaptureCharge():
+                return messages.charge_outcome(await self._capture(messages.capture(command)))
+            case VoidCharge():
+                result = await self._void(messages.void(command))
+                return messages.undo_outcome(result, "voided")
             case RefundCharge():
-                return messages.refund_outcome(await self._refund(messages.refund(command)))
+                return messages.undo_outcome(
+                    await self._refund(messages.refund(command)), "refunded"
+                )
             case CreditWallets():
                 return await self._apply(messages.credits(command))
             case SettleCredits():
@@ -139,19 +159,21 @@ class GrpcServices:
                 request = messages.reversal(command)
                 return messages.item_outcome(await call(self._reverse, request, self._timeout_s))
 
-    async def _assess_payment(self, payment: Payment) -> Outcome:
+    async def _assess_payment(self, command: AssessPayment) -> Outcome:
         """Ask risk_svc and make sure of the sellers at once; a refusal by risk comes first."""
+        payment = command.payment
         token = (payment.payment_token or "").encode()
         fingerprint = hmac.new(self._key, token, hashlib.sha256).hexdigest()
         assessment, sellers = await asyncio.gather(
-            self._assess(messages.facts(payment, fingerprint)), self._make_sure(payment)
+            self._assess(messages.facts(payment, fingerprint)), self._make_sure(command)
         )
         assessed = messages.assessment_outcome(assessment)
         return sellers if isinstance(assessed, Done) and not isinstance(sellers, Done) else assessed
 
-    async def _make_sure(self, payment: Payment) -> Outcome:
+    async def _make_sure(self, command: AssessPayment) -> Outcome:
         """Open the sellers' wallets and accounts unless they are known to be open."""
-        names = {books.order_wallet(payment, o): o.seller_account for o in payment.orders}
+        payment = command.payment
+        names = {books.order_wallet(payment, o): o.seller_account for o in command.orders}
         missing = {name: seller for name, seller in names.items() if name not in self._known}
         if not missing:
             return Done()
@@ -173,7 +195,7 @@ class GrpcServices:
             if not isinstance(opened, Done):
                 return opened
             self._remember([clearing])
-        return messages.posting_outcome(await self._post(messages.capture(command, clearing)))
+        return messages.posting_outcome(await self._post(messages.posting(command, clearing)))
 
     async def _apply(self, operations: Sequence[wallet.NewOperation]) -> Outcome:
         return await self._all(map(self._operate, operations))

@@ -5,15 +5,16 @@ decides.
 import asyncio
 import random
 from collections.abc import Callable
+from datetime import datetime
 
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
 from chassis.telemetry import SAGA_STEPS, logger
-from payment_svc.ports import LostLease, SagaStore, Services
+from payment_svc.ports import LostLease, SagaStore, Services, StalePayment
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS
-from payment_svc.sagas.engine import Journey, Move
-from payment_svc.sagas.outcomes import Done
+from payment_svc.sagas.journey import Journey, Move
+from payment_svc.sagas.outcomes import Done, Outcome
 from payment_svc.sagas.policy import RetryPolicy
 
 
@@ -95,19 +96,31 @@ class Coordinator:
         await self._faults.reach(f"{point}.before")
         outcome = Done() if command is None else await self._services.perform(command)
         await self._faults.reach(f"{point}.after")
-        move = engine.advance(
-            saga,
-            journey,
-            outcome,
-            started_at=started_at,
-            now=self._clock(),
-            chance=self._chance(),
-            policy=self._policy,
-        )
-        await self._store.record(move)
+        move, journey = await self._record(journey, outcome, started_at)
         await self._faults.reach(f"{point}.recorded")
         self._tell(move)
-        return move.after
+        return journey
+
+    async def _record(
+        self, journey: Journey, outcome: Outcome, started_at: datetime
+    ) -> tuple[Move, Journey]:
+        """Decide what an outcome changes and write it; again, if the payment was changed meanwhile
+        by its client or by the saga of another order.
+        """
+        while True:
+            move = engine.advance(
+                SAGAS[journey.progress.kind],
+                journey,
+                outcome,
+                started_at=started_at,
+                now=self._clock(),
+                chance=self._chance(),
+                policy=self._policy,
+            )
+            try:
+                return move, await self._store.record(move)
+            except StalePayment:
+                journey = journey.with_payment(await self._store.reload(journey.payment))
 
     def _tell(self, move: Move) -> None:
         kind = move.after.progress.kind

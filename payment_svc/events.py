@@ -2,18 +2,28 @@
 
 from chassis.outbox import Event
 from payment_svc.domain.payment import Payment
+from payment_svc.domain.statuses import PaymentStatus
 
 
-def status_event(payment: Payment) -> Event:
-    """Tell a payment's present status; the payment's version numbers the event."""
+def status_events(payment: Payment) -> list[Event]:
+    """Tell each status that a payment has taken since it was read; its version numbers them."""
+    first = payment.version - len(payment.trail) + 1
+    return [_event(payment, first + place, s) for place, s in enumerate(payment.trail)]
+
+
+def creation_event(payment: Payment) -> Event:
+    """Tell that a payment was accepted."""
+    return _event(payment, payment.version, payment.status)
+
+
+def _event(payment: Payment, sequence: int, status: PaymentStatus) -> Event:
     payload = {
         "payment_id": payment.payment_id,
         "client_id": payment.client_id,
-        "status": payment.status.value,
+        "status": status.value,
         "amount": str(payment.amount),
         "currency": payment.currency,
     }
-    if payment.failure is not None:
+    if payment.failure is not None and status is payment.status:
         payload["failure_reason"] = payment.failure.reason
-    kind = f"payment.{payment.status.value.lower()}"
-    return Event(payment.payment_id, payment.version, kind, payload)
+    return Event(payment.payment_id, sequence, f"payment.{status.value.lower()}", payload)

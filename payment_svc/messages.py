@@ -1,6 +1,7 @@
 """Commands as the other services' messages, and their answers as outcomes. Pure."""
 
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
 from paymesh.ledger.v1 import ledger_pb2
@@ -13,12 +14,14 @@ from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 
 from payment_svc.domain.payment import Payment
 from payment_svc.sagas.commands import (
+    CaptureCharge,
     CreditWallets,
     ExecuteCharge,
     PostCapture,
     RefundCharge,
     ReversePosting,
     SettleCredits,
+    VoidCharge,
     WalletOperation,
 )
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Waiting
@@ -59,6 +62,24 @@ def charge(command: ExecuteCharge) -> psp.ChargeCommand:
         amount=str(command.amount),
         currency=command.amount.currency,
         payment_token=command.payment_token,
+        capture_method=psp.ChargeCommand.MANUAL if command.is_held else psp.ChargeCommand.AUTOMATIC,
+    )
+
+
+def capture(command: CaptureCharge) -> psp.CaptureCommand:
+    """Write a capture."""
+    return psp.CaptureCommand(
+        attempt_id=command.attempt_id,
+        charge_attempt_id=command.charge_attempt_id,
+        amount=str(command.amount),
+        currency=command.amount.currency,
+    )
+
+
+def void(command: VoidCharge) -> psp.VoidCommand:
+    """Write a void."""
+    return psp.VoidCommand(
+        attempt_id=command.attempt_id, charge_attempt_id=command.charge_attempt_id
     )
 
 
@@ -81,20 +102,21 @@ def charge_outcome(result: psp.AttemptResult) -> Outcome:
     return reading(attempt)
 
 
-def refund_outcome(result: psp.AttemptResult) -> Outcome:
-    """Read what came of a refund; its facts must not overwrite those of the charge."""
+def undo_outcome(result: psp.AttemptResult, done: str) -> Outcome:
+    """Read what came of a refund or a void; its facts must not overwrite those of the charge."""
     outcome = charge_outcome(result)
     if isinstance(outcome, Done):
         reference = outcome.facts["psp_reference"]
-        return Done({"psp_refund_reference": reference}, f"refunded as {reference}")
+        return Done({f"{done}_reference": reference}, f"{done} as {reference}")
     return outcome
 
 
 def _succeeded(attempt: attempt_pb2.Attempt) -> Outcome:
-    return Done(
-        {"psp": attempt.psp, "psp_reference": attempt.psp_reference},
-        f"{attempt.psp} {attempt.psp_reference}",
-    )
+    facts = {"psp": attempt.psp, "psp_reference": attempt.psp_reference}
+    if attempt.kind == _Attempt.AUTHORIZATION:
+        # What is held is neither charged nor to be refunded: only the hold's end is remembered.
+        facts = {"psp": attempt.psp, "expires_at": attempt.expires_at.ToDatetime(UTC).isoformat()}
+    return Done(facts, f"{attempt.psp} {attempt.psp_reference}")
 
 
 def _declined(attempt: attempt_pb2.Attempt) -> Outcome:
@@ -169,7 +191,7 @@ def _operation(
     )
 
 
-def capture(command: PostCapture, clearing_account: str) -> ledger.Posting:
+def posting(command: PostCapture, clearing_account: str) -> ledger.Posting:
     """Write the booking of a charge: debit the PSP's clearing account, credit the sellers."""
     debit = _entry(clearing_account, ledger_pb2.SIDE_DEBIT, command.amount)
     credit = [_entry(name, ledger_pb2.SIDE_CREDIT, amount) for name, amount in command.credits]

@@ -12,7 +12,7 @@ from paymesh.payment.v1.operations_service_pb2_grpc import OperationsServiceServ
 from chassis.errors import InvalidRequest
 from payment_svc import presenter
 from payment_svc.ports import PaymentStore, SagaStore, SagaView
-from payment_svc.sagas.engine import Queue
+from payment_svc.sagas.journey import Queue
 from payment_svc.use_cases.explain_payment import explain_payment
 
 _PAGE_DEFAULT = 50

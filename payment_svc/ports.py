@@ -1,28 +1,37 @@
 """What the use cases and the coordinator need from outside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from chassis.money import Money
 from payment_svc.domain.payment import Payment
+from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.sagas.commands import Command
-from payment_svc.sagas.engine import Entry, Journey, Move, Progress, Queue
+from payment_svc.sagas.journey import Entry, Journey, Move, Progress, Queue
 from payment_svc.sagas.outcomes import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class NewPayment:
-    """A payment to be accepted, with all that its acceptance writes.
+class Asked:
+    """Who asks for what under which key; `fingerprint` hashes each field of the request."""
 
-    `fingerprint` hashes each field of the request; `answer` is the first answer, kept verbatim.
-    """
-
-    payment: Payment
-    saga: Progress
+    client_id: str
     method: str
     idempotency_key: str
     fingerprint: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """A payment to be accepted, with all that its acceptance writes; `answer` is the first answer,
+    kept verbatim.
+    """
+
+    asked: Asked
+    payment: Payment
+    sagas: tuple[Progress, ...]
     answer: bytes
 
 
@@ -52,6 +61,45 @@ class OrderIdInUse:
 Acceptance = Accepted | KeyReused | OrderIdInUse
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a client's word makes of a payment: its next state, the saga that begins, the answer."""
+
+    payment: Payment
+    saga: Progress
+    answer: bytes
+
+
+Decide = Callable[[Payment], Decided]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where a page of a list begins: after this creation time and id, the newest first."""
+
+    created_at: datetime
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which payments to list; None and an empty amount range do not restrict.
+
+    Amounts are of `currency`; `created_before` is excluded.
+    """
+
+    client_id: str
+    buyer_id: str | None = None
+    checkout_id: str | None = None
+    seller_account: str | None = None
+    status: PaymentStatus | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    currency: str | None = None
+    amount_min: Money | None = None
+    amount_max: Money | None = None
+
+
 class PaymentStore(Protocol):
     """Payments at rest."""
 
@@ -59,8 +107,26 @@ class PaymentStore(Protocol):
         """Store payment, orders, idempotency record and saga in one transaction, or nothing."""
         ...
 
+    async def change(
+        self, asked: Asked, payment_id: str, decide: Decide
+    ) -> Accepted | KeyReused | None:
+        """Let a client's word change one of its payments, once per key; None: there is no such.
+
+        `decide` is asked under a lock on the payment; what it raises is raised, and nothing is
+        stored.
+        """
+        ...
+
     async def find(self, payment_id: str) -> Payment | None:
         """Read a payment of any client."""
+        ...
+
+    async def list(
+        self, filters: Filters, limit: int, after: Page | None
+    ) -> tuple[Sequence[Payment], Page | None]:
+        """List payments, the newest first: at most `limit` of them, and where the next page begins;
+        None when nothing is left. A page may be short, even empty, while more is left.
+        """
         ...
 
 
@@ -88,6 +154,10 @@ class LostLease(Exception):
     """Somebody else has claimed the saga since; what was to be written is refused."""
 
 
+class StalePayment(Exception):
+    """The payment was changed since it was read: decide again, by what it is now."""
+
+
 class SagaStore(Protocol):
     """Sagas at rest: the queue, the lease, the journal."""
 
@@ -95,12 +165,17 @@ class SagaStore(Protocol):
         """Take up to `limit` due sagas, each under a new epoch and a lease of our own."""
         ...
 
-    async def record(self, move: Move) -> None:
-        """Write a move in one transaction.
+    async def record(self, move: Move) -> Journey:
+        """Write a move in one transaction; answer the journey as it then is.
 
         Raises:
             LostLease: the epoch is no longer ours; nothing is written.
+            StalePayment: the payment has another revision by now; nothing is written.
         """
+        ...
+
+    async def reload(self, payment: Payment) -> Payment:
+        """Read a payment as it is now."""
         ...
 
     async def release_own(self) -> int:

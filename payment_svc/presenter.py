@@ -6,16 +6,29 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.payment.v1 import operations_service_pb2 as operations
 from paymesh.payment.v1 import payment_pb2
 
-from payment_svc.domain.payment import Payment
+from payment_svc.domain.payment import (
+    CaptureMethod,
+    Failure,
+    Order,
+    PartialFailurePolicy,
+    Payment,
+)
 from payment_svc.domain.statuses import OrderStatus, PaymentStatus
 from payment_svc.ports import SagaView, StatusChange
-from payment_svc.sagas.engine import Entry, Queue
+from payment_svc.sagas.journey import Entry, Queue
 
 PAYMENT_STATUSES = {
     status: payment_pb2.Payment.Status.Value(status.value) for status in PaymentStatus
 }
 ORDER_STATUSES = {
     status: payment_pb2.PaymentOrder.Status.Value(status.value) for status in OrderStatus
+}
+CAPTURE_METHODS = {
+    method: payment_pb2.Payment.CaptureMethod.Value(method.value) for method in CaptureMethod
+}
+POLICIES = {
+    policy: payment_pb2.Payment.PartialFailurePolicy.Value(policy.value)
+    for policy in PartialFailurePolicy
 }
 QUEUES = {queue: operations.Saga.Queue.Value(queue.value) for queue in Queue}
 
@@ -48,18 +61,37 @@ def payment(found: Payment) -> payment_pb2.Payment:
     """Write a payment as its client sees it."""
     message = accepted(found)
     message.checkout_id = found.checkout_id
+    message.amount = str(found.amount)
+    message.currency = found.currency
     for order, line in zip(found.orders, message.payment_orders, strict=True):
-        line.seller_account = order.seller_account
+        _more_of_order(order, line)
     if found.executed_at is not None:
         message.executed_at.CopyFrom(timestamp(found.executed_at))
     if found.failure is not None:
-        failure = found.failure
-        message.failure.reason = failure.reason
-        message.failure.message = failure.message
-        message.failure.psp_code = failure.psp_code
+        message.failure.CopyFrom(_failure(found.failure))
     if found.redirect_url is not None:
         message.next_action.redirect_url = found.redirect_url
+    if found.capture_method is not CaptureMethod.AUTOMATIC:
+        message.capture_method = CAPTURE_METHODS[found.capture_method]
+    if found.capture_before is not None:
+        message.capture_before.CopyFrom(timestamp(found.capture_before))
+    if found.partial_failure_policy is not PartialFailurePolicy.ALL_OR_NOTHING:
+        message.partial_failure_policy = POLICIES[found.partial_failure_policy]
     return message
+
+
+def _more_of_order(order: Order, line: payment_pb2.PaymentOrder) -> None:
+    line.seller_account = order.seller_account
+    if order.failure is not None:
+        line.failure.CopyFrom(_failure(order.failure))
+    if order.captured is not None:
+        line.captured_amount = str(order.captured)
+
+
+def _failure(failure: Failure) -> payment_pb2.Failure:
+    return payment_pb2.Failure(
+        reason=failure.reason, message=failure.message, psp_code=failure.psp_code
+    )
 
 
 def saga(view: SagaView) -> operations.Saga:

@@ -6,20 +6,28 @@ from datetime import timedelta
 from typing import Any
 
 from chassis.money import Money
-from payment_svc.domain.payment import Buyer, Failure, Order, Payment
+from payment_svc.domain.payment import (
+    Buyer,
+    CaptureMethod,
+    Failure,
+    Order,
+    PartialFailurePolicy,
+    Payment,
+)
 from payment_svc.domain.statuses import OrderStatus, PaymentStatus
-from payment_svc.sagas.engine import Progress, Queue
+from payment_svc.sagas.journey import Progress, Queue
 
 Row = Mapping[str, Any]
 
 PAYMENT_COLUMNS = (
     "payment_id, client_id, checkout_id, status, version, buyer_id, buyer_email, buyer_ip,"
     " buyer_country, payment_token, failure_reason, failure_message, failure_psp_code,"
-    " redirect_url, created_at, executed_at"
+    " created_at, executed_at, revision, capture_method, partial_failure_policy, capture_before,"
+    " amount, currency"
 )
 SAGA_COLUMNS = (
-    "saga_id, kind, definition_version, payment_id, queue, step, turned_round, tries, reason,"
-    " memory, journal_length, epoch, lease_owner, step_since, created_at"
+    "saga_id, kind, definition_version, payment_id, order_id, queue, step, turned_round, tries,"
+    " reason, memory, journal_length, epoch, lease_owner, step_since, created_at"
 )
 
 
@@ -37,22 +45,26 @@ def payment_row(payment: Payment) -> tuple[object, ...]:
         buyer.ip_address,
         buyer.country_code,
         payment.payment_token,
-        *failure_columns(payment),
-        payment.redirect_url,
+        *failure_columns(payment.failure),
         payment.created_at,
         payment.executed_at,
+        payment.revision,
+        payment.capture_method.value,
+        payment.partial_failure_policy.value,
+        payment.capture_before,
+        payment.amount.amount,
+        payment.currency,
     )
 
 
-def failure_columns(payment: Payment) -> tuple[str | None, str | None, str | None]:
-    """Lay a payment's failure out: reason, message, the PSP's code."""
-    failure = payment.failure
+def failure_columns(failure: Failure | None) -> tuple[str | None, str | None, str | None]:
+    """Lay a failure out: reason, message, the PSP's code."""
     return (failure.reason, failure.message, failure.psp_code) if failure else (None, None, None)
 
 
 def order_row(payment: Payment, position: int, order: Order) -> tuple[object, ...]:
-    """Lay an order out: id, payment, position, client, caller's id, seller, amount, currency,
-    status.
+    """Lay a new order out: id, payment, position, client, caller's id, seller, amount, currency,
+    status, creation.
     """
     return (
         order.order_id,
@@ -64,7 +76,15 @@ def order_row(payment: Payment, position: int, order: Order) -> tuple[object, ..
         order.amount.amount,
         order.amount.currency,
         order.status.value,
+        payment.created_at,
     )
+
+
+def order_change(order: Order) -> tuple[object, ...]:
+    """Lay out what may change of an order: id, status, captured, failure, redirection."""
+    captured = None if order.captured is None else order.captured.amount
+    failure = failure_columns(order.failure)
+    return order.order_id, order.status.value, captured, *failure, order.redirect_url
 
 
 def saga_row(progress: Progress, lease_owner: str | None) -> tuple[object, ...]:
@@ -74,6 +94,7 @@ def saga_row(progress: Progress, lease_owner: str | None) -> tuple[object, ...]:
         progress.kind,
         progress.definition_version,
         progress.payment_id,
+        progress.order_id,
         progress.queue.value,
         progress.step,
         progress.turned_round,
@@ -90,9 +111,6 @@ def saga_row(progress: Progress, lease_owner: str | None) -> tuple[object, ...]:
 
 def to_payment(row: Row, orders: Sequence[Row]) -> Payment:
     """Read a payment with its orders, which come in their positions."""
-    failure = None
-    if row["failure_reason"] is not None:
-        failure = Failure(row["failure_reason"], row["failure_message"], row["failure_psp_code"])
     return Payment(
         payment_id=row["payment_id"],
         client_id=row["client_id"],
@@ -101,23 +119,37 @@ def to_payment(row: Row, orders: Sequence[Row]) -> Payment:
         payment_token=row["payment_token"],
         orders=tuple(to_order(order) for order in orders),
         created_at=row["created_at"],
+        capture_method=CaptureMethod(row["capture_method"]),
+        partial_failure_policy=PartialFailurePolicy(row["partial_failure_policy"]),
         status=PaymentStatus(row["status"]),
         version=row["version"],
+        revision=row["revision"],
         executed_at=row["executed_at"],
-        failure=failure,
-        redirect_url=row["redirect_url"],
+        capture_before=row["capture_before"],
+        failure=to_failure(row),
     )
 
 
 def to_order(row: Row) -> Order:
     """Read an order."""
+    captured, currency = row["captured"], row["currency"]
     return Order(
         order_id=row["order_id"],
         payment_order_id=row["payment_order_id"],
         seller_account=row["seller_account"],
-        amount=Money.of_stored(row["amount"], row["currency"]),
+        amount=Money.of_stored(row["amount"], currency),
         status=OrderStatus(row["status"]),
+        captured=None if captured is None else Money.of_stored(captured, currency),
+        failure=to_failure(row),
+        redirect_url=row["redirect_url"],
     )
+
+
+def to_failure(row: Row) -> Failure | None:
+    """Read why a payment or an order failed; None: it has not."""
+    if row["failure_reason"] is None:
+        return None
+    return Failure(row["failure_reason"], row["failure_message"], row["failure_psp_code"])
 
 
 def to_progress(row: Row) -> Progress:
@@ -130,6 +162,7 @@ def to_progress(row: Row) -> Progress:
         step=row["step"],
         step_since=row["step_since"],
         created_at=row["created_at"],
+        order_id=row["order_id"],
         queue=Queue(row["queue"]),
         turned_round=row["turned_round"],
         tries=row["tries"],

@@ -5,24 +5,22 @@ fenced.
 who may work are the database's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import psycopg
 
-from chassis import outbox
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write
-from payment_svc import rows
+from payment_svc import changes, rows
 from payment_svc.domain.payment import NewId, Payment
-from payment_svc.events import status_event
-from payment_svc.ports import LostLease, SagaView, StatusChange
+from payment_svc.ports import LostLease, SagaView, StalePayment, StatusChange
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS
-from payment_svc.sagas.engine import Entry, Journey, Move, Progress, Queue
-from payment_svc.store import ADD_HISTORY, ADD_SAGAS, load_payments
+from payment_svc.sagas.journey import Entry, Journey, Move, Progress, Queue
+from payment_svc.store import load_payments, new_sagas
 
 _CLAIM = f"""
 UPDATE sagas SET lease_owner = %(owner)s, epoch = epoch + 1, due_at = now() + %(lease)s,
@@ -55,22 +53,6 @@ INSERT INTO saga_steps (saga_id, sequence, step, action, outcome, detail, defini
 SELECT * FROM unnest(%b::text[], %b::int[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::int[], %b::timestamptz[], %b::timestamptz[])
 """
-_UPDATE_PAYMENTS = """
-UPDATE payments AS p SET status = u.status, version = u.version, payment_token = u.payment_token,
-    failure_reason = u.failure_reason, failure_message = u.failure_message,
-    failure_psp_code = u.failure_psp_code, redirect_url = u.redirect_url,
-    executed_at = u.executed_at
-FROM unnest(%b::text[], %b::int[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[],
-    %b::text[], %b::text[], %b::timestamptz[])
-    AS u (payment_id, version_before, status, version, payment_token, failure_reason,
-    failure_message, failure_psp_code, redirect_url, executed_at)
-WHERE p.payment_id = u.payment_id AND p.version = u.version_before
-RETURNING p.payment_id
-"""
-_UPDATE_ORDERS = """
-UPDATE orders AS o SET status = u.status
-FROM unnest(%b::text[], %b::text[]) AS u (order_id, status) WHERE o.order_id = u.order_id
-"""
 _EXPLAIN_SAGAS = f"""
 SELECT {rows.SAGA_COLUMNS}, due_at FROM sagas WHERE payment_id = %s ORDER BY created_at, saga_id
 """
@@ -95,6 +77,7 @@ GROUP BY queue
 UNION ALL
 SELECT 'DEAD_LETTER', count(*) FROM sagas WHERE queue = 'DEAD_LETTER'
 """
+_TOUCHED = "SELECT ARRAY(SELECT payment_id FROM w0) AS touched"
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -114,7 +97,7 @@ class PostgresSagaStore:
         self._lease = lease
         self._new_id = new_id
         self._clock = clock
-        self._recording: Coalescer[Move, bool] = Coalescer(
+        self._recording: Coalescer[Move, type[Exception] | None] = Coalescer(
             self._record_all, bisect_on=(psycopg.Error,)
         )
 
@@ -126,23 +109,30 @@ class PostgresSagaStore:
             claimed = await tx.all(_CLAIM, parameters)
             if not claimed:
                 return []
-            payments = await load_payments(tx, [row["payment_id"] for row in claimed])
-            found = [Journey(rows.to_progress(r), payments[r["payment_id"]]) for r in claimed]
-            journeys = [engine.take_up(SAGAS[j.progress.kind], j) for j in found]
-            pairs = zip(found, journeys, strict=True)
-            changed = [(a.payment, b.payment) for a, b in pairs if a.payment != b.payment]
+            found = await load_payments(tx, [row["payment_id"] for row in claimed])
+            journeys, taken_up = _take_up([rows.to_progress(row) for row in claimed], found)
+            changed = [(found[p.payment_id], p) for p in taken_up if p != found[p.payment_id]]
             if changed:
-                writes = _payment_writes(changed, self._clock())
-                answer = await tx.together(writes, "SELECT count(*) AS touched FROM w0")
-                _check_touched(answer["touched"], changed)
-            return journeys
+                answer = await tx.together(changes.writes(changed, self._clock()), _TOUCHED)
+                if len(answer["touched"]) < len(changed):
+                    raise psycopg.errors.SerializationFailure("a payment was changed meanwhile")
+            now = {p.payment_id: changes.stored(found[p.payment_id], p) for p in taken_up}
+            return [journey.with_payment(now[journey.payment.payment_id]) for journey in journeys]
 
         return await self._database.run(work)
 
-    async def record(self, move: Move) -> None:
+    async def record(self, move: Move) -> Journey:
         """See `ports.SagaStore.record`."""
-        if not await self._recording.submit(move):
-            raise LostLease(move.after.progress.saga_id)
+        problem = await self._recording.submit(move)
+        if problem is not None:
+            raise problem(move.after.progress.saga_id)
+        return move.after.with_payment(changes.stored(move.before.payment, move.after.payment))
+
+    async def reload(self, payment: Payment) -> Payment:
+        """See `ports.SagaStore.reload`."""
+        wanted = [payment.payment_id]
+        found = await self._database.run(lambda tx: load_payments(tx, wanted))
+        return found[payment.payment_id]
 
     async def release_own(self) -> int:
         """See `ports.SagaStore.release_own`."""
@@ -173,45 +163,56 @@ class PostgresSagaStore:
         found = await self._database.read(_LIST_QUEUE, parameters)
         return [_view(row, ()) for row in found]
 
-    async def _record_all(self, moves: Sequence[Move]) -> Sequence[bool]:
-        """Record moves in one transaction; whoever has lost the lease is left out and told so."""
-        lost: set[str] = set()
-        while kept := [move for move in moves if move.after.progress.saga_id not in lost]:
+    async def _record_all(self, moves: Sequence[Move]) -> Sequence[type[Exception] | None]:
+        """Record moves in one transaction; who has lost the lease, or decided by a payment that is
+        no longer so, is left out and told why.
+        """
+        problems: dict[str, type[Exception]] = _behind_another(moves)
+        while kept := [move for move in moves if move.after.progress.saga_id not in problems]:
             try:
                 await self._database.run(partial(self._record_held, kept))
                 break
-            except _Fenced as fenced:
-                lost |= fenced.saga_ids
-        return [move.after.progress.saga_id not in lost for move in moves]
+            except _LeftOut as left_out:
+                problems |= left_out.problems
+        return [problems.get(move.after.progress.saga_id) for move in moves]
 
     async def _record_held(self, moves: Sequence[Move], tx: Transaction) -> None:
         """Record moves whose leases are all ours, as one statement.
 
         Raises:
-            _Fenced: some are not; nothing is written.
+            _LeftOut: some are not, or a payment has changed; nothing is written.
         """
         now = self._clock()
         steps = [_step(move.after.progress.saga_id, e) for move in moves for e in move.entries]
-        changed = [(m.before.payment, m.after.payment) for m in moves]
-        changed = [(before, after) for before, after in changed if before != after]
+        changed = [m for m in moves if m.before.payment != m.after.payment]
         writes = [
             Write(_UPDATE_SAGAS, [self._saga_change(move) for move in moves], 12),
             Write(_ADD_STEPS, steps, 9),
-            Write(ADD_SAGAS, [rows.saga_row(p, None) for p in self._follow_ups(moves, now)], 15),
-            *_payment_writes(changed, now),
+            new_sagas(self._follow_ups(moves, now)),
+            *changes.writes([(m.before.payment, m.after.payment) for m in changed], now),
         ]
-        touched = "(SELECT count(*) FROM w3)" if changed else "0"
+        touched = "ARRAY(SELECT payment_id FROM w3)" if changed else "ARRAY[]::text[]"
         answer = await tx.together(
             writes, f"SELECT ARRAY(SELECT saga_id FROM w0) AS held, {touched} AS touched"
         )
-        lost = {move.after.progress.saga_id for move in moves} - set(answer["held"])
-        if lost:
-            raise _Fenced(lost)
-        _check_touched(answer["touched"], changed)
+        held, fresh = set(answer["held"]), set(answer["touched"])
+        stale = {
+            m.after.progress.saga_id for m in changed if m.after.payment.payment_id not in fresh
+        }
+        lost = {move.after.progress.saga_id for move in moves} - held
+        if stale or lost:
+            raise _LeftOut(dict.fromkeys(stale, StalePayment) | dict.fromkeys(lost, LostLease))
 
     def _follow_ups(self, moves: Sequence[Move], now: datetime) -> list[Progress]:
         return [
-            engine.begin(SAGAS[move.follow_up], self._new_id("sga"), move.after.payment, now)
+            engine.begin(
+                SAGAS[move.follow_up],
+                self._new_id("sga"),
+                move.after.payment,
+                now,
+                order_id=move.after.progress.order_id,
+                due_at=SAGAS[move.after.progress.kind].then_at(move.after.payment),
+            )
             for move in moves
             if move.follow_up is not None
         ]
@@ -221,7 +222,7 @@ class PostgresSagaStore:
         held = after.is_runnable
         due_after = {Queue.PAYMENT: self._lease, Queue.DONE: None, Queue.DEAD_LETTER: None}
         row = rows.saga_row(after, self._owner if held else None)
-        _, _, _, _, queue, step, turned, tries, reason, memory, length, epoch, owner, since, _ = row
+        queue, step, turned, tries, reason, memory, length, epoch, owner, since = row[5:15]
         pause = due_after.get(after.queue, after.due_after)
         return (
             after.saga_id, epoch, queue, step, turned, tries, reason, memory, length, owner, pause,
@@ -229,59 +230,39 @@ class PostgresSagaStore:
         )  # fmt: skip
 
 
-class _Fenced(Exception):
-    """These sagas have been claimed by somebody else since."""
+class _LeftOut(Exception):
+    """These sagas cannot be recorded, and why."""
 
-    def __init__(self, saga_ids: set[str]) -> None:
-        super().__init__(", ".join(saga_ids))
-        self.saga_ids = saga_ids
-
-
-_Change = tuple[Payment, Payment]
+    def __init__(self, problems: dict[str, type[Exception]]) -> None:
+        super().__init__(", ".join(problems))
+        self.problems = problems
 
 
-def _payment_writes(changed: Sequence[_Change], now: datetime) -> list[Write]:
-    """Write what changed of payments and orders, its history and its events."""
-    orders = [
-        (after.order_id, after.status.value)
-        for old, new in changed
-        for before, after in zip(old.orders, new.orders, strict=True)
-        if before.status != after.status
-    ]
-    history = [line for before, after in changed for line in _history(before, after, now)]
-    events = [status_event(new) for old, new in changed if old.version != new.version]
-    return [
-        Write(_UPDATE_PAYMENTS, [_payment_change(old, new) for old, new in changed], 10),
-        Write(_UPDATE_ORDERS, orders, 2),
-        Write(ADD_HISTORY, history, 6),
-        outbox.record(events),
-    ]
+def _behind_another(moves: Sequence[Move]) -> dict[str, type[Exception]]:
+    """Find the sagas that would change a payment which another of the same batch changes first."""
+    seen: set[str] = set()
+    behind: dict[str, type[Exception]] = {}
+    for move in moves:
+        if move.before.payment == move.after.payment:
+            continue
+        if move.after.payment.payment_id in seen:
+            behind[move.after.progress.saga_id] = StalePayment
+        seen.add(move.after.payment.payment_id)
+    return behind
 
 
-def _check_touched(touched: int, changed: Sequence[_Change]) -> None:
-    if touched != len(changed):
-        raise AssertionError("a payment was changed by somebody who did not hold its saga")
-
-
-def _payment_change(before: Payment, after: Payment) -> tuple[object, ...]:
-    return (
-        after.payment_id, before.version, after.status.value, after.version, after.payment_token,
-        *rows.failure_columns(after), after.redirect_url, after.executed_at,
-    )  # fmt: skip
-
-
-def _history(before: Payment, after: Payment, now: datetime) -> list[tuple[object, ...]]:
-    reason = after.failure.reason if after.failure else ""
-    subjects = [(before.payment_id, before.status, after.status)]
-    subjects += [
-        (a.order_id, a.status, b.status)  # type: ignore[misc]
-        for a, b in zip(before.orders, after.orders, strict=True)
-    ]
-    return [
-        (after.payment_id, subject, old.value, new.value, reason, now)
-        for subject, old, new in subjects
-        if old != new
-    ]
+def _take_up(
+    claimed: Sequence[Progress], payments: Mapping[str, Payment]
+) -> tuple[list[Journey], list[Payment]]:
+    """Start what is new, one saga of a payment after the other; tell also the payments by then."""
+    by_id = dict(payments)
+    journeys = []
+    for progress in claimed:
+        found = Journey(progress, by_id[progress.payment_id])
+        journey = engine.take_up(SAGAS[progress.kind], found)
+        by_id[progress.payment_id] = journey.payment
+        journeys.append(journey)
+    return journeys, list(by_id.values())
 
 
 def _step(saga_id: str, entry: Entry) -> tuple[object, ...]:

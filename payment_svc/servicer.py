@@ -1,25 +1,28 @@
 """gRPC ↔ use cases: the public PaymentService."""
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from paymesh.payment.v1 import payment_pb2, payment_service_pb2
+from paymesh.payment.v1 import payment_pb2
+from paymesh.payment.v1 import payment_service_pb2 as service
 from paymesh.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
 
 from chassis.clock import Clock
-from chassis.idempotency import REPLAYED, fingerprint, require_key
+from chassis.idempotency import REPLAYED
 from chassis.interceptors import RequestContext, request_context
-from chassis.money import parse_field
-from payment_svc import presenter
-from payment_svc.domain.payment import Buyer, NewId, Payment
-from payment_svc.ports import PaymentStore
-from payment_svc.use_cases.create_payment import CreatePayment, NewOrder, create_payment
+from payment_svc import presenter, requests
+from payment_svc.domain.payment import NewId, Payment
+from payment_svc.ports import Accepted, PaymentStore
+from payment_svc.use_cases import cancel_payment, capture_payment, create_payment
 from payment_svc.use_cases.get_payment import get_payment
-from payment_svc.waiting import Waiters
+from payment_svc.use_cases.list_payments import list_payments
+from payment_svc.waiting import Read, Waiters
 
 _WAIT_MAX_S = 30.0
+_WATCH_MAX_S = 600.0
 _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", re.ASCII | re.IGNORECASE)
 
 
@@ -27,7 +30,7 @@ class PublicPaymentService(PaymentServiceServicer):
     """Serves `paymesh.payment.v1.PaymentService`.
 
     Args:
-        created: told of each accepted payment; it wakes the worker.
+        begun: told of each saga that a client has begun; it wakes the worker.
         fingerprint_key: hashes the fields of requests.
     """
 
@@ -39,85 +42,118 @@ class PublicPaymentService(PaymentServiceServicer):
         clock: Clock,
         new_id: NewId,
         fingerprint_key: bytes,
-        created: Callable[[], None],
+        begun: Callable[[], None],
     ) -> None:
         self._store = store
         self._waiters = waiters
         self._clock = clock
         self._new_id = new_id
         self._key = fingerprint_key
-        self._created = created
+        self._begun = begun
 
     async def CreatePayment(
-        self, request: payment_service_pb2.CreatePaymentRequest, context: Any
+        self, request: service.CreatePaymentRequest, context: Any
     ) -> payment_pb2.Payment:
         """Accept a payment; see the proto."""
         caller = request_context()
-        accepted = await create_payment(
-            to_command(request, caller, self._key),
+        asked = requests.asked(create_payment.METHOD, request, caller, self._key)
+        accepted = await create_payment.create_payment(
+            requests.new_payment(asked, request),
             store=self._store,
             clock=self._clock,
             new_id=self._new_id,
             render=_first_answer,
         )
+        return await self._answer(accepted, caller, context)
+
+    async def GetPayment(self, request: service.GetPaymentRequest, _: Any) -> payment_pb2.Payment:
+        """Read a payment; see the proto."""
+        return presenter.payment(await self._reading(request.payment_id)())
+
+    async def ListPayments(
+        self, request: service.ListPaymentsRequest, _: Any
+    ) -> service.ListPaymentsResponse:
+        """List payments; see the proto."""
+        filters = requests.filters(request_context().require_client(), request)
+        payments, token = await list_payments(
+            filters, request.page_size, request.page_token, store=self._store
+        )
+        return service.ListPaymentsResponse(
+            payments=[presenter.payment(payment) for payment in payments], next_page_token=token
+        )
+
+    async def WatchPayment(
+        self, request: service.WatchPaymentRequest, _: Any
+    ) -> AsyncIterator[service.PaymentEvent]:
+        """Tell a payment's states; see the proto."""
+        read = self._reading(request.payment_id)
+        states = self._waiters.states(request.payment_id, read, _WATCH_MAX_S)
+        told = 0
+        async with aclosing(states):
+            async for payment in states:
+                if payment.version > told:
+                    told = payment.version
+                    yield service.PaymentEvent(sequence=told, payment=presenter.payment(payment))
+
+    async def CapturePayment(
+        self, request: service.CapturePaymentRequest, context: Any
+    ) -> payment_pb2.Payment:
+        """Capture a held amount; see the proto."""
+        caller = request_context()
+        asked = requests.asked(capture_payment.METHOD, request, caller, self._key)
+        accepted = await capture_payment.capture_payment(
+            requests.capture(asked, request),
+            store=self._store,
+            clock=self._clock,
+            new_id=self._new_id,
+            render=_answer,
+        )
+        return await self._answer(accepted, caller, context)
+
+    async def CancelPayment(
+        self, request: service.CancelPaymentRequest, context: Any
+    ) -> payment_pb2.Payment:
+        """Let go of a held amount; see the proto."""
+        caller = request_context()
+        accepted = await cancel_payment.cancel_payment(
+            requests.asked(cancel_payment.METHOD, request, caller, self._key),
+            request.payment_id,
+            store=self._store,
+            clock=self._clock,
+            new_id=self._new_id,
+            render=_answer,
+        )
+        return await self._answer(accepted, caller, context)
+
+    async def _answer(
+        self, accepted: Accepted, caller: RequestContext, context: Any
+    ) -> payment_pb2.Payment:
+        """Answer a write: as the first time, or as it is after the wait that the caller prefers."""
         if accepted.replayed:
             await context.send_initial_metadata(((REPLAYED, "true"),))
         else:
-            self._created()
+            self._begun()
         wait_s = preferred_wait(caller)
         if wait_s is None:
             return payment_pb2.Payment.FromString(accepted.answer)
-        read = partial(get_payment, caller.client_id, accepted.payment_id, store=self._store)
+        read = self._reading(accepted.payment_id)
         return presenter.payment(await self._waiters.settled(accepted.payment_id, read, wait_s))
 
-    async def GetPayment(
-        self, request: payment_service_pb2.GetPaymentRequest, _: Any
-    ) -> payment_pb2.Payment:
-        """Read a payment; see the proto."""
+    def _reading(self, payment_id: str) -> Read:
+        """Make what reads a payment of the calling client."""
         client_id = request_context().require_client()
-        return presenter.payment(
-            await get_payment(client_id, request.payment_id, store=self._store)
-        )
+        return partial(get_payment, client_id, payment_id, store=self._store)
 
 
 def _first_answer(payment: Payment) -> bytes:
     return presenter.accepted(payment).SerializeToString(deterministic=True)
 
 
+def _answer(payment: Payment) -> bytes:
+    return presenter.payment(payment).SerializeToString(deterministic=True)
+
+
 def preferred_wait(caller: RequestContext) -> float | None:
     """Read `Prefer: wait=N` (RFC 7240); more than 30 seconds are lowered, nonsense is ignored."""
     match = _PREFER_WAIT.search(caller.header("prefer") or "")
     return min(float(match[1]), _WAIT_MAX_S) if match else None
-
-
-def to_command(
-    request: payment_service_pb2.CreatePaymentRequest, caller: RequestContext, key: bytes
-) -> CreatePayment:
-    """Read a request.
-
-    Raises:
-        Unauthenticated: no client.
-        InvalidRequest: no idempotency key, or an amount or currency that is none.
-    """
-    buyer = request.buyer_info
-    return CreatePayment(
-        client_id=caller.require_client(),
-        idempotency_key=require_key(caller),
-        fingerprint=fingerprint(request, key),
-        checkout_id=request.checkout_id,
-        buyer=Buyer(
-            buyer_id=buyer.id,
-            email=buyer.email or None,
-            ip_address=buyer.ip_address if buyer.HasField("ip_address") else None,
-            country_code=buyer.country_code if buyer.HasField("country_code") else None,
-        ),
-        payment_token=request.credit_card_info.token,
-        orders=[
-            NewOrder(
-                order.seller_account,
-                parse_field(f"payment_orders[{index}]", order.amount, order.currency),
-                order.payment_order_id,
-            )
-            for index, order in enumerate(request.payment_orders)
-        ],
-    )

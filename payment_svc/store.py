@@ -3,18 +3,32 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
 
 import psycopg
 
 from chassis import outbox
+from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write, columns
 from chassis.errors import Aborted
 from chassis.idempotency import differing
-from payment_svc import rows
+from payment_svc import changes, listing, rows
 from payment_svc.domain.payment import Payment
-from payment_svc.events import status_event
-from payment_svc.ports import Acceptance, Accepted, KeyReused, NewPayment, OrderIdInUse
+from payment_svc.events import creation_event
+from payment_svc.ports import (
+    Acceptance,
+    Accepted,
+    Asked,
+    Decide,
+    Filters,
+    KeyReused,
+    NewPayment,
+    OrderIdInUse,
+    Page,
+)
+from payment_svc.sagas.journey import Progress
 
 _Key = tuple[str, str, str]
 
@@ -38,28 +52,28 @@ SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::jsonb[], %b::text[]
 _ADD_PAYMENTS = f"""
 INSERT INTO payments ({rows.PAYMENT_COLUMNS})
 SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::int[], %b::text[],
-    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
-    %b::timestamptz[], %b::timestamptz[])
+    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+    %b::timestamptz[], %b::timestamptz[], %b::int[], %b::text[], %b::text[], %b::timestamptz[],
+    %b::numeric[], %b::text[])
 """
 _ADD_ORDERS = """
 INSERT INTO orders (order_id, payment_id, position, client_id, payment_order_id, seller_account,
-    amount, currency, status)
+    amount, currency, status, created_at)
 SELECT * FROM unnest(%b::text[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[],
-    %b::numeric[], %b::text[], %b::text[])
+    %b::numeric[], %b::text[], %b::text[], %b::timestamptz[])
 """
-ADD_SAGAS = f"""
+_ADD_SAGAS = f"""
 INSERT INTO sagas ({rows.SAGA_COLUMNS}, due_at)
-SELECT *, now() FROM unnest(%b::text[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[],
+SELECT {rows.SAGA_COLUMNS}, now() + due_after
+FROM unnest(%b::text[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::bool[], %b::int[], %b::text[], %b::jsonb[], %b::int[], %b::bigint[], %b::text[],
-    %b::timestamptz[], %b::timestamptz[])
-"""
-ADD_HISTORY = """
-INSERT INTO status_history (payment_id, subject_id, from_status, to_status, reason, changed_at)
-SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[])
+    %b::timestamptz[], %b::timestamptz[], %b::interval[]) AS u ({rows.SAGA_COLUMNS}, due_after)
 """
 _FIND_PAYMENTS = f"SELECT {rows.PAYMENT_COLUMNS} FROM payments WHERE payment_id = ANY(%s)"
+_LOCK_PAYMENT = "SELECT payment_id FROM payments WHERE payment_id = %s FOR UPDATE"
 _FIND_ORDERS = """
-SELECT payment_id, order_id, payment_order_id, seller_account, amount, currency, status
+SELECT payment_id, order_id, payment_order_id, seller_account, amount, currency, status, captured,
+    failure_reason, failure_message, failure_psp_code, redirect_url
 FROM orders WHERE payment_id = ANY(%s) ORDER BY payment_id, position
 """
 
@@ -67,8 +81,9 @@ FROM orders WHERE payment_id = ANY(%s) ORDER BY payment_id, position
 class PostgresPaymentStore:
     """`ports.PaymentStore` on PostgreSQL; what is called at once shares a transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._accepting: Coalescer[NewPayment, Acceptance] = Coalescer(
             self._accept_all, bisect_on=(psycopg.Error, Aborted)
         )
@@ -78,9 +93,30 @@ class PostgresPaymentStore:
         """See `ports.PaymentStore.accept`."""
         return await self._accepting.submit(new)
 
+    async def change(
+        self, asked: Asked, payment_id: str, decide: Decide
+    ) -> Accepted | KeyReused | None:
+        """See `ports.PaymentStore.change`."""
+        return await self._database.run(partial(self._change, asked, payment_id, decide))
+
     async def find(self, payment_id: str) -> Payment | None:
         """See `ports.PaymentStore.find`."""
         return await self._finding.submit(payment_id)
+
+    async def list(
+        self, filters: Filters, limit: int, after: Page | None
+    ) -> tuple[Sequence[Payment], Page | None]:
+        """See `ports.PaymentStore.list`."""
+        query, parameters = listing.page(filters, limit, after)
+        seen = await self._database.read(query, parameters)
+        # A payment stands there once per order of the seller that was asked for.
+        fits = {row["payment_id"]: row for row in seen if row["fits"]}
+        fitting = list(fits.values())[:limit]
+        found = await self._database.run(
+            lambda tx: load_payments(tx, [row["payment_id"] for row in fitting])
+        )
+        payments = [found[row["payment_id"]] for row in fitting]
+        return payments, listing.next_page(seen, fitting, parameters["candidates"], limit)
 
     async def _accept_all(self, batch: Sequence[NewPayment]) -> Sequence[Acceptance]:
         return await self._database.run(lambda tx: accept_all(tx, batch))
@@ -88,6 +124,32 @@ class PostgresPaymentStore:
     async def _find_all(self, payment_ids: Sequence[str]) -> Sequence[Payment | None]:
         found = await self._database.run(lambda tx: load_payments(tx, payment_ids))
         return [found.get(payment_id) for payment_id in payment_ids]
+
+    async def _change(
+        self, asked: Asked, payment_id: str, decide: Decide, tx: Transaction
+    ) -> Accepted | KeyReused | None:
+        # Lock, then read: the second of two calls under one key waits here, and sees the first.
+        await tx.execute(_LOCK_PAYMENT, [payment_id])
+        record = (await _known(tx, [asked])).get(_key(asked))
+        if record is not None:
+            return _replay(asked, record)
+        before = (await load_payments(tx, [payment_id])).get(payment_id)
+        if before is None or before.client_id != asked.client_id:
+            return None
+        decided, now = decide(before), self._clock()
+        await tx.together(
+            [
+                *changes.writes([(before, decided.payment)], now),
+                _new_records([(asked, payment_id, decided.answer)], now),
+                new_sagas([decided.saga]),
+            ]
+        )
+        return Accepted(payment_id, decided.answer, replayed=False)
+
+
+def new_sagas(sagas: Sequence[Progress]) -> Write:
+    """Make the write of new sagas."""
+    return Write(_ADD_SAGAS, [(*rows.saga_row(saga, None), saga.due_after) for saga in sagas], 17)
 
 
 async def load_payments(tx: Transaction, payment_ids: Sequence[str]) -> dict[str, Payment]:
@@ -106,16 +168,17 @@ async def accept_all(tx: Transaction, batch: Sequence[NewPayment]) -> list[Accep
     A race with another process for a key or an order id ends in a unique violation, upon which the
     whole is run again and sees the winner.
     """
-    decided = await _known(tx, batch)
-    taken = await _in_use(tx, [new for new in batch if _key(new) not in decided])
+    decided = await _known(tx, [new.asked for new in batch])
+    taken = await _in_use(tx, [new for new in batch if _key(new.asked) not in decided])
     fresh: list[NewPayment] = []
     answers: list[Acceptance] = []
     for new in batch:
-        answer = _replay(new, decided.get(_key(new))) or _clash(new, taken)
+        key = _key(new.asked)
+        answer = _replay(new.asked, decided[key]) if key in decided else _clash(new, taken)
         if answer is None:
             fresh.append(new)
             taken.update(_order_ids(new))
-            decided[_key(new)] = (new.fingerprint, new.payment.payment_id, new.answer)
+            decided[key] = (new.asked.fingerprint, new.payment.payment_id, new.answer)
             answer = Accepted(new.payment.payment_id, new.answer, replayed=False)
         answers.append(answer)
     if fresh:
@@ -126,8 +189,8 @@ async def accept_all(tx: Transaction, batch: Sequence[NewPayment]) -> list[Accep
 _Record = tuple[Mapping[str, str], str, bytes]
 
 
-async def _known(tx: Transaction, batch: Sequence[NewPayment]) -> dict[_Key, _Record]:
-    found = await tx.all(_FIND_RECORDS, columns([_key(new) for new in batch], 3))
+async def _known(tx: Transaction, asked: Sequence[Asked]) -> dict[_Key, _Record]:
+    found = await tx.all(_FIND_RECORDS, columns([_key(one) for one in asked], 3))
     return {
         (row["client_id"], row["method"], row["idempotency_key"]): (
             row["fingerprint"],
@@ -146,11 +209,9 @@ async def _in_use(tx: Transaction, batch: Sequence[NewPayment]) -> set[tuple[str
     return {(row["client_id"], row["payment_order_id"]) for row in found}
 
 
-def _replay(new: NewPayment, record: _Record | None) -> Acceptance | None:
-    if record is None:
-        return None
+def _replay(asked: Asked, record: _Record) -> Accepted | KeyReused:
     fingerprint, payment_id, answer = record
-    fields = differing(fingerprint, new.fingerprint)
+    fields = differing(fingerprint, asked.fingerprint)
     return KeyReused(tuple(fields)) if fields else Accepted(payment_id, answer, replayed=True)
 
 
@@ -159,20 +220,24 @@ def _clash(new: NewPayment, taken: set[tuple[str, str]]) -> OrderIdInUse | None:
     return OrderIdInUse(ids) if ids else None
 
 
-def _key(new: NewPayment) -> _Key:
-    return new.payment.client_id, new.method, new.idempotency_key
+def _key(asked: Asked) -> _Key:
+    return asked.client_id, asked.method, asked.idempotency_key
 
 
 def _order_ids(new: NewPayment) -> list[tuple[str, str]]:
     return [(new.payment.client_id, order.payment_order_id) for order in new.payment.orders]
 
 
+def _new_records(kept: Sequence[tuple[Asked, str, bytes]], now: datetime) -> Write:
+    records = [
+        (*_key(asked), json.dumps(asked.fingerprint), payment_id, answer, now)
+        for asked, payment_id, answer in kept
+    ]
+    return Write(_ADD_RECORDS, records, 7)
+
+
 async def _insert(tx: Transaction, fresh: Sequence[NewPayment]) -> None:
     payments = [new.payment for new in fresh]
-    records = [
-        (*_key(n), json.dumps(n.fingerprint), n.payment.payment_id, n.answer, n.payment.created_at)
-        for n in fresh
-    ]
     orders = [
         rows.order_row(payment, position, order)
         for payment in payments
@@ -180,13 +245,14 @@ async def _insert(tx: Transaction, fresh: Sequence[NewPayment]) -> None:
     ]
     subjects = [(p, s) for p in payments for s in (p.payment_id, *(o.order_id for o in p.orders))]
     history = [(p.payment_id, s, "", "PENDING", "", p.created_at) for p, s in subjects]
+    kept = [(new.asked, new.payment.payment_id, new.answer) for new in fresh]
     await tx.together(
         [
-            Write(_ADD_RECORDS, records, 7),
-            Write(_ADD_PAYMENTS, [rows.payment_row(payment) for payment in payments], 16),
-            Write(_ADD_ORDERS, orders, 9),
-            Write(ADD_SAGAS, [rows.saga_row(new.saga, None) for new in fresh], 15),
-            Write(ADD_HISTORY, history, 6),
-            outbox.record([status_event(payment) for payment in payments]),
+            _new_records(kept, payments[0].created_at),
+            Write(_ADD_PAYMENTS, [rows.payment_row(payment) for payment in payments], 21),
+            Write(_ADD_ORDERS, orders, 10),
+            new_sagas([saga for new in fresh for saga in new.sagas]),
+            Write(changes.ADD_HISTORY, history, changes.HISTORY_WIDTH),
+            outbox.record([creation_event(payment) for payment in payments]),
         ]
     )

@@ -25,10 +25,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 METADATA = MetaData()
 _NOW = text("now()")
+_ALL_OR_NOTHING = text("'ALL_OR_NOTHING'")
 
 
 def _at(name: str, *, nullable: bool = False) -> Column[datetime]:
     return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def _newest_first(name: str, *columns: str) -> Index:
+    newest = (text("created_at DESC"), text("payment_id DESC"))
+    return Index(name, "client_id", *columns, *newest)
 
 
 PAYMENTS = Table(
@@ -47,9 +53,18 @@ PAYMENTS = Table(
     Column("failure_reason", Text),
     Column("failure_message", Text),
     Column("failure_psp_code", Text),
-    Column("redirect_url", Text),
     _at("created_at"),
     _at("executed_at", nullable=True),
+    Column("revision", Integer, nullable=False, server_default=text("1")),  # counts the writes
+    Column("capture_method", Text, nullable=False, server_default=text("'AUTOMATIC'")),
+    Column("partial_failure_policy", Text, nullable=False, server_default=_ALL_OR_NOTHING),
+    _at("capture_before", nullable=True),
+    Column("amount", Numeric(19, 4), nullable=False),
+    Column("currency", Text, nullable=False),
+    _newest_first("payments_newest"),
+    _newest_first("payments_by_buyer", "buyer_id"),
+    _newest_first("payments_by_checkout", "checkout_id"),
+    _newest_first("payments_by_status", "status"),
 )
 
 ORDERS = Table(
@@ -64,6 +79,14 @@ ORDERS = Table(
     Column("amount", Numeric(19, 4), nullable=False),
     Column("currency", Text, nullable=False),
     Column("status", Text, nullable=False),
+    Column("captured", Numeric(19, 4)),  # what the client asked to capture; null: no word yet
+    Column("failure_reason", Text),
+    Column("failure_message", Text),
+    Column("failure_psp_code", Text),
+    Column("redirect_url", Text),
+    _at("created_at"),  # the payment's
+    _newest_first("orders_by_seller", "seller_account"),
+    CheckConstraint("captured >= 0 AND captured <= amount", name="orders_captured_within"),
     CheckConstraint("amount > 0", name="orders_amount_above_zero"),
     UniqueConstraint("payment_id", "position", name="orders_position"),
     Index(
@@ -95,6 +118,7 @@ SAGAS = Table(
     Column("kind", Text, nullable=False),
     Column("definition_version", Integer, nullable=False),
     Column("payment_id", Text, nullable=False),
+    Column("order_id", Text),  # the one order it moves; null: all of them
     Column("queue", Text, nullable=False),
     Column("step", Text, nullable=False),
     Column("turned_round", Boolean, nullable=False),

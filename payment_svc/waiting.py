@@ -1,16 +1,18 @@
-"""Callers that wait for a payment to be final: woken in this process, and looking by themselves in
+"""Callers that wait for a payment to move: woken in this process, and looking by themselves in
 case another instance moved it.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 
 from payment_svc.domain.payment import Payment
-from payment_svc.domain.statuses import SETTLED
-from payment_svc.sagas.engine import Move
+from payment_svc.domain.statuses import FINAL, SETTLED
 
 _LOOK_EVERY_S = 0.5
+
+Read = Callable[[], Awaitable[Payment]]
 
 
 class Waiters:
@@ -19,26 +21,41 @@ class Waiters:
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
 
-    def moved(self, move: Move) -> None:
-        """Wake those who wait for a payment that needs no more waiting."""
-        payment = move.after.payment
-        if payment.status in SETTLED:
-            for event in self._waiting.get(payment.payment_id, ()):
-                event.set()
+    def moved(self, payment: Payment) -> None:
+        """Wake those who wait for a payment that has taken another status."""
+        for event in self._waiting.get(payment.payment_id, ()):
+            event.set()
 
-    async def settled(
-        self, payment_id: str, read: Callable[[], Awaitable[Payment]], timeout_s: float
-    ) -> Payment:
+    async def settled(self, payment_id: str, read: Read, timeout_s: float) -> Payment:
         """Read the payment once it is settled, or after `timeout_s` as it is by then."""
+        states = self.states(payment_id, read, timeout_s)
+        async with aclosing(states):
+            async for payment in states:
+                if payment.status in SETTLED:
+                    return payment
+        return payment
+
+    async def states(
+        self, payment_id: str, read: Read, timeout_s: float
+    ) -> AsyncGenerator[Payment, None]:
+        """Read the payment, and again after each change, until it is final or `timeout_s` is over.
+
+        The last state is told twice when time is up.
+        """
         event = asyncio.Event()
         self._waiting[payment_id].add(event)
         deadline = asyncio.get_running_loop().time() + timeout_s
+        version = 0
         try:
             while True:
+                event.clear()
                 payment = await read()
                 left = deadline - asyncio.get_running_loop().time()
-                if payment.status in SETTLED or left <= 0:
-                    return payment
+                if payment.version > version or left <= 0:
+                    yield payment
+                version = payment.version
+                if payment.status in FINAL or left <= 0:
+                    return
                 await _wait(event, min(left, _LOOK_EVERY_S))
         finally:
             self._waiting[payment_id].discard(event)

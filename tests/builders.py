@@ -6,9 +6,9 @@ from itertools import count
 from chassis.ids import new_id
 from chassis.money import Money
 from payment_svc.domain.payment import Buyer, Order, Payment
-from payment_svc.ports import NewPayment
+from payment_svc.ports import Asked, NewPayment
 from payment_svc.sagas import engine
-from payment_svc.sagas.engine import Journey, Saga
+from payment_svc.sagas.journey import Journey, Saga
 from payment_svc.sagas.pay_in import PAY_IN
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
@@ -47,16 +47,21 @@ def make_journey(payment: Payment | None = None, saga: Saga = PAY_IN) -> Journey
     return engine.take_up(saga, journey)
 
 
+def make_asked(method: str, key: str = "k", client_id: str = "demo") -> Asked:
+    """Make who asks for what under which key."""
+    return Asked(client_id, method, key, fingerprint={"payment_id": "f"})
+
+
 def make_new_payment(
     payment: Payment | None = None, *, key: str | None = None, fingerprint: str = "f"
 ) -> NewPayment:
     """Make a payment to be accepted, under a key of its own."""
     payment = payment or make_payment()
-    return NewPayment(
-        payment=payment,
-        saga=engine.begin(PAY_IN, make_id("sga"), payment, NOW),
+    asked = Asked(
+        client_id=payment.client_id,
         method="CreatePayment",
         idempotency_key=key or payment.payment_id,
         fingerprint={"checkout_id": fingerprint},
-        answer=payment.payment_id.encode(),
     )
+    saga = engine.begin(PAY_IN, make_id("sga"), payment, NOW)
+    return NewPayment(asked, payment, (saga,), answer=payment.payment_id.encode())

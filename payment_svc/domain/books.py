@@ -1,9 +1,12 @@
 """The names that payment_svc gives to wallets, ledger accounts, operations and references.
 
-They derive from our own ids alone, so a step that is run twice asks for the same thing twice.
+They derive from our own ids alone, so a step that is run twice asks for the same thing twice. A
+charge's scope is the id of what it covers: `pay_…` for a whole payment, `ord_…` for one order.
 """
 
 from payment_svc.domain.payment import Order, Payment
+
+_SCOPES = {"pay": "payment", "ord": "order"}
 
 
 def seller_account(client_id: str, seller: str, currency: str) -> str:
@@ -31,14 +34,24 @@ def settle_operation(order: Order) -> str:
     return f"order:{order.order_id}:settle"
 
 
-def captured_reference(payment: Payment) -> str:
-    """Name the ledger transaction of a payment's charge."""
-    return f"payment:{payment.payment_id}:captured"
+def captured_reference(scope: str) -> str:
+    """Name the ledger transaction of a charge."""
+    return f"{_SCOPES[scope[:3]]}:{scope}:captured"
 
 
-def charge_attempt(payment: Payment, number: int) -> str:
-    """Name the `number`th attempt to charge; the number rises after a definite no only."""
-    return f"att_{payment.payment_id.removeprefix('pay_')}c{number}"
+def charge_attempt(scope: str) -> str:
+    """Name the attempt to charge, or to hold, what `scope` costs."""
+    return f"att_{scope[4:]}c1"
+
+
+def capture_attempt(scope: str) -> str:
+    """Name the attempt to capture what is held."""
+    return f"att_{scope[4:]}k1"
+
+
+def void_attempt(scope: str) -> str:
+    """Name the attempt to let go of what is held."""
+    return f"att_{scope[4:]}v1"
 
 
 def refund_attempt(charge_attempt_id: str) -> str:

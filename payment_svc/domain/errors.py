@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from chassis.errors import AlreadyExists, NotFound
+from chassis.errors import AlreadyExists, FailedPrecondition, NotFound
 
 
 class IdempotencyKeyReused(AlreadyExists):
@@ -38,3 +38,29 @@ class PaymentNotFound(NotFound):
 
     def __init__(self, payment_id: str) -> None:
         super().__init__(f"There is no payment {payment_id}.", paymentId=payment_id)
+
+
+class PaymentNotCapturable(FailedPrecondition):
+    """Only what is held can be captured, and once."""
+
+    reason = "PAYMENT_NOT_CAPTURABLE"
+
+    def __init__(self, payment_id: str, status: str) -> None:
+        super().__init__(
+            f"Payment {payment_id} is {status}; only REQUIRES_CAPTURE can be captured.",
+            paymentId=payment_id,
+            status=status,
+        )
+
+
+class PaymentNotCancellable(FailedPrecondition):
+    """Only what is held can be let go."""
+
+    reason = "PAYMENT_NOT_CANCELLABLE"
+
+    def __init__(self, payment_id: str, status: str) -> None:
+        super().__init__(
+            f"Payment {payment_id} is {status}; only REQUIRES_CAPTURE can be cancelled.",
+            paymentId=payment_id,
+            status=status,
+        )

@@ -1,11 +1,13 @@
 """A payment and its orders: what one buyer owes in one checkout, and each seller's part of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
 from chassis.money import Money, total
 from payment_svc.domain.statuses import (
+    FINAL,
     ORDER_MOVES,
     PAYMENT_MOVES,
     IllegalMove,
@@ -14,6 +16,24 @@ from payment_svc.domain.statuses import (
 )
 
 NewId = Callable[[str], str]
+
+
+class CaptureMethod(StrEnum):
+    """When the money is taken: with the charge, or when the client captures what was held."""
+
+    AUTOMATIC = "AUTOMATIC"
+    MANUAL = "MANUAL"
+
+
+class PartialFailurePolicy(StrEnum):
+    """What becomes of a payment of which one order cannot be completed.
+
+    ALL_OR_NOTHING: one charge covers all orders, and one that fails undoes the whole.
+    KEEP_SUCCESSFUL: a charge per order; what succeeded stays.
+    """
+
+    ALL_OR_NOTHING = "ALL_OR_NOTHING"
+    KEEP_SUCCESSFUL = "KEEP_SUCCESSFUL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +48,7 @@ class Buyer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a payment did not succeed; `psp_code` is empty when no PSP was asked."""
+    """Why a payment or an order did not succeed; `psp_code` is empty when no PSP was asked."""
 
     reason: str
     message: str
@@ -37,33 +57,48 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One seller's part. `order_id` is ours, `payment_order_id` the caller's."""
+    """One seller's part. `order_id` is ours, `payment_order_id` the caller's.
+
+    Attributes:
+        captured: what the client asked to capture of a held amount; zero: nothing of this order.
+        redirect_url: where the buyer has to go before its charge can go on.
+    """
 
     order_id: str
     payment_order_id: str
     seller_account: str
     amount: Money
     status: OrderStatus = OrderStatus.PENDING
+    captured: Money | None = None
+    failure: Failure | None = None
+    redirect_url: str | None = None
 
-    def move(self, status: OrderStatus) -> "Order":
-        """Take another status; the same status again is no move.
+    @property
+    def taken(self) -> Money:
+        """What is taken from the buyer for it: its amount, or as much as is captured."""
+        return self.amount if self.captured is None else self.captured
+
+    def move(self, status: OrderStatus, failure: Failure | None = None) -> "Order":
+        """Take another status; the same status again is no move. Any move ends a redirection.
 
         Raises:
             IllegalMove: it cannot follow the present one.
         """
-        if status == self.status:
-            return self
-        if status not in ORDER_MOVES[self.status]:
+        if status is not self.status and status not in ORDER_MOVES[self.status]:
             raise IllegalMove(f"order {self.order_id}: {self.status} → {status}")
-        return replace(self, status=status)
+        return replace(self, status=status, failure=failure, redirect_url=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
     """What one buyer owes in one checkout. All orders share one currency.
 
-    `version` counts the status changes; it numbers the events that others see. `payment_token` is
-    the PSP's token of the card, dropped once the payment is over.
+    Attributes:
+        payment_token: the PSP's token of the card, dropped when no charge needs it any more.
+        version: counts the status changes; it numbers the events that others see.
+        revision: counts the writes; a change of what is no longer the newest is refused.
+        trail: the statuses taken since it was read.
+        capture_before: when the PSP gives up holding the amount; None unless it is held.
     """
 
     payment_id: str
@@ -73,11 +108,15 @@ class Payment:
     payment_token: str | None
     orders: tuple[Order, ...]
     created_at: datetime
+    capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
+    partial_failure_policy: PartialFailurePolicy = PartialFailurePolicy.ALL_OR_NOTHING
     status: PaymentStatus = PaymentStatus.PENDING
     version: int = 1
+    revision: int = 1
+    trail: tuple[PaymentStatus, ...] = ()
     executed_at: datetime | None = None
+    capture_before: datetime | None = None
     failure: Failure | None = None
-    redirect_url: str | None = None
 
     @property
     def currency(self) -> str:
@@ -89,22 +128,69 @@ class Payment:
         """The sum of the orders."""
         return total((order.amount for order in self.orders), self.currency)
 
+    @property
+    def redirect_url(self) -> str | None:
+        """Where the buyer has to go: the first order's that waits for it."""
+        return next((o.redirect_url for o in self.orders if o.redirect_url is not None), None)
+
     def move(self, status: PaymentStatus) -> "Payment":
         """Take another status; the same status again is no move.
 
         Raises:
             IllegalMove: it cannot follow the present one.
         """
-        if status == self.status:
+        if status is self.status:
             return self
         if status not in PAYMENT_MOVES[self.status]:
             raise IllegalMove(f"payment {self.payment_id}: {self.status} → {status}")
-        return replace(self, status=status, version=self.version + 1)
+        return replace(self, status=status, version=self.version + 1, trail=(*self.trail, status))
 
-    def move_orders(self, status: OrderStatus) -> "Payment":
-        """Give every order another status.
+    def with_orders(self, changed: Sequence[Order], now: datetime | None = None) -> "Payment":
+        """Put changed orders in their places, and take the status that follows from all of them.
+
+        `now` is when the payment is executed, should it be complete by this.
 
         Raises:
-            IllegalMove: for one of them it cannot follow.
+            IllegalMove: the status that follows cannot.
         """
-        return replace(self, orders=tuple(order.move(status) for order in self.orders))
+        by_id = {order.order_id: order for order in changed}
+        orders = tuple(by_id.get(order.order_id, order) for order in self.orders)
+        return _follow(replace(self, orders=orders), _status_of(orders), now)
+
+
+_S = OrderStatus
+_OPEN = frozenset({_S.PENDING, _S.EXECUTING, _S.UNKNOWN})
+
+
+def _status_of(orders: Collection[Order]) -> PaymentStatus:
+    """Tell what a payment under way is, by its orders."""
+    statuses = {order.status for order in orders}
+    if statuses & _OPEN:
+        waits = _S.UNKNOWN not in statuses and any(order.redirect_url for order in orders)
+        return PaymentStatus.REQUIRES_ACTION if waits else PaymentStatus.PROCESSING
+    if _S.AUTHORIZED in statuses:
+        return PaymentStatus.REQUIRES_CAPTURE
+    if _S.SUCCESS in statuses:
+        whole = statuses == {_S.SUCCESS}
+        return PaymentStatus.COMPLETED if whole else PaymentStatus.PARTIALLY_COMPLETED
+    return PaymentStatus.CANCELLED if statuses == {_S.CANCELLED} else PaymentStatus.FAILED
+
+
+def _follow(payment: Payment, status: PaymentStatus, now: datetime | None) -> Payment:
+    """Take a status by way of PROCESSING, the hub of all moves, and what comes with it."""
+    if status is not payment.status and status not in PAYMENT_MOVES[payment.status]:
+        payment = payment.move(PaymentStatus.PROCESSING)
+    moved = payment.move(status)
+    if status is PaymentStatus.REQUIRES_CAPTURE:
+        return replace(moved, payment_token=None)
+    if status not in FINAL:
+        return replace(moved, capture_before=None)
+    first = next((order.failure for order in payment.orders if order.failure), None)
+    is_kept = status in (PaymentStatus.COMPLETED, PaymentStatus.PARTIALLY_COMPLETED)
+    return replace(
+        moved,
+        payment_token=None,
+        capture_before=None,
+        executed_at=now if is_kept else None,
+        failure=None if is_kept else first,
+    )

@@ -73,8 +73,10 @@ ORDER_MOVES: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     _O.REFUNDED: frozenset(),
 }
 
-# What a caller who waits is waiting for: no further move comes without a new request.
-SETTLED = frozenset(
+# Nothing moves these but a refund.
+FINAL = frozenset(
     {_P.COMPLETED, _P.PARTIALLY_COMPLETED, _P.FAILED, _P.CANCELLED, _P.PARTIALLY_REFUNDED}
-    | {_P.REFUNDED, _P.REQUIRES_ACTION, _P.REQUIRES_CAPTURE}
+    | {_P.REFUNDED}
 )
+# What a caller who waits is waiting for: no further move comes without somebody else's doing.
+SETTLED = FINAL | {_P.REQUIRES_ACTION, _P.REQUIRES_CAPTURE}

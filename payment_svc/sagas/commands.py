@@ -5,30 +5,51 @@ them.
 from dataclasses import dataclass
 
 from chassis.money import Money
-from payment_svc.domain.payment import Payment
+from payment_svc.domain.payment import Order, Payment
 
 
 @dataclass(frozen=True, slots=True)
 class AssessPayment:
-    """Ask risk_svc whether the payment may go ahead, and make sure of its sellers' accounts."""
+    """Ask risk_svc whether the payment may go ahead, and make sure of the accounts of the sellers
+    of `orders`.
+    """
 
     payment: Payment
+    orders: tuple[Order, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ExecuteCharge:
-    """Charge the buyer at a PSP; the same attempt id never charges twice."""
+    """Charge the buyer at a PSP, or have the amount held; once per attempt id."""
 
     attempt_id: str
     payment_id: str
     client_id: str
     amount: Money
     payment_token: str
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureCharge:
+    """Take all or a part of a held amount."""
+
+    attempt_id: str
+    charge_attempt_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class VoidCharge:
+    """Let go of a held amount."""
+
+    attempt_id: str
+    charge_attempt_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class RefundCharge:
-    """Give a charge back whole."""
+    """Give a charge, or what was captured, back whole."""
 
     attempt_id: str
     charge_attempt_id: str
@@ -89,6 +110,8 @@ class ReversePosting:
 Command = (
     AssessPayment
     | ExecuteCharge
+    | CaptureCharge
+    | VoidCharge
     | RefundCharge
     | CreditWallets
     | SettleCredits

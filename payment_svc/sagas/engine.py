@@ -1,191 +1,46 @@
 """The saga engine: a pure step function. It decides; only the coordinator awaits.
 
 A saga runs its steps in order. A definite no turns it round: the undos of the step itself and of
-all steps before it run in reverse, then the payment fails. Undos are idempotent and may find
-nothing to undo.
+all steps before it run in reverse, then its orders fail. Undos are idempotent and may find nothing
+to undo.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
-from functools import cache
+from datetime import datetime
 
 from payment_svc.domain.payment import Payment
 from payment_svc.sagas.commands import Command
+from payment_svc.sagas.journey import AT_ONCE, Entry, Journey, Move, Progress, Queue, Saga
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Stuck, Waiting
 from payment_svc.sagas.policy import RetryPolicy
 
-AT_ONCE = timedelta(0)
 _UNKNOWN = "outcome_was_unknown"
 
 
-class Queue(StrEnum):
-    """Where a saga stands."""
-
-    PAYMENT = "PAYMENT"
-    RETRY = "RETRY"
-    WAITING = "WAITING"
-    DEAD_LETTER = "DEAD_LETTER"
-    DONE = "DONE"
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A saga's durable row.
-
-    Attributes:
-        due_after: when it is looked at again, counted from the writing by the database's clock.
-        epoch: the fencing epoch under which it is held.
-        memory: what steps remember for later ones, as text.
-        step_since: when the present step, in its present direction, was begun.
+def begin(
+    saga: Saga,
+    saga_id: str,
+    payment: Payment,
+    now: datetime,
+    *,
+    order_id: str | None = None,
+    due_at: datetime | None = None,
+) -> Progress:
+    """Make the row of a new saga over a payment, or over one order of it; due at once, or WAITING
+    until `due_at`.
     """
-
-    saga_id: str
-    kind: str
-    definition_version: int
-    payment_id: str
-    step: str
-    step_since: datetime
-    created_at: datetime
-    queue: Queue = Queue.PAYMENT
-    turned_round: bool = False
-    tries: int = 0
-    due_after: timedelta = AT_ONCE
-    reason: str = ""
-    epoch: int = 0
-    memory: Mapping[str, str] = field(default_factory=dict)
-    journal_length: int = 0
-
-    @property
-    def is_runnable(self) -> bool:
-        """Whether the holder of the lease goes on at once."""
-        return self.queue is Queue.PAYMENT
-
-
-@dataclass(frozen=True, slots=True)
-class Journey:
-    """A saga's progress together with the payment it moves."""
-
-    progress: Progress
-    payment: Payment
-
-    def remember(self, **facts: str) -> "Journey":
-        """Add facts to the memory."""
-        if not facts:
-            return self
-        return self.with_progress(memory={**self.progress.memory, **facts})
-
-    def with_progress(self, **changes: object) -> "Journey":
-        """Change fields of the progress."""
-        return replace(self, progress=replace(self.progress, **changes))  # type: ignore[arg-type]
-
-    def with_payment(self, payment: Payment) -> "Journey":
-        """Change the payment."""
-        return replace(self, payment=payment)
-
-
-Do = Callable[[Journey], Command | None]
-Enter = Callable[[Journey], Journey]
-On = Callable[[Journey, Outcome, datetime], Journey]
-
-
-def _stay(journey: Journey) -> Journey:
-    return journey
-
-
-def _unmoved(journey: Journey, _: Outcome, __: datetime) -> Journey:
-    return journey
-
-
-def nothing(_: Journey) -> None:
-    """Ask nothing of the outside: a step that is one local transaction, or an undo of nothing."""
-    return
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step beside its compensation.
-
-    Attributes:
-        do: what to ask of the outside; None: nothing.
-        undo: what to ask to undo it; None: nothing was done.
-        enter: prepares the journey, on disk before `do` is asked.
-        on: changes the payment by what came of `do`.
-    """
-
-    name: str
-    do: Do
-    undo: Do = nothing
-    enter: Enter = _stay
-    on: On = _unmoved
-
-
-@dataclass(frozen=True, slots=True)
-class Saga:
-    """A journey, read from top to bottom.
-
-    Attributes:
-        start: changes the payment when the saga is first taken up.
-        fail: ends the payment once all is undone; None: a definite no is for a person.
-        then: the kind of the saga that follows its success.
-    """
-
-    kind: str
-    version: int
-    steps: tuple[Step, ...]
-    start: Enter = _stay
-    fail: Enter | None = None
-    then: str | None = None
-
-    def index(self, name: str) -> int:
-        """Find a step."""
-        return _index(self.steps)[name]
-
-    def step(self, name: str) -> Step:
-        """Get a step."""
-        return self.steps[_index(self.steps)[name]]
-
-
-@cache
-def _index(steps: tuple[Step, ...]) -> Mapping[str, int]:
-    return {step.name: place for place, step in enumerate(steps)}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of the journal."""
-
-    sequence: int
-    step: str
-    action: str
-    outcome: str
-    detail: str
-    definition_version: int
-    started_at: datetime
-    finished_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """What one outcome changes: written in one local transaction."""
-
-    before: Journey
-    after: Journey
-    entries: tuple[Entry, ...]
-    follow_up: str | None = None
-
-
-def begin(saga: Saga, saga_id: str, payment: Payment, now: datetime) -> Progress:
-    """Make the row of a new saga, due at once."""
+    waits = due_at is not None and due_at > now
     return Progress(
         saga_id=saga_id,
         kind=saga.kind,
         definition_version=saga.version,
         payment_id=payment.payment_id,
+        order_id=order_id,
         step=saga.steps[0].name,
         step_since=now,
         created_at=now,
+        queue=Queue.WAITING if waits else Queue.PAYMENT,
+        due_after=due_at - now if due_at is not None and waits else AT_ONCE,
+        reason="NOT_DUE" if waits else "",
     )
 
 
@@ -262,7 +117,7 @@ def _onward(saga: Saga, journey: Journey, now: datetime) -> Journey:
     if index == len(saga.steps):
         return journey.with_progress(queue=Queue.DONE, reason="")
     if index < 0:
-        ended = saga.fail(journey) if saga.fail else journey
+        ended = saga.fail(journey, now) if saga.fail else journey
         return ended.with_progress(queue=Queue.DONE)
     return _enter(saga, journey, index, now)
 
@@ -296,7 +151,8 @@ def _again(
 ) -> Journey:
     progress = journey.progress
     # Once it was unknown whether money moved, only evidence ends it, never a number of tries.
-    may_give_up = trouble.from_psp and not progress.turned_round and _UNKNOWN not in progress.memory
+    is_sure = trouble.from_psp and not progress.turned_round and _UNKNOWN not in progress.memory
+    may_give_up = is_sure and saga.fail is not None and not saga.step(progress.step).is_patient
     if may_give_up and progress.tries >= policy.psp_tries_max:
         refusal = Refused(trouble.reason, "The PSP could not take the charge; nothing was charged.")
         return _turn_round(saga, journey, refusal, now)

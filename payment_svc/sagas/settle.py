@@ -1,8 +1,9 @@
 """Settle: what a completed payment credited becomes available to its sellers."""
 
 from payment_svc.domain import books
+from payment_svc.sagas.booking import taken_orders
 from payment_svc.sagas.commands import SettleCredits, WalletOperation
-from payment_svc.sagas.engine import Journey, Saga, Step
+from payment_svc.sagas.journey import Journey, Saga, Step
 
 
 def settle_credits(journey: Journey) -> SettleCredits:
@@ -10,11 +11,9 @@ def settle_credits(journey: Journey) -> SettleCredits:
     payment = journey.payment
     operations = tuple(
         WalletOperation(
-            books.settle_operation(order),
-            books.order_wallet(payment, order),
-            order.amount,
+            books.settle_operation(order), books.order_wallet(payment, order), order.taken
         )
-        for order in payment.orders
+        for order in taken_orders(journey)
     )
     return SettleCredits(payment.payment_id, operations)
 

@@ -1,16 +1,25 @@
 """CreatePayment: accept a payment, once per idempotency key."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
 from chassis.money import Money
 from payment_svc.domain.errors import IdempotencyKeyReused, PaymentOrderIdInUse
-from payment_svc.domain.payment import Buyer, NewId, Order, Payment
-from payment_svc.ports import Accepted, KeyReused, NewPayment, OrderIdInUse, PaymentStore
+from payment_svc.domain.payment import (
+    Buyer,
+    CaptureMethod,
+    NewId,
+    Order,
+    PartialFailurePolicy,
+    Payment,
+)
+from payment_svc.ports import Accepted, Asked, KeyReused, NewPayment, OrderIdInUse, PaymentStore
 from payment_svc.sagas import engine
-from payment_svc.sagas.pay_in import PAY_IN
+from payment_svc.sagas.catalogue import FIRST
+from payment_svc.sagas.journey import Progress
 
 METHOD = "CreatePayment"
 
@@ -26,15 +35,15 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True)
 class CreatePayment:
-    """A payment, as asked by `client_id` under `idempotency_key`."""
+    """A payment, as asked."""
 
-    client_id: str
-    idempotency_key: str
-    fingerprint: Mapping[str, str]
+    asked: Asked
     checkout_id: str
     buyer: Buyer
     payment_token: str
     orders: Sequence[NewOrder]
+    capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
+    partial_failure_policy: PartialFailurePolicy = PartialFailurePolicy.ALL_OR_NOTHING
 
 
 async def create_payment(
@@ -55,31 +64,27 @@ async def create_payment(
         render: writes the first answer, which is kept verbatim.
 
     Raises:
-        InvalidRequest: two currencies, or a payment_order_id twice; nothing is stored.
+        InvalidRequest: two currencies, a payment_order_id twice, or a charge per order with manual
+            capture; nothing is stored.
         IdempotencyKeyReused: the key belongs to another request.
         PaymentOrderIdInUse: an order that has not failed has the id; the key is not consumed.
     """
     _check_orders(command.orders)
+    _check_policy(command)
     now = clock()
     payment = Payment(
         payment_id=new_id("pay"),
-        client_id=command.client_id,
+        client_id=command.asked.client_id,
         checkout_id=command.checkout_id,
         buyer=command.buyer,
         payment_token=command.payment_token,
         orders=tuple(_order(order, new_id) for order in command.orders),
         created_at=now,
+        capture_method=command.capture_method,
+        partial_failure_policy=command.partial_failure_policy,
     )
-    accepted = await store.accept(
-        NewPayment(
-            payment=payment,
-            saga=engine.begin(PAY_IN, new_id("sga"), payment, now),
-            method=METHOD,
-            idempotency_key=command.idempotency_key,
-            fingerprint=command.fingerprint,
-            answer=render(payment),
-        )
-    )
+    sagas = _first_sagas(payment, new_id, now)
+    accepted = await store.accept(NewPayment(command.asked, payment, sagas, render(payment)))
     match accepted:
         case KeyReused(fields):
             raise IdempotencyKeyReused(fields)
@@ -87,6 +92,15 @@ async def create_payment(
             raise PaymentOrderIdInUse(payment_order_ids)
         case Accepted():
             return accepted
+
+
+def _first_sagas(payment: Payment, new_id: NewId, now: datetime) -> tuple[Progress, ...]:
+    """Begin one saga for the payment, or one for each order that has a charge of its own."""
+    first = FIRST[payment.capture_method]
+    if payment.partial_failure_policy is PartialFailurePolicy.ALL_OR_NOTHING:
+        return (engine.begin(first, new_id("sga"), payment, now),)
+    ids = [order.order_id for order in payment.orders]
+    return tuple(engine.begin(first, new_id("sga"), payment, now, order_id=one) for one in ids)
 
 
 def _order(order: NewOrder, new_id: NewId) -> Order:
@@ -106,3 +120,11 @@ def _check_orders(orders: Sequence[NewOrder]) -> None:
                 f"{path}.payment_order_id", "occurs twice", "DUPLICATE_PAYMENT_ORDER_ID"
             )
         seen.add(order.payment_order_id)
+
+
+def _check_policy(command: CreatePayment) -> None:
+    is_whole = command.partial_failure_policy is PartialFailurePolicy.ALL_OR_NOTHING
+    if command.capture_method is CaptureMethod.MANUAL and not is_whole:
+        raise InvalidRequest.field(
+            "partial_failure_policy", "manual capture goes with ALL_OR_NOTHING"
+        )

@@ -5,6 +5,7 @@ import asyncio
 import psycopg
 import pytest
 
+from chassis.clock import utc_now
 from chassis.database import Database
 from payment_svc.ports import Accepted, KeyReused, OrderIdInUse
 from payment_svc.store import PostgresPaymentStore
@@ -20,7 +21,7 @@ async def count(database: Database, table: str) -> int:
 
 async def test_accepted_payment_is_found_as_it_was(payment_db: Database) -> None:
     """What is read back equals what was stored."""
-    store = PostgresPaymentStore(payment_db)
+    store = PostgresPaymentStore(payment_db, utc_now)
     new = make_new_payment(make_payment(make_order("10.10"), make_order("0.01", seller="s2")))
 
     accepted = await store.accept(new)
@@ -32,7 +33,7 @@ async def test_accepted_payment_is_found_as_it_was(payment_db: Database) -> None
 
 async def test_same_key_replays_the_first_answer(payment_db: Database) -> None:
     """A second payment under the same key with the same content is the first one."""
-    store = PostgresPaymentStore(payment_db)
+    store = PostgresPaymentStore(payment_db, utc_now)
     first = make_new_payment(key="k")
     again = make_new_payment(key="k")
     await store.accept(first)
@@ -45,7 +46,7 @@ async def test_same_key_replays_the_first_answer(payment_db: Database) -> None:
 
 async def test_same_key_with_other_content_names_the_fields(payment_db: Database) -> None:
     """A key belongs to one request."""
-    store = PostgresPaymentStore(payment_db)
+    store = PostgresPaymentStore(payment_db, utc_now)
     await store.accept(make_new_payment(key="k", fingerprint="a"))
 
     refused = await store.accept(make_new_payment(key="k", fingerprint="b"))
@@ -56,7 +57,7 @@ async def test_same_key_with_other_content_names_the_fields(payment_db: Database
 
 async def test_keys_belong_to_their_client(payment_db: Database) -> None:
     """Two clients may use the same key, and see nothing of each other."""
-    store = PostgresPaymentStore(payment_db)
+    store = PostgresPaymentStore(payment_db, utc_now)
     mine = make_new_payment(make_payment(client_id="a"), key="k", fingerprint="x")
     yours = make_new_payment(make_payment(client_id="b"), key="k", fingerprint="y")
 
@@ -67,7 +68,7 @@ async def test_keys_belong_to_their_client(payment_db: Database) -> None:
 
 async def test_order_id_in_use_is_refused_and_consumes_no_key(payment_db: Database) -> None:
     """The order id of a payment under way is taken; the refused key stays fresh."""
-    store = PostgresPaymentStore(payment_db)
+    store = PostgresPaymentStore(payment_db, utc_now)
     order = make_order()
     await store.accept(make_new_payment(make_payment(order)))
     clash = make_new_payment(make_payment(order, client_id="demo"), key="k2")
@@ -87,7 +88,7 @@ async def test_key_used_at_once_by_many_makes_one_payment(
     databases = [Database(payment_database.app_url) for _ in range(2)]
     for database in databases:
         await database.open()
-    stores = [PostgresPaymentStore(database) for database in databases]
+    stores = [PostgresPaymentStore(database, utc_now) for database in databases]
 
     answers = await asyncio.gather(
         *(stores[i % 2].accept(make_new_payment(key="k")) for i in range(40))
@@ -107,7 +108,7 @@ async def test_order_id_used_at_once_by_many_is_taken_once(
     databases = [Database(payment_database.app_url) for _ in range(2)]
     for database in databases:
         await database.open()
-    stores = [PostgresPaymentStore(database) for database in databases]
+    stores = [PostgresPaymentStore(database, utc_now) for database in databases]
     order = make_order()
 
     def new() -> object:
@@ -125,7 +126,7 @@ async def test_order_id_used_at_once_by_many_is_taken_once(
 
 async def test_one_poisonous_payment_leaves_its_neighbours_alone(payment_db: Database) -> None:
     """A row that the database refuses fails alone; the batch is bisected around it."""
-    store = PostgresPaymentStore(payment_db)
+    store = PostgresPaymentStore(payment_db, utc_now)
     poison = make_payment()
     poison = type(poison)(
         **{name: getattr(poison, name) for name in poison.__dataclass_fields__}

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from chassis.clock import utc_now
 from chassis.database import Database
 from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.ports import LostLease
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas import engine
-from payment_svc.sagas.engine import Journey, Move, Queue
+from payment_svc.sagas.journey import Journey, Move, Queue
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused
 from payment_svc.sagas.pay_in import PAY_IN
 from payment_svc.sagas.policy import RetryPolicy
@@ -37,7 +38,7 @@ def advance(journey: Journey, outcome: Outcome) -> Move:
 
 async def accept(database: Database, count: int = 1) -> None:
     """Accept payments."""
-    payments = PostgresPaymentStore(database)
+    payments = PostgresPaymentStore(database, utc_now)
     await asyncio.gather(*(payments.accept(make_new_payment()) for _ in range(count)))
 
 
@@ -85,7 +86,7 @@ async def test_zombie_is_fenced(payment_db: Database) -> None:
 
     views, _ = await heir.explain(new.payment.payment_id)
     assert [e.outcome for e in views[0].entries] == ["done"]
-    payment = await PostgresPaymentStore(payment_db).find(new.payment.payment_id)
+    payment = await PostgresPaymentStore(payment_db, utc_now).find(new.payment.payment_id)
     assert payment is not None
     assert payment.status is PaymentStatus.PROCESSING
 
@@ -127,13 +128,12 @@ async def test_whole_journey_is_kept(payment_db: Database) -> None:
     charged = Done({"psp": "stripe", "psp_reference": "pi_1"})
 
     for outcome in (Done(), charged, Done(), Done({"transaction_id": "txn_1"})):
-        move = advance(journey, outcome)
-        await store.record(move)
-        journey = move.after
+        journey = await store.record(advance(journey, outcome))
 
     views, changes = await store.explain(journey.payment.payment_id)
     assert (
-        await PostgresPaymentStore(payment_db).find(journey.payment.payment_id) == journey.payment
+        await PostgresPaymentStore(payment_db, utc_now).find(journey.payment.payment_id)
+        == journey.payment
     )
     assert [(v.progress.kind, v.progress.queue) for v in views] == [
         ("pay_in", Queue.DONE),
@@ -154,7 +154,7 @@ async def test_whole_journey_is_kept(payment_db: Database) -> None:
 
 async def test_failed_order_frees_its_id(payment_db: Database) -> None:
     """After a decline the same payment_order_id may be tried again."""
-    payments, store = PostgresPaymentStore(payment_db), saga_store(payment_db)
+    payments, store = PostgresPaymentStore(payment_db, utc_now), saga_store(payment_db)
     new = make_new_payment()
     await payments.accept(new)
     (journey,) = await store.claim(1)

@@ -16,7 +16,7 @@ from payment_svc.sagas.commands import (
     ReversePosting,
     SettleCredits,
 )
-from payment_svc.sagas.engine import Journey, Move, Queue
+from payment_svc.sagas.journey import Journey, Move, Queue
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Stuck, Waiting
 from payment_svc.sagas.pay_in import PAY_IN
 from payment_svc.sagas.policy import RetryPolicy

@@ -48,7 +48,7 @@ class Payment(_message.Message):
         FAILED: Payment._Status.ValueType  # 7
         """Nothing was kept; `failure` says why. Final."""
         CANCELLED: Payment._Status.ValueType  # 8
-        """Given up before any money moved. Final."""
+        """Given up before any money was taken. Final."""
         PARTIALLY_REFUNDED: Payment._Status.ValueType  # 9
         """A part was given back."""
         REFUNDED: Payment._Status.ValueType  # 10
@@ -73,11 +73,53 @@ class Payment(_message.Message):
     FAILED: Payment.Status.ValueType  # 7
     """Nothing was kept; `failure` says why. Final."""
     CANCELLED: Payment.Status.ValueType  # 8
-    """Given up before any money moved. Final."""
+    """Given up before any money was taken. Final."""
     PARTIALLY_REFUNDED: Payment.Status.ValueType  # 9
     """A part was given back."""
     REFUNDED: Payment.Status.ValueType  # 10
     """All of it was given back. Final."""
+
+    class _CaptureMethod:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _CaptureMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Payment._CaptureMethod.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        CAPTURE_METHOD_UNSPECIFIED: Payment._CaptureMethod.ValueType  # 0
+        AUTOMATIC: Payment._CaptureMethod.ValueType  # 1
+        """With the charge. The default."""
+        MANUAL: Payment._CaptureMethod.ValueType  # 2
+        """By CapturePayment; until then the amount is held on the buyer's card."""
+
+    class CaptureMethod(_CaptureMethod, metaclass=_CaptureMethodEnumTypeWrapper):
+        """When the money is taken."""
+
+    CAPTURE_METHOD_UNSPECIFIED: Payment.CaptureMethod.ValueType  # 0
+    AUTOMATIC: Payment.CaptureMethod.ValueType  # 1
+    """With the charge. The default."""
+    MANUAL: Payment.CaptureMethod.ValueType  # 2
+    """By CapturePayment; until then the amount is held on the buyer's card."""
+
+    class _PartialFailurePolicy:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PartialFailurePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Payment._PartialFailurePolicy.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PARTIAL_FAILURE_POLICY_UNSPECIFIED: Payment._PartialFailurePolicy.ValueType  # 0
+        ALL_OR_NOTHING: Payment._PartialFailurePolicy.ValueType  # 1
+        """One charge covers all orders; one that fails undoes the whole. The default."""
+        KEEP_SUCCESSFUL: Payment._PartialFailurePolicy.ValueType  # 2
+        """A charge per order, so the token must be reusable; what succeeded stays."""
+
+    class PartialFailurePolicy(_PartialFailurePolicy, metaclass=_PartialFailurePolicyEnumTypeWrapper):
+        """What becomes of a payment of which one order cannot be completed."""
+
+    PARTIAL_FAILURE_POLICY_UNSPECIFIED: Payment.PartialFailurePolicy.ValueType  # 0
+    ALL_OR_NOTHING: Payment.PartialFailurePolicy.ValueType  # 1
+    """One charge covers all orders; one that fails undoes the whole. The default."""
+    KEEP_SUCCESSFUL: Payment.PartialFailurePolicy.ValueType  # 2
+    """A charge per order, so the token must be reusable; what succeeded stays."""
 
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
@@ -87,12 +129,25 @@ class Payment(_message.Message):
     CHECKOUT_ID_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     NEXT_ACTION_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    CAPTURE_METHOD_FIELD_NUMBER: _builtins.int
+    CAPTURE_BEFORE_FIELD_NUMBER: _builtins.int
+    PARTIAL_FAILURE_POLICY_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment's id, ours: `pay_` and a time-ordered part."""
     status: Global___Payment.Status.ValueType
     """Where the payment stands."""
     checkout_id: _builtins.str
     """The caller's name for the checkout; absent in the answer to CreatePayment."""
+    amount: _builtins.str
+    """The sum of the orders; absent in the answer to CreatePayment."""
+    currency: _builtins.str
+    """ISO 4217, of all orders; absent in the answer to CreatePayment."""
+    capture_method: Global___Payment.CaptureMethod.ValueType
+    """When the money is taken; absent unless MANUAL."""
+    partial_failure_policy: Global___Payment.PartialFailurePolicy.ValueType
+    """What a failed order means for the others; absent unless KEEP_SUCCESSFUL."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the payment was accepted."""
@@ -107,11 +162,15 @@ class Payment(_message.Message):
 
     @_builtins.property
     def failure(self) -> Global___Failure:
-        """Why the payment failed; absent unless it did."""
+        """Why the payment failed, or why it was cancelled without anybody's word; absent otherwise."""
 
     @_builtins.property
     def next_action(self) -> Global___NextAction:
         """What the buyer has to do; present while REQUIRES_ACTION."""
+
+    @_builtins.property
+    def capture_before(self) -> _timestamp_pb2.Timestamp:
+        """When the PSP gives up holding the amount; present while REQUIRES_CAPTURE."""
 
     def __init__(
         self,
@@ -124,23 +183,48 @@ class Payment(_message.Message):
         checkout_id: _builtins.str | None = ...,
         failure: Global___Failure | None = ...,
         next_action: Global___NextAction | None = ...,
+        amount: _builtins.str | None = ...,
+        currency: _builtins.str | None = ...,
+        capture_method: Global___Payment.CaptureMethod.ValueType | None = ...,
+        capture_before: _timestamp_pb2.Timestamp | None = ...,
+        partial_failure_policy: Global___Payment.PartialFailurePolicy.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checkout_id", b"_checkout_id", "_failure", b"_failure", "_next_action", b"_next_action", "checkout_id", b"checkout_id", "created_at", b"created_at", "executed_at", b"executed_at", "failure", b"failure", "next_action", b"next_action"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_capture_before", b"_capture_before", "_capture_method", b"_capture_method", "_checkout_id", b"_checkout_id", "_currency", b"_currency", "_failure", b"_failure", "_next_action", b"_next_action", "_partial_failure_policy", b"_partial_failure_policy", "amount", b"amount", "capture_before", b"capture_before", "capture_method", b"capture_method", "checkout_id", b"checkout_id", "created_at", b"created_at", "currency", b"currency", "executed_at", b"executed_at", "failure", b"failure", "next_action", b"next_action", "partial_failure_policy", b"partial_failure_policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkout_id", b"_checkout_id", "_failure", b"_failure", "_next_action", b"_next_action", "checkout_id", b"checkout_id", "created_at", b"created_at", "executed_at", b"executed_at", "failure", b"failure", "next_action", b"next_action", "payment_id", b"payment_id", "payment_orders", b"payment_orders", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_capture_before", b"_capture_before", "_capture_method", b"_capture_method", "_checkout_id", b"_checkout_id", "_currency", b"_currency", "_failure", b"_failure", "_next_action", b"_next_action", "_partial_failure_policy", b"_partial_failure_policy", "amount", b"amount", "capture_before", b"capture_before", "capture_method", b"capture_method", "checkout_id", b"checkout_id", "created_at", b"created_at", "currency", b"currency", "executed_at", b"executed_at", "failure", b"failure", "next_action", b"next_action", "partial_failure_policy", b"partial_failure_policy", "payment_id", b"payment_id", "payment_orders", b"payment_orders", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__amount: _TypeAlias = _typing.Literal["amount"]  # noqa: Y015
+    _WhichOneofArgType__amount: _TypeAlias = _typing.Literal["_amount", b"_amount"]  # noqa: Y015
+    _WhichOneofReturnType__capture_before: _TypeAlias = _typing.Literal["capture_before"]  # noqa: Y015
+    _WhichOneofArgType__capture_before: _TypeAlias = _typing.Literal["_capture_before", b"_capture_before"]  # noqa: Y015
+    _WhichOneofReturnType__capture_method: _TypeAlias = _typing.Literal["capture_method"]  # noqa: Y015
+    _WhichOneofArgType__capture_method: _TypeAlias = _typing.Literal["_capture_method", b"_capture_method"]  # noqa: Y015
     _WhichOneofReturnType__checkout_id: _TypeAlias = _typing.Literal["checkout_id"]  # noqa: Y015
     _WhichOneofArgType__checkout_id: _TypeAlias = _typing.Literal["_checkout_id", b"_checkout_id"]  # noqa: Y015
+    _WhichOneofReturnType__currency: _TypeAlias = _typing.Literal["currency"]  # noqa: Y015
+    _WhichOneofArgType__currency: _TypeAlias = _typing.Literal["_currency", b"_currency"]  # noqa: Y015
     _WhichOneofReturnType__failure: _TypeAlias = _typing.Literal["failure"]  # noqa: Y015
     _WhichOneofArgType__failure: _TypeAlias = _typing.Literal["_failure", b"_failure"]  # noqa: Y015
     _WhichOneofReturnType__next_action: _TypeAlias = _typing.Literal["next_action"]  # noqa: Y015
     _WhichOneofArgType__next_action: _TypeAlias = _typing.Literal["_next_action", b"_next_action"]  # noqa: Y015
+    _WhichOneofReturnType__partial_failure_policy: _TypeAlias = _typing.Literal["partial_failure_policy"]  # noqa: Y015
+    _WhichOneofArgType__partial_failure_policy: _TypeAlias = _typing.Literal["_partial_failure_policy", b"_partial_failure_policy"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount) -> _WhichOneofReturnType__amount | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__capture_before) -> _WhichOneofReturnType__capture_before | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__capture_method) -> _WhichOneofReturnType__capture_method | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checkout_id) -> _WhichOneofReturnType__checkout_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__currency) -> _WhichOneofReturnType__currency | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__failure) -> _WhichOneofReturnType__failure | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__next_action) -> _WhichOneofReturnType__next_action | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__partial_failure_policy) -> _WhichOneofReturnType__partial_failure_policy | None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
 
@@ -170,7 +254,7 @@ class PaymentOrder(_message.Message):
         FAILED: PaymentOrder._Status.ValueType  # 6
         """Not charged, or given back; final."""
         CANCELLED: PaymentOrder._Status.ValueType  # 7
-        """Given up before any money moved; final."""
+        """Given up before any money was taken; final."""
         PARTIALLY_REFUNDED: PaymentOrder._Status.ValueType  # 8
         """A part was given back."""
         REFUNDED: PaymentOrder._Status.ValueType  # 9
@@ -193,7 +277,7 @@ class PaymentOrder(_message.Message):
     FAILED: PaymentOrder.Status.ValueType  # 6
     """Not charged, or given back; final."""
     CANCELLED: PaymentOrder.Status.ValueType  # 7
-    """Given up before any money moved; final."""
+    """Given up before any money was taken; final."""
     PARTIALLY_REFUNDED: PaymentOrder.Status.ValueType  # 8
     """A part was given back."""
     REFUNDED: PaymentOrder.Status.ValueType  # 9
@@ -204,6 +288,8 @@ class PaymentOrder(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     SELLER_ACCOUNT_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    CAPTURED_AMOUNT_FIELD_NUMBER: _builtins.int
     payment_order_id: _builtins.str
     """The caller's id of the order."""
     status: Global___PaymentOrder.Status.ValueType
@@ -214,6 +300,12 @@ class PaymentOrder(_message.Message):
     """ISO 4217, upper case."""
     seller_account: _builtins.str
     """The seller's account; absent in the answer to CreatePayment."""
+    captured_amount: _builtins.str
+    """How much of a held amount was asked to be captured; "0.00" for nothing; absent before CapturePayment."""
+    @_builtins.property
+    def failure(self) -> Global___Failure:
+        """Why the order failed, or why it was cancelled without anybody's word; absent otherwise."""
+
     def __init__(
         self,
         *,
@@ -222,13 +314,24 @@ class PaymentOrder(_message.Message):
         amount: _builtins.str = ...,
         currency: _builtins.str = ...,
         seller_account: _builtins.str | None = ...,
+        failure: Global___Failure | None = ...,
+        captured_amount: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_seller_account", b"_seller_account", "seller_account", b"seller_account"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_captured_amount", b"_captured_amount", "_failure", b"_failure", "_seller_account", b"_seller_account", "captured_amount", b"captured_amount", "failure", b"failure", "seller_account", b"seller_account"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seller_account", b"_seller_account", "amount", b"amount", "currency", b"currency", "payment_order_id", b"payment_order_id", "seller_account", b"seller_account", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_captured_amount", b"_captured_amount", "_failure", b"_failure", "_seller_account", b"_seller_account", "amount", b"amount", "captured_amount", b"captured_amount", "currency", b"currency", "failure", b"failure", "payment_order_id", b"payment_order_id", "seller_account", b"seller_account", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__captured_amount: _TypeAlias = _typing.Literal["captured_amount"]  # noqa: Y015
+    _WhichOneofArgType__captured_amount: _TypeAlias = _typing.Literal["_captured_amount", b"_captured_amount"]  # noqa: Y015
+    _WhichOneofReturnType__failure: _TypeAlias = _typing.Literal["failure"]  # noqa: Y015
+    _WhichOneofArgType__failure: _TypeAlias = _typing.Literal["_failure", b"_failure"]  # noqa: Y015
     _WhichOneofReturnType__seller_account: _TypeAlias = _typing.Literal["seller_account"]  # noqa: Y015
     _WhichOneofArgType__seller_account: _TypeAlias = _typing.Literal["_seller_account", b"_seller_account"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__captured_amount) -> _WhichOneofReturnType__captured_amount | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__failure) -> _WhichOneofReturnType__failure | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seller_account) -> _WhichOneofReturnType__seller_account | None: ...
 
 Global___PaymentOrder: _TypeAlias = PaymentOrder  # noqa: Y015

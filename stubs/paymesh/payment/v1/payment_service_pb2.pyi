@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from paymesh.payment.v1 import payment_pb2 as _payment_pb2
 import builtins as _builtins
@@ -29,8 +30,14 @@ class CreatePaymentRequest(_message.Message):
     CHECKOUT_ID_FIELD_NUMBER: _builtins.int
     CREDIT_CARD_INFO_FIELD_NUMBER: _builtins.int
     PAYMENT_ORDERS_FIELD_NUMBER: _builtins.int
+    CAPTURE_METHOD_FIELD_NUMBER: _builtins.int
+    PARTIAL_FAILURE_POLICY_FIELD_NUMBER: _builtins.int
     checkout_id: _builtins.str
     """The caller's name for the checkout."""
+    capture_method: _payment_pb2.Payment.CaptureMethod.ValueType
+    """When the money is taken; AUTOMATIC when absent. MANUAL goes with ALL_OR_NOTHING."""
+    partial_failure_policy: _payment_pb2.Payment.PartialFailurePolicy.ValueType
+    """What a failed order means for the others; ALL_OR_NOTHING when absent."""
     @_builtins.property
     def buyer_info(self) -> _payment_pb2.BuyerInfo:
         """Who pays."""
@@ -50,10 +57,12 @@ class CreatePaymentRequest(_message.Message):
         checkout_id: _builtins.str = ...,
         credit_card_info: _payment_pb2.CreditCardInfo | None = ...,
         payment_orders: _abc.Iterable[_payment_pb2.NewPaymentOrder] | None = ...,
+        capture_method: _payment_pb2.Payment.CaptureMethod.ValueType = ...,
+        partial_failure_policy: _payment_pb2.Payment.PartialFailurePolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["buyer_info", b"buyer_info", "credit_card_info", b"credit_card_info"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer_info", b"buyer_info", "checkout_id", b"checkout_id", "credit_card_info", b"credit_card_info", "payment_orders", b"payment_orders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer_info", b"buyer_info", "capture_method", b"capture_method", "checkout_id", b"checkout_id", "credit_card_info", b"credit_card_info", "partial_failure_policy", b"partial_failure_policy", "payment_orders", b"payment_orders"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -80,3 +89,229 @@ class GetPaymentRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPaymentRequest: _TypeAlias = GetPaymentRequest  # noqa: Y015
+
+@_typing.final
+class ListPaymentsRequest(_message.Message):
+    """Which payments to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUYER_ID_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    SELLER_ACCOUNT_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    CREATED_FROM_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    AMOUNT_MIN_FIELD_NUMBER: _builtins.int
+    AMOUNT_MAX_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    buyer_id: _builtins.str
+    """Of this buyer."""
+    checkout_id: _builtins.str
+    """Of this checkout."""
+    seller_account: _builtins.str
+    """With an order of this seller."""
+    status: _payment_pb2.Payment.Status.ValueType
+    """In this status."""
+    currency: _builtins.str
+    """In this currency, ISO 4217."""
+    amount_min: _builtins.str
+    """The payment's amount is this or more, a decimal string; needs `currency`."""
+    amount_max: _builtins.str
+    """The payment's amount is this or less, a decimal string; needs `currency`."""
+    page_size: _builtins.int
+    """Default 50, at most 500; larger is lowered."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same filters; empty for the first."""
+    @_builtins.property
+    def created_from(self) -> _timestamp_pb2.Timestamp:
+        """Created at this moment or later."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Created before this moment."""
+
+    def __init__(
+        self,
+        *,
+        buyer_id: _builtins.str = ...,
+        checkout_id: _builtins.str = ...,
+        seller_account: _builtins.str = ...,
+        status: _payment_pb2.Payment.Status.ValueType = ...,
+        created_from: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
+        currency: _builtins.str = ...,
+        amount_min: _builtins.str = ...,
+        amount_max: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_from", b"created_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_max", b"amount_max", "amount_min", b"amount_min", "buyer_id", b"buyer_id", "checkout_id", b"checkout_id", "created_before", b"created_before", "created_from", b"created_from", "currency", b"currency", "page_size", b"page_size", "page_token", b"page_token", "seller_account", b"seller_account", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPaymentsRequest: _TypeAlias = ListPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class ListPaymentsResponse(_message.Message):
+    """A page of payments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Ask for the next page with it; empty at the end."""
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[_payment_pb2.Payment]:
+        """The payments, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        payments: _abc.Iterable[_payment_pb2.Payment] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "payments", b"payments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPaymentsResponse: _TypeAlias = ListPaymentsResponse  # noqa: Y015
+
+@_typing.final
+class WatchPaymentRequest(_message.Message):
+    """Which payment to watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment's id."""
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPaymentRequest: _TypeAlias = WatchPaymentRequest  # noqa: Y015
+
+@_typing.final
+class PaymentEvent(_message.Message):
+    """A state of a payment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Rises with each change of the payment's status, by one; a watcher may miss some in between."""
+    @_builtins.property
+    def payment(self) -> _payment_pb2.Payment:
+        """The payment as it is."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        payment: _payment_pb2.Payment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentEvent: _TypeAlias = PaymentEvent  # noqa: Y015
+
+@_typing.final
+class CapturePaymentRequest(_message.Message):
+    """What to capture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    PAYMENT_ORDERS_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment's id."""
+    amount: _builtins.str
+    """How much, of a payment of one order: a decimal string above zero, at most the order's amount. Absent, with
+    `payment_orders` absent too: everything.
+    """
+    @_builtins.property
+    def payment_orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaptureOrder]:
+        """How much of which order; nothing is captured of an order that is not named, and it ends CANCELLED."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        payment_orders: _abc.Iterable[Global___CaptureOrder] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "payment_id", b"payment_id", "payment_orders", b"payment_orders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CapturePaymentRequest: _TypeAlias = CapturePaymentRequest  # noqa: Y015
+
+@_typing.final
+class CaptureOrder(_message.Message):
+    """How much to capture of an order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    payment_order_id: _builtins.str
+    """The caller's id of the order."""
+    amount: _builtins.str
+    """A decimal string above zero, at most the order's amount; absent: all of it."""
+    def __init__(
+        self,
+        *,
+        payment_order_id: _builtins.str = ...,
+        amount: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "payment_order_id", b"payment_order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaptureOrder: _TypeAlias = CaptureOrder  # noqa: Y015
+
+@_typing.final
+class CancelPaymentRequest(_message.Message):
+    """Which payment to cancel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment's id."""
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelPaymentRequest: _TypeAlias = CancelPaymentRequest  # noqa: Y015

@@ -46,6 +46,26 @@ class PaymentServiceStub:
                 request_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.GetPaymentRequest.SerializeToString,
                 response_deserializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
                 _registered_method=True)
+        self.ListPayments = channel.unary_unary(
+                '/paymesh.payment.v1.PaymentService/ListPayments',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.ListPaymentsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.ListPaymentsResponse.FromString,
+                _registered_method=True)
+        self.WatchPayment = channel.unary_stream(
+                '/paymesh.payment.v1.PaymentService/WatchPayment',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.WatchPaymentRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.PaymentEvent.FromString,
+                _registered_method=True)
+        self.CapturePayment = channel.unary_unary(
+                '/paymesh.payment.v1.PaymentService/CapturePayment',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CapturePaymentRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
+                _registered_method=True)
+        self.CancelPayment = channel.unary_unary(
+                '/paymesh.payment.v1.PaymentService/CancelPayment',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
+                _registered_method=True)
 
 
 class PaymentServiceServicer:
@@ -71,6 +91,46 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPayments(self, request, context):
+        """Lists the calling client's payments, the newest first.
+
+        All filters given must fit. A page may hold fewer payments than asked, even none, while there are more:
+        `next_page_token` is empty at the end only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchPayment(self, request, context):
+        """Tells a payment's state, and each later one, until a final one ends the stream.
+
+        The first message is the present state. A stream that ends without a final state was cut off: ask again. Over REST
+        these are server-sent events.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CapturePayment(self, request, context):
+        """Takes all or a part of a held amount. Answers PROCESSING at once; the work goes on behind it.
+
+        Once per payment; the PSP lets go of what is not captured. Requires `idempotency-key`, as CreatePayment does. A payment
+        that is not REQUIRES_CAPTURE is refused, PAYMENT_NOT_CAPTURABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelPayment(self, request, context):
+        """Lets go of a held amount. Answers PROCESSING at once; the work goes on behind it and ends CANCELLED.
+
+        Requires `idempotency-key`, as CreatePayment does. A payment that is not REQUIRES_CAPTURE is refused,
+        PAYMENT_NOT_CANCELLABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PaymentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -82,6 +142,26 @@ def add_PaymentServiceServicer_to_server(servicer, server):
             'GetPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPayment,
                     request_deserializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.GetPaymentRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.SerializeToString,
+            ),
+            'ListPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPayments,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.ListPaymentsRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.ListPaymentsResponse.SerializeToString,
+            ),
+            'WatchPayment': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPayment,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.WatchPaymentRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.PaymentEvent.SerializeToString,
+            ),
+            'CapturePayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CapturePayment,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CapturePaymentRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.SerializeToString,
+            ),
+            'CancelPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelPayment,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.FromString,
                     response_serializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.SerializeToString,
             ),
     }
@@ -139,6 +219,114 @@ class PaymentService:
             target,
             '/paymesh.payment.v1.PaymentService/GetPayment',
             paymesh_dot_payment_dot_v1_dot_payment__service__pb2.GetPaymentRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.PaymentService/ListPayments',
+            paymesh_dot_payment_dot_v1_dot_payment__service__pb2.ListPaymentsRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_payment__service__pb2.ListPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/paymesh.payment.v1.PaymentService/WatchPayment',
+            paymesh_dot_payment_dot_v1_dot_payment__service__pb2.WatchPaymentRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_payment__service__pb2.PaymentEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CapturePayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.PaymentService/CapturePayment',
+            paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CapturePaymentRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.PaymentService/CancelPayment',
+            paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.SerializeToString,
             paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
             options,
             channel_credentials,

@@ -44,6 +44,30 @@ class PaymentServiceStub:
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]
     """Reads a payment of the calling client."""
+    ListPayments: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentsRequest, _payment_service_pb2.ListPaymentsResponse]
+    """Lists the calling client's payments, the newest first.
+
+    All filters given must fit. A page may hold fewer payments than asked, even none, while there are more:
+    `next_page_token` is empty at the end only.
+    """
+    WatchPayment: _grpc.UnaryStreamMultiCallable[_payment_service_pb2.WatchPaymentRequest, _payment_service_pb2.PaymentEvent]
+    """Tells a payment's state, and each later one, until a final one ends the stream.
+
+    The first message is the present state. A stream that ends without a final state was cut off: ask again. Over REST
+    these are server-sent events.
+    """
+    CapturePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_pb2.Payment]
+    """Takes all or a part of a held amount. Answers PROCESSING at once; the work goes on behind it.
+
+    Once per payment; the PSP lets go of what is not captured. Requires `idempotency-key`, as CreatePayment does. A payment
+    that is not REQUIRES_CAPTURE is refused, PAYMENT_NOT_CAPTURABLE.
+    """
+    CancelPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CancelPaymentRequest, _payment_pb2.Payment]
+    """Lets go of a held amount. Answers PROCESSING at once; the work goes on behind it and ends CANCELLED.
+
+    Requires `idempotency-key`, as CreatePayment does. A payment that is not REQUIRES_CAPTURE is refused,
+    PAYMENT_NOT_CANCELLABLE.
+    """
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
@@ -60,6 +84,30 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
     """Reads a payment of the calling client."""
+    ListPayments: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentsRequest, _payment_service_pb2.ListPaymentsResponse]  # type: ignore[assignment]
+    """Lists the calling client's payments, the newest first.
+
+    All filters given must fit. A page may hold fewer payments than asked, even none, while there are more:
+    `next_page_token` is empty at the end only.
+    """
+    WatchPayment: _aio.UnaryStreamMultiCallable[_payment_service_pb2.WatchPaymentRequest, _payment_service_pb2.PaymentEvent]  # type: ignore[assignment]
+    """Tells a payment's state, and each later one, until a final one ends the stream.
+
+    The first message is the present state. A stream that ends without a final state was cut off: ask again. Over REST
+    these are server-sent events.
+    """
+    CapturePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
+    """Takes all or a part of a held amount. Answers PROCESSING at once; the work goes on behind it.
+
+    Once per payment; the PSP lets go of what is not captured. Requires `idempotency-key`, as CreatePayment does. A payment
+    that is not REQUIRES_CAPTURE is refused, PAYMENT_NOT_CAPTURABLE.
+    """
+    CancelPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CancelPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
+    """Lets go of a held amount. Answers PROCESSING at once; the work goes on behind it and ends CANCELLED.
+
+    Requires `idempotency-key`, as CreatePayment does. A payment that is not REQUIRES_CAPTURE is refused,
+    PAYMENT_NOT_CANCELLABLE.
+    """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes payments in from buyers on behalf of sellers."""
@@ -85,5 +133,53 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
         """Reads a payment of the calling client."""
+
+    @_abc_1.abstractmethod
+    def ListPayments(
+        self,
+        request: _payment_service_pb2.ListPaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_service_pb2.ListPaymentsResponse, _abc.Awaitable[_payment_service_pb2.ListPaymentsResponse]]:
+        """Lists the calling client's payments, the newest first.
+
+        All filters given must fit. A page may hold fewer payments than asked, even none, while there are more:
+        `next_page_token` is empty at the end only.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchPayment(
+        self,
+        request: _payment_service_pb2.WatchPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_payment_service_pb2.PaymentEvent], _abc.AsyncIterator[_payment_service_pb2.PaymentEvent]]:
+        """Tells a payment's state, and each later one, until a final one ends the stream.
+
+        The first message is the present state. A stream that ends without a final state was cut off: ask again. Over REST
+        these are server-sent events.
+        """
+
+    @_abc_1.abstractmethod
+    def CapturePayment(
+        self,
+        request: _payment_service_pb2.CapturePaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
+        """Takes all or a part of a held amount. Answers PROCESSING at once; the work goes on behind it.
+
+        Once per payment; the PSP lets go of what is not captured. Requires `idempotency-key`, as CreatePayment does. A payment
+        that is not REQUIRES_CAPTURE is refused, PAYMENT_NOT_CAPTURABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelPayment(
+        self,
+        request: _payment_service_pb2.CancelPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
+        """Lets go of a held amount. Answers PROCESSING at once; the work goes on behind it and ends CANCELLED.
+
+        Requires `idempotency-key`, as CreatePayment does. A payment that is not REQUIRES_CAPTURE is refused,
+        PAYMENT_NOT_CANCELLABLE.
+        """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -35,6 +35,12 @@ class Attempt(_message.Message):
         """Takes money."""
         REFUND: Attempt._Kind.ValueType  # 2
         """Gives money back."""
+        AUTHORIZATION: Attempt._Kind.ValueType  # 3
+        """Has money held, to be taken or let go later."""
+        CAPTURE: Attempt._Kind.ValueType  # 4
+        """Takes all or a part of what is held."""
+        VOID: Attempt._Kind.ValueType  # 5
+        """Lets go of what is held."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What is asked of the PSP."""
@@ -44,6 +50,12 @@ class Attempt(_message.Message):
     """Takes money."""
     REFUND: Attempt.Kind.ValueType  # 2
     """Gives money back."""
+    AUTHORIZATION: Attempt.Kind.ValueType  # 3
+    """Has money held, to be taken or let go later."""
+    CAPTURE: Attempt.Kind.ValueType  # 4
+    """Takes all or a part of what is held."""
+    VOID: Attempt.Kind.ValueType  # 5
+    """Lets go of what is held."""
 
     class _Outcome:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -123,6 +135,7 @@ class Attempt(_message.Message):
     REQUEST_COUNT_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The attempt's id, the caller's: `att_` and a time-ordered part. The same id never moves money twice."""
     kind: Global___Attempt.Kind.ValueType
@@ -159,6 +172,10 @@ class Attempt(_message.Message):
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When its present outcome was stored."""
 
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the PSP lets go of what is held; absent unless an authorization has succeeded."""
+
     def __init__(
         self,
         *,
@@ -178,10 +195,11 @@ class Attempt(_message.Message):
         request_count: _builtins.int = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "created_at", b"created_at", "currency", b"currency", "delivery", b"delivery", "kind", b"kind", "message", b"message", "outcome", b"outcome", "payment_id", b"payment_id", "psp", b"psp", "psp_code", b"psp_code", "psp_reference", b"psp_reference", "reason", b"reason", "redirect_url", b"redirect_url", "request_count", b"request_count", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "created_at", b"created_at", "currency", b"currency", "delivery", b"delivery", "expires_at", b"expires_at", "kind", b"kind", "message", b"message", "outcome", b"outcome", "payment_id", b"payment_id", "psp", b"psp", "psp_code", b"psp_code", "psp_reference", b"psp_reference", "reason", b"reason", "redirect_url", b"redirect_url", "request_count", b"request_count", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

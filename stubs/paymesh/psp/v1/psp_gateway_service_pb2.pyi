@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from paymesh.psp.v1 import attempt_pb2 as _attempt_pb2
 import builtins as _builtins
 import sys
@@ -25,12 +26,34 @@ class ChargeCommand(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _CaptureMethod:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _CaptureMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ChargeCommand._CaptureMethod.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        CAPTURE_METHOD_UNSPECIFIED: ChargeCommand._CaptureMethod.ValueType  # 0
+        AUTOMATIC: ChargeCommand._CaptureMethod.ValueType  # 1
+        """With the charge. The default."""
+        MANUAL: ChargeCommand._CaptureMethod.ValueType  # 2
+        """By a capture; until then it is held."""
+
+    class CaptureMethod(_CaptureMethod, metaclass=_CaptureMethodEnumTypeWrapper):
+        """When the money is taken."""
+
+    CAPTURE_METHOD_UNSPECIFIED: ChargeCommand.CaptureMethod.ValueType  # 0
+    AUTOMATIC: ChargeCommand.CaptureMethod.ValueType  # 1
+    """With the charge. The default."""
+    MANUAL: ChargeCommand.CaptureMethod.ValueType  # 2
+    """By a capture; until then it is held."""
+
     ATTEMPT_ID_FIELD_NUMBER: _builtins.int
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     PAYMENT_TOKEN_FIELD_NUMBER: _builtins.int
+    CAPTURE_METHOD_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The attempt's id."""
     payment_id: _builtins.str
@@ -43,6 +66,8 @@ class ChargeCommand(_message.Message):
     """ISO 4217."""
     payment_token: _builtins.str
     """The PSP's token of what pays."""
+    capture_method: Global___ChargeCommand.CaptureMethod.ValueType
+    """When the money is taken; AUTOMATIC when absent."""
     def __init__(
         self,
         *,
@@ -52,10 +77,11 @@ class ChargeCommand(_message.Message):
         amount: _builtins.str = ...,
         currency: _builtins.str = ...,
         payment_token: _builtins.str = ...,
+        capture_method: Global___ChargeCommand.CaptureMethod.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "client_id", b"client_id", "currency", b"currency", "payment_id", b"payment_id", "payment_token", b"payment_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "capture_method", b"capture_method", "client_id", b"client_id", "currency", b"currency", "payment_id", b"payment_id", "payment_token", b"payment_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -320,3 +346,159 @@ class ListAttemptsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAttemptsResponse: _TypeAlias = ListAttemptsResponse  # noqa: Y015
+
+@_typing.final
+class CaptureCommand(_message.Message):
+    """A capture to be made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    CHARGE_ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    attempt_id: _builtins.str
+    """The capture attempt's id."""
+    charge_attempt_id: _builtins.str
+    """The attempt that holds the money."""
+    amount: _builtins.str
+    """A decimal string above zero, at most what is held; the PSP lets go of the rest."""
+    currency: _builtins.str
+    """ISO 4217."""
+    def __init__(
+        self,
+        *,
+        attempt_id: _builtins.str = ...,
+        charge_attempt_id: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "charge_attempt_id", b"charge_attempt_id", "currency", b"currency"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaptureCommand: _TypeAlias = CaptureCommand  # noqa: Y015
+
+@_typing.final
+class ExecuteCapturesRequest(_message.Message):
+    """Captures to be made, 1 to 500."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPTURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def captures(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaptureCommand]:
+        """The captures."""
+
+    def __init__(
+        self,
+        *,
+        captures: _abc.Iterable[Global___CaptureCommand] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["captures", b"captures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExecuteCapturesRequest: _TypeAlias = ExecuteCapturesRequest  # noqa: Y015
+
+@_typing.final
+class ExecuteCapturesResponse(_message.Message):
+    """An answer per capture, in the order asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttemptResult]:
+        """The attempts as they stand."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___AttemptResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExecuteCapturesResponse: _TypeAlias = ExecuteCapturesResponse  # noqa: Y015
+
+@_typing.final
+class VoidCommand(_message.Message):
+    """A void to be made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    CHARGE_ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    attempt_id: _builtins.str
+    """The void attempt's id."""
+    charge_attempt_id: _builtins.str
+    """The attempt that holds the money."""
+    def __init__(
+        self,
+        *,
+        attempt_id: _builtins.str = ...,
+        charge_attempt_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "charge_attempt_id", b"charge_attempt_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoidCommand: _TypeAlias = VoidCommand  # noqa: Y015
+
+@_typing.final
+class ExecuteVoidsRequest(_message.Message):
+    """Voids to be made, 1 to 500."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOIDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def voids(self) -> _containers.RepeatedCompositeFieldContainer[Global___VoidCommand]:
+        """The voids."""
+
+    def __init__(
+        self,
+        *,
+        voids: _abc.Iterable[Global___VoidCommand] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["voids", b"voids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExecuteVoidsRequest: _TypeAlias = ExecuteVoidsRequest  # noqa: Y015
+
+@_typing.final
+class ExecuteVoidsResponse(_message.Message):
+    """An answer per void, in the order asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttemptResult]:
+        """The attempts as they stand."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___AttemptResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExecuteVoidsResponse: _TypeAlias = ExecuteVoidsResponse  # noqa: Y015

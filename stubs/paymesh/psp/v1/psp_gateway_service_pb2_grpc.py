@@ -45,6 +45,16 @@ class PspGatewayServiceStub:
                 request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteRefundsRequest.SerializeToString,
                 response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteRefundsResponse.FromString,
                 _registered_method=True)
+        self.ExecuteCaptures = channel.unary_unary(
+                '/paymesh.psp.v1.PspGatewayService/ExecuteCaptures',
+                request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteCapturesRequest.SerializeToString,
+                response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteCapturesResponse.FromString,
+                _registered_method=True)
+        self.ExecuteVoids = channel.unary_unary(
+                '/paymesh.psp.v1.PspGatewayService/ExecuteVoids',
+                request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsResponse.FromString,
+                _registered_method=True)
         self.ListAttempts = channel.unary_unary(
                 '/paymesh.psp.v1.PspGatewayService/ListAttempts',
                 request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsRequest.SerializeToString,
@@ -74,6 +84,20 @@ class PspGatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExecuteCaptures(self, request, context):
+        """Takes all or a part of what charges with manual capture hold, each attempt once and each authorization once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExecuteVoids(self, request, context):
+        """Lets go of what charges with manual capture hold, each attempt once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAttempts(self, request, context):
         """Lists the attempts of a payment, the oldest first.
         """
@@ -93,6 +117,16 @@ def add_PspGatewayServiceServicer_to_server(servicer, server):
                     servicer.ExecuteRefunds,
                     request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteRefundsRequest.FromString,
                     response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteRefundsResponse.SerializeToString,
+            ),
+            'ExecuteCaptures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExecuteCaptures,
+                    request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteCapturesRequest.FromString,
+                    response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteCapturesResponse.SerializeToString,
+            ),
+            'ExecuteVoids': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExecuteVoids,
+                    request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsRequest.FromString,
+                    response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsResponse.SerializeToString,
             ),
             'ListAttempts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAttempts,
@@ -155,6 +189,60 @@ class PspGatewayService:
             '/paymesh.psp.v1.PspGatewayService/ExecuteRefunds',
             paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteRefundsRequest.SerializeToString,
             paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteRefundsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExecuteCaptures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.psp.v1.PspGatewayService/ExecuteCaptures',
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteCapturesRequest.SerializeToString,
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteCapturesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExecuteVoids(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.psp.v1.PspGatewayService/ExecuteVoids',
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsRequest.SerializeToString,
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,10 @@ class PspGatewayServiceStub:
     """
     ExecuteRefunds: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecuteRefundsRequest, _psp_gateway_service_pb2.ExecuteRefundsResponse]
     """Gives charges back, each attempt once, whole or in part."""
+    ExecuteCaptures: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecuteCapturesRequest, _psp_gateway_service_pb2.ExecuteCapturesResponse]
+    """Takes all or a part of what charges with manual capture hold, each attempt once and each authorization once."""
+    ExecuteVoids: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecuteVoidsRequest, _psp_gateway_service_pb2.ExecuteVoidsResponse]
+    """Lets go of what charges with manual capture hold, each attempt once."""
     ListAttempts: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListAttemptsRequest, _psp_gateway_service_pb2.ListAttemptsResponse]
     """Lists the attempts of a payment, the oldest first."""
 
@@ -59,6 +63,10 @@ class PspGatewayServiceAsyncStub(PspGatewayServiceStub):
     """
     ExecuteRefunds: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecuteRefundsRequest, _psp_gateway_service_pb2.ExecuteRefundsResponse]  # type: ignore[assignment]
     """Gives charges back, each attempt once, whole or in part."""
+    ExecuteCaptures: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecuteCapturesRequest, _psp_gateway_service_pb2.ExecuteCapturesResponse]  # type: ignore[assignment]
+    """Takes all or a part of what charges with manual capture hold, each attempt once and each authorization once."""
+    ExecuteVoids: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecuteVoidsRequest, _psp_gateway_service_pb2.ExecuteVoidsResponse]  # type: ignore[assignment]
+    """Lets go of what charges with manual capture hold, each attempt once."""
     ListAttempts: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListAttemptsRequest, _psp_gateway_service_pb2.ListAttemptsResponse]  # type: ignore[assignment]
     """Lists the attempts of a payment, the oldest first."""
 
@@ -85,6 +93,22 @@ class PspGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_psp_gateway_service_pb2.ExecuteRefundsResponse, _abc.Awaitable[_psp_gateway_service_pb2.ExecuteRefundsResponse]]:
         """Gives charges back, each attempt once, whole or in part."""
+
+    @_abc_1.abstractmethod
+    def ExecuteCaptures(
+        self,
+        request: _psp_gateway_service_pb2.ExecuteCapturesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_psp_gateway_service_pb2.ExecuteCapturesResponse, _abc.Awaitable[_psp_gateway_service_pb2.ExecuteCapturesResponse]]:
+        """Takes all or a part of what charges with manual capture hold, each attempt once and each authorization once."""
+
+    @_abc_1.abstractmethod
+    def ExecuteVoids(
+        self,
+        request: _psp_gateway_service_pb2.ExecuteVoidsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_psp_gateway_service_pb2.ExecuteVoidsResponse, _abc.Awaitable[_psp_gateway_service_pb2.ExecuteVoidsResponse]]:
+        """Lets go of what charges with manual capture hold, each attempt once."""
 
     @_abc_1.abstractmethod
     def ListAttempts(

@@ -1,0 +1,92 @@
+"""What a changed payment writes: its row, its orders, its history, its events."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from chassis import outbox
+from chassis.database import Write
+from payment_svc import rows
+from payment_svc.domain.payment import Order, Payment
+from payment_svc.events import status_events
+
+# Only over the revision that was read: whoever decided by an older one decides again.
+_UPDATE_PAYMENTS = """
+UPDATE payments AS p SET status = u.status, version = u.version, payment_token = u.payment_token,
+    failure_reason = u.failure_reason, failure_message = u.failure_message,
+    failure_psp_code = u.failure_psp_code, executed_at = u.executed_at,
+    capture_before = u.capture_before, revision = u.revision + 1
+FROM unnest(%b::text[], %b::int[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[],
+    %b::text[], %b::timestamptz[], %b::timestamptz[])
+    AS u (payment_id, revision, status, version, payment_token, failure_reason,
+    failure_message, failure_psp_code, executed_at, capture_before)
+WHERE p.payment_id = u.payment_id AND p.revision = u.revision
+RETURNING p.payment_id
+"""
+_UPDATE_ORDERS = """
+UPDATE orders AS o SET status = u.status, captured = u.captured,
+    failure_reason = u.failure_reason, failure_message = u.failure_message,
+    failure_psp_code = u.failure_psp_code, redirect_url = u.redirect_url
+FROM unnest(%b::text[], %b::text[], %b::numeric[], %b::text[], %b::text[], %b::text[],
+    %b::text[])
+    AS u (order_id, status, captured, failure_reason, failure_message, failure_psp_code,
+    redirect_url)
+WHERE o.order_id = u.order_id
+"""
+ADD_HISTORY = """
+INSERT INTO status_history (payment_id, subject_id, from_status, to_status, reason, changed_at)
+SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[])
+"""
+HISTORY_WIDTH = 6
+
+Change = tuple[Payment, Payment]
+
+
+def writes(changed: Sequence[Change], now: datetime) -> list[Write]:
+    """Make the writes of payments before and after; the first one's RETURNING tells which were
+    still what they were before.
+    """
+    orders = [
+        rows.order_change(after)
+        for old, new in changed
+        for before, after in zip(old.orders, new.orders, strict=True)
+        if before != after
+    ]
+    history = [line for before, after in changed for line in _history(before, after, now)]
+    events = [event for _, after in changed for event in status_events(after)]
+    return [
+        Write(_UPDATE_PAYMENTS, [_payment_change(old, new) for old, new in changed], 10),
+        Write(_UPDATE_ORDERS, orders, 7),
+        Write(ADD_HISTORY, history, HISTORY_WIDTH),
+        outbox.record(events),
+    ]
+
+
+def stored(before: Payment, after: Payment) -> Payment:
+    """Tell how a changed payment is read from now on."""
+    return after if before == after else replace(after, revision=before.revision + 1, trail=())
+
+
+def _payment_change(before: Payment, after: Payment) -> tuple[object, ...]:
+    return (
+        after.payment_id, before.revision, after.status.value, after.version, after.payment_token,
+        *rows.failure_columns(after.failure), after.executed_at, after.capture_before,
+    )  # fmt: skip
+
+
+def _history(before: Payment, after: Payment, now: datetime) -> list[tuple[object, ...]]:
+    """Write a line per status taken: the payment's by its trail, an order's from first to last."""
+    reason = after.failure.reason if after.failure else ""
+    steps = zip((before.status, *after.trail), after.trail, strict=False)
+    lines = [
+        (after.payment_id, after.payment_id, old.value, new.value, reason, now)
+        for old, new in steps
+    ]
+    pairs = zip(before.orders, after.orders, strict=True)
+    return lines + [_line(after, a, b, now) for a, b in pairs if a.status is not b.status]
+
+
+def _line(payment: Payment, before: Order, after: Order, now: datetime) -> tuple[object, ...]:
+    reason = after.failure.reason if after.failure else ""
+    old, new = before.status.value, after.status.value
+    return payment.payment_id, after.order_id, old, new, reason, now

@@ -1,0 +1,204 @@
+"""What sagas are made of: a definition, its progress, the journey under way, the journal."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+
+from chassis.money import Money, total
+from payment_svc.domain.payment import Order, Payment
+from payment_svc.sagas.commands import Command
+from payment_svc.sagas.outcomes import Outcome
+
+AT_ONCE = timedelta(0)
+
+
+class Queue(StrEnum):
+    """Where a saga stands."""
+
+    PAYMENT = "PAYMENT"
+    RETRY = "RETRY"
+    WAITING = "WAITING"
+    DEAD_LETTER = "DEAD_LETTER"
+    DONE = "DONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A saga's durable row.
+
+    Attributes:
+        order_id: the one order that it moves; None: all orders of the payment.
+        due_after: when it is looked at again, counted from the writing by the database's clock.
+        epoch: the fencing epoch under which it is held.
+        memory: what steps remember for later ones, as text.
+        step_since: when the present step, in its present direction, was begun.
+    """
+
+    saga_id: str
+    kind: str
+    definition_version: int
+    payment_id: str
+    step: str
+    step_since: datetime
+    created_at: datetime
+    order_id: str | None = None
+    queue: Queue = Queue.PAYMENT
+    turned_round: bool = False
+    tries: int = 0
+    due_after: timedelta = AT_ONCE
+    reason: str = ""
+    epoch: int = 0
+    memory: Mapping[str, str] = field(default_factory=dict)
+    journal_length: int = 0
+
+    @property
+    def is_runnable(self) -> bool:
+        """Whether the holder of the lease goes on at once."""
+        return self.queue is Queue.PAYMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A saga's progress together with the payment it moves."""
+
+    progress: Progress
+    payment: Payment
+
+    @property
+    def scope(self) -> str:
+        """What it covers: the id of the order, or of the whole payment."""
+        return self.progress.order_id or self.payment.payment_id
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """The orders that the saga moves."""
+        only = self.progress.order_id
+        return tuple(o for o in self.payment.orders if only is None or o.order_id == only)
+
+    @property
+    def amount(self) -> Money:
+        """What is taken for them."""
+        return total((order.taken for order in self.orders), self.payment.currency)
+
+    def with_orders(self, move: Callable[[Order], Order], now: datetime | None = None) -> "Journey":
+        """Change each of its orders; the payment's status follows.
+
+        `now` is when the payment is executed, should it be complete by this.
+        """
+        changed = [move(order) for order in self.orders]
+        return replace(self, payment=self.payment.with_orders(changed, now))
+
+    def remember(self, **facts: str) -> "Journey":
+        """Add facts to the memory."""
+        if not facts:
+            return self
+        return self.with_progress(memory={**self.progress.memory, **facts})
+
+    def with_progress(self, **changes: object) -> "Journey":
+        """Change fields of the progress."""
+        return replace(self, progress=replace(self.progress, **changes))  # type: ignore[arg-type]
+
+    def with_payment(self, payment: Payment) -> "Journey":
+        """Put another state of the payment in, such as one read anew."""
+        return replace(self, payment=payment)
+
+
+Do = Callable[[Journey], Command | None]
+Enter = Callable[[Journey], Journey]
+On = Callable[[Journey, Outcome, datetime], Journey]
+
+
+def _stay(journey: Journey) -> Journey:
+    return journey
+
+
+def _unmoved(journey: Journey, _: Outcome, __: datetime) -> Journey:
+    return journey
+
+
+def _at_once(_: Payment) -> None:
+    return
+
+
+def nothing(_: Journey) -> None:
+    """Ask nothing of the outside: a step that is one local transaction, or an undo of nothing."""
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step beside its compensation.
+
+    Attributes:
+        do: what to ask of the outside; None: nothing.
+        undo: what to ask to undo it; None: nothing was done.
+        enter: prepares the journey, on disk before `do` is asked.
+        on: changes the payment by what came of `do`.
+        is_patient: trouble at the PSP is waited out, and never taken for a no.
+    """
+
+    name: str
+    do: Do
+    undo: Do = nothing
+    enter: Enter = _stay
+    on: On = _unmoved
+    is_patient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Saga:
+    """A journey, read from top to bottom.
+
+    Attributes:
+        start: changes the payment when the saga is first taken up.
+        fail: ends the orders once all is undone; None: a definite no is for a person.
+        then: the kind of the saga that follows its success.
+        then_at: when that is due; None: at once.
+    """
+
+    kind: str
+    version: int
+    steps: tuple[Step, ...]
+    start: Enter = _stay
+    fail: Callable[[Journey, datetime], Journey] | None = None
+    then: str | None = None
+    then_at: Callable[[Payment], datetime | None] = _at_once
+
+    def index(self, name: str) -> int:
+        """Find a step."""
+        return _index(self.steps)[name]
+
+    def step(self, name: str) -> Step:
+        """Get a step."""
+        return self.steps[_index(self.steps)[name]]
+
+
+@cache
+def _index(steps: tuple[Step, ...]) -> Mapping[str, int]:
+    return {step.name: place for place, step in enumerate(steps)}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the journal."""
+
+    sequence: int
+    step: str
+    action: str
+    outcome: str
+    detail: str
+    definition_version: int
+    started_at: datetime
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What one outcome changes: written in one local transaction."""
+
+    before: Journey
+    after: Journey
+    entries: tuple[Entry, ...]
+    follow_up: str | None = None
