@@ -25,7 +25,7 @@ Parameters = Sequence[object] | Mapping[str, object]
 _RUN_AGAIN = frozenset({"40001", "40P01", "23505"})
 # A plan is made once per connection and kept: making one anew for each batch costs more than most
 # batches. Made while a table is small it would scan it for ever, so it must go by an index.
-_OPTIONS = "-c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
+_OPTIONS = "-c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan"
 _TRIES_MAX = 8
 _PAUSE_S = 0.01
 _PAUSE_MAX_S = 0.3

@@ -1,5 +1,4 @@
-"""Events by outbox: written in the transaction of the change, published to a Redis stream after it,
-at least once.
+"""Events by outbox: written with the change, published to a Redis stream after it, at least once.
 
 Every service that has events has the same `outbox` table. Rows survive their publishing; each
 carries a sequence number of its object, so that consumers can drop what is old.
@@ -30,19 +29,20 @@ class Event:
 
 
 def record(events: Sequence[Event]) -> Write:
-    """Make the write of events, for the transaction that makes them true."""
+    """Make the write of events, for the transaction that makes them true: it must find out itself
+    when somebody else has told the `sequence`th fact first.
+    """
     return Write(
         "INSERT INTO outbox (object_id, sequence, type, payload)"
-        " SELECT * FROM unnest(%b::text[], %b::int[], %b::text[], %b::jsonb[])",
+        " SELECT * FROM unnest(%b::text[], %b::int[], %b::text[], %b::jsonb[])"
+        " ON CONFLICT (object_id, sequence) DO NOTHING",
         [(e.object_id, e.sequence, e.type, json.dumps(e.payload)) for e in events],
         4,
     )
 
 
 class Relay:
-    """Publishes what the outbox holds to the Redis stream `stream`, about the newest 100,000 kept
-    there.
-    """
+    """Publishes what the outbox holds to the Redis stream `stream`; about 100,000 stay there."""
 
     def __init__(self, database: Database, redis: Redis, stream: str) -> None:
         self._database = database

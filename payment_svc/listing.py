@@ -11,7 +11,9 @@ from typing import Any, LiteralString
 from payment_svc.ports import Filters, Page
 from payment_svc.rows import Row
 
+# Written into the query: a plan that does not know how few are wanted would sort them all.
 CANDIDATES_MAX = 2_000
+PAGE_MAX = 500
 
 # The most telling filter comes first; the newest payments of the client are the last resort.
 _BY: Sequence[tuple[str, LiteralString]] = (
@@ -23,7 +25,7 @@ _PAGE = """
 WITH candidates AS MATERIALIZED (
     SELECT payment_id, created_at FROM {table}
     WHERE client_id = %(client_id)s {by} {since} {place}
-    ORDER BY created_at DESC, payment_id DESC LIMIT %(candidates)s
+    ORDER BY created_at DESC, payment_id DESC LIMIT {candidates}
 )
 SELECT c.payment_id, c.created_at, {fits} AS fits
 FROM candidates AS c {join}
@@ -32,7 +34,7 @@ ORDER BY c.created_at DESC, c.payment_id DESC
 _JOIN = "JOIN payments AS p USING (payment_id)"
 
 
-def page(filters: Filters, limit: int, after: Page | None) -> tuple[LiteralString, dict[str, Any]]:
+def page(filters: Filters, after: Page | None) -> tuple[LiteralString, dict[str, Any]]:
     """Make the query of a page: candidates from newest to oldest, each with whether it `fits`."""
     parameters: dict[str, Any] = {
         "client_id": filters.client_id,
@@ -49,7 +51,6 @@ def page(filters: Filters, limit: int, after: Page | None) -> tuple[LiteralStrin
         "payment_id": after.payment_id if after else None,
     }
     table, by, looked_at = _driven_by(parameters)
-    parameters["candidates"] = CANDIDATES_MAX if looked_at else limit + 1
     query = _PAGE.format(
         table=table,
         by=by,
@@ -57,17 +58,16 @@ def page(filters: Filters, limit: int, after: Page | None) -> tuple[LiteralStrin
         place="AND (created_at, payment_id) < (%(at)s, %(payment_id)s)" if after else "",
         fits=" AND ".join(looked_at) or "true",
         join=_JOIN if looked_at else "",
+        candidates=CANDIDATES_MAX if looked_at or table == "orders" else PAGE_MAX + 1,
     )
     return query, {name: value for name, value in parameters.items() if value is not None}
 
 
-def next_page(
-    seen: Sequence[Row], fitting: Sequence[Row], candidates: int, limit: int
-) -> Page | None:
+def next_page(seen: Sequence[Row], fitting: Sequence[Row], limit: int) -> Page | None:
     """Tell where the next page begins, by what this one looked at; None: nothing is left."""
     if len(fitting) == limit and fitting[-1] is not seen[-1]:
         return _place(fitting[-1])
-    return _place(seen[-1]) if len(seen) == candidates else None
+    return _place(seen[-1]) if len(seen) == CANDIDATES_MAX else None
 
 
 def _place(row: Row) -> Page:

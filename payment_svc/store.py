@@ -107,7 +107,7 @@ class PostgresPaymentStore:
         self, filters: Filters, limit: int, after: Page | None
     ) -> tuple[Sequence[Payment], Page | None]:
         """See `ports.PaymentStore.list`."""
-        query, parameters = listing.page(filters, limit, after)
+        query, parameters = listing.page(filters, after)
         seen = await self._database.read(query, parameters)
         # A payment stands there once per order of the seller that was asked for.
         fits = {row["payment_id"]: row for row in seen if row["fits"]}
@@ -116,7 +116,7 @@ class PostgresPaymentStore:
             lambda tx: load_payments(tx, [row["payment_id"] for row in fitting])
         )
         payments = [found[row["payment_id"]] for row in fitting]
-        return payments, listing.next_page(seen, fitting, parameters["candidates"], limit)
+        return payments, listing.next_page(seen, fitting, limit)
 
     async def _accept_all(self, batch: Sequence[NewPayment]) -> Sequence[Acceptance]:
         return await self._database.run(lambda tx: accept_all(tx, batch))
