@@ -67,7 +67,7 @@ async def pay_and_show(console: Console, stack: Mapping[str, Any]) -> None:
 
 
 async def settled_trail(operator: Operator, payment_id: str) -> Trail:
-    """Gather the trail once every saga of the payment is done.
+    """Gather the trail once every saga of the payment is done, or waits for its day.
 
     Raises:
         DemoFailed: a saga is not done in time.
@@ -75,7 +75,7 @@ async def settled_trail(operator: Operator, payment_id: str) -> Trail:
     deadline = asyncio.get_running_loop().time() + _SETTLE_TIMEOUT_S
     while True:
         trail = await operator.trail(payment_id)
-        if all(saga["queue"] == "DONE" for saga in trail.sagas):
+        if all(saga["queue"] == "DONE" or saga["reason"] == "NOT_DUE" for saga in trail.sagas):
             return trail
         if asyncio.get_running_loop().time() > deadline:
             raise DemoFailed(f"sagas are not done: {trail.sagas}")

@@ -14,6 +14,8 @@ _DEBIT = "SIDE_DEBIT"
 # them too; a check must not share the table that it checks.
 _AT_STRIPE = {"ISK": 2, "UGX": 2, "MGA": 0}
 _OPEN_QUEUES = {"PAYMENT", "RETRY", "WAITING"}
+_FINAL = {"COMPLETED", "PARTIALLY_COMPLETED", "FAILED", "CANCELLED"}
+_TAKES = {"CHARGE", "CAPTURE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ def _running(trail: Trail) -> tuple[bool, str]:
     offenders = [
         account["account_id"]
         for account in trail.accounts
-        if int(account["entry_count"]) == int(latest[account["account_id"]]["account_sequence"])
+        if account["account_id"] in latest
+        and int(account["entry_count"]) == int(latest[account["account_id"]]["account_sequence"])
         and Decimal(account["balance"]) != Decimal(latest[account["account_id"]]["balance_after"])
     ]
     return not offenders, ", ".join(offenders) or f"{len(trail.accounts)} accounts agree"
@@ -92,10 +95,13 @@ def _psp(trail: Trail) -> tuple[bool, str]:
 
 
 def _charged_once(trail: Trail) -> tuple[bool, str]:
-    ours = [a for a in trail.attempts if a["kind"] == "CHARGE" and a["outcome"] == "SUCCEEDED"]
+    ours = [a for a in trail.attempts if a["kind"] in _TAKES and a["outcome"] == "SUCCEEDED"]
     theirs = [r for r in trail.psp_record if r["kind"] in ("charge", "capture")]
-    counts = f"{len(ours)} here, {len(theirs)} at the PSP"
-    return len(ours) <= 1 and len(theirs) <= 1, counts
+    per_order = trail.payment.get("partial_failure_policy") == "KEEP_SUCCESSFUL"
+    most = len(trail.payment["payment_orders"]) if per_order else 1
+    names = [record["metadata"].get("attempt_id") for record in theirs]
+    once = len(names) == len(set(names)) and max(len(ours), len(theirs)) <= most
+    return once, f"{len(ours)} here, {len(theirs)} at the PSP, at most {most}"
 
 
 def _returned(trail: Trail) -> tuple[bool, str]:
@@ -118,11 +124,13 @@ def _sagas(trail: Trail) -> tuple[bool, str]:
 
 
 def _agrees(trail: Trail) -> tuple[bool, str]:
-    status = trail.payment["status"]
-    kept = _captured(trail) > 0
-    booked = bool(trail.entries)
-    holds = {"COMPLETED": kept and booked, "FAILED": not kept}.get(status, True)
-    return holds, f"{status}: charged {'yes' if kept else 'no'}, booked {'yes' if booked else 'no'}"
+    """Compare what was kept with the orders that succeeded, once no saga moves the payment."""
+    status, kept = trail.payment["status"], _captured(trail)
+    done = [o for o in trail.payment["payment_orders"] if o["status"] == "SUCCESS"]
+    owed = sum((Decimal(o.get("captured_amount", o["amount"])) for o in done), Decimal())
+    if status not in _FINAL:
+        return True, f"{status}: not final yet"
+    return kept == owed, f"{status}: {len(done)} orders of {owed} in all, kept {kept}"
 
 
 _INVARIANTS: Sequence[tuple[str, str, Callable[[Trail], tuple[bool, str]]]] = (

@@ -88,10 +88,10 @@ class Operator:
         done, entries = await asyncio.gather(
             self._operations(payment_id), self._entries(payment_id)
         )
-        wallets = await asyncio.gather(*map(self.wallet, sorted({o["wallet_id"] for o in done})))
-        accounts = await asyncio.gather(
-            *map(self.account, sorted({e["account_id"] for e in entries}))
-        )
+        owned = {operation["wallet_id"] for operation in done}  # a wallet is named as its account
+        booked = {entry["account_id"] for entry in entries}
+        wallets = await asyncio.gather(*map(self.wallet, sorted(owned)))
+        accounts = await asyncio.gather(*map(self.account, sorted(owned | booked)))
         return Trail(
             payment=story["payment"],
             sagas=story["sagas"],

@@ -61,7 +61,8 @@ class Order:
 
     Attributes:
         captured: what the client asked to capture of a held amount; zero: nothing of this order.
-        redirect_url: where the buyer has to go before its charge can go on.
+        redirect_url: where the buyer has to go before its charge can go on; empty when the PSP's
+            own script in the page does it; None: the buyer has nothing to do.
     """
 
     order_id: str
@@ -130,7 +131,7 @@ class Payment:
 
     @property
     def redirect_url(self) -> str | None:
-        """Where the buyer has to go: the first order's that waits for it."""
+        """Where the buyer has to go: the first order's that waits for it; see `Order`."""
         return next((o.redirect_url for o in self.orders if o.redirect_url is not None), None)
 
     def move(self, status: PaymentStatus) -> "Payment":
@@ -166,7 +167,8 @@ def _status_of(orders: Collection[Order]) -> PaymentStatus:
     """Tell what a payment under way is, by its orders."""
     statuses = {order.status for order in orders}
     if statuses & _OPEN:
-        waits = _S.UNKNOWN not in statuses and any(order.redirect_url for order in orders)
+        acts = any(order.redirect_url is not None for order in orders)  # perhaps without a redirect
+        waits = acts and _S.UNKNOWN not in statuses
         return PaymentStatus.REQUIRES_ACTION if waits else PaymentStatus.PROCESSING
     if _S.AUTHORIZED in statuses:
         return PaymentStatus.REQUIRES_CAPTURE

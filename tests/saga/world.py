@@ -97,7 +97,7 @@ class World:
         if word == "trouble":
             return Again("UNAVAILABLE")
         if word == "action":
-            return Waiting("ACTION_REQUIRED", redirect_url="https://bank.example/3ds")
+            return Waiting("ACTION_REQUIRED", redirect_url="")
         taken[command.attempt_id] = command.amount.amount
         return _charged(command) if word == "done" else Waiting("NO_ANSWER", unknown=True)
 

@@ -1,0 +1,181 @@
+"""Every way a pay-in turns round, on real parts: the money goes back, the books are square, and the
+reason is told.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import psycopg
+
+from devstack.demo import settled_trail
+from devstack.invariants import check
+from devstack.rest import RestClient, specification_request
+from devstack.trail import Operator, Trail
+
+
+def request_of(*sellers: str, **more: Any) -> dict[str, Any]:
+    """Write a request with an order of 10.00 EUR for each seller."""
+    orders = [
+        {
+            "seller_account": s,
+            "amount": "10.00",
+            "currency": "EUR",
+            "payment_order_id": str(uuid4()),
+        }
+        for s in sellers
+    ]
+    return specification_request() | {"payment_orders": orders} | more
+
+
+def sellers(count: int = 3) -> list[str]:
+    """Name sellers that nobody else has."""
+    return [f"seller_{uuid4()}" for _ in range(count)]
+
+
+@asynccontextmanager
+async def frozen(stack: Mapping[str, Any], seller: str) -> AsyncIterator[None]:
+    """Freeze a seller's wallet, which payment_svc knows as open."""
+    wallet_id = f"seller:demo:{seller}:EUR"
+
+    async def set_status(status: str) -> None:
+        async with await psycopg.AsyncConnection.connect(stack["databases"]["wallet"]) as database:
+            changed = await database.execute(
+                "UPDATE wallets SET status = %s WHERE wallet_id = %s", [status, wallet_id]
+            )
+            assert changed.rowcount == 1
+
+    await set_status("FROZEN")
+    yield
+    await set_status("OPEN")
+
+
+async def ended(rest: RestClient, operator: Operator, request: dict[str, Any]) -> Trail:
+    """Make a payment and wait for the end of all its sagas; every invariant holds there."""
+    created = await rest.create(request)
+    await rest.until_final(created.body["payment_id"])
+    trail = await settled_trail(operator, created.body["payment_id"])
+    assert [verdict for verdict in check(trail) if not verdict.holds] == []
+    return trail
+
+
+def moved(trail: Trail) -> list[tuple[str, int]]:
+    """List what the PSP's own record says moved."""
+    return [(record["kind"], record["amount"]) for record in trail.psp_record]
+
+
+def outcomes(trail: Trail) -> list[tuple[str, str]]:
+    """List the orders' statuses with their reasons."""
+    orders = trail.payment["payment_orders"]
+    return [(order["status"], order.get("failure", {}).get("reason", "")) for order in orders]
+
+
+def balances(trail: Trail) -> set[str]:
+    """List what the sellers' wallets hold in all."""
+    return {w[part] for w in trail.wallets for part in ("pending", "available", "held")}
+
+
+async def test_wallet_frozen_after_the_charge_gives_the_money_back(
+    rest: RestClient, operator: Operator, stack: dict[str, Any]
+) -> None:
+    """The charge is refunded, the order FAILED with the reason, nobody holds a cent."""
+    (seller,) = sellers(1)
+    await ended(rest, operator, request_of(seller))
+
+    async with frozen(stack, seller):
+        trail = await ended(rest, operator, request_of(seller))
+
+    assert trail.payment["status"] == "FAILED"
+    assert trail.payment["failure"]["reason"] == "WALLET_FROZEN"
+    assert outcomes(trail) == [("FAILED", "WALLET_FROZEN")]
+    assert moved(trail) == [("charge", 1000), ("refund", 1000)]
+    assert trail.entries == []
+
+
+async def test_one_refused_order_undoes_the_whole(
+    rest: RestClient, operator: Operator, stack: dict[str, Any]
+) -> None:
+    """ALL_OR_NOTHING: two sellers are credited and give it back because the third cannot be."""
+    three = sellers()
+    before = await ended(rest, operator, request_of(*three))
+
+    async with frozen(stack, three[1]):
+        trail = await ended(rest, operator, request_of(*three))
+
+    assert outcomes(trail) == [("FAILED", "WALLET_FROZEN")] * 3
+    assert moved(trail) == [("charge", 3000), ("refund", 3000)]
+    assert balances(trail) <= balances(before)
+    assert {w["available"] for w in trail.wallets} <= {"10.00"}
+
+
+async def test_what_succeeded_is_kept_where_that_was_asked(
+    rest: RestClient, operator: Operator, stack: dict[str, Any]
+) -> None:
+    """KEEP_SUCCESSFUL: a charge per order; the refused one alone goes back, and the payment says
+    so.
+    """
+    three = sellers()
+    await ended(rest, operator, request_of(*three))
+
+    async with frozen(stack, three[1]):
+        trail = await ended(
+            rest, operator, request_of(*three, partial_failure_policy="KEEP_SUCCESSFUL")
+        )
+
+    assert trail.payment["status"] == "PARTIALLY_COMPLETED"
+    assert "failure" not in trail.payment
+    assert outcomes(trail) == [("SUCCESS", ""), ("FAILED", "WALLET_FROZEN"), ("SUCCESS", "")]
+    assert sorted(moved(trail)) == [("charge", 1000)] * 3 + [("refund", 1000)]
+    assert sorted(saga["kind"] for saga in trail.sagas) == ["pay_in"] * 3 + ["settle"] * 2
+    changes = [c["to_status"] for c in trail.status_changes if c["subject_id"].startswith("pay_")]
+    assert changes == ["PENDING", "PROCESSING", "PARTIALLY_COMPLETED"]
+
+
+async def test_all_succeed_or_all_fail_with_a_charge_per_order(
+    rest: RestClient, operator: Operator
+) -> None:
+    """KEEP_SUCCESSFUL of which nothing, or everything, fails ends like any other payment."""
+    keep = {"partial_failure_policy": "KEEP_SUCCESSFUL"}
+    declined = {"credit_card_info": {"token": "pm_card_chargeDeclined"}}
+
+    good = await ended(rest, operator, request_of(*sellers(), **keep))
+    bad = await ended(rest, operator, request_of(*sellers(), **keep, **declined))
+
+    assert good.payment["status"] == "COMPLETED"
+    assert moved(good) == [("charge", 1000)] * 3
+    assert bad.payment["status"] == "FAILED"
+    assert outcomes(bad) == [("FAILED", "CARD_DECLINED")] * 3
+
+
+async def test_refund_that_fails_is_tried_until_it_is_done(
+    rest: RestClient, operator: Operator, stack: dict[str, Any]
+) -> None:
+    """The way back meets trouble at the PSP: it is refunded once, whatever was answered."""
+    (seller,) = sellers(1)
+    await ended(rest, operator, request_of(seller))
+    fault = {"kind": "rate_limit", "times": 2, "match": {"operation": "refund"}}
+    lost = {"kind": "error_after", "times": 1, "match": {"operation": "refund"}}
+
+    async with frozen(stack, seller), aiohttp.ClientSession() as http:
+        for one in (fault, lost):
+            async with http.post(stack["psp_sandbox"]["url"] + "/control/faults", json=one) as set_:
+                assert set_.status < 300
+        trail = await ended(rest, operator, request_of(seller))
+
+    assert trail.payment["failure"]["reason"] == "WALLET_FROZEN"
+    assert moved(trail) == [("charge", 1000), ("refund", 1000)]
+    undone = [s["outcome"] for s in trail.sagas[0]["steps"] if s["action"] == "undo"]
+    assert "retry" in undone
+    assert undone[-1] == "done"
+
+
+async def test_manual_capture_goes_with_all_or_nothing(rest: RestClient) -> None:
+    """The two together are refused by field, and nothing is stored."""
+    policy = {"capture_method": "MANUAL", "partial_failure_policy": "KEEP_SUCCESSFUL"}
+
+    refused = await rest.create(request_of(*sellers(), **policy))
+
+    assert refused.status == 400
+    assert refused.body["details"][0]["metadata"]["field"] == "partial_failure_policy"
