@@ -1,6 +1,4 @@
-"""Named points at which a test can end, delay or fail a process. Inert unless FAULT_POINTS names
-them.
-"""
+"""Points at which a test can end, delay or fail a process; inert unless FAULT_POINTS names them."""
 
 import asyncio
 import os

@@ -1,7 +1,7 @@
 """Settings from environment variables, read once at start into a frozen object per service."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -29,6 +29,13 @@ class Environment:
         value = self._values.get(name, default)
         if value is None:
             raise SettingsError(f"{name} must be set")
+        return value
+
+    def choice(self, name: str, choices: Sequence[str]) -> str:
+        """Read one of `choices`, the first by default. Raises SettingsError when it is none."""
+        value = self._values.get(name) or choices[0]
+        if value not in choices:
+            raise SettingsError(f"{name}={value!r} is none of {', '.join(choices)}")
         return value
 
     def integer(self, name: str, default: int) -> int:
@@ -84,12 +91,9 @@ class ServerSettings:
         Raises:
             SettingsError: one is malformed.
         """
-        mode = environment.text("ENVIRONMENT", "production")
-        if mode not in ("development", "production"):
-            raise SettingsError(f"ENVIRONMENT={mode!r} is neither development nor production")
         return cls(
             service=service,
-            environment=mode,
+            environment=environment.choice("ENVIRONMENT", ("production", "development")),
             listen=environment.text("LISTEN"),
             metrics_listen=environment.text("METRICS_LISTEN", ""),
             instance_id=environment.text("INSTANCE_ID", f"{service}-0"),

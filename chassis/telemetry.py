@@ -1,6 +1,4 @@
-"""Structured logs and Prometheus metrics. A log line holds only fields that are known to be
-harmless.
-"""
+"""Structured logs, of fields that are known to be harmless, and Prometheus metrics."""
 
 import logging
 import sys

@@ -90,6 +90,7 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
     return {
         "payment_svc": {
             "IDEMPOTENCY_FINGERPRINT_KEY": state.secret("fingerprint"),
+            "AUTO_OPEN_SELLERS": "on",
         },
         "risk_svc": {"RISK_SUBJECT_KEY": state.secret("risk_subject"), **_velocity(risk)},
         "psp_gateway": {

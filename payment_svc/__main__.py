@@ -23,8 +23,10 @@ from payment_svc import jobs
 from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
 from payment_svc.operations_servicer import PaymentOperationsService
+from payment_svc.ports import Sellers
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas.journey import Move
+from payment_svc.sellers import AnySeller, GrpcSellers
 from payment_svc.servicer import PublicPaymentService
 from payment_svc.settings import PaymentSettings
 from payment_svc.store import PostgresPaymentStore
@@ -60,9 +62,10 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         if move.follow_up is not None:
             work.set()
 
+    services, sellers = await connect(settings, stack)
     coordinator = Coordinator(
         sagas,
-        await connect(settings, stack),
+        services,
         clock=utc_now,
         in_flight_max=settings.sagas_in_flight_max,
         policy=settings.policy,
@@ -72,6 +75,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     public = PublicPaymentService(
         payments,
         waiters,
+        sellers=sellers,
         clock=utc_now,
         new_id=_make_id,
         fingerprint_key=settings.fingerprint_key,
@@ -98,8 +102,8 @@ def _make_id(prefix: str) -> str:
     return new_id(prefix, utc_now())
 
 
-async def connect(settings: PaymentSettings, stack: AsyncExitStack) -> GrpcServices:
-    """Open channels to the services that the sagas use."""
+async def connect(settings: PaymentSettings, stack: AsyncExitStack) -> tuple[GrpcServices, Sellers]:
+    """Open channels to the services that the sagas use; answer also who knows the sellers."""
     risk = open_channel(
         settings.risk_target, risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"]
     )
@@ -115,14 +119,19 @@ async def connect(settings: PaymentSettings, stack: AsyncExitStack) -> GrpcServi
     )
     for channel in (risk, psp, wallet, ledger):
         stack.push_async_callback(channel.close)
-    return GrpcServices(
+    wallets = wallet_service_pb2_grpc.WalletServiceStub(wallet)
+    services = GrpcServices(
         risk_stub=risk_service_pb2_grpc.RiskServiceStub(risk),
         psp_stub=psp_gateway_service_pb2_grpc.PspGatewayServiceStub(psp),
-        wallet_stub=wallet_service_pb2_grpc.WalletServiceStub(wallet),
+        wallet_stub=wallets,
         ledger_stub=ledger_service_pb2_grpc.LedgerServiceStub(ledger),
         fingerprint_key=settings.fingerprint_key,
         timeout_s=settings.rpc_timeout_s,
+        auto_open_sellers=settings.auto_open_sellers,
     )
+    if settings.auto_open_sellers:
+        return services, AnySeller()
+    return services, GrpcSellers(wallets, settings.rpc_timeout_s)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ class GrpcServices:
 
     Args:
         fingerprint_key: hashes card tokens for risk_svc, which never sees one.
+        auto_open_sellers: open a seller's wallet on first use.
         timeout_s: for one RPC.
     """
 
@@ -63,8 +64,10 @@ class GrpcServices:
         ledger_stub: "LedgerServiceAsyncStub",
         fingerprint_key: bytes,
         timeout_s: float,
+        auto_open_sellers: bool = True,
     ) -> None:
         self._key = fingerprint_key
+        self._auto_open = auto_open_sellers
         self._timeout_s = timeout_s
         self._known: set[str] = set()
         self._reverse = ledger_stub.ReverseTransaction
@@ -177,9 +180,10 @@ class GrpcServices:
         missing = {name: seller for name, seller in names.items() if name not in self._known}
         if not missing:
             return Done()
+        wallets = missing if self._auto_open else {}
         opened = await self._all(
             [
-                *(self._open_wallet(messages.wallet_of(n, s, payment)) for n, s in missing.items()),
+                *(self._open_wallet(messages.wallet_of(n, s, payment)) for n, s in wallets.items()),
                 *(self._open_account(messages.payable(n, payment.currency)) for n in missing),
             ]
         )

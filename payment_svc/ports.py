@@ -193,6 +193,18 @@ class SagaStore(Protocol):
         ...
 
 
+class Sellers(Protocol):
+    """Who may be paid."""
+
+    async def missing(self, wallet_ids: Sequence[str]) -> Sequence[str]:
+        """Tell which of these wallets are not there.
+
+        Raises:
+            Unavailable: nobody could tell.
+        """
+        ...
+
+
 class Services(Protocol):
     """The other services, as a saga step sees them."""
 

@@ -15,7 +15,7 @@ from chassis.idempotency import REPLAYED
 from chassis.interceptors import RequestContext, request_context
 from payment_svc import presenter, requests
 from payment_svc.domain.payment import NewId, Payment
-from payment_svc.ports import Accepted, PaymentStore
+from payment_svc.ports import Accepted, PaymentStore, Sellers
 from payment_svc.use_cases import cancel_payment, capture_payment, create_payment
 from payment_svc.use_cases.get_payment import get_payment
 from payment_svc.use_cases.list_payments import list_payments
@@ -39,6 +39,7 @@ class PublicPaymentService(PaymentServiceServicer):
         store: PaymentStore,
         waiters: Waiters,
         *,
+        sellers: Sellers,
         clock: Clock,
         new_id: NewId,
         fingerprint_key: bytes,
@@ -46,6 +47,7 @@ class PublicPaymentService(PaymentServiceServicer):
     ) -> None:
         self._store = store
         self._waiters = waiters
+        self._sellers = sellers
         self._clock = clock
         self._new_id = new_id
         self._key = fingerprint_key
@@ -60,6 +62,7 @@ class PublicPaymentService(PaymentServiceServicer):
         accepted = await create_payment.create_payment(
             requests.new_payment(asked, request),
             store=self._store,
+            sellers=self._sellers,
             clock=self._clock,
             new_id=self._new_id,
             render=_first_answer,

@@ -19,6 +19,7 @@ class PaymentSettings:
     wallet_target: str
     ledger_target: str
     fingerprint_key: bytes  # hashes request fields and card tokens; secret
+    auto_open_sellers: bool  # a seller is opened on first use; else an unknown one is refused
     sagas_in_flight_max: int  # walked at once
     lease: timedelta  # how long a saga stays ours without a sign of life
     policy: RetryPolicy
@@ -43,6 +44,7 @@ class PaymentSettings:
             fingerprint_key=environment.secret(
                 "IDEMPOTENCY_FINGERPRINT_KEY", in_production=server.is_production
             ),
+            auto_open_sellers=environment.choice("AUTO_OPEN_SELLERS", ("off", "on")) == "on",
             sagas_in_flight_max=environment.integer("SAGAS_IN_FLIGHT_MAX", 512),
             lease=timedelta(seconds=environment.number("SAGA_LEASE_S", 30.0)),
             policy=RetryPolicy(

@@ -7,6 +7,7 @@ from datetime import datetime
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
 from chassis.money import Money
+from payment_svc.domain import books
 from payment_svc.domain.errors import IdempotencyKeyReused, PaymentOrderIdInUse
 from payment_svc.domain.payment import (
     Buyer,
@@ -16,7 +17,15 @@ from payment_svc.domain.payment import (
     PartialFailurePolicy,
     Payment,
 )
-from payment_svc.ports import Accepted, Asked, KeyReused, NewPayment, OrderIdInUse, PaymentStore
+from payment_svc.ports import (
+    Accepted,
+    Asked,
+    KeyReused,
+    NewPayment,
+    OrderIdInUse,
+    PaymentStore,
+    Sellers,
+)
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import FIRST
 from payment_svc.sagas.journey import Progress
@@ -50,6 +59,7 @@ async def create_payment(
     command: CreatePayment,
     *,
     store: PaymentStore,
+    sellers: Sellers,
     clock: Clock,
     new_id: NewId,
     render: Callable[[Payment], bytes],
@@ -59,18 +69,20 @@ async def create_payment(
     Args:
         command: what is asked.
         store: where payments rest.
+        sellers: tells who may be paid.
         clock: tells the time.
         new_id: makes an id of a prefix.
         render: writes the first answer, which is kept verbatim.
 
     Raises:
-        InvalidRequest: two currencies, a payment_order_id twice, or a charge per order with manual
-            capture; nothing is stored.
+        InvalidRequest: two currencies, a payment_order_id twice, a charge per order with manual
+            capture, or a seller whom nobody knows; nothing is stored.
         IdempotencyKeyReused: the key belongs to another request.
         PaymentOrderIdInUse: an order that has not failed has the id; the key is not consumed.
     """
     _check_orders(command.orders)
     _check_policy(command)
+    await _check_sellers(command, sellers)
     now = clock()
     payment = Payment(
         payment_id=new_id("pay"),
@@ -128,3 +140,18 @@ def _check_policy(command: CreatePayment) -> None:
         raise InvalidRequest.field(
             "partial_failure_policy", "manual capture goes with ALL_OR_NOTHING"
         )
+
+
+async def _check_sellers(command: CreatePayment, sellers: Sellers) -> None:
+    names = [
+        books.seller_account(command.asked.client_id, o.seller_account, o.amount.currency)
+        for o in command.orders
+    ]
+    missing = set(await sellers.missing(names))
+    for index, name in enumerate(names):
+        if name in missing:
+            raise InvalidRequest.field(
+                f"payment_orders[{index}].seller_account",
+                f"is no seller with a wallet in {command.orders[index].amount.currency}",
+                "UNKNOWN_SELLER",
+            )
