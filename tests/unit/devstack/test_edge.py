@@ -41,23 +41,33 @@ def test_envoy_accepts_it(state: State, environment: str) -> None:
     assert "${" not in rendered.read_text()
 
 
+def place(match: dict[str, Any]) -> str:
+    """Tell what a route matches."""
+    return str(match.get("prefix") or match.get("path") or match["safe_regex"]["regex"])
+
+
 def test_reflection_and_health_are_open_in_development_alone(state: State) -> None:
     """In production nothing but the API has a route."""
     routes = {}
     for environment in ("development", "production"):
         settings = manager(edge.render(state, default_ports(), environment))
         hosts = settings["route_config"]["virtual_hosts"]
-        routes[environment] = [route["match"]["prefix"] for route in hosts[0]["routes"]]
+        routes[environment] = [place(route["match"]) for route in hosts[0]["routes"]]
 
-    api = ["/v1/", "/paymesh.payment.v1.PaymentService/"]
+    service = "/paymesh.payment.v1.PaymentService/"
+    api = ["/v1/payments/[^/]+/events", "/v1/", service + "WatchPayment", service]
     assert routes == {"development": [*api, "/grpc."], "production": api}
 
 
 def test_deadlines_are_the_edges_for_rest_and_the_callers_for_grpc(state: State) -> None:
     """REST gets 35 s whatever its headers say; gRPC what its caller asks for, but no more."""
     settings = manager(edge.render(state, default_ports(), "production"))
-    rest, native = settings["route_config"]["virtual_hosts"][0]["routes"]
+    watched, rest, native_watched, native = settings["route_config"]["virtual_hosts"][0]["routes"]
 
+    # A stream may last longer than the service's own ten minutes, and no longer.
+    for stream in (watched, native_watched):
+        assert stream["route"]["timeout"] == "0s"
+        assert stream["route"]["max_stream_duration"]["max_stream_duration"] == "615s"
     assert rest["route"]["timeout"] == "35s"
     added = rest["request_headers_to_add"][0]
     assert added["header"] == {"key": "grpc-timeout", "value": "35S"}
