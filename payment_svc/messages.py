@@ -79,7 +79,10 @@ def capture(command: CaptureCharge) -> psp.CaptureCommand:
 def void(command: VoidCharge) -> psp.VoidCommand:
     """Write a void."""
     return psp.VoidCommand(
-        attempt_id=command.attempt_id, charge_attempt_id=command.charge_attempt_id
+        attempt_id=command.attempt_id,
+        charge_attempt_id=command.charge_attempt_id,
+        amount=str(command.amount),
+        currency=command.amount.currency,
     )
 
 

@@ -45,6 +45,12 @@ class AttemptWriter(Protocol):
         """Store a charge unless its id is there; answer the one that is."""
         ...
 
+    async def take_up_hold(self, asked: Attempt) -> TakenUp | Refusal:
+        """Store a capture or void unless its id is there, nothing is held, or what is held has been
+        captured or let go by another.
+        """
+        ...
+
     async def take_up_refund(self, asked: Attempt) -> TakenUp | Refusal:
         """Store a refund unless its id is there, its charge has not succeeded, or the refunds of
         its charge would pass what was charged.
@@ -80,6 +86,18 @@ class Charge(Protocol):
         ...
 
 
+class Hold(Protocol):
+    """A PSP that holds money and takes it, or lets go of it, later."""
+
+    async def capture_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """Take `attempt.amount` of what `attempt.charge_reference` holds; let go of the rest."""
+        ...
+
+    async def void_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """Let go of what `attempt.charge_reference` holds."""
+        ...
+
+
 class Refund(Protocol):
     """A PSP that gives money back."""
 
@@ -99,14 +117,18 @@ class LookUp(Protocol):
         """Read the object `attempt.psp_reference`; Created when it was not confirmed."""
         ...
 
+    async def read_hold(self, attempt: Attempt) -> Answer:
+        """Read what became of `attempt.charge_reference`; Absent when it is held still."""
+        ...
+
     async def find_refund(self, attempt: Attempt) -> Answer:
         """Find a refund of `attempt.charge_reference` by our attempt id."""
         ...
 
 
-class Provider(Charge, Refund, LookUp, Protocol):
-    """A PSP that charges, refunds and can be asked; each call answers and never raises for what the
-    PSP or the network does.
+class Provider(Charge, Hold, Refund, LookUp, Protocol):
+    """A PSP that charges, holds, refunds and can be asked; each call answers and never raises for
+    what the PSP or the network does.
     """
 
     @property

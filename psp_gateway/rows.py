@@ -34,6 +34,7 @@ def to_attempt(row: DictRow) -> Attempt:
         version=row["version"],
         sent_at=row["sent_at"],
         updated_at=row["updated_at"],
+        expires_at=row["expires_at"],
     )
 
 
@@ -72,6 +73,7 @@ def saved_row(attempt: Attempt) -> Sequence[object]:
         attempt.request_count,
         attempt.sent_at,
         attempt.updated_at,
+        attempt.expires_at,
     )
 
 

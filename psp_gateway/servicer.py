@@ -16,11 +16,12 @@ from psp_gateway.domain.errors import Refusal
 from psp_gateway.ports import AttemptReader
 from psp_gateway.running import Asked, Running
 from psp_gateway.use_cases.execute_charges import ChargeCommand, begin_charge, execute_charge
+from psp_gateway.use_cases.execute_holds import HoldCommand, begin_hold, execute_hold
 from psp_gateway.use_cases.execute_refunds import RefundCommand, begin_refund, execute_refund
 from psp_gateway.use_cases.list_attempts import list_attempts
 from psp_gateway.use_cases.take_further import Means
 
-KINDS = {Kind.CHARGE: noun.Attempt.CHARGE, Kind.REFUND: noun.Attempt.REFUND}
+KINDS = {kind: noun.Attempt.Kind.Value(kind.value) for kind in Kind}
 OUTCOMES = {
     Outcome.SUCCEEDED: noun.Attempt.SUCCEEDED,
     Outcome.DECLINED: noun.Attempt.DECLINED,
@@ -60,6 +61,22 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         asked = [_or_refusal(self._charge, item, now) for item in request.charges]
         return service.ExecuteChargesResponse(results=_results(await self._running.run(asked)))
 
+    async def ExecuteCaptures(
+        self, request: service.ExecuteCapturesRequest, context: Any
+    ) -> service.ExecuteCapturesResponse:
+        """Take what is held."""
+        now = self._means.clock()
+        asked = [_or_refusal(self._capture, item, now) for item in request.captures]
+        return service.ExecuteCapturesResponse(results=_results(await self._running.run(asked)))
+
+    async def ExecuteVoids(
+        self, request: service.ExecuteVoidsRequest, context: Any
+    ) -> service.ExecuteVoidsResponse:
+        """Let go of what is held."""
+        now = self._means.clock()
+        asked = [_or_refusal(self._void, item, now) for item in request.voids]
+        return service.ExecuteVoidsResponse(results=_results(await self._running.run(asked)))
+
     async def ExecuteRefunds(
         self, request: service.ExecuteRefundsRequest, context: Any
     ) -> service.ExecuteRefundsResponse:
@@ -84,9 +101,29 @@ class PspGatewayServicer(PspGatewayServiceServicer):
             amount=item.amount,
             currency=item.currency,
             fingerprint=hmac.new(self._key, token.encode(), hashlib.sha256).hexdigest(),
+            is_held=item.capture_method == service.ChargeCommand.MANUAL,
         )
         attempt = begin_charge(command, self._means.provider, now)
         return Asked(attempt, lambda: execute_charge(self._means, attempt, token))
+
+    def _capture(self, item: service.CaptureCommand, now: datetime) -> Asked:
+        return self._hold(Kind.CAPTURE, item, now)
+
+    def _void(self, item: service.VoidCommand, now: datetime) -> Asked:
+        return self._hold(Kind.VOID, item, now)
+
+    def _hold(
+        self, kind: Kind, item: service.CaptureCommand | service.VoidCommand, now: datetime
+    ) -> Asked:
+        command = HoldCommand(
+            kind=kind,
+            attempt_id=item.attempt_id,
+            charge_attempt_id=item.charge_attempt_id,
+            amount=item.amount,
+            currency=item.currency,
+        )
+        attempt = begin_hold(command, self._means.provider, now)
+        return Asked(attempt, lambda: execute_hold(self._means, attempt))
 
     def _refund(self, item: service.RefundCommand, now: datetime) -> Asked:
         command = RefundCommand(
@@ -124,7 +161,7 @@ def _refusal(refusal: Refusal) -> service.Refusal:
 
 
 def _attempt(found: Attempt) -> noun.Attempt:
-    return noun.Attempt(
+    message = noun.Attempt(
         attempt_id=found.attempt_id,
         kind=KINDS[found.kind],
         outcome=OUTCOMES[found.outcome],
@@ -142,6 +179,9 @@ def _attempt(found: Attempt) -> noun.Attempt:
         created_at=_timestamp(found.created_at),
         updated_at=_timestamp(found.updated_at),
     )
+    if found.expires_at is not None:
+        message.expires_at.CopyFrom(_timestamp(found.expires_at))
+    return message
 
 
 def _timestamp(moment: datetime) -> Timestamp:

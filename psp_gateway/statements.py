@@ -8,7 +8,7 @@ BY_ID = "SELECT * FROM attempts WHERE attempt_id = ANY(%b::text[])"
 # One order of locking for every batch, so that two of them cannot wait for each other.
 LOCK = BY_ID + " ORDER BY attempt_id FOR UPDATE"
 
-REFUNDS_OF = "SELECT * FROM attempts WHERE charge_attempt_id = ANY(%b::text[])"
+ABOUT = "SELECT * FROM attempts WHERE charge_attempt_id = ANY(%b::text[])"
 
 OF_PAYMENT = "SELECT * FROM attempts WHERE payment_id = %s ORDER BY created_at, attempt_id"
 
@@ -34,11 +34,13 @@ UPDATE attempts a
 SET stage = new.stage, outcome = new.outcome, delivery = new.delivery,
     psp_reference = new.psp_reference, reason = new.reason, psp_code = new.psp_code,
     message = new.message, redirect_url = new.redirect_url, request_count = new.request_count,
-    sent_at = new.sent_at, updated_at = new.updated_at, version = a.version + 1
+    sent_at = new.sent_at, updated_at = new.updated_at, expires_at = new.expires_at,
+    version = a.version + 1
 FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
-    %b::text[], %b::text[], %b::text[], %b::integer[], %b::timestamptz[], %b::timestamptz[])
+    %b::text[], %b::text[], %b::text[], %b::integer[], %b::timestamptz[], %b::timestamptz[],
+    %b::timestamptz[])
     AS new (attempt_id, version, stage, outcome, delivery, psp_reference, reason,
-        psp_code, message, redirect_url, request_count, sent_at, updated_at)
+        psp_code, message, redirect_url, request_count, sent_at, updated_at, expires_at)
 WHERE a.attempt_id = new.attempt_id
     AND a.outcome NOT IN ('SUCCEEDED', 'DECLINED')
     AND (a.version = new.version

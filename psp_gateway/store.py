@@ -16,13 +16,14 @@ from chassis.database import Database, Transaction, columns
 from psp_gateway import rows, statements
 from psp_gateway.domain.attempt import Attempt
 from psp_gateway.domain.errors import Refusal
+from psp_gateway.domain.holds import Holds
 from psp_gateway.domain.refunds import Refunds
 from psp_gateway.ports import Exchange, Saved, TakenUp
 
 Saving = tuple[Attempt, Exchange]
 
 _BATCH_MAX = 256
-_NEW_WIDTH, _SAVED_WIDTH, _EVENT_WIDTH = 13, 13, 7
+_NEW_WIDTH, _SAVED_WIDTH, _EVENT_WIDTH = 13, 14, 7
 
 
 class AttemptStore:
@@ -46,6 +47,9 @@ class AttemptStore:
         self._refunds: Coalescer[Attempt, TakenUp | Refusal] = Coalescer(
             self._take_up_refunds, batch_max=_BATCH_MAX, bisect_on=(psycopg.Error,)
         )
+        self._holds: Coalescer[Attempt, TakenUp | Refusal] = Coalescer(
+            self._take_up_holds, batch_max=_BATCH_MAX, bisect_on=(psycopg.Error,)
+        )
         self._saves: Coalescer[Saving, Saved] = Coalescer(
             self._save,
             batch_max=_BATCH_MAX,
@@ -56,6 +60,10 @@ class AttemptStore:
     async def take_up_charge(self, asked: Attempt) -> TakenUp:
         """See `ports.AttemptWriter.take_up_charge`."""
         return await self._charges.submit(asked)
+
+    async def take_up_hold(self, asked: Attempt) -> TakenUp | Refusal:
+        """See `ports.AttemptWriter.take_up_hold`."""
+        return await self._holds.submit(asked)
 
     async def take_up_refund(self, asked: Attempt) -> TakenUp | Refusal:
         """See `ports.AttemptWriter.take_up_refund`."""
@@ -90,14 +98,22 @@ class AttemptStore:
         return await self._database.run(work)
 
     async def _take_up_refunds(self, asked: Sequence[Attempt]) -> list[TakenUp | Refusal]:
+        return await self._take_up_guarded(Refunds, asked)
+
+    async def _take_up_holds(self, asked: Sequence[Attempt]) -> list[TakenUp | Refusal]:
+        return await self._take_up_guarded(Holds, asked)
+
+    async def _take_up_guarded(
+        self, guard_of: type[Refunds | Holds], asked: Sequence[Attempt]
+    ) -> list[TakenUp | Refusal]:
         async def work(tx: Transaction) -> list[TakenUp | Refusal]:
-            charge_ids = sorted({refund.charge_attempt_id for refund in asked})
-            # Lock, then read: what another batch gave back while this one waited is seen.
+            charge_ids = sorted({attempt.charge_attempt_id for attempt in asked})
+            # Lock, then read: what another batch took up while this one waited is seen.
             charges = await _attempts(tx, statements.LOCK, charge_ids)
-            refunds = await _attempts(tx, statements.REFUNDS_OF, charge_ids)
+            about = await _attempts(tx, statements.ABOUT, charge_ids)
             known = await _attempts(tx, statements.BY_ID, [a.attempt_id for a in asked])
-            guard = Refunds(charges.values(), refunds.values(), known.values())
-            answers = [guard.take_up(refund) for refund in asked]
+            guard = guard_of(charges.values(), about.values(), known.values())
+            answers = [guard.take_up(attempt) for attempt in asked]
             if guard.new:
                 inserted = await _insert(tx, guard.new)
                 if len(inserted) < len(guard.new):

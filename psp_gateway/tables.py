@@ -42,6 +42,7 @@ ATTEMPTS = Table(
     Column("version", BigInteger, nullable=False),
     Column("sent_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
     Index("attempts_payment_id", "payment_id", "created_at"),
     Index("attempts_charge_attempt_id", "charge_attempt_id"),
 )

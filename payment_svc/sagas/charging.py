@@ -110,6 +110,7 @@ def void_charge(journey: Journey) -> VoidCharge:
     return VoidCharge(
         attempt_id=books.void_attempt(journey.scope),
         charge_attempt_id=books.charge_attempt(journey.scope),
+        amount=journey.payment.amount,
     )
 
 

@@ -41,10 +41,11 @@ class CaptureCharge:
 
 @dataclass(frozen=True, slots=True)
 class VoidCharge:
-    """Let go of a held amount."""
+    """Let go of a held amount, all of it."""
 
     attempt_id: str
     charge_attempt_id: str
+    amount: Money
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What a PSP's answer means, in words that all PSPs share."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from psp_gateway.domain.attempt import Delivery, Outcome
 from psp_gateway.domain.reasons import MESSAGES, Reason
@@ -34,6 +35,7 @@ class Verdict:
         is_replay: the PSP repeats a stored error and will for as long as it keeps the key.
         is_alarm: a person must look: nothing is sent again in this walk.
         about_request: it says what became of this request alone. An earlier one may have done it.
+        expires_at: of a success that holds the money: when the PSP lets go.
         trace: the status and the PSP's own id of the exchange.
     """
 
@@ -47,6 +49,7 @@ class Verdict:
     is_alarm: bool = False
     about_request: bool = False
     trace: str = ""
+    expires_at: datetime | None = None
 
     @property
     def message(self) -> str:

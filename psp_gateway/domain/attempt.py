@@ -12,7 +12,15 @@ class Kind(StrEnum):
     """What is asked of the PSP."""
 
     CHARGE = "CHARGE"
+    AUTHORIZATION = "AUTHORIZATION"
+    CAPTURE = "CAPTURE"
+    VOID = "VOID"
     REFUND = "REFUND"
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it begins a charge; the others are about one that has succeeded."""
+        return self in (Kind.CHARGE, Kind.AUTHORIZATION)
 
 
 class Outcome(StrEnum):
@@ -40,12 +48,14 @@ class Delivery(StrEnum):
 
 
 class Stage(StrEnum):
-    """Which request is next; a charge passes CREATE, then CONFIRM. Only CONFIRM and REFUND move
-    money.
+    """Which request is next; a charge passes CREATE, then CONFIRM. All but CREATE move money, or
+    the hold on it; CONFIRM, CAPTURE and VOID succeed once by the state of the PSP's object.
     """
 
     CREATE = "CREATE"
     CONFIRM = "CONFIRM"
+    CAPTURE = "CAPTURE"
+    VOID = "VOID"
     REFUND = "REFUND"
 
 
@@ -61,10 +71,11 @@ class Attempt:
 
     Attributes:
         fingerprint: keyed hash of the payment token; the token itself is never stored.
-        charge_attempt_id: of a refund, the charge it gives back; else empty.
-        charge_reference: of a refund, the PSP's id of that charge; else empty.
+        charge_attempt_id: of a refund, capture or void, the attempt that it is about; else empty.
+        charge_reference: the PSP's id of that; else empty.
         version: counts the writes; who does not hold the newest may only write success.
         sent_at: when the last request for it was sent; None before the first.
+        expires_at: when the PSP lets go of what is held; None unless an authorization succeeded.
     """
 
     attempt_id: str
@@ -89,6 +100,7 @@ class Attempt:
     request_count: int = 0
     version: int = 1
     sent_at: datetime | None = None
+    expires_at: datetime | None = None
 
     def differs_from(self, asked: "Attempt") -> list[str]:
         """Name the fields in which what was asked before differs from what is asked now."""
@@ -97,8 +109,8 @@ class Attempt:
 
 
 def _content(attempt: Attempt) -> Mapping[str, object]:
-    """Tell what was asked; a refund takes payment and client from its charge."""
-    is_charge = attempt.kind is Kind.CHARGE
+    """Tell what was asked; what is about a charge takes payment and client from it."""
+    is_charge = attempt.kind.is_first
     return {
         "kind": attempt.kind,
         "amount": attempt.amount.amount,

@@ -64,3 +64,30 @@ class RefundExceedsCharge(Refusal):
             charged=charged,
             refunded=refunded,
         )
+
+
+class AlreadyCaptured(Refusal):
+    """What is held is captured, or being captured, by another attempt."""
+
+    reason = "ALREADY_CAPTURED"
+
+    def __init__(self, attempt_id: str) -> None:
+        super().__init__(f"It is captured by {attempt_id}, or being.", attemptId=attempt_id)
+
+
+class AlreadyVoided(Refusal):
+    """What is held is let go, or being let go, by another attempt."""
+
+    reason = "ALREADY_VOIDED"
+
+    def __init__(self, attempt_id: str) -> None:
+        super().__init__(f"It is let go by {attempt_id}, or being.", attemptId=attempt_id)
+
+
+class ExceedsAuthorization(Refusal):
+    """More would be captured than is held, or another amount let go than is held."""
+
+    reason = "EXCEEDS_AUTHORIZATION"
+
+    def __init__(self, held: Money) -> None:
+        super().__init__(f"{held} {held.currency} is held.", held=held)

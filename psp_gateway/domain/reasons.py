@@ -25,6 +25,8 @@ class Reason(StrEnum):
     PSP_RATE_LIMITED = "PSP_RATE_LIMITED"
     PSP_UNREACHABLE = "PSP_UNREACHABLE"
     KEY_TOO_OLD = "KEY_TOO_OLD"
+    AUTHORIZATION_EXPIRED = "AUTHORIZATION_EXPIRED"
+    ALREADY_CAPTURED = "ALREADY_CAPTURED"
 
 
 MESSAGES: dict[Reason, str] = {
@@ -44,4 +46,6 @@ MESSAGES: dict[Reason, str] = {
     Reason.PSP_RATE_LIMITED: "The PSP asked to slow down.",
     Reason.PSP_UNREACHABLE: "The PSP could not be reached.",
     Reason.KEY_TOO_OLD: "Too old to be sent again; it is only looked up.",
+    Reason.AUTHORIZATION_EXPIRED: "The PSP has let go of the amount; it was held for too long.",
+    Reason.ALREADY_CAPTURED: "The amount was captured; it can only be refunded.",
 }

@@ -49,8 +49,8 @@ class Refunds:
 
 
 def _can_be_refunded(charge: Attempt, asked: Attempt) -> bool:
-    is_succeeded_charge = charge.kind is Kind.CHARGE and charge.outcome is Outcome.SUCCEEDED
-    return is_succeeded_charge and charge.amount.currency == asked.amount.currency
+    is_taken = charge.kind in (Kind.CHARGE, Kind.CAPTURE) and charge.outcome is Outcome.SUCCEEDED
+    return is_taken and charge.amount.currency == asked.amount.currency
 
 
 def _of(charge: Attempt, asked: Attempt) -> Attempt:

@@ -213,4 +213,5 @@ def _with(attempt: Attempt, verdict: Verdict) -> Attempt:
         psp_code=verdict.psp_code,
         message=verdict.message,
         redirect_url=verdict.redirect_url,
+        expires_at=verdict.expires_at,
     )

@@ -21,6 +21,7 @@ class ChargeCommand:
     amount: str
     currency: str
     fingerprint: str  # keyed hash of the token
+    is_held: bool = False  # held, to be captured later
 
 
 def read_amount(provider: Provider, amount: str, currency: str) -> Money:
@@ -51,7 +52,7 @@ def begin_charge(command: ChargeCommand, provider: Provider, now: datetime) -> A
     """
     return Attempt(
         attempt_id=command.attempt_id,
-        kind=Kind.CHARGE,
+        kind=Kind.AUTHORIZATION if command.is_held else Kind.CHARGE,
         payment_id=command.payment_id,
         client_id=command.client_id,
         psp=provider.name,

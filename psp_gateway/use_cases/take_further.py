@@ -12,6 +12,8 @@ from psp_gateway.ports import AttemptWriter, Exchange, Provider, TakenUp
 _SENT_AT_STAGE = {
     Stage.CREATE: "psp.created",
     Stage.CONFIRM: "psp.confirmed",
+    Stage.CAPTURE: "psp.captured",
+    Stage.VOID: "psp.voided",
     Stage.REFUND: "psp.refunded",
 }
 
@@ -87,6 +89,10 @@ async def _ask(provider: Provider, attempt: Attempt, step: Step, token: str) -> 
             return await provider.create_charge(attempt, token=token, key=key)
         case Stage.CONFIRM:
             return await provider.confirm_charge(attempt, key=key)
+        case Stage.CAPTURE:
+            return await provider.capture_charge(attempt, key=key)
+        case Stage.VOID:
+            return await provider.void_charge(attempt, key=key)
         case Stage.REFUND:
             return await provider.refund_charge(attempt, key=key)
 
@@ -97,6 +103,8 @@ async def _look_up(provider: Provider, attempt: Attempt) -> Answer:
             return await provider.find_charge(attempt)
         case Stage.CONFIRM:
             return await provider.read_charge(attempt)
+        case Stage.CAPTURE | Stage.VOID:
+            return await provider.read_hold(attempt)
         case Stage.REFUND:
             return await provider.find_refund(attempt)
 

@@ -16,6 +16,8 @@ from devstack.sandbox.stripe.tokens import (
 
 NewId = Callable[[str], str]
 
+# docs.stripe.com/payments/place-a-hold-on-a-payment-method: then Stripe lets go by itself.
+_HELD_FOR_S = 7 * 86_400.0
 _FAILED_AUTHENTICATION = (
     "The provided PaymentMethod has failed authentication. You can provide payment_method_data or "
     "a new PaymentMethod to attempt to fulfill this PaymentIntent again."
@@ -49,10 +51,29 @@ def authenticate(intent: Intent, new_id: NewId, now: float, *, passed: bool) -> 
 
 
 def settle(intent: Intent, charge: Charge, new_id: NewId, now: float) -> Change:
-    """Decide an intent that was processing, as its payment method has it."""
+    """Decide an intent that was processing, as its payment method has it; let go of one that was
+    held for too long.
+    """
+    if intent.status == "requires_capture":
+        return let_go(intent, "automatic", now)
     undecided = replace(intent, settles_at=None)
     behaviour = behaviour_of(charge.payment_method)
     return _settle(undecided, behaviour, new_id, now, charge.id)
+
+
+def let_go(intent: Intent, reason: str | None, now: float) -> Change:
+    """Give up an intent; what it holds is voided."""
+    canceled = replace(
+        intent,
+        status="canceled",
+        amount_capturable=0,
+        canceled_at=int(now),
+        cancellation_reason=reason,
+        settles_at=None,
+    )
+    if intent.status == "requires_capture":
+        return of_intent("void", canceled)
+    return of_intent("canceled", canceled, amount=0)
 
 
 def _settle(
@@ -73,6 +94,7 @@ def _settle(
         amount_received=charge.amount_captured,
         amount_capturable=intent.amount if manual else 0,
         last_payment_error=None,
+        settles_at=now + _HELD_FOR_S if manual else None,
     )
     return of_intent("authorization" if manual else "charge", charged, charge)
 

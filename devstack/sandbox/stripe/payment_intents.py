@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from devstack.sandbox.stripe.attempts import NewId, attempt
+from devstack.sandbox.stripe.attempts import NewId, attempt, let_go
 from devstack.sandbox.stripe.changes import Change, of_intent
 from devstack.sandbox.stripe.errors import StripeError, unexpected_state
 from devstack.sandbox.stripe.objects import Charge, Intent
@@ -95,7 +95,12 @@ def capture(intent: Intent, charge: Charge | None, request: CaptureRequest) -> C
         )
     metadata = {**intent.metadata, **request.metadata}
     captured = replace(
-        intent, status="succeeded", amount_received=amount, amount_capturable=0, metadata=metadata
+        intent,
+        status="succeeded",
+        amount_received=amount,
+        amount_capturable=0,
+        metadata=metadata,
+        settles_at=None,
     )
     taken = replace(charge, captured=True, amount_captured=amount)
     return of_intent("capture", captured, taken, amount=amount)
@@ -109,16 +114,7 @@ def cancel(intent: Intent, reason: str | None, now: float) -> Change:
     """
     if intent.status not in _CANCELABLE:
         raise unexpected_state(_wrong_status(intent, "cancel", "canceled", _CANCELABLE), intent)
-    canceled = replace(
-        intent,
-        status="canceled",
-        amount_capturable=0,
-        canceled_at=int(now),
-        cancellation_reason=reason,
-    )
-    if intent.status == "requires_capture":
-        return of_intent("void", canceled)
-    return of_intent("canceled", canceled, amount=0)
+    return let_go(intent, reason, now)
 
 
 def _wrong_status(intent: Intent, verb: str, done: str, allowed: tuple[str, ...]) -> str:

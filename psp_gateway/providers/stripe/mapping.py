@@ -5,6 +5,7 @@ else that came back after sending is unknown.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from psp_gateway.domain.answer import (
@@ -17,7 +18,7 @@ from psp_gateway.domain.answer import (
     not_sent,
     unusable,
 )
-from psp_gateway.domain.attempt import Attempt, Outcome
+from psp_gateway.domain.attempt import Attempt, Kind, Outcome
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.providers.stripe.client import NoAnswer, NotSent, Response, Result
 from psp_gateway.providers.stripe.units import to_minor
@@ -54,6 +55,10 @@ DECLINES: Mapping[str, Reason] = {
     "try_again_later": Reason.PROCESSING_ERROR,
 }
 
+# docs.stripe.com/payments/place-a-hold-on-a-payment-method: seven days for most cards, not present.
+# Counted from our own attempt, which is earlier than Stripe's object.
+HELD_FOR = timedelta(days=7)
+
 _METHOD_PARAMETERS = frozenset({"payment_method", "payment_method_data"})
 _REFUSED = frozenset({400, 403, 404})
 _UNEXPECTED_STATE = "payment_intent_unexpected_state"
@@ -80,6 +85,14 @@ def read_charge(result: Result, attempt: Attempt) -> Answer:
     return intent_answer(body, attempt, _trace(result))
 
 
+def read_hold(result: Result, attempt: Attempt) -> Answer:
+    """Read a PaymentIntent that holds money after its capture or cancel, or when looked up."""
+    body = _succeeded(result)
+    if body is None:
+        return read_failure(result)
+    return hold_answer(body, attempt, _trace(result))
+
+
 def read_refund(result: Result, attempt: Attempt) -> Answer:
     """Read the answer to a refund."""
     body = _succeeded(result)
@@ -95,9 +108,15 @@ def intent_answer(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> An
         return unusable(trace)
     if not _agrees(intent, attempt):
         return alarm(trace, Reason.AMOUNT_MISMATCH, reference=reference)
+    is_held = attempt.kind is Kind.AUTHORIZATION
     match intent.get("status"):
-        case "succeeded":
+        case "succeeded" if not is_held:
             return _charged(intent, attempt, trace)
+        case "requires_capture" if is_held:
+            return _held(intent, attempt, trace)
+        case "succeeded" | "requires_capture":
+            # Taken although it was to be held, or the reverse.
+            return alarm(trace, Reason.NO_USABLE_ANSWER, reference=reference)
         case "processing":
             return Verdict(Outcome.PENDING, reference=reference, trace=trace)
         case "requires_confirmation":
@@ -115,6 +134,33 @@ def intent_answer(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> An
             )
         case "requires_payment_method" if isinstance(intent.get("last_payment_error"), dict):
             return _declined(intent["last_payment_error"], reference, trace)
+        case _:
+            return unusable(trace)
+
+
+def hold_answer(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Answer:
+    """Tell what became of what a PaymentIntent held: a capture and a void are once by its state."""
+    reference = _text(intent, "id")
+    if intent.get("object") != "payment_intent" or reference != attempt.charge_reference:
+        return unusable(trace)
+    is_void = attempt.kind is Kind.VOID
+    match intent.get("status"):
+        case "requires_capture":
+            return Absent(trace)
+        case "processing":
+            return Verdict(Outcome.PENDING, trace=trace)
+        case "canceled" if is_void:
+            return Verdict(Outcome.SUCCEEDED, reference=reference, trace=trace)
+        case "canceled":
+            is_late = intent.get("cancellation_reason") == "automatic"
+            reason = Reason.AUTHORIZATION_EXPIRED if is_late else Reason.PSP_CANCELLED
+            return Verdict(Outcome.DECLINED, reason=reason, trace=trace)
+        case "succeeded" if is_void:
+            return Verdict(Outcome.DECLINED, reason=Reason.ALREADY_CAPTURED, trace=trace)
+        case "succeeded" if _is_received(intent, attempt):
+            return Verdict(Outcome.SUCCEEDED, reference=reference, trace=trace)
+        case "succeeded":
+            return alarm(trace, Reason.AMOUNT_MISMATCH)
         case _:
             return unusable(trace)
 
@@ -214,6 +260,23 @@ def _charged(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Verdict
     if intent.get("amount_received", intent["amount"]) != intent["amount"]:
         return alarm(trace, Reason.AMOUNT_MISMATCH, reference=reference)
     return Verdict(Outcome.SUCCEEDED, reference=reference, trace=trace)
+
+
+def _held(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Verdict:
+    reference = _text(intent, "id")
+    if intent.get("amount_capturable", intent["amount"]) != intent["amount"]:
+        return alarm(trace, Reason.AMOUNT_MISMATCH, reference=reference)
+    return Verdict(
+        Outcome.SUCCEEDED,
+        reference=reference,
+        trace=trace,
+        expires_at=attempt.created_at + HELD_FOR,
+    )
+
+
+def _is_received(intent: Mapping[str, Any], attempt: Attempt) -> bool:
+    is_same = intent.get("currency") == attempt.amount.currency.lower()
+    return is_same and intent.get("amount_received") == to_minor(attempt.amount)
 
 
 def _found(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Answer:

@@ -10,7 +10,7 @@ from typing import Any
 from chassis.money import Money
 from chassis.telemetry import PSP_CALL_SECONDS, logger
 from psp_gateway.domain.answer import Absent, Answer, Created, Verdict, unusable
-from psp_gateway.domain.attempt import Attempt
+from psp_gateway.domain.attempt import Attempt, Kind
 from psp_gateway.providers.stripe import mapping, units
 from psp_gateway.providers.stripe.client import Response, Result, StripeClient
 
@@ -65,7 +65,7 @@ class StripeProvider:
             "currency": attempt.amount.currency.lower(),
             "payment_method": token,
             "payment_method_types": ["card"],
-            "capture_method": "automatic",
+            "capture_method": "manual" if attempt.kind is Kind.AUTHORIZATION else "automatic",
             "metadata": _metadata(attempt),
         }
         call = self._client.post("/payment_intents", fields, key=key)
@@ -76,6 +76,19 @@ class StripeProvider:
         path = f"/payment_intents/{attempt.psp_reference}/confirm"
         call = self._client.post(path, self._confirmation, key=key)
         return await self._told("confirm", attempt, call, mapping.read_charge)
+
+    async def capture_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """See `ports.Hold.capture_charge`."""
+        path = f"/payment_intents/{attempt.charge_reference}/capture"
+        fields = {"amount_to_capture": units.to_minor(attempt.amount)}
+        call = self._client.post(path, fields, key=key)
+        return await self._told("capture", attempt, call, mapping.read_hold)
+
+    async def void_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """See `ports.Hold.void_charge`."""
+        path = f"/payment_intents/{attempt.charge_reference}/cancel"
+        call = self._client.post(path, {}, key=key)
+        return await self._told("void", attempt, call, mapping.read_hold)
 
     async def refund_charge(self, attempt: Attempt, *, key: str) -> Answer:
         """See `ports.Refund.refund_charge`."""
@@ -91,6 +104,11 @@ class StripeProvider:
         """See `ports.LookUp.read_charge`."""
         call = self._client.get(f"/payment_intents/{attempt.psp_reference}")
         return await self._told("read", attempt, call, mapping.read_charge)
+
+    async def read_hold(self, attempt: Attempt) -> Answer:
+        """See `ports.LookUp.read_hold`."""
+        call = self._client.get(f"/payment_intents/{attempt.charge_reference}")
+        return await self._told("read", attempt, call, mapping.read_hold)
 
     async def find_charge(self, attempt: Attempt) -> Answer:
         """See `ports.LookUp.find_charge`; by listing, since Stripe's search is stale."""

@@ -21,6 +21,7 @@ from psp_gateway.domain.answer import (
 )
 from psp_gateway.domain.attempt import Attempt, Outcome
 from psp_gateway.domain.errors import Refusal
+from psp_gateway.domain.holds import Holds
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.domain.refunds import Refunds
 from psp_gateway.ports import Exchange, Saved, TakenUp
@@ -52,6 +53,7 @@ class FakePsp:
     sent_keys: list[str] = field(default_factory=list)
     _intents: dict[str, tuple[str, str, Answer]] = field(default_factory=dict)
     _refunds: dict[str, Answer] = field(default_factory=dict)
+    _ended: dict[str, Answer] = field(default_factory=dict)
     _kept: dict[str, Answer] = field(default_factory=dict)
     _serial: "count[int]" = field(default_factory=lambda: count(1))
 
@@ -87,6 +89,26 @@ class FakePsp:
             return answer
 
         return self._send(key, effect)
+
+    async def capture_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """See `ports.Hold`."""
+        return self._send(key, lambda: self._end_hold("capture", attempt))
+
+    async def void_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """See `ports.Hold`."""
+        return self._send(key, lambda: self._end_hold("void", attempt))
+
+    async def read_hold(self, attempt: Attempt) -> Answer:
+        """See `ports.LookUp`."""
+        return self._read(lambda: self._ended.get(attempt.charge_reference, Absent()))
+
+    def _end_hold(self, kind: str, attempt: Attempt) -> Answer:
+        if attempt.charge_reference in self._ended:
+            return unusable("400", psp_code="payment_intent_unexpected_state")
+        self.moved.append((kind, attempt.attempt_id))
+        answer = Verdict(Outcome.SUCCEEDED, reference=attempt.charge_reference)
+        self._ended[attempt.charge_reference] = answer
+        return answer
 
     async def find_charge(self, attempt: Attempt) -> Answer:
         """See `ports.LookUp`."""
@@ -175,6 +197,15 @@ class FakeStore:
         """See `ports.AttemptWriter`."""
         is_new = asked.attempt_id not in self.rows
         return TakenUp(self.rows.setdefault(asked.attempt_id, asked), is_new)
+
+    async def take_up_hold(self, asked: Attempt) -> TakenUp | Refusal:
+        """See `ports.AttemptWriter`."""
+        about = [a for a in self.rows.values() if a.charge_attempt_id]
+        answer = Holds(self.rows.values(), about, self.rows.values()).take_up(asked)
+        if isinstance(answer, Refusal):
+            return answer
+        self.rows[asked.attempt_id] = answer[0]
+        return TakenUp(answer[0], is_new=answer[1])
 
     async def take_up_refund(self, asked: Attempt) -> TakenUp | Refusal:
         """See `ports.AttemptWriter`."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,10 @@ class Sandbox:
     async def fault(self, kind: str, **details: Any) -> None:
         """Put a fault in force; it strikes once unless told otherwise."""
         await self._post("/control/faults", {"kind": kind, **details})
+
+    async def advance(self, seconds: float) -> None:
+        """Move the PSP's clock on."""
+        await self._post("/control/clock", {"advance_s": seconds})
 
     async def dark(self, *, dark: bool) -> None:
         """Let the PSP hang up on every call, or answer again."""
@@ -118,28 +122,42 @@ class Gateway:
         request = service.ExecuteRefundsRequest(refunds=refunds)
         return list((await self.stub.ExecuteRefunds(request, timeout=DEADLINE_S)).results)
 
+    async def hold(self, **fields: str) -> service.AttemptResult:
+        """Ask for one charge with manual capture."""
+        return (await self.charges(charge(**fields, is_held=True)))[0]
+
+    async def capture(self, **fields: str) -> service.AttemptResult:
+        """Ask for one capture."""
+        request = service.ExecuteCapturesRequest(captures=[capture(**fields)])
+        return (await self.stub.ExecuteCaptures(request, timeout=DEADLINE_S)).results[0]
+
+    async def void(self, **fields: str) -> service.AttemptResult:
+        """Ask for one void."""
+        request = service.ExecuteVoidsRequest(voids=[void(**fields)])
+        return (await self.stub.ExecuteVoids(request, timeout=DEADLINE_S)).results[0]
+
     async def settled(self, **fields: str) -> noun.Attempt:
         """Ask for a charge until it is final."""
-        async with asyncio.timeout(DEADLINE_S):
-            while True:
-                attempt = (await self.charge(**fields)).attempt
-                if attempt.outcome in (noun.Attempt.SUCCEEDED, noun.Attempt.DECLINED):
-                    return attempt
-                await asyncio.sleep(0.05)
+        return await until_final(lambda: self.charge(**fields))
 
     async def settled_refund(self, **fields: str) -> noun.Attempt:
         """Ask for a refund until it is final."""
-        async with asyncio.timeout(DEADLINE_S):
-            while True:
-                attempt = (await self.refund(**fields)).attempt
-                if attempt.outcome in (noun.Attempt.SUCCEEDED, noun.Attempt.DECLINED):
-                    return attempt
-                await asyncio.sleep(0.05)
+        return await until_final(lambda: self.refund(**fields))
 
     async def attempts(self, payment_id: str) -> list[noun.Attempt]:
         """List a payment's attempts."""
         request = service.ListAttemptsRequest(payment_id=payment_id)
         return list((await self.stub.ListAttempts(request, timeout=DEADLINE_S)).attempts)
+
+
+async def until_final(ask: Callable[[], Awaitable[service.AttemptResult]]) -> noun.Attempt:
+    """Ask for an attempt until it is final."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            attempt = (await ask()).attempt
+            if attempt.outcome in (noun.Attempt.SUCCEEDED, noun.Attempt.DECLINED):
+                return attempt
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
@@ -186,6 +204,7 @@ def charge(
     amount: str = "99.99",
     currency: str = "USD",
     payment_token: str = "psp_card_token_xyz",
+    is_held: bool = False,
 ) -> service.ChargeCommand:
     """Make a charge command."""
     return service.ChargeCommand(
@@ -195,6 +214,41 @@ def charge(
         amount=amount,
         currency=currency,
         payment_token=payment_token,
+        capture_method=(
+            service.ChargeCommand.MANUAL if is_held else service.ChargeCommand.AUTOMATIC
+        ),
+    )
+
+
+def capture(
+    *,
+    attempt_id: str = "att_capture1",
+    charge_attempt_id: str = "att_1",
+    amount: str = "99.99",
+    currency: str = "USD",
+) -> service.CaptureCommand:
+    """Make a capture command."""
+    return service.CaptureCommand(
+        attempt_id=attempt_id,
+        charge_attempt_id=charge_attempt_id,
+        amount=amount,
+        currency=currency,
+    )
+
+
+def void(
+    *,
+    attempt_id: str = "att_void1",
+    charge_attempt_id: str = "att_1",
+    amount: str = "99.99",
+    currency: str = "USD",
+) -> service.VoidCommand:
+    """Make a void command."""
+    return service.VoidCommand(
+        attempt_id=attempt_id,
+        charge_attempt_id=charge_attempt_id,
+        amount=amount,
+        currency=currency,
     )
 
 

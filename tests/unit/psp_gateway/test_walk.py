@@ -66,6 +66,20 @@ TABLE = {
     (Stage.CONFIRM, Seen.ABSENT): Step.SEND,
     (Stage.CONFIRM, Seen.ABSENT_AFTER_REPLAY): Step.SEND_FRESH,
     (Stage.CONFIRM, Seen.TOLD): Step.ANSWER,
+    # CAPTURE and VOID end a hold once by state: as CONFIRM.
+    **{
+        (stage, seen): step
+        for stage in (Stage.CAPTURE, Stage.VOID)
+        for seen, step in {
+            Seen.STORED: Step.SEND,
+            Seen.RESUMED: Step.LOOK_UP,
+            Seen.DOUBT: Step.LOOK_UP,
+            Seen.REPLAYED: Step.LOOK_UP,
+            Seen.ABSENT: Step.SEND,
+            Seen.ABSENT_AFTER_REPLAY: Step.SEND_FRESH,
+            Seen.TOLD: Step.ANSWER,
+        }.items()
+    },
     # REFUND moves money once by key alone: it has no other key.
     (Stage.REFUND, Seen.STORED): Step.SEND,
     (Stage.REFUND, Seen.RESUMED): Step.LOOK_UP,

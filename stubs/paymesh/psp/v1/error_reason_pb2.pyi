@@ -40,6 +40,12 @@ class PspError(_message.Message):
         """No charge attempt with this id has succeeded. Metadata: chargeAttemptId."""
         REFUND_EXCEEDS_CHARGE: PspError._Reason.ValueType  # 5
         """More would be given back than was charged. Metadata: charged, refunded."""
+        ALREADY_CAPTURED: PspError._Reason.ValueType  # 6
+        """What is held was captured, or is being, by another attempt; or a void found it captured. Metadata: attemptId."""
+        ALREADY_VOIDED: PspError._Reason.ValueType  # 7
+        """What is held was let go, or is being, by another attempt. Metadata: attemptId."""
+        EXCEEDS_AUTHORIZATION: PspError._Reason.ValueType  # 8
+        """More would be captured than is held, or another amount let go than is held. Metadata: held."""
         CARD_DECLINED: PspError._Reason.ValueType  # 20
         """The issuer declined without saying more."""
         INSUFFICIENT_FUNDS: PspError._Reason.ValueType  # 21
@@ -72,6 +78,8 @@ class PspError(_message.Message):
         """The PSP could not be reached."""
         KEY_TOO_OLD: PspError._Reason.ValueType  # 35
         """The attempt is older than the PSP keeps its key, so it is only looked up."""
+        AUTHORIZATION_EXPIRED: PspError._Reason.ValueType  # 36
+        """The PSP has let go of what was held before it was captured."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -87,6 +95,12 @@ class PspError(_message.Message):
     """No charge attempt with this id has succeeded. Metadata: chargeAttemptId."""
     REFUND_EXCEEDS_CHARGE: PspError.Reason.ValueType  # 5
     """More would be given back than was charged. Metadata: charged, refunded."""
+    ALREADY_CAPTURED: PspError.Reason.ValueType  # 6
+    """What is held was captured, or is being, by another attempt; or a void found it captured. Metadata: attemptId."""
+    ALREADY_VOIDED: PspError.Reason.ValueType  # 7
+    """What is held was let go, or is being, by another attempt. Metadata: attemptId."""
+    EXCEEDS_AUTHORIZATION: PspError.Reason.ValueType  # 8
+    """More would be captured than is held, or another amount let go than is held. Metadata: held."""
     CARD_DECLINED: PspError.Reason.ValueType  # 20
     """The issuer declined without saying more."""
     INSUFFICIENT_FUNDS: PspError.Reason.ValueType  # 21
@@ -119,6 +133,8 @@ class PspError(_message.Message):
     """The PSP could not be reached."""
     KEY_TOO_OLD: PspError.Reason.ValueType  # 35
     """The attempt is older than the PSP keeps its key, so it is only looked up."""
+    AUTHORIZATION_EXPIRED: PspError.Reason.ValueType  # 36
+    """The PSP has let go of what was held before it was captured."""
 
     def __init__(
         self,

@@ -437,19 +437,27 @@ class VoidCommand(_message.Message):
 
     ATTEMPT_ID_FIELD_NUMBER: _builtins.int
     CHARGE_ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The void attempt's id."""
     charge_attempt_id: _builtins.str
     """The attempt that holds the money."""
+    amount: _builtins.str
+    """A decimal string: all that is held."""
+    currency: _builtins.str
+    """ISO 4217."""
     def __init__(
         self,
         *,
         attempt_id: _builtins.str = ...,
         charge_attempt_id: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        currency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "charge_attempt_id", b"charge_attempt_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "charge_attempt_id", b"charge_attempt_id", "currency", b"currency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

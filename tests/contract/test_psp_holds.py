@@ -1,0 +1,236 @@
+"""Authorizations, captures and voids over real gRPC, PostgreSQL and Stripe's wire; the sandbox's
+record is the truth.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+from paymesh.psp.v1 import attempt_pb2 as noun
+
+from tests.servers import ServiceDatabase
+from tests.unit.psp_gateway.sandbox import (
+    DEADLINE_S,
+    Gateway,
+    Sandbox,
+    gateway_process,
+    running_sandbox,
+    served,
+    until_final,
+)
+
+HELD = [("authorization", 9999)]
+KILLED = -9
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
+    """A sandbox of the test's own."""
+    async with running_sandbox(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+async def gateway(psp_database: ServiceDatabase, sandbox: Sandbox) -> AsyncIterator[Gateway]:
+    """A gateway to the sandbox."""
+    async with served(psp_database, sandbox.url) as started:
+        yield started
+
+
+async def test_charge_with_manual_capture_holds_the_money(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    """Nothing is taken; the attempt says until when it is held, and is no charge to be refunded."""
+    attempt = (await gateway.hold()).attempt
+    again = (await gateway.hold()).attempt
+    refund = await gateway.refund()
+
+    assert (attempt.kind, attempt.outcome) == (noun.Attempt.AUTHORIZATION, noun.Attempt.SUCCEEDED)
+    held_for = attempt.expires_at.ToDatetime() - attempt.created_at.ToDatetime()
+    assert held_for == timedelta(days=7)
+    assert again == attempt
+    assert refund.refusal.reason == "CHARGE_NOT_FOUND"
+    assert await sandbox.moved() == HELD
+
+
+@pytest.mark.parametrize(("amount", "minor"), [("99.99", 9999), ("40.00", 4000)])
+async def test_what_is_held_is_captured_once(
+    gateway: Gateway, sandbox: Sandbox, amount: str, minor: int
+) -> None:
+    """All or a part is taken once; the same capture asked twice is one, and it can be refunded."""
+    await gateway.hold()
+
+    first = (await gateway.capture(amount=amount)).attempt
+    second = (await gateway.capture(amount=amount)).attempt
+    other = await gateway.capture(attempt_id="att_capture2", amount="1.00")
+    too_much = await gateway.refund(charge_attempt_id="att_capture1", amount="99.99")
+    back = await gateway.refund(
+        attempt_id="att_refund2", charge_attempt_id="att_capture1", amount=amount
+    )
+
+    assert (first.kind, first.outcome) == (noun.Attempt.CAPTURE, noun.Attempt.SUCCEEDED)
+    assert (first.payment_id, second) == ("pay_1", first)
+    assert other.refusal.reason == "ALREADY_CAPTURED"
+    assert other.refusal.metadata["attemptId"] == "att_capture1"
+    assert too_much.refusal.reason == "REFUND_EXCEEDS_CHARGE" or amount == "99.99"
+    assert back.attempt.outcome == noun.Attempt.SUCCEEDED or amount == "99.99"
+    assert await sandbox.moved() == [*HELD, ("capture", minor), ("refund", minor)]
+
+
+async def test_what_is_held_is_let_go_once(gateway: Gateway, sandbox: Sandbox) -> None:
+    """A void is one, however often it is asked, and nothing is captured after it."""
+    await gateway.hold()
+
+    first = (await gateway.void()).attempt
+    second = (await gateway.void()).attempt
+    late = await gateway.capture()
+
+    assert (first.kind, first.outcome) == (noun.Attempt.VOID, noun.Attempt.SUCCEEDED)
+    assert second == first
+    assert late.refusal.reason == "ALREADY_VOIDED"
+    assert await sandbox.moved() == [*HELD, ("void", 9999)]
+
+
+async def test_captured_money_is_not_let_go(gateway: Gateway, sandbox: Sandbox) -> None:
+    """After the capture only a refund gives it back."""
+    await gateway.hold()
+    await gateway.capture()
+
+    late = await gateway.void()
+
+    assert late.refusal.reason == "ALREADY_CAPTURED"
+    assert await sandbox.moved() == [*HELD, ("capture", 9999)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"amount": "100.00"}, "EXCEEDS_AUTHORIZATION"),
+        ({"charge_attempt_id": "att_nobody"}, "CHARGE_NOT_FOUND"),
+        ({"charge_attempt_id": "att_charged"}, "CHARGE_NOT_FOUND"),
+        ({"currency": "EUR"}, "CHARGE_NOT_FOUND"),
+        ({"amount": "1.001"}, "INVALID_AMOUNT"),
+    ],
+    ids=str,
+)
+async def test_only_what_is_held_is_captured(
+    gateway: Gateway, sandbox: Sandbox, fields: dict[str, str], reason: str
+) -> None:
+    """More than is held, an automatic charge, another currency: refused before the PSP is asked."""
+    await gateway.hold()
+    await gateway.charge(attempt_id="att_charged")
+
+    answer = await gateway.capture(**fields)
+
+    assert answer.refusal.reason == reason
+    assert ("capture", 9999) not in await sandbox.moved()
+
+
+async def test_a_part_is_not_let_go(gateway: Gateway) -> None:
+    """A void is of all that is held."""
+    await gateway.hold()
+
+    assert (await gateway.void(amount="1.00")).refusal.reason == "EXCEEDS_AUTHORIZATION"
+
+
+async def test_words_at_once_end_the_hold_once(
+    psp_database: ServiceDatabase, sandbox: Sandbox
+) -> None:
+    """Eight captures and eight voids over two gateways at once: one is taken up."""
+    async with (
+        served(psp_database, sandbox.url) as one,
+        served(psp_database, sandbox.url) as two,
+    ):
+        await one.hold()
+        answers = await asyncio.gather(
+            *(one.capture(attempt_id=f"att_capture{n}") for n in range(8)),
+            *(two.void(attempt_id=f"att_void{n}") for n in range(8)),
+        )
+
+    taken = [answer for answer in answers if answer.HasField("attempt")]
+    assert len(taken) == 1
+    reasons = {answer.refusal.reason for answer in answers if answer.HasField("refusal")}
+    assert len(reasons) == 1
+    assert reasons <= {"ALREADY_CAPTURED", "ALREADY_VOIDED"}
+    assert len(await sandbox.moved()) == 2
+
+
+TROUBLE: list[dict[str, object]] = [
+    {"kind": "charge_then_timeout"},
+    {"kind": "connection_reset_after"},
+    {"kind": "error_before", "cached": False},
+    {"kind": "error_before", "cached": True},
+    {"kind": "error_after"},
+    {"kind": "malformed"},
+    {"kind": "rate_limit"},
+    {"kind": "slow", "delay_ms": 900},
+]
+
+
+@pytest.mark.parametrize("word", ["capture", "void"])
+@pytest.mark.parametrize("fault", TROUBLE, ids=str)
+async def test_trouble_ends_the_hold_once(
+    gateway: Gateway, sandbox: Sandbox, fault: dict[str, object], word: str
+) -> None:
+    """Whatever happens on the way, the caller who asks on is told SUCCEEDED, and it happened
+    once.
+    """
+    await gateway.hold()
+    details = {name: value for name, value in fault.items() if name != "kind"}
+    operation = {"capture": "capture", "void": "cancel"}[word]
+    await sandbox.fault(str(fault["kind"]), match={"operation": operation}, **details)
+
+    settled = await until_final(gateway.capture if word == "capture" else gateway.void)
+
+    assert settled.outcome == noun.Attempt.SUCCEEDED
+    assert await sandbox.moved() == [*HELD, (word, 9999)]
+
+
+async def test_hold_of_an_unknown_outcome_is_found(gateway: Gateway, sandbox: Sandbox) -> None:
+    """The confirmation's answer is lost: the intent's own state tells that it is held."""
+    await sandbox.fault("connection_reset_after", match={"operation": "confirm"})
+
+    settled = await until_final(gateway.hold)
+
+    assert (settled.kind, settled.outcome) == (noun.Attempt.AUTHORIZATION, noun.Attempt.SUCCEEDED)
+    assert settled.HasField("expires_at")
+    assert await sandbox.moved() == HELD
+
+
+async def test_what_was_held_for_too_long_is_gone(gateway: Gateway, sandbox: Sandbox) -> None:
+    """The PSP lets go after seven days: a capture is declined, and a void finds it done."""
+    await gateway.hold()
+    await sandbox.advance(8 * 86_400)
+
+    late = await until_final(gateway.capture)
+    void = await until_final(gateway.void)
+
+    assert (late.outcome, late.reason) == (noun.Attempt.DECLINED, "AUTHORIZATION_EXPIRED")
+    assert void.outcome == noun.Attempt.SUCCEEDED
+    assert await sandbox.moved() == [*HELD, ("void", 9999)]
+
+
+@pytest.mark.parametrize("word", ["capture", "void"])
+@pytest.mark.parametrize("moment", ["attempt_stored", "sent", "outcome_stored"])
+async def test_killed_in_the_middle_it_is_finished_once(
+    psp_database: ServiceDatabase, sandbox: Sandbox, word: str, moment: str
+) -> None:
+    """After kill -9 the next process tells SUCCEEDED; the sandbox did it once."""
+    async with served(psp_database, sandbox.url) as gateway:
+        await gateway.hold()
+    sent = {"capture": "captured", "void": "voided"}[word]
+    plan = f"psp.{sent if moment == 'sent' else moment}=kill"
+    async with gateway_process(psp_database, sandbox.url, FAULT_POINTS=plan) as (killed, process):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await (killed.capture if word == "capture" else killed.void)()
+        code = await asyncio.wait_for(process.wait(), DEADLINE_S)
+
+    async with served(psp_database, sandbox.url) as gateway:
+        settled = await until_final(gateway.capture if word == "capture" else gateway.void)
+
+    assert code == KILLED
+    assert settled.outcome == noun.Attempt.SUCCEEDED
+    assert await sandbox.moved() == [*HELD, (word, 9999)]
