@@ -62,10 +62,26 @@ class RestClient:
         self, request: Mapping[str, Any], key: str | None = None, wait_s: int | None = None
     ) -> Answer:
         """POST a payment under a key; a new key when none is given."""
+        return await self._post("/v1/payments", request, key, wait_s)
+
+    async def act(
+        self,
+        payment_id: str,
+        verb: str,
+        request: Mapping[str, Any],
+        key: str | None = None,
+        wait_s: int | None = None,
+    ) -> Answer:
+        """POST a `verb` to a payment: capture or cancel."""
+        return await self._post(f"/v1/payments/{payment_id}/{verb}", request, key, wait_s)
+
+    async def _post(
+        self, path: str, request: Mapping[str, Any], key: str | None, wait_s: int | None
+    ) -> Answer:
         headers = {"Idempotency-Key": key or str(uuid4())}
         if wait_s is not None:
             headers["Prefer"] = f"wait={wait_s}"
-        async with self._session.post("/v1/payments", json=request, headers=headers) as response:
+        async with self._session.post(path, json=request, headers=headers) as response:
             return Answer(response.status, await response.json(), response.headers)
 
     async def get(self, payment_id: str) -> Answer:
