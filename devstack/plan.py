@@ -92,6 +92,7 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
             "IDEMPOTENCY_FINGERPRINT_KEY": state.secret("fingerprint"),
             "AUTO_OPEN_SELLERS": "on",
         },
+        "edge_auth": {"CLIENT_REQUESTS_PER_SECOND": "0", "STRANGER_REQUESTS_PER_SECOND": "0"},
         "risk_svc": {"RISK_SUBJECT_KEY": state.secret("risk_subject"), **_velocity(risk)},
         "psp_gateway": {
             "PSP_FINGERPRINT_KEY": state.secret("psp_fingerprint"),

@@ -12,11 +12,14 @@ from chassis.database import Database
 from chassis.server import Wiring, main
 from chassis.settings import Environment, ServerSettings
 from edge_auth.clients_servicer import OperatorsClientService
+from edge_auth.domain.buckets import Buckets
 from edge_auth.key_cache import KeyCache
 from edge_auth.routes import Routes
 from edge_auth.servicer import EdgeAuthorization
 from edge_auth.settings import EdgeAuthSettings
 from edge_auth.store import PostgresClientStore
+
+_STRANGER_BURST = 100
 
 
 async def build(_: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
@@ -27,9 +30,12 @@ async def build(_: ServerSettings, environment: Environment, stack: AsyncExitSta
     stack.push_async_callback(database.close)
     store = PostgresClientStore(database)
     keys = KeyCache(store, seconds=time.monotonic, remember_s=settings.cache_s)
+    clients = Buckets(settings.client_per_second, settings.client_burst, time.monotonic)
+    strangers = Buckets(settings.stranger_per_second, _STRANGER_BURST, time.monotonic)
+    door = EdgeAuthorization(keys, Routes(), clients=clients, strangers=strangers)
     return Wiring(
         register=(
-            partial(add_AuthorizationServicer_to_server, EdgeAuthorization(keys, Routes())),
+            partial(add_AuthorizationServicer_to_server, door),
             partial(add_ClientServiceServicer_to_server, OperatorsClientService(store, utc_now)),
         ),
         names=("envoy.service.auth.v3.Authorization", "paymesh.edge.v1.ClientService"),

@@ -1,11 +1,16 @@
 """gRPC ↔ use cases: Envoy's external authorization."""
 
+import base64
 import json
 from typing import Any
+from urllib.parse import quote
 
 from ext_authz import external_auth_pb2 as ext
 from ext_authz.external_auth_pb2_grpc import AuthorizationServicer
+from google.protobuf import json_format
+from google.rpc import error_details_pb2, status_pb2  # noqa: F401 - the details must be known
 
+from edge_auth.domain.buckets import Buckets
 from edge_auth.domain.errors import Denial
 from edge_auth.key_cache import KeyCache
 from edge_auth.routes import Routes
@@ -14,16 +19,20 @@ from edge_auth.use_cases.check_request import EdgeRequest, check_request
 _CLIENT_ID = "x-paymesh-client-id"
 _DOMAIN = "edge.paymesh"
 _TYPE = "type.googleapis.com/google.rpc."
-# Envoy makes the gRPC status of these itself; any other denial of a gRPC call carries its own.
-_ENVOY_MAPS = frozenset({401, 403, 429, 503})
+# What PROTOCOL-HTTP2.md of gRPC lets pass unescaped: printable ASCII without the percent sign.
+_MESSAGE_SAFE = "".join(chr(c) for c in range(0x20, 0x7F) if c != 0x25)
 
 
 class EdgeAuthorization(AuthorizationServicer):
     """Serves `envoy.service.auth.v3.Authorization`."""
 
-    def __init__(self, keys: KeyCache, routes: Routes) -> None:
+    def __init__(
+        self, keys: KeyCache, routes: Routes, *, clients: Buckets, strangers: Buckets
+    ) -> None:
         self._keys = keys
         self._routes = routes
+        self._clients = clients
+        self._strangers = strangers
 
     async def Check(self, request: ext.CheckRequest, _: Any) -> ext.CheckResponse:
         """Let a request in as its client, or turn it away."""
@@ -33,12 +42,15 @@ class EdgeAuthorization(AuthorizationServicer):
             path=http.path,
             headers=http.headers,
             body=http.raw_body or http.body.encode(),
+            peer=request.attributes.source.address.socket_address.address,
         )
         decided = await check_request(
             seen,
             client_of=self._keys.client_of,
             shape_of=self._routes.shape_of,
             texts_of=self._routes.texts_of,
+            client_wait=self._clients.take,
+            stranger_wait=self._strangers.take,
         )
         return _denied(decided, seen.is_grpc) if isinstance(decided, Denial) else _allowed(decided)
 
@@ -55,10 +67,12 @@ def _denied(denial: Denial, is_grpc: bool) -> ext.CheckResponse:  # noqa: FBT001
     response.status.code = denial.code
     answer = response.denied_response
     headers = list(denial.headers)
-    if is_grpc and denial.http not in _ENVOY_MAPS:
+    if is_grpc:
+        # Envoy would make a status of its own out of the HTTP one: a trailers-only answer is ours.
         answer.status.code = 200
         headers += [("content-type", "application/grpc"), ("grpc-status", str(denial.code))]
-        headers.append(("grpc-message", denial.message))
+        headers.append(("grpc-message", quote(denial.message, safe=_MESSAGE_SAFE)))
+        headers.append(("grpc-status-details-bin", _details(denial)))
     else:
         answer.status.code = denial.http
         answer.body = render(denial)
@@ -78,8 +92,17 @@ def render(denial: Denial) -> str:
             for path in denial.fields
         ]
         details.append({"@type": f"{_TYPE}BadRequest", "field_violations": violations})
+    if denial.retry_after_s is not None:
+        delay = f"{denial.retry_after_s}s"
+        details.append({"@type": f"{_TYPE}RetryInfo", "retry_delay": delay})
     body = {"code": denial.code, "message": denial.message, "details": details}
     return json.dumps(body, ensure_ascii=False)
+
+
+def _details(denial: Denial) -> str:
+    """Write a denial as gRPC clients read it: google.rpc.Status, in base64 without padding."""
+    status = json_format.Parse(render(denial), status_pb2.Status())
+    return base64.b64encode(status.SerializeToString()).decode().rstrip("=")
 
 
 def _header(name: str, value: str) -> ext.HeaderValueOption:

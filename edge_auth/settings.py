@@ -11,6 +11,9 @@ class EdgeAuthSettings:
 
     database_url: str
     database_connections: int
+    client_per_second: float  # requests of one client in the long run; 0: no limit
+    client_burst: int  # and at once, after a rest
+    stranger_per_second: float  # requests with wrong credentials from one address; 0: no limit
     cache_s: float  # how long a verified key is believed; a revoked one works that much longer
 
     @classmethod
@@ -23,5 +26,8 @@ class EdgeAuthSettings:
         return cls(
             database_url=environment.text("EDGE_AUTH_DATABASE_URL"),
             database_connections=environment.integer("EDGE_AUTH_DATABASE_CONNECTIONS", 4),
+            client_per_second=environment.number("CLIENT_REQUESTS_PER_SECOND", 500.0),
+            client_burst=environment.integer("CLIENT_BURST", 1000),
+            stranger_per_second=environment.number("STRANGER_REQUESTS_PER_SECOND", 10.0),
             cache_s=environment.number("EDGE_AUTH_CACHE_S", 5.0),
         )

@@ -1,5 +1,6 @@
 """Why edge_auth turns a request away: one denial per reason, with the HTTP status it becomes."""
 
+import math
 from dataclasses import dataclass, field
 
 from chassis.errors import AlreadyExists, NotFound
@@ -7,13 +8,16 @@ from chassis.errors import AlreadyExists, NotFound
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A request turned away. `code` is the gRPC code, `http` the status; `fields` are offenders."""
+    """A request turned away. `code` is the gRPC code, `http` the status; `fields` are offenders;
+    `retry_after_s` tells when it may be sent again as it is.
+    """
 
     http: int
     code: int
     reason: str
     message: str
     fields: tuple[str, ...] = ()
+    retry_after_s: int | None = None
     headers: tuple[tuple[str, str], ...] = field(default=())
 
 
@@ -52,6 +56,14 @@ def card_number(path: str) -> Denial:
     """A card number stands where none may; it is never repeated."""
     message = "holds a card number; send the PSP's token instead"
     return refused_field("CARD_NUMBER_REFUSED", path, message)
+
+
+def rate_limited(wait_s: float) -> Denial:
+    """Too many requests; after `wait_s` seconds the next one passes."""
+    seconds = max(1, math.ceil(wait_s))
+    message = f"Too many requests; try again in {seconds} s."
+    headers = (("retry-after", str(seconds)),)
+    return Denial(429, 8, "RATE_LIMITED", message, retry_after_s=seconds, headers=headers)
 
 
 def too_large() -> Denial:

@@ -23,6 +23,7 @@ class EdgeRequest:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    peer: str = ""  # the address it came from
 
     @property
     def is_grpc(self) -> bool:
@@ -30,13 +31,20 @@ class EdgeRequest:
         return self.headers.get("content-type", "").startswith("application/grpc")
 
 
+Wait = Callable[[str], float]
 ClientOf = Callable[[str], Awaitable[str | None]]
 ShapeOf = Callable[[str, str], Shape | None]
 TextsOf = Callable[[str, bytes], Mapping[str, str] | None]
 
 
 async def check_request(
-    request: EdgeRequest, *, client_of: ClientOf, shape_of: ShapeOf, texts_of: TextsOf
+    request: EdgeRequest,
+    *,
+    client_of: ClientOf,
+    shape_of: ShapeOf,
+    texts_of: TextsOf,
+    client_wait: Wait,
+    stranger_wait: Wait,
 ) -> str | Denial:
     """Answer the client's id, or the denial.
 
@@ -45,13 +53,19 @@ async def check_request(
         client_of: tells whose a presented API key is.
         shape_of: tells the shape of the body of a verb and path; None: no such route.
         texts_of: takes the strings out of a native message, by path; None: it cannot be read.
+        client_wait: tells how long a client has to wait for its next request; 0: not at all.
+        stranger_wait: the same for an address from which credentials are guessed.
     """
     bearer = _BEARER.fullmatch(request.headers.get("authorization", ""))
-    if bearer is None:
-        return errors.missing_credentials()
-    client_id = await client_of(bearer[1])
+    client_id = await client_of(bearer[1]) if bearer else None
     if client_id is None:
-        return errors.invalid_credentials()
+        wait_s = stranger_wait(request.peer)
+        if wait_s:
+            return errors.rate_limited(wait_s)
+        return errors.invalid_credentials() if bearer else errors.missing_credentials()
+    wait_s = client_wait(client_id)
+    if wait_s:
+        return errors.rate_limited(wait_s)
     denial = _check_line(request) or _check_content(request, shape_of, texts_of)
     return denial or client_id
 

@@ -51,6 +51,59 @@ class AttributeContext(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
+    class Peer(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ADDRESS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def address(self) -> Global___AttributeContext.Address: ...
+        def __init__(
+            self,
+            *,
+            address: Global___AttributeContext.Address | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Address(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        SOCKET_ADDRESS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def socket_address(self) -> Global___AttributeContext.SocketAddress: ...
+        def __init__(
+            self,
+            *,
+            socket_address: Global___AttributeContext.SocketAddress | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["socket_address", b"socket_address"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["socket_address", b"socket_address"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class SocketAddress(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ADDRESS_FIELD_NUMBER: _builtins.int
+        address: _builtins.str
+        def __init__(
+            self,
+            *,
+            address: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Request(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -156,8 +209,11 @@ class AttributeContext(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    SOURCE_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     CONTEXT_EXTENSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def source(self) -> Global___AttributeContext.Peer: ...
     @_builtins.property
     def request(self) -> Global___AttributeContext.Request: ...
     @_builtins.property
@@ -165,12 +221,13 @@ class AttributeContext(_message.Message):
     def __init__(
         self,
         *,
+        source: Global___AttributeContext.Peer | None = ...,
         request: Global___AttributeContext.Request | None = ...,
         context_extensions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_extensions", b"context_extensions", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_extensions", b"context_extensions", "request", b"request", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,5 +1,6 @@
 """edge_auth over real gRPC and PostgreSQL: who may enter, and as whom."""
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from functools import partial
@@ -9,6 +10,7 @@ import grpc
 import pytest
 from ext_authz import external_auth_pb2 as ext
 from ext_authz.external_auth_pb2_grpc import AuthorizationStub, add_AuthorizationServicer_to_server
+from google.rpc import error_details_pb2, status_pb2
 from paymesh.edge.v1 import client_service_pb2 as edge
 from paymesh.edge.v1.client_service_pb2_grpc import (
     ClientServiceStub,
@@ -20,6 +22,7 @@ from chassis.clock import utc_now
 from chassis.server import Wiring, add_wiring, make_server
 from devstack.rest import specification_request
 from edge_auth.clients_servicer import OperatorsClientService
+from edge_auth.domain.buckets import Buckets
 from edge_auth.key_cache import KeyCache
 from edge_auth.routes import Routes
 from edge_auth.servicer import EdgeAuthorization
@@ -47,7 +50,15 @@ async def door(edge_auth_database: ServiceDatabase) -> AsyncIterator[Door]:
         keys = KeyCache(store, seconds=lambda: door.seconds, remember_s=5)
         wiring = Wiring(
             register=(
-                partial(add_AuthorizationServicer_to_server, EdgeAuthorization(keys, Routes())),
+                partial(
+                    add_AuthorizationServicer_to_server,
+                    EdgeAuthorization(
+                        keys,
+                        Routes(),
+                        clients=Buckets(2, 3, lambda: door.seconds),
+                        strangers=Buckets(1, 20, lambda: door.seconds),
+                    ),
+                ),
                 partial(
                     add_ClientServiceServicer_to_server, OperatorsClientService(store, utc_now)
                 ),
@@ -192,3 +203,48 @@ async def test_taken_client_id_is_refused(door: Door) -> None:
         await new_key(door)
 
     assert raised.value.code() is grpc.StatusCode.ALREADY_EXISTS
+
+
+async def test_client_who_asks_too_often_is_told_to_wait(door: Door) -> None:
+    """Three at once and two a second: the fourth is 429 with the seconds to wait."""
+    key, other = await new_key(door), await new_key(door, "other")
+
+    answers = [await door.check(request(key, GOOD)) for _ in range(4)]
+    beside = await door.check(request(other, GOOD))
+    door.seconds = 0.5
+    later = await door.check(request(key, GOOD))
+
+    assert [answer.HasField("ok_response") for answer in answers] == [True, True, True, False]
+    assert answers[3].denied_response.status.code == 429
+    assert reason(answers[3]) == "RATE_LIMITED"
+    headers = {h.header.key: h.header.value for h in answers[3].denied_response.headers}
+    assert headers["retry-after"] == "1"
+    assert beside.HasField("ok_response")
+    assert later.HasField("ok_response")
+
+
+async def test_guessing_keys_is_slowed_and_harms_no_client(door: Door) -> None:
+    """From one address, twenty wrong keys at once; the right key passes all the same."""
+    key = await new_key(door)
+
+    guesses = [await door.check(request(f"wrong{n}", GOOD)) for n in range(21)]
+    right = await door.check(request(key, GOOD))
+
+    statuses = [guess.denied_response.status.code for guess in guesses]
+    assert statuses == [401] * 20 + [429]
+    assert right.HasField("ok_response")
+
+
+async def test_native_caller_reads_why(door: Door) -> None:
+    """A denial of a native call carries google.rpc.Status with its reason."""
+    check = request("wrong", b"", content_type="application/grpc")
+
+    denied = (await door.check(check)).denied_response
+
+    headers = {h.header.key: h.header.value for h in denied.headers}
+    details = headers["grpc-status-details-bin"]
+    status = status_pb2.Status.FromString(base64.b64decode(details + "=" * (-len(details) % 4)))
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert (headers["grpc-status"], status.code) == ("16", 16)
+    assert info.reason == "CREDENTIALS_INVALID"
