@@ -1,10 +1,13 @@
 """kill -9 at every step: the payment ends right after the restart, charged once, books square."""
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import aiohttp
+import grpc
 import pytest
 from paymesh.payment.v1 import operations_service_pb2 as operations
 
@@ -16,6 +19,7 @@ from devstack.stack import kill, until_healthy
 from devstack.state import State
 from devstack.trail import Operator, Trail
 
+Result = TypeVar("Result")
 DEADLINE_S = 30.0
 QUIET_S = 60.0  # longer than a lease
 STEPS = ("assess", "charge", "credit", "post")
@@ -48,18 +52,30 @@ async def final(stack: dict[str, Any], payment_id: str) -> dict[str, Any]:
                 await asyncio.sleep(0.1)
 
 
+async def patiently(ask: Callable[[], Awaitable[Result]]) -> Result:
+    """Ask until somebody answers: services come and go."""
+    while True:
+        try:
+            return await ask()
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            await asyncio.sleep(0.1)
+
+
 async def story(stack: dict[str, Any], payment_id: str) -> Trail:
     """Gather a payment's trail once all is done."""
-    async with Operator(stack) as operator:
-        return await settled_trail(operator, payment_id)
+    async with asyncio.timeout(DEADLINE_S), Operator(stack) as operator:
+        return await patiently(lambda: settled_trail(operator, payment_id))
 
 
 async def quiet(stack: dict[str, Any]) -> None:
     """Wait until no saga is open: a fault must strike this test's payment, not another's."""
     async with asyncio.timeout(QUIET_S), Operator(stack) as operator:
         for queue in ("PAYMENT", "RETRY", "WAITING"):
-            request = operations.ListSagasRequest(queue=queue, page_size=1)
-            while (await operator.payments.ListSagas(request)).sagas:
+            request = operations.ListSagasRequest(queue=queue, page_size=500)
+            ask = partial(operator.payments.ListSagas, request)
+            while any(saga.reason != "NOT_DUE" for saga in (await patiently(ask)).sagas):
                 await asyncio.sleep(0.1)
 
 
@@ -78,16 +94,21 @@ def restarts(state: State, service: str) -> int:
     return int(described["services"][service]["restarts"])
 
 
+async def arm(state: State, service: str, point: str) -> int:
+    """Have a service die at a point; tell how often it was restarted by then."""
+    state.plan_fault(service, f"{point}=kill")
+    pid = kill(state, service)
+    await asyncio.to_thread(until_healthy, state, service, not_pid=pid)
+    return restarts(state, service)
+
+
 @pytest.mark.parametrize(("service", "point"), POINTS, ids=[point for _, point in POINTS])
 async def test_killed_at_a_step_it_ends_charged_once(
     state: State, stack: dict[str, Any], service: str, point: str
 ) -> None:
     """Whichever instant the process dies at, nothing is lost and nothing happens twice."""
     await quiet(stack)
-    state.plan_fault(service, f"{point}=kill")
-    pid = kill(state, service)
-    await asyncio.to_thread(until_healthy, state, service, not_pid=pid)
-    armed = restarts(state, service)
+    armed = await arm(state, service, point)
 
     payment_id = await pay(stack)
     payment = await final(stack, payment_id)
@@ -118,3 +139,63 @@ async def test_killed_while_the_psp_is_slow_it_ends_charged_once(
     assert payment["status"] == "COMPLETED"
     assert [(v.name, v.evidence) for v in check(trail) if not v.holds] == []
     assert len([r for r in trail.psp_record if r["kind"] == "charge"]) == 1
+
+
+HOLD_POINTS = [
+    *(("payment_svc", f"authorize.authorize.{at}", "capture") for at in MOMENTS),
+    *(("payment_svc", f"capture.{step}.after", "capture") for step in ("hold", "credit", "post")),
+    *(("payment_svc", f"capture.capture.{at}", "capture") for at in MOMENTS),
+    *(("payment_svc", f"void.void.{at}", "cancel") for at in MOMENTS),
+    ("psp_gateway", "psp.captured", "capture"),
+    ("psp_gateway", "psp.voided", "cancel"),
+]
+
+
+@pytest.mark.parametrize(
+    ("service", "point", "verb"), HOLD_POINTS, ids=[point for _, point, _ in HOLD_POINTS]
+)
+async def test_killed_while_holding_it_ends_as_asked(
+    state: State, stack: dict[str, Any], service: str, point: str, verb: str
+) -> None:
+    """Held, then captured or let go, with a death on the way: it happens once, books square."""
+    await quiet(stack)
+    first = point.startswith("authorize")
+    if first:
+        armed = await arm(state, service, point)
+    payment_id = await hold(stack)
+    await until(stack, payment_id, "REQUIRES_CAPTURE")
+    if not first:
+        armed = await arm(state, service, point)
+
+    async with RestClient(stack["edge"]["url"], stack["client"]["api_key"]) as rest:
+        assert (await rest.act(payment_id, verb, {})).status == 200
+    payment = await final(stack, payment_id)
+    trail = await story(stack, payment_id)
+
+    assert restarts(state, service) == armed + 1, "the fault did not strike"
+    assert payment["status"] == {"capture": "COMPLETED", "cancel": "CANCELLED"}[verb]
+    assert [(v.name, v.evidence) for v in check(trail) if not v.holds] == []
+    kinds = [record["kind"] for record in trail.psp_record]
+    assert kinds == ["authorization", {"capture": "capture", "cancel": "void"}[verb]]
+
+
+async def hold(stack: dict[str, Any]) -> str:
+    """Send the specification's request, to be captured later."""
+    request = specification_request(f"order-{uuid4()}") | {"capture_method": "MANUAL"}
+    async with RestClient(stack["edge"]["url"], stack["client"]["api_key"]) as rest:
+        created = await rest.create(request)
+    assert created.status == 200, created.body
+    return str(created.body["payment_id"])
+
+
+async def until(stack: dict[str, Any], payment_id: str, status: str) -> None:
+    """Wait until a payment has a status, while services come and go."""
+    async with (
+        asyncio.timeout(DEADLINE_S),
+        RestClient(stack["edge"]["url"], stack["client"]["api_key"]) as rest,
+    ):
+        while True:
+            answer = await rest.get(payment_id)
+            if answer.status == 200 and answer.body["status"] == status:
+                return
+            await asyncio.sleep(0.05)
