@@ -5,10 +5,13 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from benchmarks import pay_in
+from benchmarks import pay_in, payment_lists
 from benchmarks.results import Measure, write
 
-BENCHMARKS: dict[str, Callable[[], Coroutine[Any, Any, list[Measure]]]] = {"pay_in": pay_in.run}
+BENCHMARKS: dict[str, Callable[[], Coroutine[Any, Any, list[Measure]]]] = {
+    "pay_in": pay_in.run,
+    "payment_lists": payment_lists.run,
+}
 
 
 def main(names: list[str]) -> int:
