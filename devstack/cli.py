@@ -17,6 +17,7 @@ _COMMANDS = {
     "demo": "devstack.demo:demo",
     "pay": "devstack.explain:pay",
     "explain": "devstack.explain:explain",
+    "webhooks": "devstack.webhooks:webhooks",
 }
 
 

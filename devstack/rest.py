@@ -89,6 +89,14 @@ class RestClient:
         async with self._session.get(f"/v1/payments/{payment_id}") as response:
             return Answer(response.status, await response.json(), response.headers)
 
+    async def ask(
+        self, verb: str, path: str, request: Mapping[str, Any] | None = None, key: str = ""
+    ) -> Answer:
+        """Call any path with a verb, a body where there is one, and a new key where none is given."""
+        headers = {"Idempotency-Key": key or str(uuid4())}
+        async with self._session.request(verb, path, json=request, headers=headers) as response:
+            return Answer(response.status, await response.json(), response.headers)
+
     async def until_final(self, payment_id: str, timeout_s: float = 30.0) -> dict[str, Any]:
         """Poll a payment until it is final.
 
