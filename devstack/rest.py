@@ -92,7 +92,7 @@ class RestClient:
     async def ask(
         self, verb: str, path: str, request: Mapping[str, Any] | None = None, key: str = ""
     ) -> Answer:
-        """Call any path with a verb, a body where there is one, and a new key where none is given."""
+        """Call any path with a verb; under a new key where none is given."""
         headers = {"Idempotency-Key": key or str(uuid4())}
         async with self._session.request(verb, path, json=request, headers=headers) as response:
             return Answer(response.status, await response.json(), response.headers)

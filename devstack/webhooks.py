@@ -1,4 +1,4 @@
-"""`paymesh webhooks`: endpoints and deliveries of the demo client, and a receiver to try them on."""
+"""`paymesh webhooks`: the demo client's endpoints and deliveries, and a receiver to try them."""
 
 import asyncio
 import json

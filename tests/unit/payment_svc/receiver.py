@@ -26,20 +26,27 @@ def answering(status: int, **headers: str) -> Answer:
 
 @dataclass
 class Receiver:
-    """What came, and what is answered; each of `answers` once, then the last again and again."""
+    """What came, what of it was taken (answered 2xx), and what is answered: each of `answers` once,
+    then the last again and again.
+    """
 
     answers: list[Answer] = field(default_factory=lambda: [ok])
     seen: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     url: str = ""
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Note a request and answer it."""
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self.seen.append((headers, await request.read()))
-        self._came.set()
+        message = headers, await request.read()
+        self.seen.append(message)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return await answer(request)
+        response = await answer(request)
+        if response.status < 300:
+            self.taken.append(message)
+        self._came.set()
+        return response
 
     async def until(self, fits: Callable[[], bool], timeout_s: float = 30.0) -> None:
         """Wait until what came fits.
