@@ -1,5 +1,5 @@
-"""A page of 50 out of ROWS payments (10 million by default), by each filter, beside one payment read
-by its id.
+"""A page of 50 out of ROWS payments (10 million by default), by each filter, beside one payment
+read by its id.
 
 Needs about 7 GB of disk and 10 minutes for 10 million; `ROWS=1000000` is enough for a look.
 """
