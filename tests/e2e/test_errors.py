@@ -7,7 +7,8 @@ import base64
 import json
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -25,7 +26,7 @@ from paymesh.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 from devstack.errors_page import PAGE, Seen, render
 from devstack.rest import specification_request
-from devstack.stack import running_stack
+from devstack.stack import kill, running_stack, until_healthy
 from devstack.state import State, reachable_folder
 
 CARD = "4242 4242-4242 4242"
@@ -319,30 +320,33 @@ async def key_of(caller: Caller) -> str:
     return f"Bearer {created.api_key}"
 
 
-async def observe_trouble(caller: Caller) -> list[Seen]:
+async def observe_trouble(caller: Caller, state: State) -> list[Seen]:
     """Send good requests to a stack in trouble, and one request too slowly."""
     seen = [await observe_slow_body(caller)]
-    for name in ("edge_auth", "payment_svc"):
-        pid = caller.stack["services"][name]["pid"]
-        os.kill(pid, signal.SIGSTOP if name == "edge_auth" else signal.SIGTERM)
-        try:
-            status, body, headers = await refused_by_trouble(caller)
-        finally:
-            if name == "edge_auth":
-                os.kill(pid, signal.SIGCONT)
-        seen.append(Seen(f"{name} does not answer", status, body, dict(headers)))
+    with stopped(caller.stack["services"]["edge_auth"]["pid"]):
+        seen.append(Seen("edge_auth does not answer", *await ask(caller)))
+    supervisor = state.supervisor()
+    assert supervisor is not None
+    with stopped(supervisor[0]):  # which would start it again at once
+        pid = kill(state, "payment_svc")
+        seen.append(Seen("payment_svc does not answer", *await ask(caller)))
+    await asyncio.to_thread(until_healthy, state, "payment_svc", not_pid=pid)
     return seen
 
 
-async def refused_by_trouble(caller: Caller) -> tuple[int, Any, Mapping[str, str]]:
-    """Ask until the trouble has come."""
-    case = Case("", 503, 14, "", call=("GET", "/v1/payments/pay_0"))
-    async with asyncio.timeout(20):
-        while True:
-            answer = await caller.rest(case, {})
-            if answer[0] == 503:
-                return answer
-            await asyncio.sleep(0.01)
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Let a process stand still."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def ask(caller: Caller) -> tuple[int, Any, Mapping[str, str]]:
+    """Ask for a payment."""
+    return await caller.rest(Case("", 503, 14, "", call=("GET", "/v1/payments/pay_0")), {})
 
 
 async def observe_slow_body(caller: Caller) -> Seen:
@@ -392,7 +396,7 @@ def seen(state: State) -> dict[str, Seen]:
             answered = [await observe(caller, case) for case in CASES]
             assert caller.stored() == before
             answered += await observe_states(caller)
-            return answered + await observe_trouble(caller)
+            return answered + await observe_trouble(caller, state)
 
     answered = asyncio.run(run())
     strict = {"CLIENT_REQUESTS_PER_SECOND": "1", "CLIENT_BURST": "5", "AUTO_OPEN_SELLERS": "off"}
