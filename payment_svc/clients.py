@@ -181,12 +181,13 @@ class GrpcServices:
         if not missing:
             return Done()
         wallets = missing if self._auto_open else {}
-        opened = await self._all(
-            [
-                *(self._open_wallet(messages.wallet_of(n, s, payment)) for n, s in wallets.items()),
-                *(self._open_account(messages.payable(n, payment.currency)) for n in missing),
-            ]
+        opening = [messages.wallet_of(name, s, payment) for name, s in wallets.items()]
+        opened, accounts = await asyncio.gather(
+            self._all(map(self._open_wallet, opening), messages.wallet_outcome),
+            self._all(self._open_account(messages.payable(n, payment.currency)) for n in missing),
         )
+        if isinstance(opened, Done):
+            opened = accounts
         if isinstance(opened, Done):
             self._remember(missing)
         return opened
@@ -204,10 +205,9 @@ class GrpcServices:
     async def _apply(self, operations: Sequence[wallet.NewOperation]) -> Outcome:
         return await self._all(map(self._operate, operations))
 
-    async def _all(self, calls: Any) -> Outcome:
+    async def _all(self, calls: Any, read: Any = messages.item_outcome) -> Outcome:
         """Await item calls; the first refusal counts, and forgets what was thought to be open."""
-        answers = await asyncio.gather(*calls)
-        outcomes = [messages.item_outcome(answer) for answer in answers]
+        outcomes = [read(answer) for answer in await asyncio.gather(*calls)]
         refused = next((o for o in outcomes if isinstance(o, Refused)), None)
         if refused is not None:
             self._known.clear()
