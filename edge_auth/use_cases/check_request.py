@@ -106,7 +106,7 @@ def _check_content(request: EdgeRequest, shape_of: ShapeOf, texts_of: TextsOf) -
 
 
 def _check_message(request: EdgeRequest, texts_of: TextsOf) -> Denial | None:
-    if len(request.body) > BODY_BYTES_MAX:
+    if len(request.body) >= BODY_BYTES_MAX:  # Envoy hands over no more: the rest may be cut off
         return errors.too_large()
     try:
         texts = texts_of(request.route, request.body)

@@ -254,7 +254,7 @@ async def test_native_messages_are_searched_for_card_numbers(door: Door) -> None
     ("payload", "rpc", "code", "expected"),
     [
         (b"\x0f\xff", "CreatePayment", "3", "MALFORMED_MESSAGE"),
-        (b"x" * 66_000, "CreatePayment", "3", "REQUEST_TOO_LARGE"),
+        (b"x" * 65_536, "CreatePayment", "3", "REQUEST_TOO_LARGE"),
         (b"", "Nothing", "12", "NO_SUCH_METHOD"),
     ],
 )
