@@ -47,9 +47,13 @@ class Routes:
         return None
 
     def texts_of(self, path: str, body: bytes) -> Mapping[str, str] | None:
-        """Take the strings out of a native message by field path; None: it cannot be read."""
-        kind = self._native.get(path.partition("?")[0])
-        if kind is None or not body:
+        """Take the strings out of a native message by field path; None: it cannot be read.
+
+        Raises:
+            KeyError: no method of ours has this path.
+        """
+        kind = self._native[path]
+        if not body:
             return {}
         frame = body[_FRAME_BYTES:]
         if body[0] != 0 or int.from_bytes(body[1:_FRAME_BYTES], "big") != len(frame):
