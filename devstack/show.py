@@ -46,7 +46,9 @@ def show_story(console: Console, story: Mapping[str, Any]) -> None:
     console.print(headline(story))
     console.print(_titled("Timeline", timeline(story)))
     console.print(_titled("Outlook", outlook(story)))
-    for action in story["outlook"].get("actions", ()):
+    for action in story["outlook"]["actions"]:
+        if action["kind"] == "NONE":
+            continue
         console.print(Text(f"  · {action['sentence']}"))
         if action["command"]:  # not broken, so that it can be copied
             console.print(Text(f"    {action['command']}", "cyan"), soft_wrap=True)
@@ -90,7 +92,7 @@ def _relative(at: datetime, began: datetime) -> str:
     if abs(milliseconds) < 10_000:
         return f"{milliseconds:+.0f} ms"
     seconds = milliseconds / 1000
-    return f"{seconds:+,.0f} s" if abs(seconds) < 7_200 else f"{seconds / 3600:+,.1f} h"
+    return f"{seconds:+.2f} s" if abs(seconds) < 1_000 else f"{seconds / 60:+,.0f} min"
 
 
 def outlook(story: Mapping[str, Any]) -> RenderableType:

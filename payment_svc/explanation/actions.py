@@ -20,6 +20,12 @@ _WORKERS = {
 }
 
 FINAL = Action(ActionKind.NONE, "Nothing: it is final.")
+# A failed order frees its id.
+PAY_AGAIN = Action(
+    ActionKind.PAY_AGAIN,
+    "The client may pay the same orders again, under a new Idempotency-Key.",
+    "POST /v1/payments",
+)
 
 
 def worker_of(progress: Progress) -> str:
@@ -29,20 +35,20 @@ def worker_of(progress: Progress) -> str:
 
 def wait(payment: Payment) -> Action:
     """Let it go on by itself."""
+    return Action(ActionKind.WAIT, "Wait: it goes on by itself.", _watch(payment))
+
+
+def wait_for_evidence(payment: Payment) -> Action:
+    """Let the PSP's own word end it."""
     return Action(
         ActionKind.WAIT,
-        "Wait: it goes on by itself.",
-        f"paymesh explain {payment.payment_id} --watch",
+        "Wait, and charge nothing anew: only the PSP's own word ends this.",
+        _watch(payment),
     )
 
 
-def pay_again(_: Payment) -> Action:
-    """Pay the same orders anew; a failed order frees its id."""
-    return Action(
-        ActionKind.PAY_AGAIN,
-        "The client may pay the same orders again, under a new Idempotency-Key.",
-        "POST /v1/payments",
-    )
+def _watch(payment: Payment) -> str:
+    return f"paymesh explain {payment.payment_id} --watch"
 
 
 def send_buyer(redirect_url: str | None) -> Action:

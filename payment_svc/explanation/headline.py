@@ -20,7 +20,7 @@ def headline(story: Story, outlook: Outlook, now: datetime) -> str:
     verb = "in" if is_over else "for"
     parts = list(_came_of_it(story)) if is_over else []
     if outlook.waits_for is not WaitsFor.NOTHING:
-        parts.append(outlook.sentence.rstrip("."))
+        parts.append(outlook.sentence.removesuffix("."))
     parts += [f"{gap.source.service} did not tell" for gap in story.gaps]
     told = f": {', '.join(parts)}" if parts else ""
     return f"{payment.status} {amount} {verb} {span(since - payment.created_at)}{told}"

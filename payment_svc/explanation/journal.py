@@ -74,7 +74,7 @@ def _step(view: SagaView, entries: Sequence[Entry]) -> TimelineEvent:
         Source.PAYMENT,
         "step",
         progress.saga_id,
-        f"Step {first.step} of {progress.kind} {_what_came(first, len(entries))}.",
+        f"Step {place(first.step, progress.kind)} {_what_came(first, len(entries))}.",
         told(
             {
                 "kind": progress.kind,
@@ -90,6 +90,11 @@ def _step(view: SagaView, entries: Sequence[Entry]) -> TimelineEvent:
             }
         ),
     )
+
+
+def place(step: str, kind: str) -> str:
+    """Name a step of a saga; one that is called as its saga is not told twice."""
+    return step if step == kind else f"{step} of {kind}"
 
 
 def _what_came(entry: Entry, times: int) -> str:
@@ -127,8 +132,7 @@ def _dead_letter(view: SagaView) -> TimelineEvent:
         Source.PAYMENT,
         "dead_letter",
         progress.saga_id,
-        f"Saga {progress.kind} was laid before a person at step {progress.step}:"
-        f" {progress.reason}.",
+        f"Step {place(progress.step, progress.kind)} was laid before a person: {progress.reason}.",
         told({"kind": progress.kind, "step": progress.step, "reason": progress.reason}),
     )
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from payment_svc.domain.payment import Payment
 from payment_svc.domain.statuses import FINAL, PaymentStatus
 from payment_svc.explanation import actions
+from payment_svc.explanation.journal import place
 from payment_svc.explanation.story import Outlook, Story, WaitsFor
 from payment_svc.explanation.wording import count, span
 from payment_svc.ports import SagaView
@@ -36,11 +37,13 @@ def outlook(story: Story, now: datetime, policy: RetryPolicy) -> Outlook:
     urgency = list(_TELLERS)
     told.sort(key=lambda one: urgency.index(one.waits_for))
     first = told[0]
-    others = f" {count(len(told) - 1, 'other saga')} not done either." if len(told) > 1 else ""
+    others = len(told) - 1
+    verb = "is" if others == 1 else "are"
+    also = f" {count(others, 'other saga')} {verb} not done either." if others else ""
     doable = dict.fromkeys(action for one in told for action in one.actions)
     return Outlook(
         waits_for=first.waits_for,
-        sentence=first.sentence + others,
+        sentence=first.sentence + also,
         since=first.since,
         looked_at_again_at=first.looked_at_again_at,
         until=first.until,
@@ -97,27 +100,26 @@ def _nobody_moves(story: Story) -> Outlook:
             actions=(actions.investigate("payment_svc"),),
         )
     failed = payment.status is PaymentStatus.FAILED
-    again = (actions.pay_again(payment),) if failed else ()
-    sentence = "Nothing is left to do."
+    again = (actions.PAY_AGAIN,) if failed else ()
+    sentence = "It is final: nothing is left to do."
     return Outlook(WaitsFor.NOTHING, sentence, since, actions=(actions.FINAL, *again))
 
 
 def _worker(payment: Payment, view: SagaView, now: datetime, _: RetryPolicy) -> Outlook:
     progress = view.progress
-    lost = view.due_at is not None and view.due_at < now
     if progress.epoch == 0:
         sentence = f"{_who(progress)} waits for a worker to take it up."
-    elif lost:
-        sentence = f"The worker at {_at(progress)} is not heard of any more; another takes over."
-    else:
-        sentence = f"{_who(progress)} is being worked on, at {_at(progress)}."
-    then = "Another worker takes it over." if progress.epoch and not lost else ""
+        waits, since = (actions.wait(payment),), progress.created_at
+        return Outlook(WaitsFor.WORKER, sentence, since, view.due_at, actions=waits)
+    lost = view.due_at is not None and view.due_at < now
     return Outlook(
         WaitsFor.WORKER,
-        sentence,
+        f"The worker of {_at(progress)} is not heard of any more."
+        if lost
+        else f"A worker is at {_at(progress)}.",
         progress.step_since,
-        view.due_at,
-        then=then,
+        until=view.due_at,
+        then="Another worker takes over, unless this one is heard of again.",
         actions=(actions.wait(payment),),
     )
 
@@ -159,10 +161,9 @@ def _buyer(payment: Payment, view: SagaView, _: datetime, policy: RetryPolicy) -
     orders = (o for o in payment.orders if progress.order_id in (None, o.order_id))
     urls = [o.redirect_url for o in orders if o.redirect_url is not None]
     url = urls[0] if urls else payment.redirect_url
-    where = f" at {url}" if url else ""
     return Outlook(
         WaitsFor.BUYER,
-        f"The buyer has to act{where}.",
+        "The buyer has to act before the PSP goes on.",
         progress.step_since,
         view.due_at,
         progress.step_since + policy.action_budget,
@@ -189,13 +190,15 @@ def _evidence(payment: Payment, view: SagaView, now: datetime, policy: RetryPoli
     looked = f"looked up {count(progress.tries, 'time')} in {span(now - progress.step_since)}"
     return Outlook(
         WaitsFor.EVIDENCE,
-        f"It is not known whether money moved at {_at(progress)} ({progress.reason}); {looked}."
-        " Only the PSP's own word ends this.",
+        f"Whether money moved at {_at(progress)} is not known ({progress.reason}); {looked}.",
         progress.step_since,
         view.due_at,
         progress.step_since + policy.unknown_budget,
         _TO_PERSON,
-        (actions.wait(payment), actions.investigate(actions.worker_of(progress))),
+        (
+            actions.wait_for_evidence(payment),
+            actions.investigate(actions.worker_of(progress)),
+        ),
     )
 
 
@@ -239,7 +242,7 @@ def _who(progress: Progress) -> str:
 
 def _at(progress: Progress) -> str:
     back = ", going back" if progress.turned_round else ""
-    return f"step {progress.step} of {progress.kind}{back}"
+    return f"step {place(progress.step, progress.kind)}{back}"
 
 
 # Of several sagas, the one that needs somebody most comes first.
