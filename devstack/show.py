@@ -46,12 +46,8 @@ def show_story(console: Console, story: Mapping[str, Any]) -> None:
     console.print(headline(story))
     console.print(_titled("Timeline", timeline(story)))
     console.print(_titled("Outlook", outlook(story)))
-    for action in story["outlook"]["actions"]:
-        if action["kind"] == "NONE":
-            continue
-        console.print(Text(f"  · {action['sentence']}"))
-        if action["command"]:  # not broken, so that it can be copied
-            console.print(Text(f"    {action['command']}", "cyan"), soft_wrap=True)
+    for line in actions(story):
+        console.print(line, soft_wrap=True)  # not broken, so that a command can be copied
     if story["gaps"]:
         console.print(_titled("Gaps", _gaps(story)))
 
@@ -107,6 +103,16 @@ def outlook(story: Mapping[str, Any]) -> RenderableType:
         until = f"at most until {_clock(told['until'])}; then: " if "until" in told else "then: "
         lines.append(Text(until + told["then"], "dim"))
     return Padding(Group(*lines), (0, 0, 0, 2))
+
+
+def actions(story: Mapping[str, Any]) -> Iterator[Text]:
+    """Write what one can do, each with the command below it."""
+    for action in story["outlook"]["actions"]:
+        if action["kind"] == "NONE":
+            continue
+        yield Text(f"  · {action['sentence']}")
+        if action["command"]:
+            yield Text(f"    {action['command']}", "cyan")
 
 
 def _gaps(story: Mapping[str, Any]) -> RenderableType:

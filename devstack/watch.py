@@ -9,11 +9,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from devstack.show import headline, outlook, timeline
+from devstack.show import actions, headline, outlook, timeline
 from devstack.trail import Operator
 
 _LOOK_EVERY_S = 0.5
-_ROWS_BESIDE = 14  # what headline, outlook and empty lines take of the screen
+_ROWS_BESIDE = 18  # what headline, outlook and empty lines take of the screen
 _ROWS_MIN = 5
 # payment_svc may be away for a moment; whoever watches wants to see it come back.
 _AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
@@ -59,4 +59,7 @@ async def _look_again(operator: Operator, story: Story) -> Story:
 
 def _picture(console: Console, story: Story) -> Group:
     rows = max(console.height - _ROWS_BESIDE, _ROWS_MIN)
-    return Group(headline(story), Text(), timeline(story, rows), Text(), outlook(story))
+    blank = Text()
+    return Group(
+        headline(story), blank, timeline(story, rows), blank, outlook(story), *actions(story)
+    )

@@ -82,9 +82,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         fingerprint_key=settings.fingerprint_key,
         begun=work.set,
     )
-    operations = PaymentOperationsService(
-        payments, sagas, witnesses, clock=utc_now, policy=settings.policy
-    )
+    operations = PaymentOperationsService(payments, sagas, witnesses, utc_now, settings.policy)
     return Wiring(
         register=(
             partial(payment_service_pb2_grpc.add_PaymentServiceServicer_to_server, public),

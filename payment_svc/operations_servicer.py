@@ -29,7 +29,6 @@ class PaymentOperationsService(OperationsServiceServicer):
         payments: PaymentStore,
         sagas: SagaStore,
         witnesses: Witnesses,
-        *,
         clock: Clock,
         policy: RetryPolicy,
     ) -> None:
