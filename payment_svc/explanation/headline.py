@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from payment_svc.domain.payment import Payment
 from payment_svc.domain.statuses import FINAL, PaymentStatus
 from payment_svc.explanation.story import Outlook, Source, Story, WaitsFor
 from payment_svc.explanation.wording import count, money, span
@@ -36,6 +35,7 @@ def _ended_at(story: Story) -> datetime:
 
 def _came_of_it(story: Story) -> Iterator[str]:
     payment = story.payment
+    is_kept = payment.status not in (PaymentStatus.FAILED, PaymentStatus.CANCELLED)
     if payment.failure is not None:
         code = f" ({payment.failure.psp_code})" if payment.failure.psp_code else ""
         yield f"{payment.failure.reason}{code}"
@@ -45,7 +45,7 @@ def _came_of_it(story: Story) -> Iterator[str]:
     if Source.WALLET not in missing:
         yield from _credited(story)
     if Source.LEDGER not in missing:
-        yield from _booked(story, payment)
+        yield from _booked(story, is_kept=is_kept)
 
 
 def _moved(story: Story) -> Iterator[str]:
@@ -53,8 +53,10 @@ def _moved(story: Story) -> Iterator[str]:
     done = [a for a in story.attempts if a.outcome == "SUCCEEDED"]
     taken = [a for a in done if a.kind in _TAKES]
     if len(taken) == 1:
-        verb = "charged" if taken[0].kind == "CHARGE" else "captured"
-        yield f"{verb} once by {taken[0].psp} {taken[0].psp_reference}"
+        one = taken[0]
+        verb = "charged" if one.kind == "CHARGE" else "captured"
+        part = "" if one.amount == str(story.payment.amount) else f" {one.amount}"
+        yield f"{verb}{part} once by {one.psp} {one.psp_reference}"
     elif taken:
         yield f"charged {len(taken)} times by {', '.join(sorted({a.psp for a in taken}))}"
     else:
@@ -76,11 +78,11 @@ def _credited(story: Story) -> Iterator[str]:
         yield f"taken back from {count(len(reversed_), 'seller')}"
 
 
-def _booked(story: Story, payment: Payment) -> Iterator[str]:
+def _booked(story: Story, *, is_kept: bool) -> Iterator[str]:
     transactions = list(dict.fromkeys(entry.transaction_id for entry in story.entries))
     if len(transactions) == 1:
         yield f"booked as {transactions[0]}"
     elif transactions:
         yield f"booked in {count(len(transactions), 'transaction')}"
-    elif payment.status is not PaymentStatus.FAILED:
+    elif is_kept:
         yield "nothing was booked"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.explanation.headline import headline
 from payment_svc.explanation.outlook import outlook
 from payment_svc.explanation.story import Gap, Source, Story
@@ -63,6 +64,25 @@ def test_turned_round_says_that_the_money_went_back() -> None:
     assert line(story) == (
         "FAILED 99.99 USD in 50 ms: WALLET_FROZEN, charged once by stripe pi_1,"
         " 99.99 USD given back as re_1, credited to 1 seller, taken back from 1 seller"
+    )
+
+
+def test_a_part_that_was_captured_is_said() -> None:
+    """What was taken need not be what was asked for."""
+    part = stories.attempt(kind="CAPTURE", amount="40.00")
+    story = replace(stories.completed(), attempts=(stories.attempt(kind="AUTHORIZATION"), part))
+
+    assert "captured 40.00 once by stripe pi_1" in line(story)
+
+
+def test_cancelled_says_that_the_hold_is_over() -> None:
+    """Nothing was charged, and nobody expects it to be booked."""
+    payment = replace(make_payment(), status=PaymentStatus.CANCELLED)
+    void = stories.attempt(kind="VOID")
+    story = Story(payment, (), (), attempts=(stories.attempt(kind="AUTHORIZATION"), void))
+
+    assert line(story) == (
+        "CANCELLED 99.99 USD in 0 ms: nothing was charged, what was held was let go of"
     )
 
 

@@ -36,7 +36,8 @@ class OperationsServiceStub:
     ExplainPayment: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ExplainPaymentRequest, _operations_service_pb2.ExplainPaymentResponse]
     """Tells a payment's whole story: what every service did about it, what it waits for, what one can do.
 
-    payment_svc asks the others, each for 3 seconds at most. One that does not answer is a gap, not an error.
+    payment_svc asks the others, all at once and each for 3 seconds at most: give it a deadline of 5. One that does not
+    answer is a gap, not an error.
     """
     ListSagas: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListSagasRequest, _operations_service_pb2.ListSagasResponse]
     """Lists sagas by queue, the longest due first."""
@@ -49,7 +50,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     ExplainPayment: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ExplainPaymentRequest, _operations_service_pb2.ExplainPaymentResponse]  # type: ignore[assignment]
     """Tells a payment's whole story: what every service did about it, what it waits for, what one can do.
 
-    payment_svc asks the others, each for 3 seconds at most. One that does not answer is a gap, not an error.
+    payment_svc asks the others, all at once and each for 3 seconds at most: give it a deadline of 5. One that does not
+    answer is a gap, not an error.
     """
     ListSagas: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListSagasRequest, _operations_service_pb2.ListSagasResponse]  # type: ignore[assignment]
     """Lists sagas by queue, the longest due first."""
@@ -65,7 +67,8 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_operations_service_pb2.ExplainPaymentResponse, _abc.Awaitable[_operations_service_pb2.ExplainPaymentResponse]]:
         """Tells a payment's whole story: what every service did about it, what it waits for, what one can do.
 
-        payment_svc asks the others, each for 3 seconds at most. One that does not answer is a gap, not an error.
+        payment_svc asks the others, all at once and each for 3 seconds at most: give it a deadline of 5. One that does not
+        answer is a gap, not an error.
         """
 
     @_abc_1.abstractmethod
