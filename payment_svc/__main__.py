@@ -23,7 +23,7 @@ from payment_svc import jobs
 from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
 from payment_svc.operations_servicer import PaymentOperationsService
-from payment_svc.ports import Sellers
+from payment_svc.ports import Sellers, Witnesses
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas.journey import Move
 from payment_svc.sellers import AnySeller, GrpcSellers
@@ -31,6 +31,7 @@ from payment_svc.servicer import PublicPaymentService
 from payment_svc.settings import PaymentSettings
 from payment_svc.store import PostgresPaymentStore
 from payment_svc.waiting import Waiters
+from payment_svc.witnesses import GrpcWitnesses
 
 _NAMES = ("paymesh.payment.v1.PaymentService", "paymesh.payment.v1.OperationsService")
 _STREAM = "events.payment"
@@ -62,7 +63,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         if move.follow_up is not None:
             work.set()
 
-    services, sellers = await connect(settings, stack)
+    services, sellers, witnesses = await connect(settings, stack)
     coordinator = Coordinator(
         sagas,
         services,
@@ -81,7 +82,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         fingerprint_key=settings.fingerprint_key,
         begun=work.set,
     )
-    operations = PaymentOperationsService(payments, sagas)
+    operations = PaymentOperationsService(payments, sagas, witnesses, utc_now, settings.policy)
     return Wiring(
         register=(
             partial(payment_service_pb2_grpc.add_PaymentServiceServicer_to_server, public),
@@ -102,8 +103,12 @@ def _make_id(prefix: str) -> str:
     return new_id(prefix, utc_now())
 
 
-async def connect(settings: PaymentSettings, stack: AsyncExitStack) -> tuple[GrpcServices, Sellers]:
-    """Open channels to the services that the sagas use; answer also who knows the sellers."""
+async def connect(
+    settings: PaymentSettings, stack: AsyncExitStack
+) -> tuple[GrpcServices, Sellers, Witnesses]:
+    """Open channels to the other services: as the sagas use them, as who knows the sellers, and as
+    who is asked what they know of a payment.
+    """
     risk = open_channel(
         settings.risk_target, risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"]
     )
@@ -119,19 +124,26 @@ async def connect(settings: PaymentSettings, stack: AsyncExitStack) -> tuple[Grp
     )
     for channel in (risk, psp, wallet, ledger):
         stack.push_async_callback(channel.close)
+    risks = risk_service_pb2_grpc.RiskServiceStub(risk)
+    psps = psp_gateway_service_pb2_grpc.PspGatewayServiceStub(psp)
     wallets = wallet_service_pb2_grpc.WalletServiceStub(wallet)
+    books = ledger_service_pb2_grpc.LedgerServiceStub(ledger)
     services = GrpcServices(
-        risk_stub=risk_service_pb2_grpc.RiskServiceStub(risk),
-        psp_stub=psp_gateway_service_pb2_grpc.PspGatewayServiceStub(psp),
+        risk_stub=risks,
+        psp_stub=psps,
         wallet_stub=wallets,
-        ledger_stub=ledger_service_pb2_grpc.LedgerServiceStub(ledger),
+        ledger_stub=books,
         fingerprint_key=settings.fingerprint_key,
         timeout_s=settings.rpc_timeout_s,
         auto_open_sellers=settings.auto_open_sellers,
     )
+    sellers: Sellers = GrpcSellers(wallets, settings.rpc_timeout_s)
     if settings.auto_open_sellers:
-        return services, AnySeller()
-    return services, GrpcSellers(wallets, settings.rpc_timeout_s)
+        sellers = AnySeller()
+    witnesses = GrpcWitnesses(
+        risk_stub=risks, psp_stub=psps, wallet_stub=wallets, ledger_stub=books
+    )
+    return services, sellers, witnesses
 
 
 if __name__ == "__main__":
