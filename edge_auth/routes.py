@@ -11,11 +11,14 @@ from google.api import annotations_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from paymesh.payment.v1 import payment_service_pb2
+from paymesh.payment.v1 import payment_service_pb2, webhook_endpoint_service_pb2
 
 from edge_auth.domain.strict_json import Shape
 
-_PUBLIC = (payment_service_pb2.DESCRIPTOR.services_by_name["PaymentService"],)
+_PUBLIC = (
+    payment_service_pb2.DESCRIPTOR.services_by_name["PaymentService"],
+    webhook_endpoint_service_pb2.DESCRIPTOR.services_by_name["WebhookEndpointService"],
+)
 _VERBS = ("get", "put", "post", "delete", "patch")
 _FRAME_BYTES = 5
 _KINDS = {

@@ -5,7 +5,11 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from paymesh.ledger.v1 import ledger_service_pb2, ledger_service_pb2_grpc
-from paymesh.payment.v1 import operations_service_pb2_grpc, payment_service_pb2_grpc
+from paymesh.payment.v1 import (
+    operations_service_pb2_grpc,
+    payment_service_pb2_grpc,
+    webhook_endpoint_service_pb2_grpc,
+)
 from paymesh.psp.v1 import psp_gateway_service_pb2, psp_gateway_service_pb2_grpc
 from paymesh.risk.v1 import risk_service_pb2, risk_service_pb2_grpc
 from paymesh.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
@@ -31,9 +35,14 @@ from payment_svc.servicer import PublicPaymentService
 from payment_svc.settings import PaymentSettings
 from payment_svc.store import PostgresPaymentStore
 from payment_svc.waiting import Waiters
+from payment_svc.webhook_wiring import Webhooks
 from payment_svc.witnesses import GrpcWitnesses
 
-_NAMES = ("paymesh.payment.v1.PaymentService", "paymesh.payment.v1.OperationsService")
+_NAMES = (
+    "paymesh.payment.v1.PaymentService",
+    "paymesh.payment.v1.OperationsService",
+    "paymesh.payment.v1.WebhookEndpointService",
+)
 _STREAM = "events.payment"
 
 
@@ -56,10 +65,14 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         clock=utc_now,
     )
 
+    faults = FaultPoints.parse(server.fault_points, server.environment)
+    webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
+
     def moved(move: Move) -> None:
         if move.before.payment.version != move.after.payment.version:
             waiters.moved(move.after.payment)
             events.set()
+            webhooks.wake.set()
         if move.follow_up is not None:
             work.set()
 
@@ -70,7 +83,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         clock=utc_now,
         in_flight_max=settings.sagas_in_flight_max,
         policy=settings.policy,
-        faults=FaultPoints.parse(server.fault_points, server.environment),
+        faults=faults,
         moved=moved,
     )
     public = PublicPaymentService(
@@ -89,12 +102,19 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             partial(
                 operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, operations
             ),
+            partial(
+                webhook_endpoint_service_pb2_grpc.add_WebhookEndpointServiceServicer_to_server,
+                webhooks.servicer(_make_id, settings.fingerprint_key),
+            ),
         ),
         names=_NAMES,
         jobs=(
             jobs.saga_worker(sagas, coordinator, work, settings.poll_s),
             jobs.event_relay(Relay(database, redis, _STREAM), events),
-            jobs.queue_gauges(sagas),
+            jobs.webhook_courier(
+                webhooks.queue, webhooks.courier, webhooks.wake, settings.webhooks.poll_s
+            ),
+            jobs.queue_gauges(sagas, webhooks.queue),
         ),
     )
 

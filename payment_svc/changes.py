@@ -1,12 +1,11 @@
-"""What a changed payment writes: its row, its orders, its history, its events."""
+"""What a changed payment writes: its row, its orders, its history, its events with deliveries."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from chassis import outbox
 from chassis.database import Write
-from payment_svc import rows
+from payment_svc import rows, webhook_outbox
 from payment_svc.domain.payment import Order, Payment
 from payment_svc.events import status_events
 
@@ -58,7 +57,7 @@ def writes(changed: Sequence[Change], now: datetime) -> list[Write]:
         Write(_UPDATE_PAYMENTS, [_payment_change(old, new) for old, new in changed], 10),
         Write(_UPDATE_ORDERS, orders, 7),
         Write(ADD_HISTORY, history, HISTORY_WIDTH),
-        outbox.record(events),
+        *webhook_outbox.record(events),
     ]
 
 

@@ -20,6 +20,7 @@ def _event(payment: Payment, sequence: int, status: PaymentStatus) -> Event:
     payload = {
         "payment_id": payment.payment_id,
         "client_id": payment.client_id,
+        "checkout_id": payment.checkout_id,
         "status": status.value,
         "amount": str(payment.amount),
         "currency": payment.currency,

@@ -1,4 +1,4 @@
-"""The loops of payment_svc: the saga worker, which is the sweeper too, and the event relay."""
+"""The loops of payment_svc: the saga worker, which is the sweeper too, event relay, webhooks."""
 
 import asyncio
 
@@ -7,6 +7,8 @@ from chassis.server import Job, repeat
 from chassis.telemetry import SAGA_QUEUE, logger
 from payment_svc.coordinator import Coordinator
 from payment_svc.saga_store import PostgresSagaStore
+from payment_svc.webhook_courier import WEBHOOK_BACKLOG, Courier
+from payment_svc.webhook_queue import PostgresWebhookQueue
 
 _RELAY_EVERY_S = 1.0
 _GATHER_S = 0.01  # events that come within it share a page
@@ -43,13 +45,31 @@ def event_relay(relay: Relay, wake: asyncio.Event) -> Job:
     return job
 
 
-def queue_gauges(store: PostgresSagaStore) -> Job:
+def webhook_courier(
+    queue: PostgresWebhookQueue, courier: Courier, wake: asyncio.Event, poll_s: float
+) -> Job:
+    """Send due webhooks: soon when woken, else every `poll_s`."""
+
+    async def work() -> bool:
+        await asyncio.sleep(_GATHER_S)
+        return await courier.claim_and_send()
+
+    async def job(stopping: asyncio.Event) -> None:
+        await queue.release_own()
+        await repeat("webhooks", work, stopping, pause_s=poll_s, wake=wake)
+        await courier.finish()
+
+    return job
+
+
+def queue_gauges(store: PostgresSagaStore, webhooks: PostgresWebhookQueue) -> Job:
     """Tell Prometheus how deep the queues are."""
 
     async def work() -> bool:
         depths = await store.depths()
         for queue in _QUEUES:
             SAGA_QUEUE.labels(queue).set(depths.get(queue, 0))
+        WEBHOOK_BACKLOG.set(await webhooks.count_due())
         return False
 
     async def job(stopping: asyncio.Event) -> None:

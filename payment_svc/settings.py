@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from chassis.settings import Environment, ServerSettings
 from payment_svc.sagas.policy import RetryPolicy
+from payment_svc.webhook_settings import WebhookSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class PaymentSettings:
     policy: RetryPolicy
     poll_s: float  # how often the queue is looked at when nobody wakes the worker
     rpc_timeout_s: float  # for one call to another service
+    webhooks: WebhookSettings
 
     @classmethod
     def read(cls, environment: Environment, server: ServerSettings) -> "PaymentSettings":
@@ -53,4 +55,5 @@ class PaymentSettings:
             ),
             poll_s=environment.number("SAGA_POLL_S", 0.5),
             rpc_timeout_s=environment.number("RPC_TIMEOUT_S", 10.0),
+            webhooks=WebhookSettings.read(environment, server),
         )

@@ -8,13 +8,12 @@ from functools import partial
 
 import psycopg
 
-from chassis import outbox
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write, columns
 from chassis.errors import Aborted
 from chassis.idempotency import differing
-from payment_svc import changes, listing, rows
+from payment_svc import changes, listing, rows, webhook_outbox
 from payment_svc.domain.payment import Payment
 from payment_svc.events import creation_event
 from payment_svc.ports import (
@@ -253,6 +252,6 @@ async def _insert(tx: Transaction, fresh: Sequence[NewPayment]) -> None:
             Write(_ADD_ORDERS, orders, 10),
             new_sagas([saga for new in fresh for saga in new.sagas]),
             Write(changes.ADD_HISTORY, history, changes.HISTORY_WIDTH),
-            outbox.record([creation_event(payment) for payment in payments]),
+            *webhook_outbox.record([creation_event(payment) for payment in payments]),
         ]
     )

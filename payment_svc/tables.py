@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     ForeignKey,
     Identity,
@@ -22,6 +23,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+
+from payment_svc import webhook_tables
 
 METADATA = MetaData()
 _NOW = text("now()")
@@ -179,6 +182,10 @@ OUTBOX = Table(
     Column("payload", JSONB, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
     _at("published_at", nullable=True),
+    Column("client_id", Text, Computed("payload ->> 'client_id'::text", persisted=True)),
     UniqueConstraint("object_id", "sequence"),
+    Index("outbox_by_client", "client_id", "created_at", "event_id"),
     Index("outbox_unpublished", "event_id", postgresql_where=text("published_at IS NULL")),
 )
+
+webhook_tables.describe(METADATA)

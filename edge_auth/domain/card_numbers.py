@@ -11,8 +11,9 @@ import unicodedata
 _SEPARATORS = re.compile("[\\s\\-\u2010-\u2015\u2212._/\\\\|,:\u200b-\u200f\u2060\ufeff]+")
 _GROUPED = re.compile(rf"\d+(?:{_SEPARATORS.pattern}\d+)*", re.ASCII)
 _DIGITS_MIN, _USUAL_DIGITS, _DIGITS_MAX = 13, 16, 19
-# Our own ids: a prefix and 26 digits of base 32, where a run of digits may fall by chance.
-_OWN_ID = re.compile(r"\b[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}(?:[a-z]\d+)*\b")
+# Our own ids: a prefix and 26 digits of base 32, where a run of digits may fall by chance. An event
+# is named after what it is about.
+_OWN_ID = re.compile(r"\b(?:evt_)?[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}(?:[a-z]\d+)*\b")
 # A random UUID has digits enough to look like a card number once in ten thousand times.
 _UUID = re.compile(
     r"\b(?=[0-9a-f-]*[a-f])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}"

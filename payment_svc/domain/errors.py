@@ -64,3 +64,56 @@ class PaymentNotCancellable(FailedPrecondition):
             paymentId=payment_id,
             status=status,
         )
+
+
+class WebhookEndpointNotFound(NotFound):
+    """There is no such endpoint, or it is another client's, or deleted."""
+
+    reason = "WEBHOOK_ENDPOINT_NOT_FOUND"
+
+    def __init__(self, endpoint_id: str) -> None:
+        super().__init__(f"There is no webhook endpoint {endpoint_id}.", endpointId=endpoint_id)
+
+
+class WebhookEndpointLimit(FailedPrecondition):
+    """The client has as many endpoints as it may have."""
+
+    reason = "WEBHOOK_ENDPOINT_LIMIT"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"There are {limit} webhook endpoints already, the most there may be; delete one.",
+            limit=limit,
+        )
+
+
+class WebhookEndpointDisabled(FailedPrecondition):
+    """The endpoint answered 410 Gone; nothing is sent to it any more."""
+
+    reason = "WEBHOOK_ENDPOINT_DISABLED"
+
+    def __init__(self, endpoint_id: str) -> None:
+        super().__init__(
+            f"Webhook endpoint {endpoint_id} answered 410 Gone; delete it and register anew.",
+            endpointId=endpoint_id,
+        )
+
+
+class WebhookSecretMissing(FailedPrecondition):
+    """The key that the endpoint's secret is derived from is not among the settings."""
+
+    reason = "WEBHOOK_SECRET_MISSING"
+
+    def __init__(self, endpoint_id: str) -> None:
+        super().__init__(
+            f"The secret of {endpoint_id} cannot be made here; rotate it.", endpointId=endpoint_id
+        )
+
+
+class EventNotFound(NotFound):
+    """There is no such event, or it is another client's."""
+
+    reason = "EVENT_NOT_FOUND"
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__(f"There is no event {event_id}.", eventId=event_id)

@@ -5,10 +5,12 @@ import binascii
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from chassis.errors import InvalidRequest
 
 _HASH_BYTES = 8
+_NUMBER_MAX = 2**63 - 1  # what a bigint holds
 
 Position = Sequence[str | int]
 
@@ -37,7 +39,24 @@ def read_token(filters: Sequence[str], token: str, kinds: Sequence[type]) -> Pos
         raise InvalidRequest.field("page_token", "was made with other filters")
     if not "".join(map(str, parts)).isprintable():  # PostgreSQL might not even be asked for it
         raise InvalidRequest.field("page_token", "is none of ours")
+    if any(isinstance(part, int) and not 0 <= part <= _NUMBER_MAX for part in parts):
+        raise InvalidRequest.field("page_token", "is none of ours")
     return parts[1:]
+
+
+def read_moment(part: str | int) -> datetime:
+    """Read a moment out of a token's part.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    try:
+        moment = datetime.fromisoformat(str(part))
+    except ValueError as error:
+        raise InvalidRequest.field("page_token", "is none of ours") from error
+    if moment.tzinfo is None:
+        raise InvalidRequest.field("page_token", "is none of ours")
+    return moment
 
 
 def _fingerprint(filters: Sequence[str]) -> str:

@@ -1,10 +1,9 @@
 """ListPayments: a client's payments, the newest first, page by page."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from chassis.errors import InvalidRequest
-from payment_svc.domain.page_token import read_token, write_token
+from payment_svc.domain.page_token import read_moment, read_token, write_token
 from payment_svc.domain.payment import Payment
 from payment_svc.ports import Filters, Page, PaymentStore
 
@@ -42,13 +41,7 @@ def _check(filters: Filters) -> None:
 
 def _read(bound: Sequence[str], token: str) -> Page:
     created_at, payment_id = read_token(bound, token, [str, str])
-    try:
-        moment = datetime.fromisoformat(str(created_at))
-    except ValueError as error:
-        raise InvalidRequest.field("page_token", "is none of ours") from error
-    if moment.tzinfo is None:
-        raise InvalidRequest.field("page_token", "is none of ours")
-    return Page(moment, str(payment_id))
+    return Page(read_moment(created_at), str(payment_id))
 
 
 def _values(filters: Filters) -> Sequence[object]:

@@ -57,14 +57,16 @@ def test_reflection_and_health_are_open_in_development_alone(state: State) -> No
         routes[environment] = [place(route["match"]) for route in hosts[0]["routes"]]
 
     service = "/paymesh.payment.v1.PaymentService/"
-    api = ["/v1/payments/[^/]+/events", "/v1/", service + "WatchPayment", service]
+    webhooks = "/paymesh.payment.v1.WebhookEndpointService/"
+    api = ["/v1/payments/[^/]+/events", "/v1/", service + "WatchPayment", service, webhooks]
     assert routes == {"development": [*api, "/grpc."], "production": api}
 
 
 def test_deadlines_are_the_edges_for_rest_and_the_callers_for_grpc(state: State) -> None:
     """REST gets 35 s whatever its headers say; gRPC what its caller asks for, but no more."""
     settings = manager(edge.render(state, default_ports(), "production"))
-    watched, rest, native_watched, native = settings["route_config"]["virtual_hosts"][0]["routes"]
+    routes = settings["route_config"]["virtual_hosts"][0]["routes"]
+    watched, rest, native_watched, native, webhooks = routes
 
     # A stream may last longer than the service's own ten minutes, and no longer.
     for stream in (watched, native_watched):
@@ -77,6 +79,7 @@ def test_deadlines_are_the_edges_for_rest_and_the_callers_for_grpc(state: State)
     assert native["route"]["timeout"] == "0s"
     assert native["route"]["max_stream_duration"]["grpc_timeout_header_max"] == "35s"
     assert "request_headers_to_add" not in native
+    assert webhooks["route"] == native["route"]
 
 
 CODES = {

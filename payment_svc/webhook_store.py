@@ -1,0 +1,159 @@
+"""Webhook endpoints in PostgreSQL, and the names of their secrets."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from chassis.database import Database, Transaction
+from chassis.idempotency import differing
+from payment_svc import webhook_rows
+from payment_svc.domain.webhook_endpoint import ENDPOINTS_MAX, ShownEndpoint, WebhookEndpoint
+from payment_svc.domain.webhook_secret import SecretName
+from payment_svc.ports import Asked, KeyReused
+from payment_svc.webhook_ports import NoSlotLeft
+
+_COLUMNS = webhook_rows.ENDPOINT_COLUMNS
+# The answer kept is the endpoint's id, its status then and the secret's generation: all else never
+# changes or is made from these, and no secret rests here.
+_FIND_RECORD = """
+SELECT fingerprint, payment_id AS endpoint_id, answer FROM idempotency_records
+WHERE client_id = %s AND method = %s AND idempotency_key = %s
+"""
+_ADD_RECORD = """
+INSERT INTO idempotency_records
+    (client_id, method, idempotency_key, fingerprint, payment_id, answer, created_at)
+VALUES (%s, %s, %s, %s, %s, %s, now())
+"""
+# Two that take the same slot at once: the second one's transaction is run again, and takes another.
+_FREE_SLOT = """
+SELECT min(s.slot) AS slot FROM generate_series(1, %s) AS s (slot)
+WHERE NOT EXISTS (
+    SELECT FROM webhook_endpoints AS e
+    WHERE e.client_id = %s AND e.slot = s.slot AND e.status <> 'DELETED'
+)
+"""
+_ADD = f"""
+INSERT INTO webhook_endpoints (slot, {_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+_ADD_NAME = """
+INSERT INTO webhook_secrets (endpoint_id, generation, key_id, created_at)
+VALUES (%s, %s, %s, now())
+"""
+_FIND = f"SELECT {_COLUMNS} FROM webhook_endpoints WHERE endpoint_id = %s AND client_id = %s"
+_LIST = f"""
+SELECT {_COLUMNS} FROM webhook_endpoints
+WHERE client_id = %s AND status <> 'DELETED' AND (created_at, endpoint_id) < (%s, %s)
+ORDER BY created_at DESC, endpoint_id DESC LIMIT %s
+"""
+_DELETE = f"""
+UPDATE webhook_endpoints SET status = 'DELETED' WHERE endpoint_id = %s AND client_id = %s
+RETURNING {_COLUMNS}
+"""
+_LOCK = f"{_FIND} AND status <> 'DELETED' FOR UPDATE"
+_FIND_NAME = "SELECT key_id FROM webhook_secrets WHERE endpoint_id = %s AND generation = %s"
+_NEWEST_NAME = "SELECT max(generation) AS generation FROM webhook_secrets WHERE endpoint_id = %s"
+_EXPIRE_NAMES = """
+UPDATE webhook_secrets SET expires_at = least(expires_at, now() + %s) WHERE endpoint_id = %s
+"""
+_END = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class PostgresWebhookStore:
+    """`webhook_ports.WebhookStore` on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(
+        self, asked: Asked, endpoint: WebhookEndpoint, key_id: str
+    ) -> ShownEndpoint | KeyReused:
+        """See `webhook_ports.WebhookStore.create`."""
+        return await self._database.run(partial(_create, asked, endpoint, key_id))
+
+    async def find(self, client_id: str, endpoint_id: str) -> WebhookEndpoint | None:
+        """See `webhook_ports.WebhookStore.find`."""
+        found = await self._database.read(_FIND, [endpoint_id, client_id])
+        return webhook_rows.to_endpoint(found[0]) if found else None
+
+    async def list(
+        self, client_id: str, limit: int, after: tuple[datetime, str] | None
+    ) -> Sequence[WebhookEndpoint]:
+        """See `webhook_ports.WebhookStore.list`."""
+        created_at, endpoint_id = after or (_END, "")
+        found = await self._database.read(_LIST, [client_id, created_at, endpoint_id, limit])
+        return [webhook_rows.to_endpoint(row) for row in found]
+
+    async def delete(self, client_id: str, endpoint_id: str) -> WebhookEndpoint | None:
+        """See `webhook_ports.WebhookStore.delete`."""
+        found = await self._database.read(_DELETE, [endpoint_id, client_id])
+        return webhook_rows.to_endpoint(found[0]) if found else None
+
+    async def rotate(
+        self, asked: Asked, endpoint_id: str, key_id: str, overlap: timedelta
+    ) -> ShownEndpoint | KeyReused | None:
+        """See `webhook_ports.WebhookStore.rotate`."""
+        return await self._database.run(partial(_rotate, asked, endpoint_id, key_id, overlap))
+
+
+async def _create(
+    asked: Asked, endpoint: WebhookEndpoint, key_id: str, tx: Transaction
+) -> ShownEndpoint | KeyReused:
+    known = await _replay(asked, tx)
+    if known is not None:
+        return known
+    (free,) = await tx.all(_FREE_SLOT, [ENDPOINTS_MAX, asked.client_id])
+    if free["slot"] is None:
+        raise NoSlotLeft
+    row = (
+        free["slot"], endpoint.endpoint_id, endpoint.client_id, endpoint.url,
+        list(endpoint.event_types), endpoint.description, endpoint.status.value,
+        endpoint.created_at,
+    )  # fmt: skip
+    await tx.execute(_ADD, row)
+    return await _add_secret(asked, endpoint, SecretName(1, key_id), tx)
+
+
+async def _rotate(
+    asked: Asked, endpoint_id: str, key_id: str, overlap: timedelta, tx: Transaction
+) -> ShownEndpoint | KeyReused | None:
+    # Lock, then read: the second of two calls under one key waits here, and sees the first.
+    locked = await tx.all(_LOCK, [endpoint_id, asked.client_id])
+    known = await _replay(asked, tx)
+    if known is not None or not locked:
+        return known
+    (newest,) = await tx.all(_NEWEST_NAME, [endpoint_id])
+    await tx.execute(_EXPIRE_NAMES, [overlap, endpoint_id])
+    name = SecretName(newest["generation"] + 1, key_id)
+    return await _add_secret(asked, webhook_rows.to_endpoint(locked[0]), name, tx)
+
+
+async def _add_secret(
+    asked: Asked, endpoint: WebhookEndpoint, name: SecretName, tx: Transaction
+) -> ShownEndpoint:
+    """Add a secret's name, and the record of who asked for it."""
+    await tx.execute(_ADD_NAME, [endpoint.endpoint_id, name.generation, name.key_id])
+    record = (
+        asked.client_id, asked.method, asked.idempotency_key, json.dumps(asked.fingerprint),
+        endpoint.endpoint_id, f"{name.generation} {endpoint.status}".encode(),
+    )  # fmt: skip
+    await tx.execute(_ADD_RECORD, record)
+    return ShownEndpoint(endpoint, name)
+
+
+async def _replay(asked: Asked, tx: Transaction) -> ShownEndpoint | KeyReused | None:
+    """Tell what the key did before, as it was then."""
+    key = [asked.client_id, asked.method, asked.idempotency_key]
+    found = await tx.all(_FIND_RECORD, key)
+    if not found:
+        return None
+    fields = differing(found[0]["fingerprint"], asked.fingerprint)
+    if fields:
+        return KeyReused(tuple(fields))
+    endpoint_id = found[0]["endpoint_id"]
+    generation, status = found[0]["answer"].decode().split()
+    (row,) = await tx.all(_FIND, [endpoint_id, asked.client_id])
+    (secret,) = await tx.all(_FIND_NAME, [endpoint_id, int(generation)])
+    name = SecretName(int(generation), secret["key_id"])
+    endpoint = webhook_rows.to_endpoint({**row, "status": status})
+    return ShownEndpoint(endpoint, name, replayed=True)
