@@ -1,6 +1,7 @@
 """payment_svc: settings, wiring, serve."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -43,6 +44,9 @@ _NAMES = (
     "paymesh.payment.v1.OperationsService",
     "paymesh.payment.v1.WebhookEndpointService",
 )
+_PAYMENTS = payment_service_pb2_grpc.add_PaymentServiceServicer_to_server
+_OPERATIONS = operations_service_pb2_grpc.add_OperationsServiceServicer_to_server
+_WEBHOOKS = webhook_endpoint_service_pb2_grpc.add_WebhookEndpointServiceServicer_to_server
 _STREAM = "events.payment"
 
 
@@ -68,14 +72,6 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     faults = FaultPoints.parse(server.fault_points, server.environment)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
-    def moved(move: Move) -> None:
-        if move.before.payment.version != move.after.payment.version:
-            waiters.moved(move.after.payment)
-            events.set()
-            webhooks.wake.set()
-        if move.follow_up is not None:
-            work.set()
-
     services, sellers, witnesses = await connect(settings, stack)
     coordinator = Coordinator(
         sagas,
@@ -84,7 +80,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         in_flight_max=settings.sagas_in_flight_max,
         policy=settings.policy,
         faults=faults,
-        moved=moved,
+        moved=partial(_tell, waiters, (events, webhooks.wake), work),
     )
     public = PublicPaymentService(
         payments,
@@ -96,16 +92,12 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         begun=work.set,
     )
     operations = PaymentOperationsService(payments, sagas, witnesses, utc_now, settings.policy)
+    endpoints = webhooks.servicer(_make_id, settings.fingerprint_key)
     return Wiring(
         register=(
-            partial(payment_service_pb2_grpc.add_PaymentServiceServicer_to_server, public),
-            partial(
-                operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, operations
-            ),
-            partial(
-                webhook_endpoint_service_pb2_grpc.add_WebhookEndpointServiceServicer_to_server,
-                webhooks.servicer(_make_id, settings.fingerprint_key),
-            ),
+            partial(_PAYMENTS, public),
+            partial(_OPERATIONS, operations),
+            partial(_WEBHOOKS, endpoints),
         ),
         names=_NAMES,
         jobs=(
@@ -117,6 +109,16 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             jobs.queue_gauges(sagas, webhooks.queue),
         ),
     )
+
+
+def _tell(waiters: Waiters, told: Sequence[asyncio.Event], work: asyncio.Event, move: Move) -> None:
+    """Wake whom a move concerns: who waits for the payment, who tells of it, who goes on."""
+    if move.before.payment.version != move.after.payment.version:
+        waiters.moved(move.after.payment)
+        for event in told:
+            event.set()
+    if move.follow_up is not None:
+        work.set()
 
 
 def _make_id(prefix: str) -> str:
