@@ -17,6 +17,7 @@ import grpc
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "errors.md"
 
 _REASONS = PAGE.with_name("reasons.toml")
+_NATIVE, _LAST = "–", 999
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 _HEAD = """# Errors
@@ -26,7 +27,13 @@ Made of what [a test run](../../tests/e2e/test_errors.py) saw; do not edit it by
 Every error has the same shape, whoever writes it. `reason` is stable and meant for programs,
 `message` for people. Where one field is at fault, `metadata.field` has its path, and a `BadRequest`
 detail lists all of them. gRPC callers find the same `google.rpc.Status` in
-`grpc-status-details-bin`. After any of these nothing is stored, and the Idempotency-Key is free.
+`grpc-status-details-bin`, with the same code, message and details.
+
+A request that was refused has stored nothing and has not used up its Idempotency-Key. Only after
+500, 503 and 504 that is not known: ask again with the same key, which makes no second payment.
+With 429 and 503 the header `Retry-After` (and the detail `RetryInfo`) tells the seconds to wait.
+A native call whose headers are over 16 KiB, or have an underscore in a name, is cut off by a reset
+of its stream, without details.
 
 ```json
 %s
@@ -40,7 +47,8 @@ A decline is no error: the payment is accepted, and ends FAILED with `failure.re
 _CASES = """
 ## Each case that was tried
 
-"gRPC" says that the native call was tried too and was refused alike.
+"gRPC" says that the native call was tried too and was refused alike; with "–" as its HTTP status,
+that only a native caller can send it.
 
 | request | HTTP | reason | field | gRPC |
 |---|---|---|---|---|
@@ -49,10 +57,15 @@ _CASES = """
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one wrong request was answered; `is_native`: the gRPC form of it was answered alike."""
+    """What one wrong request was answered.
+
+    Attributes:
+        status: of HTTP; None: only a native caller can send it.
+        is_native: the gRPC form of it was answered alike.
+    """
 
     title: str
-    status: int
+    status: int | None
     body: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
     is_native: bool = False
@@ -73,16 +86,17 @@ def render(seen: Sequence[Seen]) -> str:
     reasons = tomllib.loads(_REASONS.read_text())
     example = next(one for one in seen if one.info["reason"] == "INVALID_AMOUNT")
     page = _HEAD % _plain(json.dumps(example.body, indent=2))
-    kinds = {(one.status, one.body["code"], one.info["reason"]) for one in seen}
+    kinds = {(one.status or _LAST, one.body["code"], one.info["reason"]) for one in seen}
     for status, code, reason in sorted(kinds):
-        told = reasons[reason]
-        page += f"| {status} | {_CODES[code]} | `{reason}` | {told['means']} | {told['do']} |\n"
+        http, told = status if status != _LAST else _NATIVE, reasons[reason]
+        page += f"| {http} | {_CODES[code]} | `{reason}` | {told['means']} | {told['do']} |\n"
     page += _CASES
     for one in seen:
         path = one.info.get("metadata", {}).get("field", "")
         shown = f"`{path}`" if path else ""
         native = "yes" if one.is_native else ""
-        page += f"| {one.title} | {one.status} | `{one.info['reason']}` | {shown} | {native} |\n"
+        http, reason = one.status or _NATIVE, one.info["reason"]
+        page += f"| {one.title} | {http} | `{reason}` | {shown} | {native} |\n"
     return page
 
 
