@@ -82,8 +82,8 @@ def retry(view: SagaView) -> Action:
     """Let a saga go on."""
     return Action(
         ActionKind.RETRY,
-        "Let it go on once the cause is gone.",
-        f"paymesh dlq retry {view.progress.saga_id}",
+        f"Once the cause is gone, saga {view.progress.saga_id} has to be let go on by a person;"
+        " there is no command for that yet.",
     )
 
 
