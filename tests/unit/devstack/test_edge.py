@@ -12,6 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from devstack import edge
 from devstack.ports import default_ports
 from devstack.state import State
+from edge_auth import routes
 
 
 @pytest.fixture
@@ -50,16 +51,16 @@ def place(match: dict[str, Any]) -> str:
 
 def test_reflection_and_health_are_open_in_development_alone(state: State) -> None:
     """In production nothing but the API has a route."""
-    routes = {}
+    places = {}
     for environment in ("development", "production"):
         settings = manager(edge.render(state, default_ports(), environment))
         hosts = settings["route_config"]["virtual_hosts"]
-        routes[environment] = [place(route["match"]) for route in hosts[0]["routes"]]
+        places[environment] = [place(route["match"]) for route in hosts[0]["routes"]]
 
     service = "/paymesh.payment.v1.PaymentService/"
     webhooks = "/paymesh.payment.v1.WebhookEndpointService/"
     api = ["/v1/payments/[^/]+/events", "/v1/", service + "WatchPayment", service, webhooks]
-    assert routes == {"development": [*api, "/grpc."], "production": api}
+    assert places == {"development": [*api, "/grpc."], "production": api}
 
 
 def test_deadlines_are_the_edges_for_rest_and_the_callers_for_grpc(state: State) -> None:
@@ -171,3 +172,11 @@ def test_path_of_who_was_not_let_in_is_not_logged(state: State) -> None:
     assert {f["name"] for f in filters} == {"x-paymesh-client-id"}
     assert set(formats[0]) - set(formats[1]) == {"path", "client"}
     assert "PATH" not in str(formats[1])
+
+
+def test_what_the_transcoder_serves_edge_auth_reads(state: State) -> None:
+    """A service whose bodies edge_auth does not know would have each of them refused."""
+    filters = manager(edge.render(state, default_ports(), "production"))["http_filters"]
+    served = next(f["typed_config"]["services"] for f in filters if "transcoder" in f["name"])
+
+    assert sorted(served) == sorted(service.full_name for service in routes.PUBLIC)
