@@ -8,7 +8,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(RUN)/python -m pip --disable-pip-version-check
-SOURCES := chassis payment_svc ledger_svc wallet_svc risk_svc psp_gateway edge_auth devstack benchmarks tests
+SOURCES := client chassis payment_svc ledger_svc wallet_svc risk_svc psp_gateway edge_auth devstack benchmarks tests docs
 ONLY ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -26,6 +26,8 @@ $(STAMP): requirements/development.lock pyproject.toml
 	@$(RUN)/python -c 'import pip' 2>/dev/null || "$(PYTHON)" -m venv --clear $(VENV)
 	@$(PIP) install --quiet --progress-bar off --no-deps --only-binary :all: --require-hashes -r requirements/development.lock
 	@said=$$($(PIP) install --quiet --no-deps --no-build-isolation --editable . 2>&1) || { echo "$$said"; exit 1; }
+	@# `paymesh` lies in two folders, the generated stubs and the client; an editable install finds one.
+	@printf '%s\n' "$(CURDIR)" "$(CURDIR)/stubs" "$(CURDIR)/client" > "$$($(RUN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/paymesh-folders.pth"
 	@touch $@
 
 demo: setup ## one pay-in, end to end, on a fresh stack

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from devstack.invariants import check
 from devstack.rest import RestClient, specification_request
-from devstack.show import show_json, show_trail, show_verdicts, wide_console
+from devstack.show import show_books, show_json, show_story, show_verdicts, wide_console
 from devstack.state import reachable_folder
 from devstack.trail import Operator, Trail
 
@@ -54,7 +54,9 @@ async def pay_and_show(console: Console, stack: Mapping[str, Any]) -> None:
         show_json(console, f"GET {url}/v1/payments/{payment['payment_id']}", payment)
         trail = await settled_trail(operator, payment["payment_id"])
         replay = await rest.create(request, key="unique-order-id-12345")
-    show_trail(console, trail, before)
+    console.print()
+    show_story(console, trail.story)
+    show_books(console, trail, before)
     verdicts = check(trail)
     show_verdicts(console, verdicts)
     same = replay.body == created.body and replay.headers.get("idempotent-replayed") == "true"
@@ -74,9 +76,9 @@ async def settled_trail(operator: Operator, payment_id: str) -> Trail:
     """
     deadline = asyncio.get_running_loop().time() + _SETTLE_TIMEOUT_S
     while True:
-        trail = await operator.trail(payment_id)
-        if all(saga["queue"] == "DONE" or saga["reason"] == "NOT_DUE" for saga in trail.sagas):
-            return trail
+        story = await operator.story(payment_id)
+        if all(saga["queue"] == "DONE" or saga["reason"] == "NOT_DUE" for saga in story["sagas"]):
+            return await operator.trail(payment_id, story)
         if asyncio.get_running_loop().time() > deadline:
-            raise DemoFailed(f"sagas are not done: {trail.sagas}")
+            raise DemoFailed(f"sagas are not done: {story['sagas']}")
         await asyncio.sleep(0.05)

@@ -1,19 +1,26 @@
-"""`paymesh pay` and `paymesh explain`: make a payment on the running stack, and show a payment's
-trail.
+"""`paymesh pay` and `paymesh explain`: make a payment on the running stack, and tell a payment's
+story.
 """
 
 import asyncio
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import click
 
 from devstack.options import JSON, STATE
 from devstack.state import StackError, State
+
+if TYPE_CHECKING:  # what is heavy is imported when asked for
+    from devstack.invariants import Verdict
+    from devstack.trail import Operator
+
+_PAYMENT_ID = re.compile("pay_[0-9a-z]{1,60}", re.ASCII)
 
 
 @click.command()
@@ -59,32 +66,58 @@ def pay(
 
 @click.command()
 @click.argument("payment_id")
+@click.option("--watch", is_flag=True, help="Go on until it is final.")
 @JSON
 @STATE
-def explain(payment_id: str, as_json: bool, folder: Path) -> None:  # noqa: FBT001
-    """Show all that every service knows of a payment, held against the invariants."""
+def explain(*, payment_id: str, watch: bool, as_json: bool, folder: Path) -> None:
+    """Tell a payment's whole story: what happened, what it waits for, what one can do; and hold it
+    against the invariants.
+    """
+    if not _PAYMENT_ID.fullmatch(payment_id):
+        raise StackError(
+            f"{payment_id!r} is no payment's id: that is pay_ and 1 to 60 digits and small letters"
+        )
+    import grpc
+
+    from devstack.show import show_story, show_verdicts, wide_console
+    from devstack.trail import Operator
+    from devstack.watch import until_final
+
+    stack = State(folder).running()
+    console = wide_console()
+
+    async def run() -> tuple[Mapping[str, Any], Sequence[Any], str]:
+        async with Operator(stack) as operator:
+            story: Mapping[str, Any] = await operator.story(payment_id)
+            if watch:
+                story = await until_final(console, operator, story)
+            return story, *await _judge(operator, story)
+
+    try:
+        story, verdicts, unchecked = asyncio.run(run())
+    except grpc.aio.AioRpcError as error:
+        raise StackError(str(error.details())) from error
+    if as_json:
+        judged = {"invariants": [asdict(v) for v in verdicts], "invariants_unchecked": unchecked}
+        click.echo(json.dumps({**story, **judged}, indent=2, ensure_ascii=False))
+        return
+    show_story(console, story)
+    show_verdicts(console, verdicts, unchecked)
+
+
+async def _judge(operator: "Operator", story: Mapping[str, Any]) -> tuple[Sequence["Verdict"], str]:
+    """Hold a payment against the invariants; or tell why that cannot be done."""
+    import aiohttp
     import grpc
 
     from devstack.invariants import check
-    from devstack.show import show_json, show_trail, show_verdicts, wide_console
-    from devstack.trail import Operator, Trail
 
-    stack = State(folder).running()
-
-    async def run() -> Trail:
-        async with Operator(stack) as operator:
-            return await operator.trail(payment_id)
-
+    if story["gaps"]:
+        missing = ", ".join(gap["source"].lower() for gap in story["gaps"])
+        return (), f"not checked, because these did not tell their part: {missing}"
     try:
-        trail = asyncio.run(run())
+        return check(await operator.trail(story["payment"]["payment_id"], story)), ""
     except grpc.aio.AioRpcError as error:
-        raise StackError(str(error.details())) from error
-    verdicts = check(trail)
-    if as_json:
-        told = asdict(trail) | {"invariants": [asdict(verdict) for verdict in verdicts]}
-        click.echo(json.dumps(told, indent=2))
-        return
-    console = wide_console()
-    show_json(console, "payment", trail.payment)
-    show_trail(console, trail, {})
-    show_verdicts(console, verdicts)
+        return (), f"not checked: {error.details()}"
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return (), f"not checked, because the PSP's record cannot be read: {error}"

@@ -101,6 +101,7 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
             "PSP_FINGERPRINT_KEY": state.secret("psp_fingerprint"),
             "STRIPE_API_KEY": "sk_test_sandbox",  # pragma: allowlist secret
             "STRIPE_API_BASE": f"http://127.0.0.1:{ports['sandbox']}/stripe",
+            "STRIPE_RETURN_URL": "https://shop.example/back",  # so that 3-D Secure redirects
         },
     }
 

@@ -1,12 +1,15 @@
-"""A payment's trail as something a person enjoys reading."""
+"""A payment's story and books as something a person enjoys reading."""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
@@ -15,14 +18,19 @@ from rich.text import Text
 from devstack.invariants import Verdict
 from devstack.trail import Trail
 
-_GOOD = {"COMPLETED", "SUCCESS", "SUCCEEDED", "APPROVED", "DONE", "done"}
-_BAD = {"FAILED", "DECLINED", "REFUSED", "DEAD_LETTER", "refused", "dead"}
+_GOOD = {"COMPLETED", "SUCCESS", "SUCCEEDED", "APPROVED", "DONE"}
+_BAD = {"FAILED", "DECLINED", "REFUSED", "DEAD_LETTER"}
+# Of many events alike, the first ones and the last are shown; --json tells them all.
+_ALIKE_SHOWN = 6
+_WAITS = {"NOTHING": "green", "OPERATOR": "bold red", "RETRY": "yellow", "EVIDENCE": "yellow"}
 
 
 def wide_console() -> Console:
-    """Make a console that breaks no line of the tables, unless the terminal itself is narrower."""
-    console = Console()
-    return console if console.is_terminal else Console(width=130)
+    """Make a console that breaks few lines where nobody says how wide it is."""
+    console = Console(highlight=False)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console
+    return Console(width=130, highlight=False)
 
 
 def show_json(console: Console, title: str, body: object) -> None:
@@ -33,18 +41,104 @@ def show_json(console: Console, title: str, body: object) -> None:
     )
 
 
-def show_trail(console: Console, trail: Trail, wallets_before: dict[str, Any]) -> None:
-    """Show what every service knows of a payment, in the order in which it happened."""
-    console.print(_titled("Risk", _risk(trail)))
-    console.print(_titled("Saga: every step, and when", _saga(trail)))
-    console.print(_titled("PSP attempts, as psp_gateway stored them", _attempts(trail)))
+def show_story(console: Console, story: Mapping[str, Any]) -> None:
+    """Show what ExplainPayment answered: headline, timeline, outlook, actions, gaps."""
+    console.print(headline(story))
+    console.print(_titled("Timeline", timeline(story)))
+    console.print(_titled("Outlook", outlook(story)))
+    for line in actions(story):
+        console.print(line, soft_wrap=True)  # not broken, so that a command can be copied
+    if story["gaps"]:
+        console.print(_titled("Gaps", _gaps(story)))
+
+
+def headline(story: Mapping[str, Any]) -> Text:
+    """Write the headline; its first word is the status."""
+    status, _, rest = story["headline"].partition(" ")
+    return Text.assemble((status, f"bold {_color(status)}"), " ", (rest, "bold"))
+
+
+def timeline(story: Mapping[str, Any], last: int | None = None) -> RenderableType:
+    """Write the timeline as a table; only the `last` rows if that is given."""
+    events = story["timeline"]
+    table = _table("when", "who", "what")
+    table.columns[0].justify = "right"
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
+    table.columns[2].overflow = "fold"
+    began = _moment(events[0]["at"])
+    rows = list(_rows(events, began))
+    for when, who, what in rows if last is None else rows[-last:]:
+        table.add_row(Text(when, "dim"), Text(who, "cyan"), what)
+    return table
+
+
+def _rows(events: Sequence[Mapping[str, Any]], began: datetime) -> Iterator[tuple[str, str, Text]]:
+    for _, alike in groupby(events, key=lambda event: (event["source"], event["kind"])):
+        run = list(alike)
+        shown = run if len(run) <= _ALIKE_SHOWN else [*run[: _ALIKE_SHOWN - 2], run[-1]]
+        for event in shown:
+            if event is run[-1] and len(shown) < len(run):
+                yield "", "", Text(f"… {len(run) - len(shown)} more alike …", "dim")
+            when = _relative(_moment(event["at"]), began)
+            yield when, event["source"].lower(), Text(event["summary"])
+
+
+def _relative(at: datetime, began: datetime) -> str:
+    milliseconds = _ms(at, began)
+    if abs(milliseconds) < 10_000:
+        return f"{milliseconds:+.0f} ms"
+    seconds = milliseconds / 1000
+    return f"{seconds:+.2f} s" if abs(seconds) < 1_000 else f"{seconds / 60:+,.0f} min"
+
+
+def outlook(story: Mapping[str, Any]) -> RenderableType:
+    """Write what a payment waits for, since when, and until when at most."""
+    told = story["outlook"]
+    waits = told["waits_for"]
+    lines = [Text.assemble((waits, _WAITS.get(waits, "cyan")), "  ", told["sentence"])]
+    for name, key in (("since", "since"), ("looked at again", "looked_at_again_at")):
+        if key in told:
+            lines.append(Text(f"{name} {_clock(told[key])}", "dim"))
+    if told["then"]:
+        until = f"at most until {_clock(told['until'])}; then: " if "until" in told else "then: "
+        lines.append(Text(until + told["then"], "dim"))
+    return Padding(Group(*lines), (0, 0, 0, 2))
+
+
+def actions(story: Mapping[str, Any]) -> Iterator[Text]:
+    """Write what one can do, each with the command below it."""
+    for action in story["outlook"]["actions"]:
+        if action["kind"] == "NONE":
+            continue
+        yield Text(f"  · {action['sentence']}")
+        if action["command"]:
+            yield Text(f"    {action['command']}", "cyan")
+
+
+def _gaps(story: Mapping[str, Any]) -> RenderableType:
+    table = _table("", "")
+    table.show_header = False
+    for gap in story["gaps"]:
+        table.add_row(Text(f"  {gap['source'].lower()}", "yellow"), Text(gap["why"]))
+    return table
+
+
+def _clock(moment: str) -> str:
+    return _moment(moment).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def show_books(console: Console, trail: Trail, wallets_before: dict[str, Any]) -> None:
+    """Show what became of the wallets and the ledger, and what the PSP wrote down."""
     console.print(_titled("Wallets", _wallets(trail, wallets_before)))
     console.print(_titled("Ledger", _ledger(trail)))
     console.print(_titled("The PSP sandbox's own record", _record(trail)))
 
 
-def show_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
-    """Show the invariants with what they were judged by."""
+def show_verdicts(console: Console, verdicts: Sequence[Verdict], unchecked: str = "") -> None:
+    """Show the invariants with what they were judged by, or why they were not."""
+    if unchecked:
+        console.print(_titled("Invariants", Text(f"  {unchecked}", "yellow")))
+        return
     table = _table("", "", "invariant", "evidence")
     for verdict in verdicts:
         mark = Text("✓", "green") if verdict.holds else Text("✗", "bold red")
@@ -63,52 +157,8 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _word(word: str) -> Text:
-    return Text(word, "green" if word in _GOOD else "red" if word in _BAD else "")
-
-
-def _risk(trail: Trail) -> RenderableType:
-    if trail.assessment is None:
-        return Text("not assessed", "dim")
-    hits = (
-        ", ".join(hit["rule"] for hit in trail.assessment["rule_hits"])
-        or "no rule spoke against it"
-    )
-    return Text.assemble(_word(trail.assessment["decision"]), "  ", (hits, "dim"))
-
-
-def _saga(trail: Trail) -> RenderableType:
-    table = _table("saga", "step", "", "outcome", "began", "took", "detail")
-    began = None
-    for saga in trail.sagas:
-        for step in saga["steps"]:
-            started, finished = _moment(step["started_at"]), _moment(step["finished_at"])
-            began = began or started
-            table.add_row(
-                f"{saga['kind']} v{step['definition_version']}",
-                step["step"],
-                step["action"],
-                _word(step["outcome"]),
-                f"+{_ms(started, began):.0f} ms",
-                f"{_ms(finished, started):.1f} ms",
-                Text(step["detail"], "dim"),
-            )
-    return table
-
-
-def _attempts(trail: Trail) -> RenderableType:
-    table = _table("attempt", "psp", "outcome", "amount", "psp's id", "requests", "why")
-    for attempt in trail.attempts:
-        table.add_row(
-            attempt["attempt_id"],
-            attempt["psp"],
-            _word(attempt["outcome"]),
-            f"{attempt['amount']} {attempt['currency']}",
-            attempt["psp_reference"],
-            str(attempt["request_count"]),
-            " ".join(filter(None, (attempt["reason"], attempt["psp_code"]))),
-        )
-    return table
+def _color(status: str) -> str:
+    return "green" if status in _GOOD else "red" if status in _BAD else "yellow"
 
 
 def _wallets(trail: Trail, before: dict[str, Any]) -> RenderableType:

@@ -1,4 +1,6 @@
-"""What every service knows of one payment, gathered over their own RPCs, as plain data."""
+"""What the invariants hold against a payment's story: what every service and the PSP's own record
+say, as plain data.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,8 +18,6 @@ from paymesh.payment.v1 import operations_service_pb2 as operations
 from paymesh.payment.v1.operations_service_pb2_grpc import OperationsServiceStub
 from paymesh.psp.v1 import psp_gateway_service_pb2 as psp
 from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceStub
-from paymesh.risk.v1 import risk_service_pb2 as risk
-from paymesh.risk.v1.risk_service_pb2_grpc import RiskServiceStub
 from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 from paymesh.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
@@ -27,12 +27,12 @@ _TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """A payment's trail. Lists are the oldest first; amounts are decimal strings."""
+    """A payment's trail. Lists are the oldest first; amounts are decimal strings.
 
-    payment: Json
-    sagas: list[Json]
-    status_changes: list[Json]
-    assessment: Json | None
+    `story` is what ExplainPayment answered.
+    """
+
+    story: Mapping[str, Any]
     attempts: list[Json]
     operations: list[Json]
     wallets: list[Json]
@@ -40,6 +40,21 @@ class Trail:
     accounts: list[Json]
     trial_balance: list[Json]
     psp_record: list[Json]
+
+    @property
+    def payment(self) -> Json:
+        """The payment as its client sees it."""
+        return dict(self.story["payment"])
+
+    @property
+    def sagas(self) -> list[Json]:
+        """Its sagas with their journals."""
+        return list(self.story["sagas"])
+
+    @property
+    def status_changes(self) -> list[Json]:
+        """Each change of its status and of its orders'."""
+        return list(self.story["status_changes"])
 
 
 def plain(message: Message) -> Json:
@@ -60,7 +75,6 @@ class Operator:
 
     async def __aenter__(self) -> "Operator":
         self.payments = OperationsServiceStub(await self._channel("payment_svc"))
-        self.risk = RiskServiceStub(await self._channel("risk_svc"))
         self.psp = PspGatewayServiceStub(await self._channel("psp_gateway"))
         self.wallets = WalletServiceStub(await self._channel("wallet_svc"))
         self.ledger = LedgerServiceStub(await self._channel("ledger_svc"))
@@ -74,17 +88,23 @@ class Operator:
         target = self._stack["services"][service]["grpc"]
         return await self._open.enter_async_context(grpc.aio.insecure_channel(target))
 
-    async def trail(self, payment_id: str) -> Trail:
-        """Gather a payment's trail.
+    async def story(self, payment_id: str) -> Json:
+        """Have payment_svc explain a payment.
+
+        Raises:
+            grpc.aio.AioRpcError: it does not answer, or there is no such payment.
+        """
+        request = operations.ExplainPaymentRequest(payment_id=payment_id)
+        return plain(await self.payments.ExplainPayment(request, timeout=_TIMEOUT_S))
+
+    async def trail(self, payment_id: str, story: Mapping[str, Any] | None = None) -> Trail:
+        """Gather a payment's trail; `story` is asked for when it is not there already.
 
         Raises:
             grpc.aio.AioRpcError: a service does not answer, or there is no such payment.
+            aiohttp.ClientError: the PSP sandbox does not answer.
         """
-        story = plain(
-            await self.payments.ExplainPayment(
-                operations.ExplainPaymentRequest(payment_id=payment_id), timeout=_TIMEOUT_S
-            )
-        )
+        story = story or await self.story(payment_id)
         done, entries = await asyncio.gather(
             self._operations(payment_id), self._entries(payment_id)
         )
@@ -93,10 +113,7 @@ class Operator:
         wallets = await asyncio.gather(*map(self.wallet, sorted(owned)))
         accounts = await asyncio.gather(*map(self.account, sorted(owned | booked)))
         return Trail(
-            payment=story["payment"],
-            sagas=story["sagas"],
-            status_changes=story["status_changes"],
-            assessment=await self._assessment(payment_id),
+            story=story,
             attempts=await self._attempts(payment_id),
             operations=done,
             wallets=[found for found in wallets if found],
@@ -130,11 +147,6 @@ class Operator:
         async with self._http.get(url, params=parameters) as response:
             response.raise_for_status()
             return list((await response.json())["entries"])
-
-    async def _assessment(self, payment_id: str) -> Json | None:
-        request = risk.GetAssessmentRequest(payment_id=payment_id)
-        found = await _unless_missing(self.risk.GetAssessment(request, timeout=_TIMEOUT_S))
-        return None if found is None else dict(found["assessment"])
 
     async def _attempts(self, payment_id: str) -> list[Json]:
         request = psp.ListAttemptsRequest(payment_id=payment_id)

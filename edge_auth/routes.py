@@ -15,7 +15,7 @@ from paymesh.payment.v1 import payment_service_pb2, webhook_endpoint_service_pb2
 
 from edge_auth.domain.strict_json import Shape
 
-_PUBLIC = (
+PUBLIC = (
     payment_service_pb2.DESCRIPTOR.services_by_name["PaymentService"],
     webhook_endpoint_service_pb2.DESCRIPTOR.services_by_name["WebhookEndpointService"],
 )
@@ -36,7 +36,7 @@ class Routes:
     def __init__(self) -> None:
         self._rest: list[tuple[str, re.Pattern[str], Shape]] = []
         self._native: dict[str, type[Message]] = {}
-        for service in _PUBLIC:
+        for service in PUBLIC:
             for method in service.methods:
                 path = f"/{service.full_name}/{method.name}"
                 self._native[path] = GetMessageClass(method.input_type)
@@ -50,9 +50,13 @@ class Routes:
         return None
 
     def texts_of(self, path: str, body: bytes) -> Mapping[str, str] | None:
-        """Take the strings out of a native message by field path; None: it cannot be read."""
-        kind = self._native.get(path.partition("?")[0])
-        if kind is None or not body:
+        """Take the strings out of a native message by field path; None: it cannot be read.
+
+        Raises:
+            KeyError: no method of ours has this path.
+        """
+        kind = self._native[path]
+        if not body:
             return {}
         frame = body[_FRAME_BYTES:]
         if body[0] != 0 or int.from_bytes(body[1:_FRAME_BYTES], "big") != len(frame):

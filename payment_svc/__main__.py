@@ -1,6 +1,7 @@
 """payment_svc: settings, wiring, serve."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -27,7 +28,7 @@ from payment_svc import jobs
 from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
 from payment_svc.operations_servicer import PaymentOperationsService
-from payment_svc.ports import Sellers
+from payment_svc.ports import Sellers, Witnesses
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas.journey import Move
 from payment_svc.sellers import AnySeller, GrpcSellers
@@ -36,12 +37,16 @@ from payment_svc.settings import PaymentSettings
 from payment_svc.store import PostgresPaymentStore
 from payment_svc.waiting import Waiters
 from payment_svc.webhook_wiring import Webhooks
+from payment_svc.witnesses import GrpcWitnesses
 
 _NAMES = (
     "paymesh.payment.v1.PaymentService",
     "paymesh.payment.v1.OperationsService",
     "paymesh.payment.v1.WebhookEndpointService",
 )
+_PAYMENTS = payment_service_pb2_grpc.add_PaymentServiceServicer_to_server
+_OPERATIONS = operations_service_pb2_grpc.add_OperationsServiceServicer_to_server
+_WEBHOOKS = webhook_endpoint_service_pb2_grpc.add_WebhookEndpointServiceServicer_to_server
 _STREAM = "events.payment"
 
 
@@ -67,15 +72,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     faults = FaultPoints.parse(server.fault_points, server.environment)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
-    def moved(move: Move) -> None:
-        if move.before.payment.version != move.after.payment.version:
-            waiters.moved(move.after.payment)
-            events.set()
-            webhooks.wake.set()
-        if move.follow_up is not None:
-            work.set()
-
-    services, sellers = await connect(settings, stack)
+    services, sellers, witnesses = await connect(settings, stack)
     coordinator = Coordinator(
         sagas,
         services,
@@ -83,7 +80,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         in_flight_max=settings.sagas_in_flight_max,
         policy=settings.policy,
         faults=faults,
-        moved=moved,
+        moved=partial(_tell, waiters, (events, webhooks.wake), work),
     )
     public = PublicPaymentService(
         payments,
@@ -94,17 +91,13 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         fingerprint_key=settings.fingerprint_key,
         begun=work.set,
     )
-    operations = PaymentOperationsService(payments, sagas)
+    operations = PaymentOperationsService(payments, sagas, witnesses, utc_now, settings.policy)
+    endpoints = webhooks.servicer(_make_id, settings.fingerprint_key)
     return Wiring(
         register=(
-            partial(payment_service_pb2_grpc.add_PaymentServiceServicer_to_server, public),
-            partial(
-                operations_service_pb2_grpc.add_OperationsServiceServicer_to_server, operations
-            ),
-            partial(
-                webhook_endpoint_service_pb2_grpc.add_WebhookEndpointServiceServicer_to_server,
-                webhooks.servicer(_make_id, settings.fingerprint_key),
-            ),
+            partial(_PAYMENTS, public),
+            partial(_OPERATIONS, operations),
+            partial(_WEBHOOKS, endpoints),
         ),
         names=_NAMES,
         jobs=(
@@ -118,12 +111,26 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     )
 
 
+def _tell(waiters: Waiters, told: Sequence[asyncio.Event], work: asyncio.Event, move: Move) -> None:
+    """Wake whom a move concerns: who waits for the payment, who tells of it, who goes on."""
+    if move.before.payment.version != move.after.payment.version:
+        waiters.moved(move.after.payment)
+        for event in told:
+            event.set()
+    if move.follow_up is not None:
+        work.set()
+
+
 def _make_id(prefix: str) -> str:
     return new_id(prefix, utc_now())
 
 
-async def connect(settings: PaymentSettings, stack: AsyncExitStack) -> tuple[GrpcServices, Sellers]:
-    """Open channels to the services that the sagas use; answer also who knows the sellers."""
+async def connect(
+    settings: PaymentSettings, stack: AsyncExitStack
+) -> tuple[GrpcServices, Sellers, Witnesses]:
+    """Open channels to the other services: as the sagas use them, as who knows the sellers, and as
+    who is asked what they know of a payment.
+    """
     risk = open_channel(
         settings.risk_target, risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"]
     )
@@ -139,19 +146,26 @@ async def connect(settings: PaymentSettings, stack: AsyncExitStack) -> tuple[Grp
     )
     for channel in (risk, psp, wallet, ledger):
         stack.push_async_callback(channel.close)
+    risks = risk_service_pb2_grpc.RiskServiceStub(risk)
+    psps = psp_gateway_service_pb2_grpc.PspGatewayServiceStub(psp)
     wallets = wallet_service_pb2_grpc.WalletServiceStub(wallet)
+    books = ledger_service_pb2_grpc.LedgerServiceStub(ledger)
     services = GrpcServices(
-        risk_stub=risk_service_pb2_grpc.RiskServiceStub(risk),
-        psp_stub=psp_gateway_service_pb2_grpc.PspGatewayServiceStub(psp),
+        risk_stub=risks,
+        psp_stub=psps,
         wallet_stub=wallets,
-        ledger_stub=ledger_service_pb2_grpc.LedgerServiceStub(ledger),
+        ledger_stub=books,
         fingerprint_key=settings.fingerprint_key,
         timeout_s=settings.rpc_timeout_s,
         auto_open_sellers=settings.auto_open_sellers,
     )
+    sellers: Sellers = GrpcSellers(wallets, settings.rpc_timeout_s)
     if settings.auto_open_sellers:
-        return services, AnySeller()
-    return services, GrpcSellers(wallets, settings.rpc_timeout_s)
+        sellers = AnySeller()
+    witnesses = GrpcWitnesses(
+        risk_stub=risks, psp_stub=psps, wallet_stub=wallets, ledger_stub=books
+    )
+    return services, sellers, witnesses
 
 
 if __name__ == "__main__":

@@ -71,60 +71,32 @@ class GrpcServices:
         self._timeout_s = timeout_s
         self._known: set[str] = set()
         self._reverse = ledger_stub.ReverseTransaction
-        self._assess = self._batched(
-            risk_stub.AssessPayments,
-            lambda items: risk.AssessPaymentsRequest(payments=items),
-            lambda answer: answer.assessments,
+        made = self._batched
+        self._assess = made(
+            risk_stub.AssessPayments, risk.AssessPaymentsRequest, "payments", "assessments"
         )
-        self._charge = self._batched(
-            psp_stub.ExecuteCharges,
-            lambda items: psp.ExecuteChargesRequest(charges=items),
-            lambda answer: answer.results,
-            in_flight_max=_PSP_IN_FLIGHT_MAX,
+        many = _PSP_IN_FLIGHT_MAX
+        self._charge = made(
+            psp_stub.ExecuteCharges, psp.ExecuteChargesRequest, "charges", in_flight_max=many
         )
-        self._capture = self._batched(
-            psp_stub.ExecuteCaptures,
-            lambda items: psp.ExecuteCapturesRequest(captures=items),
-            lambda answer: answer.results,
-            in_flight_max=_PSP_IN_FLIGHT_MAX,
+        self._capture = made(
+            psp_stub.ExecuteCaptures, psp.ExecuteCapturesRequest, "captures", in_flight_max=many
         )
-        self._void = self._batched(
-            psp_stub.ExecuteVoids,
-            lambda items: psp.ExecuteVoidsRequest(voids=items),
-            lambda answer: answer.results,
-            in_flight_max=_PSP_IN_FLIGHT_MAX,
+        self._void = made(
+            psp_stub.ExecuteVoids, psp.ExecuteVoidsRequest, "voids", in_flight_max=many
         )
-        self._refund = self._batched(
-            psp_stub.ExecuteRefunds,
-            lambda items: psp.ExecuteRefundsRequest(refunds=items),
-            lambda answer: answer.results,
-            in_flight_max=_PSP_IN_FLIGHT_MAX,
+        self._refund = made(
+            psp_stub.ExecuteRefunds, psp.ExecuteRefundsRequest, "refunds", in_flight_max=many
         )
-        self._open_wallet = self._batched(
-            wallet_stub.OpenWallets,
-            lambda items: wallet.OpenWalletsRequest(wallets=items),
-            lambda answer: answer.results,
+        self._open_wallet = made(wallet_stub.OpenWallets, wallet.OpenWalletsRequest, "wallets")
+        self._operate = made(
+            wallet_stub.ApplyOperations, wallet.ApplyOperationsRequest, "operations"
         )
-        self._operate = self._batched(
-            wallet_stub.ApplyOperations,
-            lambda items: wallet.ApplyOperationsRequest(operations=items),
-            lambda answer: answer.results,
+        self._take_back = made(
+            wallet_stub.ReverseOperations, wallet.ReverseOperationsRequest, "operation_ids"
         )
-        self._take_back = self._batched(
-            wallet_stub.ReverseOperations,
-            lambda items: wallet.ReverseOperationsRequest(operation_ids=items),
-            lambda answer: answer.results,
-        )
-        self._open_account = self._batched(
-            ledger_stub.OpenAccounts,
-            lambda items: ledger.OpenAccountsRequest(accounts=items),
-            lambda answer: answer.results,
-        )
-        self._post = self._batched(
-            ledger_stub.PostTransactions,
-            lambda items: ledger.PostTransactionsRequest(postings=items),
-            lambda answer: answer.results,
-        )
+        self._open_account = made(ledger_stub.OpenAccounts, ledger.OpenAccountsRequest, "accounts")
+        self._post = made(ledger_stub.PostTransactions, ledger.PostTransactionsRequest, "postings")
 
     async def perform(self, command: Command) -> Outcome:
         """See `ports.Services.perform`."""
@@ -181,12 +153,13 @@ class GrpcServices:
         if not missing:
             return Done()
         wallets = missing if self._auto_open else {}
-        opened = await self._all(
-            [
-                *(self._open_wallet(messages.wallet_of(n, s, payment)) for n, s in wallets.items()),
-                *(self._open_account(messages.payable(n, payment.currency)) for n in missing),
-            ]
+        opening = [messages.wallet_of(name, s, payment) for name, s in wallets.items()]
+        opened, accounts = await asyncio.gather(
+            self._all(map(self._open_wallet, opening), messages.wallet_outcome),
+            self._all(self._open_account(messages.payable(n, payment.currency)) for n in missing),
         )
+        if isinstance(opened, Done):
+            opened = accounts
         if isinstance(opened, Done):
             self._remember(missing)
         return opened
@@ -204,10 +177,9 @@ class GrpcServices:
     async def _apply(self, operations: Sequence[wallet.NewOperation]) -> Outcome:
         return await self._all(map(self._operate, operations))
 
-    async def _all(self, calls: Any) -> Outcome:
+    async def _all(self, calls: Any, read: Any = messages.item_outcome) -> Outcome:
         """Await item calls; the first refusal counts, and forgets what was thought to be open."""
-        answers = await asyncio.gather(*calls)
-        outcomes = [messages.item_outcome(answer) for answer in answers]
+        outcomes = [read(answer) for answer in await asyncio.gather(*calls)]
         refused = next((o for o in outcomes if isinstance(o, Refused)), None)
         if refused is not None:
             self._known.clear()
@@ -221,14 +193,19 @@ class GrpcServices:
     def _batched(
         self,
         method: Callable[..., Any],
-        request: Callable[[Sequence[Any]], Any],
-        answers: Callable[[Any], Sequence[Any]],
+        request: Callable[..., Any],
+        asked: str,
+        answered: str = "results",
         in_flight_max: int = 1,
     ) -> Callable[[Any], Awaitable[Any]]:
-        """Make a single-item call out of a batch RPC; a batch that is malformed is bisected."""
+        """Make a single-item call out of a batch RPC, `asked` and `answered` being the fields that
+        hold the items and their answers; a batch that is malformed is bisected.
+        """
 
         async def run(items: Sequence[Any]) -> Sequence[Any]:
-            return answers(await call(method, request(items), self._timeout_s))
+            response = await call(method, request(**{asked: items}), self._timeout_s)
+            answers: Sequence[Any] = getattr(response, answered)
+            return answers
 
         coalescer: Coalescer[Any, Any] = Coalescer(
             run, in_flight_max=in_flight_max, bisect_on=(InvalidRequest,)

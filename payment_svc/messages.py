@@ -232,3 +232,17 @@ def item_outcome(result: Any) -> Outcome:
     if result.WhichOneof("outcome") == "refusal":
         return Refused(result.refusal.reason, result.refusal.message)
     return Done()
+
+
+def wallet_outcome(result: wallet.OpenWalletResult) -> Outcome:
+    """Read what came of opening a wallet: one that takes no credit is a no before the charge."""
+    reason = _SHUT.get(result.wallet.status)
+    if reason is not None:
+        return Refused(reason, f"Wallet {result.wallet.wallet_id} takes no credit.")
+    return item_outcome(result)
+
+
+_SHUT = {
+    wallet_pb2.Wallet.FROZEN: "WALLET_FROZEN",
+    wallet_pb2.Wallet.CLOSED: "WALLET_CLOSED",
+}

@@ -9,10 +9,12 @@ from typing import Any
 from paymesh.payment.v1 import operations_service_pb2 as operations
 from paymesh.payment.v1.operations_service_pb2_grpc import OperationsServiceServicer
 
+from chassis.clock import Clock
 from chassis.errors import InvalidRequest
-from payment_svc import presenter
-from payment_svc.ports import PaymentStore, SagaStore, SagaView
+from payment_svc import explanation_presenter, presenter
+from payment_svc.ports import PaymentStore, SagaStore, SagaView, Witnesses
 from payment_svc.sagas.journey import Queue
+from payment_svc.sagas.policy import RetryPolicy
 from payment_svc.use_cases.explain_payment import explain_payment
 
 _PAGE_DEFAULT = 50
@@ -22,23 +24,33 @@ _PAGE_MAX = 500
 class PaymentOperationsService(OperationsServiceServicer):
     """Serves `paymesh.payment.v1.OperationsService`."""
 
-    def __init__(self, payments: PaymentStore, sagas: SagaStore) -> None:
+    def __init__(
+        self,
+        payments: PaymentStore,
+        sagas: SagaStore,
+        witnesses: Witnesses,
+        clock: Clock,
+        policy: RetryPolicy,
+    ) -> None:
         self._payments = payments
         self._sagas = sagas
+        self._witnesses = witnesses
+        self._clock = clock
+        self._policy = policy
 
     async def ExplainPayment(
         self, request: operations.ExplainPaymentRequest, _: Any
     ) -> operations.ExplainPaymentResponse:
         """Tell a payment's story; see the proto."""
-        story = await explain_payment(
-            request.payment_id, payments=self._payments, sagas=self._sagas
+        explained = await explain_payment(
+            request.payment_id,
+            payments=self._payments,
+            sagas=self._sagas,
+            witnesses=self._witnesses,
+            now=self._clock(),
+            policy=self._policy,
         )
-        return operations.ExplainPaymentResponse(
-            payment=presenter.payment(story.payment),
-            client_id=story.payment.client_id,
-            sagas=[presenter.saga(view) for view in story.sagas],
-            status_changes=[presenter.status_change(change) for change in story.changes],
-        )
+        return explanation_presenter.explanation(explained)
 
     async def ListSagas(
         self, request: operations.ListSagasRequest, _: Any

@@ -8,6 +8,7 @@ from typing import Protocol
 from chassis.money import Money
 from payment_svc.domain.payment import Payment
 from payment_svc.domain.statuses import PaymentStatus
+from payment_svc.domain.testimony import Assessment, Attempt, LedgerEntry, WalletOperation
 from payment_svc.sagas.commands import Command
 from payment_svc.sagas.journey import Entry, Journey, Move, Progress, Queue
 from payment_svc.sagas.outcomes import Outcome
@@ -210,4 +211,30 @@ class Services(Protocol):
 
     async def perform(self, command: Command) -> Outcome:
         """Have a command done; every failure is told as an outcome."""
+        ...
+
+
+class Witnesses(Protocol):
+    """The other services, asked what they know of a payment; each tells the oldest first.
+
+    Who knows nothing tells nothing. Each answers within seconds.
+
+    Raises:
+        Unavailable: it did not answer, or has more to tell than anybody would read.
+    """
+
+    async def assessments(self, payment_id: str) -> tuple[Assessment, ...]:
+        """Ask risk_svc what it decided."""
+        ...
+
+    async def attempts(self, payment_id: str) -> tuple[Attempt, ...]:
+        """Ask psp_gateway what was tried at PSPs."""
+        ...
+
+    async def operations(self, payment_id: str) -> tuple[WalletOperation, ...]:
+        """Ask wallet_svc what changed in wallets."""
+        ...
+
+    async def entries(self, payment_id: str) -> tuple[LedgerEntry, ...]:
+        """Ask ledger_svc what was booked."""
         ...

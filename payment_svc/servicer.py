@@ -11,6 +11,7 @@ from paymesh.payment.v1 import payment_service_pb2 as service
 from paymesh.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
 
 from chassis.clock import Clock
+from chassis.errors import ResourceExhausted
 from chassis.idempotency import REPLAYED
 from chassis.interceptors import RequestContext, request_context
 from payment_svc import presenter, requests
@@ -23,6 +24,7 @@ from payment_svc.waiting import Read, Waiters
 
 _WAIT_MAX_S = 30.0
 _WATCH_MAX_S = 600.0
+_WATCHERS_MAX = 2_000  # below RPC_COUNT_MAX: watching must not keep payments out
 _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", re.ASCII | re.IGNORECASE)
 
 
@@ -90,6 +92,8 @@ class PublicPaymentService(PaymentServiceServicer):
     ) -> AsyncIterator[service.PaymentEvent]:
         """Tell a payment's states; see the proto."""
         read = self._reading(request.payment_id)
+        if self._waiters.count >= _WATCHERS_MAX:
+            raise ResourceExhausted("Too many are watching here; try again soon.")
         states = self._waiters.states(request.payment_id, read, _WATCH_MAX_S)
         told = 0
         async with aclosing(states):

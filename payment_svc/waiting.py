@@ -21,6 +21,11 @@ class Waiters:
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
 
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return sum(map(len, self._waiting.values()))
+
     def moved(self, payment: Payment) -> None:
         """Wake those who wait for a payment that has taken another status."""
         for event in self._waiting.get(payment.payment_id, ()):

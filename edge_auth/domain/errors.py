@@ -66,6 +66,17 @@ def rate_limited(wait_s: float) -> Denial:
     return Denial(429, 8, "RATE_LIMITED", message, retry_after_s=seconds, headers=headers)
 
 
+def no_such_path() -> Denial:
+    """The verb and path are no route of ours."""
+    message = "There is nothing at this path, or not with this verb."
+    return Denial(404, 5, "NO_SUCH_PATH", message)
+
+
+def no_such_method() -> Denial:
+    """The native path is no method of ours."""
+    return Denial(404, 12, "NO_SUCH_METHOD", "There is no such method.")
+
+
 def too_large() -> Denial:
     """The body is larger than any request of ours."""
     return Denial(413, 3, "REQUEST_TOO_LARGE", "The request is larger than 64 KiB.")

@@ -13,7 +13,7 @@ from edge_auth.domain.card_numbers import holds_card_number
 from edge_auth.domain.errors import Denial
 
 _DEPTH_MAX = 10
-_BYTES_MAX = 65_536
+BODY_BYTES_MAX = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class _Refused(Exception):
 
 def check_body(body: bytes, shape: Shape) -> Denial | None:
     """Tell what is wrong with a body, first of all; None: nothing."""
-    if len(body) > _BYTES_MAX:
+    if len(body) > BODY_BYTES_MAX:
         return errors.too_large()
     try:
         value = json.loads(body.decode("utf-8"), object_pairs_hook=_Pairs, parse_constant=_constant)

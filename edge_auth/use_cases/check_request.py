@@ -3,13 +3,16 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote_plus
 
 from edge_auth.domain import errors
 from edge_auth.domain.card_numbers import holds_card_number
 from edge_auth.domain.errors import Denial
-from edge_auth.domain.strict_json import Shape, check_body
+from edge_auth.domain.strict_json import BODY_BYTES_MAX, Shape, check_body
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
+# As Envoy reads it: any other type, `application/grpc-web` too, is transcoded as JSON.
+_GRPC = re.compile(r"application/grpc(\+.*)?", re.ASCII)
 _JSON = re.compile(r"application/json\s*(;.*)?", re.IGNORECASE | re.ASCII)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _SCANNED_HEADERS = ("idempotency-key", "user-agent", "referer", "prefer")
@@ -28,7 +31,12 @@ class EdgeRequest:
     @property
     def is_grpc(self) -> bool:
         """Whether it is native gRPC rather than REST."""
-        return self.headers.get("content-type", "").startswith("application/grpc")
+        return _GRPC.fullmatch(self.headers.get("content-type", "")) is not None
+
+    @property
+    def route(self) -> str:
+        """The path without its query."""
+        return self.path.partition("?")[0]
 
 
 Wait = Callable[[str], float]
@@ -52,7 +60,8 @@ async def check_request(
         request: what came.
         client_of: tells whose a presented API key is.
         shape_of: tells the shape of the body of a verb and path; None: no such route.
-        texts_of: takes the strings out of a native message, by path; None: it cannot be read.
+        texts_of: takes the strings out of a native message, by path; None: it cannot be read;
+            LookupError: there is no such method.
         client_wait: tells how long a client has to wait for its next request; 0: not at all.
         stranger_wait: the same for an address from which credentials are guessed.
     """
@@ -72,7 +81,7 @@ async def check_request(
 
 def _check_line(request: EdgeRequest) -> Denial | None:
     """Look for card numbers outside the body."""
-    if holds_card_number(request.path):
+    if holds_card_number(unquote_plus(request.path)):
         return errors.card_number("(the path)")
     for name in _SCANNED_HEADERS:
         if holds_card_number(request.headers.get(name, "")):
@@ -81,16 +90,29 @@ def _check_line(request: EdgeRequest) -> Denial | None:
 
 
 def _check_content(request: EdgeRequest, shape_of: ShapeOf, texts_of: TextsOf) -> Denial | None:
+    """Look into the body. What is no route of ours is not left to Envoy, which matches more loosely
+    (a slash at the end is nothing to it) and would let the body pass unseen.
+    """
     if request.is_grpc:
-        texts = texts_of(request.path, request.body)
-        if texts is None:
-            return errors.refused_field("MALFORMED_MESSAGE", "(the message)", "cannot be read")
-        offender = next((path for path, text in texts.items() if holds_card_number(text)), None)
-        return errors.card_number(offender) if offender is not None else None
+        return _check_message(request, texts_of)
     if request.method not in _WITH_BODY:
         return None
+    shape = shape_of(request.method, request.route)
+    if shape is None:
+        return errors.no_such_path()
     if not _JSON.fullmatch(request.headers.get("content-type", "")):
         return errors.unsupported_content_type()
-    shape = shape_of(request.method, request.path.partition("?")[0])
-    # A path that is no route is told by the edge itself: 404.
-    return check_body(request.body, shape) if shape is not None else None
+    return check_body(request.body, shape)
+
+
+def _check_message(request: EdgeRequest, texts_of: TextsOf) -> Denial | None:
+    if len(request.body) >= BODY_BYTES_MAX:  # Envoy hands over no more: the rest may be cut off
+        return errors.too_large()
+    try:
+        texts = texts_of(request.route, request.body)
+    except LookupError:
+        return errors.no_such_method()
+    if texts is None:
+        return errors.refused_field("MALFORMED_MESSAGE", "(the message)", "cannot be read")
+    offender = next((path for path, text in texts.items() if holds_card_number(text)), None)
+    return errors.card_number(offender) if offender is not None else None

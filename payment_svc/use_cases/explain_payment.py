@@ -1,32 +1,76 @@
 """ExplainPayment: tell a payment's whole story to an operator."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import TypeVar
 
+from chassis.errors import Unavailable
 from payment_svc.domain.errors import PaymentNotFound
-from payment_svc.domain.payment import Payment
-from payment_svc.ports import PaymentStore, SagaStore, SagaView, StatusChange
+from payment_svc.explanation.headline import headline
+from payment_svc.explanation.outlook import outlook
+from payment_svc.explanation.story import Explanation, Gap, Source, Story
+from payment_svc.explanation.timeline import timeline
+from payment_svc.ports import PaymentStore, SagaStore, Witnesses
+from payment_svc.sagas.policy import RetryPolicy
 
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A payment, its sagas with their journals, its status changes; each the oldest first."""
-
-    payment: Payment
-    sagas: Sequence[SagaView]
-    changes: Sequence[StatusChange]
+Told = TypeVar("Told")
 
 
 async def explain_payment(
-    payment_id: str, *, payments: PaymentStore, sagas: SagaStore
+    payment_id: str,
+    *,
+    payments: PaymentStore,
+    sagas: SagaStore,
+    witnesses: Witnesses,
+    now: datetime,
+    policy: RetryPolicy,
 ) -> Explanation:
-    """Gather what is known of a payment of any client.
+    """Gather what every service knows of a payment of any client, and make sense of it.
+
+    A service that does not answer leaves a gap.
 
     Raises:
         PaymentNotFound: no such payment.
     """
+    story = await _gather(payment_id, payments, sagas, witnesses)
+    ahead = outlook(story, now, policy)
+    return Explanation(story, headline(story, ahead, now), timeline(story), ahead)
+
+
+async def _gather(
+    payment_id: str, payments: PaymentStore, sagas: SagaStore, witnesses: Witnesses
+) -> Story:
     payment = await payments.find(payment_id)
     if payment is None:
         raise PaymentNotFound(payment_id)
+    gaps: list[Gap] = []
+    # Our own part is read last, the payment last of all: nothing is told that the saga which did it
+    # does not know of, and no payment seems to be left by a saga that has just ended.
+    assessments, attempts, operations, entries = await asyncio.gather(
+        _or_gap(Source.RISK, witnesses.assessments(payment_id), gaps),
+        _or_gap(Source.PSP, witnesses.attempts(payment_id), gaps),
+        _or_gap(Source.WALLET, witnesses.operations(payment_id), gaps),
+        _or_gap(Source.LEDGER, witnesses.entries(payment_id), gaps),
+    )
     views, changes = await sagas.explain(payment_id)
-    return Explanation(payment, views, changes)
+    return Story(
+        payment=await payments.find(payment_id) or payment,
+        sagas=views,
+        changes=changes,
+        assessments=assessments,
+        attempts=attempts,
+        operations=operations,
+        entries=entries,
+        gaps=sorted(gaps, key=lambda gap: list(Source).index(gap.source)),
+    )
+
+
+async def _or_gap(
+    source: Source, asked: Awaitable[tuple[Told, ...]], gaps: list[Gap]
+) -> tuple[Told, ...]:
+    try:
+        return await asked
+    except Unavailable as error:
+        gaps.append(Gap(source, error.message))
+        return ()

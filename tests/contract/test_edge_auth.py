@@ -97,12 +97,30 @@ def request(key: str | None, body: bytes = b"", **headers: str) -> ext.CheckRequ
     return message
 
 
+def native(key: str, payload: bytes, rpc: str = "CreatePayment") -> ext.CheckRequest:
+    """Write a check of a native call."""
+    frame = b"\0" + len(payload).to_bytes(4, "big") + payload
+    check = request(key, frame, content_type="application/grpc+proto")
+    check.attributes.request.http.path = f"/paymesh.payment.v1.PaymentService/{rpc}"
+    return check
+
+
 GOOD = json.dumps(specification_request()).encode()
 
 
 def reason(response: ext.CheckResponse) -> str:
     """Read why a request was turned away."""
     return str(json.loads(response.denied_response.body)["details"][0]["reason"])
+
+
+def native_reason(headers: dict[str, str]) -> str:
+    """Read why a native call was turned away, as its client does."""
+    details = headers["grpc-status-details-bin"]
+    status = status_pb2.Status.FromString(base64.b64decode(details + "=" * (-len(details) % 4)))
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert status.code == int(headers["grpc-status"])
+    return str(info.reason)
 
 
 async def test_key_opens_the_door_for_its_client(door: Door) -> None:
@@ -179,20 +197,76 @@ async def test_malformed_requests_are_turned_away(
     assert reason(response) == expected
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/grpc-web", "application/grpc;x=1", "application/grpcx", "application/json,text/a",
+     "APPLICATION/GRPC", ""],
+)  # fmt: skip
+async def test_nothing_that_envoy_reads_as_json_passes_unread(
+    door: Door, content_type: str
+) -> None:
+    """Envoy transcodes whatever is not exactly gRPC: no other type takes a body past the checks."""
+    body = json.dumps({**specification_request(), "checkout_id": "4242424242424242"}).encode()
+
+    response = await door.check(request(await new_key(door), body, content_type=content_type))
+
+    assert reason(response) == "UNSUPPORTED_CONTENT_TYPE"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/payments/", "/v1/payments:x", "/v1/nothing", "/v1/payments/x/y"]
+)
+async def test_body_for_a_path_that_is_none_is_not_let_in(door: Door, path: str) -> None:
+    """Envoy takes `/v1/payments/` for `/v1/payments`: what is no route here enters nowhere."""
+    check = request(await new_key(door), GOOD)
+    check.attributes.request.http.path = path
+
+    response = await door.check(check)
+
+    assert response.denied_response.status.code == 404
+    assert reason(response) == "NO_SUCH_PATH"
+
+
+async def test_card_number_in_an_escaped_path_is_found(door: Door) -> None:
+    """Percent signs and plus signs hide no digit."""
+    check = request(await new_key(door), GOOD)
+    http = check.attributes.request.http
+    http.method, http.path = "GET", "/v1/payments?buyer_id=%34242+4242%204242-4242"
+
+    response = await door.check(check)
+
+    assert reason(response) == "CARD_NUMBER_REFUSED"
+
+
 async def test_native_messages_are_searched_for_card_numbers(door: Door) -> None:
     """A card number in a protobuf field is refused, as a gRPC status."""
     message = payment_service_pb2.CreatePaymentRequest(checkout_id="4242424242424242")
-    payload = message.SerializeToString()
-    frame = b"\0" + len(payload).to_bytes(4, "big") + payload
-    check = request(await new_key(door), frame, content_type="application/grpc")
-    check.attributes.request.http.path = "/paymesh.payment.v1.PaymentService/CreatePayment"
 
-    response = await door.check(check)
+    response = await door.check(native(await new_key(door), message.SerializeToString()))
 
     headers = {h.header.key: h.header.value for h in response.denied_response.headers}
     assert response.denied_response.status.code == 200
     assert headers["grpc-status"] == "3"
     assert "checkout_id" in headers["grpc-message"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "rpc", "code", "expected"),
+    [
+        (b"\x0f\xff", "CreatePayment", "3", "MALFORMED_MESSAGE"),
+        (b"x" * 65_536, "CreatePayment", "3", "REQUEST_TOO_LARGE"),
+        (b"", "Nothing", "12", "NO_SUCH_METHOD"),
+    ],
+)
+async def test_native_callers_read_why_they_are_turned_away(
+    door: Door, payload: bytes, rpc: str, code: str, expected: str
+) -> None:
+    """A message that is unreadable, too large or for nobody is refused with its reason."""
+    response = await door.check(native(await new_key(door), payload, rpc))
+
+    headers = {h.header.key: h.header.value for h in response.denied_response.headers}
+    assert headers["grpc-status"] == code
+    assert native_reason(headers) == expected
 
 
 async def test_taken_client_id_is_refused(door: Door) -> None:
@@ -242,9 +316,5 @@ async def test_native_caller_reads_why(door: Door) -> None:
     denied = (await door.check(check)).denied_response
 
     headers = {h.header.key: h.header.value for h in denied.headers}
-    details = headers["grpc-status-details-bin"]
-    status = status_pb2.Status.FromString(base64.b64decode(details + "=" * (-len(details) % 4)))
-    info = error_details_pb2.ErrorInfo()
-    assert status.details[0].Unpack(info)
-    assert (headers["grpc-status"], status.code) == ("16", 16)
-    assert info.reason == "CREDENTIALS_INVALID"
+    assert headers["grpc-status"] == "16"
+    assert native_reason(headers) == "CREDENTIALS_INVALID"

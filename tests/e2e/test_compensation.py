@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import aiohttp
 import psycopg
+from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 
 from devstack.demo import settled_trail
 from devstack.invariants import check
@@ -92,6 +93,23 @@ async def test_wallet_frozen_after_the_charge_gives_the_money_back(
     assert outcomes(trail) == [("FAILED", "WALLET_FROZEN")]
     assert moved(trail) == [("charge", 1000), ("refund", 1000)]
     assert trail.entries == []
+
+
+async def test_wallet_frozen_before_is_refused_before_the_charge(
+    rest: RestClient, operator: Operator, stack: dict[str, Any]
+) -> None:
+    """A seller's first payment here looks at the wallet: nothing is charged in vain."""
+    (seller,) = sellers(1)
+    new = wallet.NewWallet(
+        wallet_id=f"seller:demo:{seller}:EUR", client_id="demo", owner=seller, currency="EUR"
+    )
+    await operator.wallets.OpenWallets(wallet.OpenWalletsRequest(wallets=[new]))
+
+    async with frozen(stack, seller):
+        trail = await ended(rest, operator, request_of(seller))
+
+    assert outcomes(trail) == [("FAILED", "WALLET_FROZEN")]
+    assert moved(trail) == []
 
 
 async def test_one_refused_order_undoes_the_whole(

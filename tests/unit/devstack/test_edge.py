@@ -1,15 +1,18 @@
 """The edge's configuration, as Envoy reads it."""
 
+import base64
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from google.rpc import error_details_pb2, status_pb2
 
 from devstack import edge
 from devstack.ports import default_ports
 from devstack.state import State
+from edge_auth import routes
 
 
 @pytest.fixture
@@ -48,16 +51,16 @@ def place(match: dict[str, Any]) -> str:
 
 def test_reflection_and_health_are_open_in_development_alone(state: State) -> None:
     """In production nothing but the API has a route."""
-    routes = {}
+    places = {}
     for environment in ("development", "production"):
         settings = manager(edge.render(state, default_ports(), environment))
         hosts = settings["route_config"]["virtual_hosts"]
-        routes[environment] = [place(route["match"]) for route in hosts[0]["routes"]]
+        places[environment] = [place(route["match"]) for route in hosts[0]["routes"]]
 
     service = "/paymesh.payment.v1.PaymentService/"
     webhooks = "/paymesh.payment.v1.WebhookEndpointService/"
     api = ["/v1/payments/[^/]+/events", "/v1/", service + "WatchPayment", service, webhooks]
-    assert routes == {"development": [*api, "/grpc."], "production": api}
+    assert places == {"development": [*api, "/grpc."], "production": api}
 
 
 def test_deadlines_are_the_edges_for_rest_and_the_callers_for_grpc(state: State) -> None:
@@ -80,30 +83,100 @@ def test_deadlines_are_the_edges_for_rest_and_the_callers_for_grpc(state: State)
     assert webhooks["route"] == native["route"]
 
 
+CODES = {
+    400: 3, 401: 16, 403: 7, 404: 5, 408: 4, 409: 10, 413: 3, 429: 8, 431: 3, 503: 14, 504: 4,
+}  # fmt: skip
+
+
+def mappers(state: State) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Read the mappers of Envoy's own replies: to native callers, and to REST."""
+    settings = manager(edge.render(state, default_ports(), "production"))
+    ours = settings["local_reply_config"]["mappers"][1:]
+    native = [mapper for mapper in ours if "and_filter" in mapper["filter"]]
+    assert ours[: len(native)] == native, "the first that fits is taken"
+    return native, ours[len(native) :]
+
+
+def fitting(status_filter: dict[str, Any]) -> tuple[str, int]:
+    """Tell which statuses a mapper takes."""
+    comparison = status_filter["status_code_filter"]["comparison"]
+    return comparison["op"], comparison["value"]["default_value"]
+
+
+def added(mapper: dict[str, Any]) -> dict[str, str]:
+    """Read the headers that a mapper adds."""
+    return {each["header"]["key"]: each["header"]["value"] for each in mapper["headers_to_add"]}
+
+
 def test_a_reply_of_envoys_own_has_the_shape_of_every_error(state: State) -> None:
     """Each status has its gRPC code and a reason; what is not listed is internal."""
-    settings = manager(edge.render(state, default_ports(), "production"))
-    mappers = settings["local_reply_config"]["mappers"][1:]
-
     seen = {}
-    for mapper in mappers:
-        comparison = mapper["filter"]["status_code_filter"]["comparison"]
+    for mapper in mappers(state)[1]:
         body = mapper["body_format_override"]["json_format"]
         assert body["details"][0]["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"
         assert body["details"][0]["domain"] == "edge.paymesh"
-        seen[comparison["op"], comparison["value"]["default_value"]] = body["code"]
-    assert seen == {
-        ("EQ", 400): 3, ("EQ", 401): 16, ("EQ", 403): 7, ("EQ", 404): 5, ("EQ", 408): 4,
-        ("EQ", 409): 10, ("EQ", 413): 3, ("EQ", 429): 8, ("EQ", 431): 3, ("EQ", 503): 14,
-        ("EQ", 504): 4, ("GE", 400): 13,
-    }  # fmt: skip
+        seen[fitting(mapper["filter"])] = body["code"]
+
+    known = {("EQ", status): code for status, code in CODES.items()}
+    assert seen == {**known, ("GE", 400): 13}
+
+
+def test_native_callers_get_the_same_as_a_status(state: State) -> None:
+    """Each of Envoy's own replies has google.rpc.Status for native callers, and for them alone."""
+    native, rest = mappers(state)
+
+    assert len(native) == len(rest)
+    for mapper, plain in zip(native, rest, strict=True):
+        fits, is_grpc, is_untouched = mapper["filter"]["and_filter"]["filters"]
+        headers, body = added(mapper), plain["body_format_override"]["json_format"]
+        details = headers["grpc-status-details-bin"]
+        status = status_pb2.Status.FromString(base64.b64decode(details + "=" * (-len(details) % 4)))
+        info = error_details_pb2.ErrorInfo()
+        assert fits == plain["filter"]
+        assert is_grpc["header_filter"]["header"]["name"] == "content-type"
+        assert is_untouched["header_filter"]["header"]["name"] == "x-envoy-original-path"
+        assert status.details[0].Unpack(info)
+        assert (status.code, info.reason) == (body["code"], body["details"][0]["reason"])
+        assert headers["grpc-status"] == str(status.code)
+        # A client's library refuses a status whose message is not the call's.
+        text = mapper["body_format_override"]["text_format_source"]["inline_string"]
+        assert status.message == text
+        assert text.isascii()
+        assert "%" not in text
+
+
+def test_who_may_try_again_is_told_when(state: State) -> None:
+    """429 and 503 of Envoy's own carry Retry-After; no other reply invites to try again."""
+    for each in (mapper for some in mappers(state) for mapper in some):
+        fits = each["filter"].get("and_filter", {"filters": [each["filter"]]})["filters"][0]
+        assert ("retry-after" in added(each)) == (fitting(fits) in (("EQ", 429), ("EQ", 503)))
 
 
 def test_no_credential_is_in_the_access_log(state: State) -> None:
     """It says who asked for what and how it went; headers that hold secrets are not in it."""
-    log = manager(edge.render(state, default_ports(), "production"))["access_log"][0]
-    written = str(log["typed_config"]["log_format"]).lower()
+    for log in manager(edge.render(state, default_ports(), "production"))["access_log"]:
+        written = str(log["typed_config"]["log_format"]).lower()
 
-    assert "authorization" not in written
-    assert "signature" not in written
-    assert log["typed_config"]["path"] == str(state.log("edge-access"))
+        assert "authorization" not in written
+        assert "signature" not in written
+        assert log["typed_config"]["path"] == str(state.log("edge-access"))
+
+
+def test_path_of_who_was_not_let_in_is_not_logged(state: State) -> None:
+    """A refused path may hold a card number: only what passed edge_auth is logged with its path."""
+    passed, refused = manager(edge.render(state, default_ports(), "production"))["access_log"]
+
+    filters = [log["filter"]["header_filter"]["header"] for log in (passed, refused)]
+    formats = [log["typed_config"]["log_format"]["json_format"] for log in (passed, refused)]
+    assert [f.get("invert_match", False) for f in filters] == [False, True]
+    assert {f["name"] for f in filters} == {"x-paymesh-client-id"}
+    assert set(formats[0]) - set(formats[1]) == {"path", "client"}
+    assert "PATH" not in str(formats[1])
+
+
+def test_what_the_transcoder_serves_edge_auth_reads(state: State) -> None:
+    """A service whose bodies edge_auth does not know would have each of them refused."""
+    filters = manager(edge.render(state, default_ports(), "production"))["http_filters"]
+    served = next(f["typed_config"]["services"] for f in filters if "transcoder" in f["name"])
+
+    assert sorted(served) == sorted(service.full_name for service in routes.PUBLIC)

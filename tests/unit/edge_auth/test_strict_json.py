@@ -85,6 +85,65 @@ def test_nothing_but_a_denial_comes_of_any_json(value: Any) -> None:
     assert denial is None or denial.http in (400, 413)
 
 
+GOOD = json.dumps(specification_request()).encode()
+AT = st.integers(0, len(GOOD) - 1)
+PIECE = st.binary(max_size=3) | st.sampled_from(
+    [b'"', b"\\", b"\\u0034", b"\\ud800", b"{", b"}", b"[", b",", b":", b"NaN", b"-Infinity",
+     b"1e999", b"0x1", b"//", b"'", b"\xef\xbb\xbf", b"\x00", b'"buyer_info":{},', b"null"]
+)  # fmt: skip
+
+
+@given(edits=st.lists(st.tuples(AT, st.integers(0, 4), PIECE), min_size=1, max_size=4))
+def test_nothing_is_let_in_that_the_standard_reader_refuses(
+    edits: list[tuple[int, int, bytes]],
+) -> None:
+    """However a good body is cut and mended, what passes is JSON, and an object."""
+    body = GOOD
+    for at, cut, piece in edits:
+        body = body[:at] + piece + body[at + cut :]
+
+    denial = check(body)
+
+    try:
+        value = json.loads(body)
+    except ValueError:
+        value = None
+    assert denial is not None or isinstance(value, dict)
+    assert denial is None or denial.http in (400, 413)
+
+
+@given(data=st.data())
+def test_key_twice_is_found_at_any_depth(data: st.DataObject) -> None:
+    """Whatever stands between the two, and whether or not they say the same."""
+    request = specification_request()
+    spot = data.draw(st.sampled_from(["", "buyer_info", "credit_card_info", "payment_orders"]))
+    inner: Any = request[spot] if spot else request
+    inner = inner[0] if isinstance(inner, list) else inner
+    key = data.draw(st.sampled_from(sorted(inner)))
+    value = data.draw(st.sampled_from([inner[key], None, "x", {}]))
+    once = json.dumps(inner)
+    twice = f"{once[:-1]}, {json.dumps(key)}: {json.dumps(value)}}}"
+
+    denial = check(json.dumps(request).replace(once, twice, 1))
+
+    assert denial is not None
+    assert denial.reason in ("DUPLICATE_FIELD", "INVALID_FIELD")
+    assert denial.fields[0].endswith(key)
+
+
+@given(st.binary(max_size=80), st.booleans())
+def test_native_bytes_are_read_or_refused_and_never_break_the_check(
+    payload: bytes, is_framed: bool
+) -> None:
+    """Of any bytes come the strings of a message, or that it cannot be read."""
+    frame = b"\0" + len(payload).to_bytes(4, "big") + payload
+    path = "/paymesh.payment.v1.PaymentService/CreatePayment"
+
+    texts = ROUTES.texts_of(path, frame if is_framed else payload)
+
+    assert texts is None or all(isinstance(text, str) for text in texts.values())
+
+
 @given(st.binary(max_size=200))
 def test_nothing_but_a_denial_comes_of_any_bytes(body: bytes) -> None:
     """Whatever bytes are sent, they are turned away."""

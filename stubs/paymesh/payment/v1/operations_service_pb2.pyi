@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from paymesh.payment.v1 import explanation_pb2 as _explanation_pb2
 from paymesh.payment.v1 import payment_pb2 as _payment_pb2
 import builtins as _builtins
 import sys
@@ -53,8 +54,14 @@ class ExplainPaymentResponse(_message.Message):
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     SAGAS_FIELD_NUMBER: _builtins.int
     STATUS_CHANGES_FIELD_NUMBER: _builtins.int
+    TIMELINE_FIELD_NUMBER: _builtins.int
+    OUTLOOK_FIELD_NUMBER: _builtins.int
+    GAPS_FIELD_NUMBER: _builtins.int
+    HEADLINE_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """The client it belongs to."""
+    headline: _builtins.str
+    """All of it in one line for a person."""
     @_builtins.property
     def payment(self) -> _payment_pb2.Payment:
         """The payment as its client sees it."""
@@ -67,6 +74,18 @@ class ExplainPaymentResponse(_message.Message):
     def status_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatusChange]:
         """Each change of status of the payment and its orders, the oldest first."""
 
+    @_builtins.property
+    def timeline(self) -> _containers.RepeatedCompositeFieldContainer[_explanation_pb2.TimelineEvent]:
+        """What happened, of all services, the oldest first. A step that came to the same again and again is told once."""
+
+    @_builtins.property
+    def outlook(self) -> _explanation_pb2.Outlook:
+        """What it waits for."""
+
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedCompositeFieldContainer[_explanation_pb2.Gap]:
+        """The services that did not tell their part."""
+
     def __init__(
         self,
         *,
@@ -74,10 +93,14 @@ class ExplainPaymentResponse(_message.Message):
         client_id: _builtins.str = ...,
         sagas: _abc.Iterable[Global___Saga] | None = ...,
         status_changes: _abc.Iterable[Global___StatusChange] | None = ...,
+        timeline: _abc.Iterable[_explanation_pb2.TimelineEvent] | None = ...,
+        outlook: _explanation_pb2.Outlook | None = ...,
+        gaps: _abc.Iterable[_explanation_pb2.Gap] | None = ...,
+        headline: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outlook", b"outlook", "payment", b"payment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "payment", b"payment", "sagas", b"sagas", "status_changes", b"status_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "gaps", b"gaps", "headline", b"headline", "outlook", b"outlook", "payment", b"payment", "sagas", b"sagas", "status_changes", b"status_changes", "timeline", b"timeline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

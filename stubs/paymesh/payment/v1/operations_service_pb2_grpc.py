@@ -52,7 +52,10 @@ class OperationsServiceServicer:
     """
 
     def ExplainPayment(self, request, context):
-        """Tells a payment's whole story: its saga, each step, each status change.
+        """Tells a payment's whole story: what every service did about it, what it waits for, what one can do.
+
+        payment_svc asks the others, all at once and each for 3 seconds at most: give it a deadline of 5. One that does not
+        answer is a gap, not an error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,11 @@ class OperationsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OperationsServiceAsyncStub: ...
     ExplainPayment: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ExplainPaymentRequest, _operations_service_pb2.ExplainPaymentResponse]
-    """Tells a payment's whole story: its saga, each step, each status change."""
+    """Tells a payment's whole story: what every service did about it, what it waits for, what one can do.
+
+    payment_svc asks the others, all at once and each for 3 seconds at most: give it a deadline of 5. One that does not
+    answer is a gap, not an error.
+    """
     ListSagas: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListSagasRequest, _operations_service_pb2.ListSagasResponse]
     """Lists sagas by queue, the longest due first."""
 
@@ -44,7 +48,11 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ExplainPayment: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ExplainPaymentRequest, _operations_service_pb2.ExplainPaymentResponse]  # type: ignore[assignment]
-    """Tells a payment's whole story: its saga, each step, each status change."""
+    """Tells a payment's whole story: what every service did about it, what it waits for, what one can do.
+
+    payment_svc asks the others, all at once and each for 3 seconds at most: give it a deadline of 5. One that does not
+    answer is a gap, not an error.
+    """
     ListSagas: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListSagasRequest, _operations_service_pb2.ListSagasResponse]  # type: ignore[assignment]
     """Lists sagas by queue, the longest due first."""
 
@@ -57,7 +65,11 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.ExplainPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.ExplainPaymentResponse, _abc.Awaitable[_operations_service_pb2.ExplainPaymentResponse]]:
-        """Tells a payment's whole story: its saga, each step, each status change."""
+        """Tells a payment's whole story: what every service did about it, what it waits for, what one can do.
+
+        payment_svc asks the others, all at once and each for 3 seconds at most: give it a deadline of 5. One that does not
+        answer is a gap, not an error.
+        """
 
     @_abc_1.abstractmethod
     def ListSagas(

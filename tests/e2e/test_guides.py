@@ -1,0 +1,61 @@
+"""Every line of the guides and every example, run as printed, on the addresses of the test's own
+stack.
+"""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.state import State
+from tests.e2e.test_readme import blocks, on_this_stack
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+# What each page promises to show.
+PROMISES = {
+    "first-payment": ['"status":"PENDING"', "COMPLETED"],
+    "errors-and-retries": ["idempotent-replayed: true", "IDEMPOTENCY_KEY_REUSED", "INVALID_AMOUNT"],
+    "holding-and-capturing": ["REQUIRES_CAPTURE", '"captured_amount":"60.00"', "CANCELLED"],
+    "following-payments": ["next_page_token", 'data: {"sequence":3', "COMPLETED"],
+    "testing-with-the-sandbox": ["exits 1", "COMPLETED", '"charge"'],
+}
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
+def test_guide_works_as_printed(state: State, stack: dict[str, Any], page: Path) -> None:
+    """The page's blocks, in one shell from top to bottom, exit 0 and show what is promised."""
+    script = "\n".join(on_this_stack(block, state, stack) for block in blocks(page))
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+    for promise in PROMISES.get(page.stem, []):
+        assert promise in done.stdout, done.stdout
+
+
+def test_links_lead_somewhere() -> None:
+    """No page of the documentation points to a file that is not there."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")]
+    broken = [
+        f"{page.relative_to(ROOT)}: {link}"
+        for page in pages
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+        if "://" not in link and not (page.parent / link).exists()
+    ]
+
+    assert broken == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_is_run_by_a_guide_and_says_what_it_shows(example: Path) -> None:
+    """No example is left out of the guides."""
+    assert ast.get_docstring(ast.parse(example.read_text()))
+    assert any(f"docs/examples/{example.name}" in page.read_text() for page in GUIDES)

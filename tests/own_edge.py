@@ -1,0 +1,200 @@
+"""An edge of a test's own: the real Envoy and the real edge_auth in front of a stand-in service."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+import pytest
+from ext_authz.external_auth_pb2_grpc import add_AuthorizationServicer_to_server
+from google.rpc import status_pb2
+from grpc_status import rpc_status
+from paymesh.payment.v1 import payment_pb2
+from paymesh.payment.v1 import payment_service_pb2 as service
+from paymesh.payment.v1.payment_service_pb2_grpc import (
+    PaymentServiceServicer,
+    add_PaymentServiceServicer_to_server,
+)
+
+from chassis import errors
+from chassis.clock import utc_now
+from chassis.server import Register, make_server
+from devstack import edge
+from devstack.health import url_ready
+from devstack.state import State
+from edge_auth.domain.buckets import Buckets
+from edge_auth.domain.credentials import Client, StoredKey
+from edge_auth.key_cache import KeyCache
+from edge_auth.routes import Routes
+from edge_auth.servicer import EdgeAuthorization
+from edge_auth.use_cases.create_client import create_client
+from tests.servers import free_port
+
+SERVICE_TIMEOUT_S = 0.3
+_READY_S = 20
+
+
+class KnownClients:
+    """`edge_auth.ports.ClientStore` in memory."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, Client] = {}
+        self._keys: dict[str, StoredKey] = {}
+
+    async def add(self, client: Client, key: StoredKey) -> bool:
+        """See `ports.ClientStore.add`."""
+        if client.client_id in self._clients:
+            return False
+        self._clients[client.client_id] = client
+        self._keys[key.key_id] = key
+        return True
+
+    async def find(self, client_id: str) -> Client | None:
+        """See `ports.ClientStore.find`."""
+        return self._clients.get(client_id)
+
+    async def find_key(self, key_id: str) -> StoredKey | None:
+        """See `ports.ClientStore.find_key`."""
+        return self._keys.get(key_id)
+
+
+class Busy(errors.Unavailable):
+    """A part is away for 7 seconds."""
+
+    retry_after = timedelta(seconds=7)
+
+
+class Full(errors.ResourceExhausted):
+    """A limit was reached, for two seconds and a bit."""
+
+    retry_after = timedelta(seconds=2.4)
+
+
+class StandIn(PaymentServiceServicer):
+    """Answers as the last part of the payment's id says, and keeps what reached it."""
+
+    def __init__(self) -> None:
+        self.reached: list[Any] = []
+
+    async def CreatePayment(
+        self, request: service.CreatePaymentRequest, _: Any
+    ) -> payment_pb2.Payment:
+        """Accept whatever comes."""
+        self.reached.append(request)
+        return payment_pb2.Payment(payment_id="pay_1", status=payment_pb2.Payment.PENDING)
+
+    async def GetPayment(self, request: service.GetPaymentRequest, _: Any) -> payment_pb2.Payment:
+        """Answer a payment, or fail in the way that its id names."""
+        self.reached.append(request)
+        match request.payment_id.removeprefix("pay_"):
+            case "busy":
+                raise Busy("A part is away.")
+            case "full":
+                raise Full("Enough for now.")
+            case "slow":
+                await asyncio.sleep(60)
+            case "broken":
+                raise ZeroDivisionError("a secret")
+        return payment_pb2.Payment(payment_id=request.payment_id)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnEdge:
+    """A running edge, and what stands behind it."""
+
+    url: str
+    api_key: str
+    service: StandIn
+    access_log: Path
+    stop: Callable[[], Awaitable[None]] = field(repr=False)
+
+    async def rest(
+        self, path: str, method: str = "GET", **more: Any
+    ) -> tuple[int, Any, Mapping[str, str]]:
+        """Ask as REST; headers that are None are not sent."""
+        told = {"Authorization": f"Bearer {self.api_key}", **more.pop("headers", {})}
+        headers = {name: value for name, value in told.items() if value is not None}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.request(method, self.url + path, **more) as answer,
+        ):
+            return answer.status, await answer.json(), answer.headers
+
+    async def native(
+        self, rpc: str, payload: bytes, **headers: str
+    ) -> tuple[status_pb2.Status, Mapping[str, Any]]:
+        """Call as native gRPC what is refused; answer the status as its client reads it, and the
+        trailers.
+        """
+        told = {"authorization": f"Bearer {self.api_key}", **headers}
+        async with grpc.aio.insecure_channel(self.url.removeprefix("http://")) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await channel.unary_unary(rpc)(payload, metadata=list(told.items()), timeout=10)
+        status = rpc_status.from_call(refused.value)
+        assert status is not None, f"no details: {refused.value}"
+        return status, dict(refused.value.trailing_metadata() or ())
+
+
+@asynccontextmanager
+async def own_edge(
+    folder: Path,
+    *,
+    clients: Buckets | None = None,
+    strangers: Buckets | None = None,
+    is_service_up: bool = True,
+    is_edge_auth_up: bool = True,
+) -> AsyncIterator[OwnEdge]:
+    """Run an edge; who is not up has a port on which nobody listens."""
+    state = State(folder)
+    state.prepare()
+    store, stand_in = KnownClients(), StandIn()
+    made = await create_client("demo", "", store=store, clock=utc_now, random_bytes=bytes)
+    free = Buckets(0, 1, lambda: 0.0)
+    door = EdgeAuthorization(
+        KeyCache(store, seconds=lambda: 0.0, remember_s=5),
+        Routes(),
+        clients=clients or free,
+        strangers=strangers or free,
+    )
+    payments, payments_port = await _serve(
+        "payment.paymesh", partial(add_PaymentServiceServicer_to_server, stand_in)
+    )
+    auth, auth_port = await _serve(
+        "edge.paymesh", partial(add_AuthorizationServicer_to_server, door)
+    )
+    ports = {
+        "edge": free_port(),
+        "edge_admin": free_port(),
+        "payment_svc": payments_port if is_service_up else free_port(),
+        "edge_auth": auth_port if is_edge_auth_up else free_port(),
+    }
+    command = edge.recipe(edge.render(state, ports, "production")).command
+    envoy = await asyncio.create_subprocess_exec(*command)
+
+    async def stop() -> None:
+        if envoy.returncode is None:
+            envoy.terminate()
+        await asyncio.wait_for(envoy.wait(), _READY_S)
+
+    try:
+        async with asyncio.timeout(_READY_S):
+            await url_ready(f"http://127.0.0.1:{ports['edge_admin']}/ready")
+        url = f"http://127.0.0.1:{ports['edge']}"
+        yield OwnEdge(url, made.api_key, stand_in, state.log("edge-access"), stop)
+    finally:
+        await stop()
+        await asyncio.gather(payments.stop(None), auth.stop(None))
+
+
+async def _serve(domain: str, register: Register) -> tuple[grpc.aio.Server, int]:
+    server = make_server(domain, SERVICE_TIMEOUT_S, 100)
+    register(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    return server, port
