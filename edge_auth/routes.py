@@ -26,7 +26,7 @@ _KINDS = {
     FieldDescriptor.TYPE_BYTES: "string",
     FieldDescriptor.TYPE_BOOL: "bool",
     FieldDescriptor.TYPE_MESSAGE: "message",
-    FieldDescriptor.TYPE_ENUM: "any",
+    FieldDescriptor.TYPE_ENUM: "string",  # by its name; the number is of the wire, not of the API
 }
 
 

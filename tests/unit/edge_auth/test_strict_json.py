@@ -53,6 +53,8 @@ def test_specifications_request_passes() -> None:
         (with_order(fee="1"), "UNKNOWN_FIELD", "payment_orders[0].fee"),
         ('{"payment_orders": {}}', "INVALID_FIELD", "payment_orders"),
         ('{"buyer_info": "x"}', "INVALID_FIELD", "buyer_info"),
+        ('{"capture_method": 1}', "INVALID_FIELD", "capture_method"),
+        ('{"capture_method": ["MANUAL"]}', "INVALID_FIELD", "capture_method"),
         (with_order(payment_order_id="4242 4242 4242 4242"), "CARD_NUMBER_REFUSED",
          "payment_orders[0].payment_order_id"),
         ('{"4242424242424242": 1}', "CARD_NUMBER_REFUSED", "(a key)"),
