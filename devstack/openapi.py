@@ -1,7 +1,7 @@
 """docs/openapi.json: the REST form of the public API, made of the protos alone.
 
-Paths, fields, rules and words are read off the descriptors; what Envoy and edge_auth add (keys,
-errors, event streams) is said here. `python -m devstack.openapi` writes it, `--check` compares.
+Paths, fields, rules and words are read off the descriptors; what Envoy and edge_auth add is in
+openapi_http. `python -m devstack.openapi` writes it, `--check` compares.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from google.api import annotations_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from paymesh.payment.v1 import payment_service_pb2, webhook_endpoint_service_pb2
 
+from devstack.openapi_http import components, errors, headers_asked, headers_told
 from devstack.openapi_schemas import Schemas
 from devstack.proto_comments import comments
 
@@ -27,44 +28,6 @@ PUBLIC: tuple[ServiceDescriptor, ...] = (
     payment_service_pb2.DESCRIPTOR.services_by_name["PaymentService"],
     webhook_endpoint_service_pb2.DESCRIPTOR.services_by_name["WebhookEndpointService"],
 )
-_ERRORS = {
-    "400": "It can never be right as it is, or the state of things forbids it.",
-    "401": "The API key is missing or not valid.",
-    "404": "It is not there, or it is another client's.",
-    "408": "The request did not arrive in time.",
-    "409": "The key or an id belongs to something else.",
-    "413": "The request is too large.",
-    "429": "Too many requests; `Retry-After` says when to try again.",
-    "431": "The headers are too large.",
-    "500": "A fault of ours.",
-    "503": "Not now; the same request, the same key, after `Retry-After`.",
-    "504": "No answer in time; ask again with the same key.",
-}
-_WITH_KEY = ("409",)
-_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": True,
-    "description": "Names this write. The same request under the same key happens once.",
-    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
-}
-_PREFER = {
-    "name": "Prefer",
-    "in": "header",
-    "required": False,
-    "description": "`wait=N` answers once the payment is final, or after N seconds, at most 30.",
-    "schema": {"type": "string", "pattern": "^wait=[0-9]{1,2}$", "examples": ["wait=5"]},
-}
-_ERROR = {
-    "type": "object",
-    "description": "google.rpc.Status. `details` holds an ErrorInfo with the stable `reason`.",
-    "required": ["code", "message"],
-    "properties": {
-        "code": {"type": "integer", "description": "The gRPC code."},
-        "message": {"type": "string"},
-        "details": {"type": "array", "items": {"type": "object", "required": ["@type"]}},
-    },
-}
 
 
 def document() -> Json:
@@ -75,6 +38,7 @@ def document() -> Json:
         for method in service.methods:
             for verb, template in _routes(method):
                 paths.setdefault(template, {})[verb] = _operation(method, template, schemas)
+    parts = components()
     return {
         "openapi": "3.1.0",
         "info": {
@@ -83,12 +47,19 @@ def document() -> Json:
             "description": "Pay-in from buyers on behalf of sellers. Amounts are decimal strings.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "http://127.0.0.1:8080", "description": "The embedded stack."}],
+        "servers": [
+            {"url": "/", "description": "Whoever serves this page."},
+            {"url": "http://127.0.0.1:8080", "description": "The embedded stack."},
+        ],
         "security": [{"api_key": []}],
+        "tags": [
+            {"name": service.name, "description": schemas.words.get(service.full_name, "")}
+            for service in PUBLIC
+        ],
         "paths": paths,
         "components": {
-            "securitySchemes": {"api_key": {"type": "http", "scheme": "bearer"}},
-            "schemas": {**dict(sorted(schemas.made.items())), "Error": _ERROR},
+            **parts,
+            "schemas": {**dict(sorted(schemas.made.items())), **parts["schemas"]},
         },
     }
 
@@ -102,45 +73,61 @@ def _routes(method: MethodDescriptor) -> Iterator[tuple[str, str]]:
 
 
 def _operation(method: MethodDescriptor, template: str, schemas: Schemas) -> Json:
-    bound = re.findall(r"\{(\w+)\}", template)
-    options: Any = method.GetOptions()
-    has_body = bool(options.Extensions[annotations_pb2.http].body)
     told = schemas.words.get(method.full_name, "")
-    keyed = has_body and "idempotency-key" in told
-    parameters = [
-        {"name": name, "in": "path", "required": True, **schemas.parameter(method.input_type, name)}
-        for name in bound
-    ]
-    parameters += [_KEY, _PREFER] if keyed else []
+    keyed = "idempotency-key" in told
     operation: Json = {
         "operationId": method.name,
+        "tags": [method.containing_service.name],
         "summary": told.partition("\n")[0],
         "description": told,
+        "parameters": _parameters(method, template, schemas, keyed=keyed),
     }
-    if has_body:
-        body = schemas.request(method.input_type, without=bound)
-        operation["requestBody"] = {"required": True, "content": {"application/json": body}}
-    else:
-        parameters += [
-            {"name": field.name, "in": "query", **schemas.parameter(method.input_type, field.name)}
-            for field in method.input_type.fields
-            if field.name not in bound
-        ]
-    operation["parameters"] = parameters
-    operation["responses"] = _responses(method, schemas, keyed=keyed)
+    if _has_body(method):
+        schema = schemas.request(method.input_type, without=_bound(template))
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema}},
+        }
+    operation["responses"] = {"200": _answer(method, schemas, keyed=keyed), **errors(keyed=keyed)}
     return operation
 
 
-def _responses(method: MethodDescriptor, schemas: Schemas, *, keyed: bool) -> Json:
-    kind = "text/event-stream" if method.server_streaming else "application/json"
+def _parameters(
+    method: MethodDescriptor, template: str, schemas: Schemas, *, keyed: bool
+) -> list[Json]:
+    message, bound = method.input_type, _bound(template)
+    in_path = [
+        {"name": name, "in": "path", "required": True, **schemas.parameter(message, name)}
+        for name in bound
+    ]
+    free = [] if _has_body(method) else [f.name for f in message.fields if f.name not in bound]
+    in_query = [{"name": name, "in": "query", **schemas.parameter(message, name)} for name in free]
+    waits = keyed and method.output_type.name == "Payment"
+    return [*in_path, *in_query, *headers_asked(keyed=keyed, waits=waits)]
+
+
+def _answer(method: MethodDescriptor, schemas: Schemas, *, keyed: bool) -> Json:
     answer = schemas.answer(method.output_type)
-    good: Json = {"description": "Done.", "content": {kind: {"schema": answer}}}
+    good: Json = {
+        "description": "Done.",
+        "headers": headers_told(keyed=keyed),
+        "content": {"application/json": {"schema": answer}},
+    }
     if method.server_streaming:
         good["description"] = "Each event's data is this, as JSON; a final state is the last."
-        good["content"] = {kind: {"schema": {"type": "string"}, "x-event-data": answer}}
-    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    codes = {c: text for c, text in _ERRORS.items() if keyed or c not in _WITH_KEY}
-    return {"200": good, **{c: {"description": t, "content": error} for c, t in codes.items()}}
+        # OpenAPI 3.1 knows a stream as text alone; what an event holds is said beside it.
+        stream = {"schema": {"type": "string"}, "x-event-data": answer}
+        good["content"] = {"text/event-stream": stream}
+    return good
+
+
+def _bound(template: str) -> list[str]:
+    return re.findall(r"\{(\w+)\}", template)
+
+
+def _has_body(method: MethodDescriptor) -> bool:
+    options: Any = method.GetOptions()
+    return bool(options.Extensions[annotations_pb2.http].body)
 
 
 def rendered() -> str:

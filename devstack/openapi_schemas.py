@@ -6,7 +6,7 @@ from typing import Any
 from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-Json = dict[str, Any]
+from devstack.openapi_rules import Json, is_required, of_list, of_value
 
 _F = FieldDescriptor
 _SCALARS: Mapping[int, Json] = {
@@ -34,27 +34,37 @@ class Schemas:
     def __init__(self, words: Mapping[str, str]) -> None:
         self.words = words
         self.made: dict[str, Json] = {}
+        self._sent: dict[str, bool] = {}
 
     def request(self, message: Descriptor, *, without: Collection[str]) -> Json:
         """Make the schema of a body: what it does not name is refused."""
-        return {"schema": self._object(message, is_request=True, without=without)}
+        return self._object(message, is_request=True, without=without)
 
     def answer(self, message: Descriptor) -> Json:
         """Make the schema of an answer; more may be in it than it names."""
-        if message.full_name in _KNOWN:
-            return dict(_KNOWN[message.full_name])
         return self._referred(message, is_request=False)
 
     def parameter(self, message: Descriptor, name: str) -> Json:
-        """Make what a path or query parameter says of itself."""
+        """Make what a path or query parameter says of itself.
+
+        Raises:
+            ValueError: the field is a message of its own, which no single parameter can hold.
+        """
         field = message.fields_by_name[name]
-        made = {"schema": self._one(field, is_request=True)}
+        if field.message_type is not None and field.message_type.full_name not in _KNOWN:
+            raise ValueError(f"{field.full_name} cannot be a parameter")
+        made = {"schema": self._value(field, is_request=True)}
         return self._described(made, field.full_name)
 
     def _referred(self, message: Descriptor, *, is_request: bool) -> Json:
+        """Refer to a message, made once. What is sent is held to rules, what is answered may grow:
+        no message can be both.
+        """
         if message.full_name in _KNOWN:
             return dict(_KNOWN[message.full_name])
         name = message.full_name.removeprefix("paymesh.payment.v1.")
+        if self._sent.setdefault(name, is_request) != is_request:
+            raise ValueError(f"{name} is both sent and answered")
         if name not in self.made:
             self.made[name] = {}
             self.made[name] = self._object(message, is_request=is_request)
@@ -70,7 +80,8 @@ class Schemas:
         }
         if is_request:
             made["additionalProperties"] = False
-            required = [f.name for f in fields if _is_required(f)]
+            made |= _one_of(message)
+            required = [f.name for f in fields if is_required(f)]
         else:
             required = [f.name for f in fields if not f.has_presence]
         if required:
@@ -78,25 +89,22 @@ class Schemas:
         return self._described(made, message.full_name)
 
     def _field(self, field: FieldDescriptor, *, is_request: bool) -> Json:
+        return self._described(self._value(field, is_request=is_request), field.full_name)
+
+    def _value(self, field: FieldDescriptor, *, is_request: bool) -> Json:
         made = self._one(field, is_request=is_request)
+        if is_request:
+            made |= of_value(field)
         if field.is_repeated:
-            made = {"type": "array", "items": made}
-            rules = _rules(field).repeated
-            if is_request and rules.HasField("min_items"):
-                made["minItems"] = rules.min_items
-            if is_request and rules.HasField("max_items"):
-                made["maxItems"] = rules.max_items
-        return self._described(made, field.full_name)
+            made = {"type": "array", "items": made, **(of_list(field) if is_request else {})}
+        return made
 
     def _one(self, field: FieldDescriptor, *, is_request: bool) -> Json:
         if field.message_type is not None:
             return self._referred(field.message_type, is_request=is_request)
         if field.enum_type is not None:
             return self._enum(field.enum_type, is_request=is_request)
-        made = dict(_SCALARS[field.type])
-        if is_request:
-            _add_rules(made, field)
-        return made
+        return dict(_SCALARS[field.type])
 
     def _enum(self, enum: EnumDescriptor, *, is_request: bool) -> Json:
         """List the names; an answer may one day hold more, so only a request is held to them."""
@@ -115,28 +123,10 @@ class Schemas:
         return {**made, "description": text} if text else made
 
 
-def _rules(field: FieldDescriptor) -> Any:
-    options: Any = field.GetOptions()
-    return options.Extensions[validate_pb2.field]
-
-
-def _is_required(field: FieldDescriptor) -> bool:
-    rules = _rules(field)
-    return bool(rules.required or (field.is_repeated and rules.repeated.min_items))
-
-
-def _add_rules(made: Json, field: FieldDescriptor) -> None:
-    rules = _rules(field)
-    text, number = rules.string, rules.int32
-    if text.pattern:
-        made["pattern"] = text.pattern
-    if text.max_len:
-        made["maxLength"] = text.max_len
-    if text.min_len:
-        made["minLength"] = text.min_len
-    if text.email:
-        made["format"] = "email"
-    if number.HasField("gte"):
-        made["minimum"] = number.gte
-    if number.HasField("lte"):
-        made["maximum"] = number.lte
+def _one_of(message: Descriptor) -> Json:
+    """Say of which fields exactly one is needed; at most one such group in a message."""
+    for group in message.oneofs:
+        options: Any = group.GetOptions()
+        if options.Extensions[validate_pb2.oneof].required:
+            return {"oneOf": [{"required": [field.name]} for field in group.fields]}
+    return {}
