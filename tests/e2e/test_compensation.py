@@ -9,6 +9,8 @@ from uuid import uuid4
 
 import aiohttp
 import psycopg
+import pytest
+from paymesh.ledger.v1 import ledger_service_pb2 as ledger
 from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 
 from devstack.demo import settled_trail
@@ -187,6 +189,41 @@ async def test_refund_that_fails_is_tried_until_it_is_done(
     undone = [s["outcome"] for s in trail.sagas[0]["steps"] if s["action"] == "undo"]
     assert "retry" in undone
     assert undone[-1] == "done"
+
+
+@pytest.mark.parametrize("undone", ["credit", "post"])
+async def test_undo_that_overtakes_its_do_turns_the_saga_round(
+    rest: RestClient, operator: Operator, stack: dict[str, Any], undone: str
+) -> None:
+    """While the PSP is slow somebody closes the credit's id, or the posting's reference: what
+    arrives later is refused for good, and the whole goes back.
+    """
+    (seller,) = sellers(1)
+    slow = {"kind": "slow", "delay_ms": 1500, "match": {"operation": "confirm"}}
+    async with aiohttp.ClientSession() as http:
+        async with http.post(stack["psp_sandbox"]["url"] + "/control/faults", json=slow) as set_:
+            assert set_.status < 300
+    created = await rest.create(request_of(seller))
+    payment_id = created.body["payment_id"]
+
+    if undone == "post":
+        reference = f"payment:{payment_id}:captured"
+        request = ledger.ReverseTransactionRequest(reference=reference, reason="by hand")
+        await operator.ledger.ReverseTransaction(request)
+    else:
+        changes = (await operator.trail(payment_id)).status_changes
+        (order_id,) = {c["subject_id"] for c in changes if c["subject_id"].startswith("ord_")}
+        closed = wallet.ReverseOperationsRequest(operation_ids=[f"order:{order_id}:credit"])
+        await operator.wallets.ReverseOperations(closed)
+    await rest.until_final(payment_id)
+    trail = await settled_trail(operator, payment_id)
+
+    assert outcomes(trail) == [("FAILED", "REVERSED_BEFORE_ARRIVAL")]
+    assert moved(trail) == [("charge", 1000), ("refund", 1000)]
+    assert trail.entries == []
+    assert [verdict for verdict in check(trail) if not verdict.holds] == []
+    undos = [s["step"] for s in trail.sagas[0]["steps"] if s["action"] == "undo"]
+    assert undos == [*(["post"] if undone == "post" else []), "credit", "charge", "assess"]
 
 
 async def test_manual_capture_goes_with_all_or_nothing(rest: RestClient) -> None:
