@@ -52,6 +52,7 @@ check: setup ## format, lint, types, imports, protos, stubs, secrets
 	$(RUN)/buf format --diff --exit-code protos
 	$(RUN)/buf breaking protos --against protos/baseline.binpb
 	$(RUN)/python -m devstack.protos --check
+	$(RUN)/python -m devstack.openapi --check
 	git ls-files -z | grep -zvE '^(stubs/|third_party/|requirements/.*\.lock)' | xargs -0 $(RUN)/detect-secrets-hook --baseline .secrets.baseline
 
 format: setup ## put the sources in order
@@ -61,6 +62,7 @@ format: setup ## put the sources in order
 
 protos: setup ## generate stubs/ from protos/
 	$(RUN)/python -m devstack.protos
+	$(RUN)/python -m devstack.openapi
 
 baseline: setup ## accept today's protos as what `buf breaking` compares with
 	$(RUN)/buf build protos --exclude-source-info -o protos/baseline.binpb

@@ -21,6 +21,7 @@ def render(state: State, ports: Mapping[str, int], environment: str) -> Path:
         LISTEN_ADDRESS="127.0.0.1",
         LISTEN_PORT=ports["edge"],
         ACCESS_LOG=state.log("edge-access"),
+        OPENAPI=_ROOT / "docs" / "openapi.json",
         DESCRIPTOR=_ROOT / "stubs" / "paymesh.binpb",
         LOCAL_REPLIES=local_replies(),
         DEVELOPMENT_ROUTES=item(14, _REFLECTION) if environment == "development" else "",

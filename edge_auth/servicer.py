@@ -2,6 +2,8 @@
 
 import base64
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +20,8 @@ from edge_auth.use_cases.check_request import EdgeRequest, check_request
 
 _CLIENT_ID = "x-paymesh-client-id"
 _DOMAIN = "edge.paymesh"
+# PROTOCOL-HTTP2.md of gRPC, Header-Name; `:path` and its like are HTTP/2's own.
+_GRPC_KEY = re.compile(r":?[0-9a-z_.-]+", re.ASCII)
 _TYPE = "type.googleapis.com/google.rpc."
 # What PROTOCOL-HTTP2.md of gRPC lets pass unescaped: printable ASCII without the percent sign.
 _MESSAGE_SAFE = "".join(chr(c) for c in range(0x20, 0x7F) if c != 0x25)
@@ -52,13 +56,17 @@ class EdgeAuthorization(AuthorizationServicer):
             client_wait=self._clients.take,
             stranger_wait=self._strangers.take,
         )
-        return _denied(decided, seen.is_grpc) if isinstance(decided, Denial) else _allowed(decided)
+        if isinstance(decided, Denial):
+            return _denied(decided, seen.is_grpc)
+        return _allowed(decided, seen.headers)
 
 
-def _allowed(client_id: str) -> ext.CheckResponse:
+def _allowed(client_id: str, headers: Mapping[str, str]) -> ext.CheckResponse:
     response = ext.CheckResponse()
     response.ok_response.headers.append(_header(_CLIENT_ID, client_id))
-    response.ok_response.headers_to_remove.append("authorization")
+    # HTTP has names of headers that gRPC refuses a whole request for: "x$y".
+    strange = (name for name in headers if not _GRPC_KEY.fullmatch(name))
+    response.ok_response.headers_to_remove.extend(["authorization", *strange])
     return response
 
 

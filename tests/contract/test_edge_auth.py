@@ -318,3 +318,14 @@ async def test_native_caller_reads_why(door: Door) -> None:
     headers = {h.header.key: h.header.value for h in denied.headers}
     assert headers["grpc-status"] == "16"
     assert native_reason(headers) == "CREDENTIALS_INVALID"
+
+
+async def test_header_that_grpc_refuses_goes_no_further(door: Door) -> None:
+    """A name that HTTP allows and gRPC does not is taken off; the others stay."""
+    check = request(await new_key(door), GOOD, user_agent="x")
+    check.attributes.request.http.headers.update({"x$y": "1", "!|`t": "2", ":path": "/"})
+
+    response = await door.check(check)
+
+    removed = list(response.ok_response.headers_to_remove)
+    assert sorted(removed) == sorted(["authorization", "x$y", "!|`t"])

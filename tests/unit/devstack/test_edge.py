@@ -59,7 +59,14 @@ def test_reflection_and_health_are_open_in_development_alone(state: State) -> No
 
     service = "/paymesh.payment.v1.PaymentService/"
     webhooks = "/paymesh.payment.v1.WebhookEndpointService/"
-    api = ["/v1/payments/[^/]+/events", "/v1/", service + "WatchPayment", service, webhooks]
+    api = [
+        "/openapi.json",
+        "/v1/payments/[^/]+/events",
+        "/v1/",
+        service + "WatchPayment",
+        service,
+        webhooks,
+    ]
     assert places == {"development": [*api, "/grpc."], "production": api}
 
 
@@ -67,7 +74,7 @@ def test_deadlines_are_the_edges_for_rest_and_the_callers_for_grpc(state: State)
     """REST gets 35 s whatever its headers say; gRPC what its caller asks for, but no more."""
     settings = manager(edge.render(state, default_ports(), "production"))
     routes = settings["route_config"]["virtual_hosts"][0]["routes"]
-    watched, rest, native_watched, native, webhooks = routes
+    _, watched, rest, native_watched, native, webhooks = routes
 
     # A stream may last longer than the service's own ten minutes, and no longer.
     for stream in (watched, native_watched):
