@@ -11,8 +11,9 @@ from payment_svc.domain.webhook_endpoint import WebhookEndpoint
 from payment_svc.rows import Row
 from payment_svc.webhook_ports import DeliveryView, EventPage, EventPlace
 
-# A row's time is that of its transaction's begin, and no transaction lasts longer than 10 s: before
-# what is older than 15 s nothing can appear any more.
+# A row's time is that of its transaction's begin, and `Database` ends a transaction after 10 s:
+# before what is older than 15 s nothing appears any more, unless a process was frozen in the middle
+# of one and thawed later. Deliveries do not depend on it.
 _EVENT = """
 SELECT event_id, object_id, sequence, type, payload, created_at AS event_created_at,
     created_at < now() - interval '15 seconds' AS settled
