@@ -11,11 +11,18 @@ from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
-from paymesh.client.errors import AGAIN, PaymeshError, to_error
+from paymesh.client.errors import AGAIN, to_error
 from paymesh.client.signing import signature
 
 Answer = TypeVar("Answer", bound=Message)
 _WAIT_MAX_S = 30  # what the server waits at most
+_CHANNEL = (
+    ("grpc.enable_retries", 0),  # tries are counted here, where the budget is kept
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.keepalive_time_ms", 30_000),  # a watch notices that the other side has gone silent
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,8 @@ class Patience:
 
     Attributes:
         timeout_s: for one try, beside what the server is asked to wait.
-        budget_s: for all tries of a call.
+        budget_s: for all tries of a call: none is begun after it. Of a watch: from the moment
+            that it is cut off until it tells something again.
         backoff_s: the pause before the second try; it doubles, up to `backoff_max_s`.
     """
 
@@ -32,6 +40,13 @@ class Patience:
     budget_s: float = 60.0
     backoff_s: float = 0.2
     backoff_max_s: float = 5.0
+
+    def pause_s(self, tries: int, asked_s: float | None) -> float:
+        """Tell how long to pause after so many tries: by chance, so that many clients do not come
+        back at once, and never less than the server asked for.
+        """
+        ceiling: float = min(self.backoff_s * 2 ** min(tries - 1, 30), self.backoff_max_s)
+        return max(ceiling * (0.5 + random.random() / 2), asked_s or 0.0)  # noqa: S311 - jitter
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +75,8 @@ class Credentials:
 def open_channel(target: str, *, secure: bool | None) -> grpc.aio.Channel:
     """Open a channel to `host:port`; by TLS unless told otherwise or on loopback."""
     if _is_loopback(target) if secure is None else not secure:
-        return grpc.aio.insecure_channel(target)
-    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials())
+        return grpc.aio.insecure_channel(target, options=_CHANNEL)
+    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options=_CHANNEL)
 
 
 class Caller:
@@ -72,7 +87,7 @@ class Caller:
     ) -> None:
         self.channel = channel
         self._credentials = credentials
-        self._patience = patience
+        self.patience = patience
 
     async def call(
         self,
@@ -91,7 +106,7 @@ class Caller:
             PaymeshError: of the kind that the status says.
         """
         body = request.SerializeToString()
-        give_up = time.monotonic() + self._patience.budget_s
+        give_up = time.monotonic() + self.patience.budget_s
         tries = 0
         while True:
             tries += 1
@@ -99,16 +114,16 @@ class Caller:
                 return await self._once(path, body, answer, key, wait_s)
             except grpc.aio.AioRpcError as error:
                 problem = to_error(error, key)
-            pause_s = self._pause_s(problem, tries)
-            if not isinstance(problem, AGAIN) or time.monotonic() + pause_s > give_up:
-                raise problem
+                pause_s = self.patience.pause_s(tries, problem.retry_after_s)
+                if not isinstance(problem, AGAIN) or time.monotonic() + pause_s > give_up:
+                    raise problem from error
             await asyncio.sleep(pause_s)
 
     async def _once(
         self, path: str, body: bytes, answer: type[Answer], key: str | None, wait_s: int | None
     ) -> Answer:
         metadata: dict[str, str] = self._credentials.metadata(path, body, key)
-        timeout_s = self._patience.timeout_s
+        timeout_s = self.patience.timeout_s
         if wait_s is not None:
             metadata["prefer"] = f"wait={wait_s}"
             timeout_s += min(wait_s, _WAIT_MAX_S)
@@ -122,12 +137,6 @@ class Caller:
         metadata: Mapping[str, str] = self._credentials.metadata(path, body, None)
         method: Any = self.channel.unary_stream(path, None, answer.FromString)
         return method(body, metadata=tuple(metadata.items()))
-
-    def _pause_s(self, problem: PaymeshError, tries: int) -> float:
-        patience = self._patience
-        ceiling: float = min(patience.backoff_s * 2 ** (tries - 1), patience.backoff_max_s)
-        pause_s = ceiling * (0.5 + random.random() / 2)  # noqa: S311 - jitter
-        return max(pause_s, problem.retry_after_s or 0.0)
 
 
 def _is_loopback(target: str) -> bool:

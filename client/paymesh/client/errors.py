@@ -1,14 +1,17 @@
 """What a call can end in other than an answer: one class per kind of error."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import grpc
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+from google.protobuf.any_pb2 import Any as Detail
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+_DETAILS = "grpc-status-details-bin"
 
 
-@dataclass
+@dataclass(eq=False)  # an exception is itself, and can be hashed, whatever it says
 class PaymeshError(Exception):
     """The call was not answered as hoped.
 
@@ -85,8 +88,7 @@ def to_error(error: grpc.aio.AioRpcError, idempotency_key: str | None) -> Paymes
     """Turn a status into the error that it means, with all its details tell."""
     kind = _KINDS.get(error.code(), PaymeshError)
     result = kind(error.details() or error.code().name, idempotency_key=idempotency_key)
-    status = rpc_status.from_call(error)
-    for detail in status.details if status else ():
+    for detail in _details(error):
         info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
         bad = error_details_pb2.BadRequest()
         if detail.Unpack(info):
@@ -96,3 +98,14 @@ def to_error(error: grpc.aio.AioRpcError, idempotency_key: str | None) -> Paymes
         elif detail.Unpack(retry):
             result.retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
     return result
+
+
+def _details(error: grpc.aio.AioRpcError) -> Iterable[Detail]:
+    """Read the details; none where a proxy on the way has cut them off or about."""
+    for key, value in error.trailing_metadata() or ():
+        if key == _DETAILS and isinstance(value, bytes):
+            try:
+                return status_pb2.Status.FromString(value).details
+            except DecodeError:
+                return ()
+    return ()

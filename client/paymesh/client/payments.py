@@ -1,8 +1,10 @@
 """The public API of payments, as methods."""
 
 import asyncio
+import math
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
@@ -110,7 +112,7 @@ class Paymesh:
 
     async def list_payments(
         self, request: service.ListPaymentsRequest | None = None
-    ) -> AsyncIterator[noun.Payment]:
+    ) -> AsyncGenerator[noun.Payment, None]:
         """List payments, the newest first, page after page."""
         asked = service.ListPaymentsRequest()
         if request is not None:
@@ -124,30 +126,35 @@ class Paymesh:
                 return
             asked.page_token = page.next_page_token
 
-    async def watch(self, payment_id: str) -> AsyncIterator[noun.Payment]:
+    async def watch(self, payment_id: str) -> AsyncGenerator[noun.Payment, None]:
         """Tell a payment's state and each later one until it is final; a stream that is cut off is
         opened again, and no state is told twice.
         """
         request = service.WatchPaymentRequest(payment_id=payment_id)
-        told = 0
-        give_up = time.monotonic() + self._patience.budget_s
+        told = tries = 0
+        give_up = math.inf
         while True:
             stream = self._caller.stream(_SERVICE + "WatchPayment", request, service.PaymentEvent)
             try:
                 async for event in stream:
-                    give_up = time.monotonic() + self._patience.budget_s
+                    tries = 0
                     if event.sequence > told:
                         told = event.sequence
                         yield event.payment
                     if event.payment.status in FINAL:
                         return
+                pause_s = self._patience.pause_s(1, None)
             except grpc.aio.AioRpcError as error:
+                tries += 1
+                if tries == 1:  # a watch may have been quiet for minutes: patience begins here
+                    give_up = time.monotonic() + self._patience.budget_s
                 problem = to_error(error, None)
-                if not isinstance(problem, AGAIN) or time.monotonic() > give_up:
+                pause_s = self._patience.pause_s(tries, problem.retry_after_s)
+                if not isinstance(problem, AGAIN) or time.monotonic() + pause_s > give_up:
                     raise problem from error
             finally:
                 stream.cancel()
-            await asyncio.sleep(self._patience.backoff_s)
+            await asyncio.sleep(pause_s)
 
     async def until_final(self, payment_id: str, timeout_s: float = 60.0) -> noun.Payment:
         """Wait until a payment is final.
@@ -156,9 +163,10 @@ class Paymesh:
             TimeoutError: it is not in time.
         """
         async with asyncio.timeout(timeout_s):
-            async for payment in self.watch(payment_id):
-                if payment.status in FINAL:
-                    return payment
+            async with aclosing(self.watch(payment_id)) as states:
+                async for payment in states:
+                    if payment.status in FINAL:
+                        return payment
         raise AssertionError("a watch ends with a final state")
 
     async def _write(
