@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from paymesh.payment.v1 import webhook_endpoint_pb2 as messages
 
-from payment_svc import webhook_presenter
 from payment_svc.domain import webhook_secret
 from payment_svc.domain.webhook_delivery import Attempt, AttemptFailure, DeliveryStatus
 from payment_svc.domain.webhook_endpoint import EndpointStatus, ShownEndpoint, WebhookEndpoint
-from payment_svc.webhook_ports import DeliveryView
+from payment_svc.webhooks import presenter as webhook_presenter
+from payment_svc.webhooks.ports import DeliveryView
 from tests.builders import NOW
 from tests.unit.payment_svc.webhook_builders import KEYS, NAME, make_event
 

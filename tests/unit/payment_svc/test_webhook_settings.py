@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from chassis.settings import Environment, ServerSettings, SettingsError
-from payment_svc.webhook_settings import WebhookSettings
+from payment_svc.webhooks.settings import WebhookSettings
 
 LONG = "0123456789abcdef0123"  # pragma: allowlist secret
 
