@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from paymesh.client import InvalidWebhook
 
 from devstack.options import JSON, STATE
 from devstack.rest import Answer, RestClient
 from devstack.state import StackError, State
-from devstack.webhook_receiver import BadSignature, Receiver, receiving
+from devstack.webhook_receiver import Receiver, receiving
 
 _ENDPOINTS = "/v1/webhook_endpoints"
 _PAGE = 50
@@ -156,7 +157,7 @@ async def _print(receiver: Receiver, count: int, *, as_json: bool) -> None:
     seen: set[str] = set()
     while not count or len(seen) < count:
         event = await receiver.events.get()
-        if isinstance(event, BadSignature):
+        if isinstance(event, InvalidWebhook):
             click.echo(f"turned away: {event}", err=True)
         elif event["id"] not in seen:
             seen.add(event["id"])

@@ -36,7 +36,7 @@ from payment_svc.servicer import PublicPaymentService
 from payment_svc.settings import PaymentSettings
 from payment_svc.store import PostgresPaymentStore
 from payment_svc.waiting import Waiters
-from payment_svc.webhook_wiring import Webhooks
+from payment_svc.webhooks.wiring import Webhooks
 from payment_svc.witnesses import GrpcWitnesses
 
 _NAMES = (

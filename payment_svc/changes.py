@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from chassis.database import Write
-from payment_svc import rows, webhook_outbox
+from payment_svc import rows
 from payment_svc.domain.payment import Order, Payment
 from payment_svc.events import status_events
+from payment_svc.webhooks import outbox as webhook_outbox
 
 # Only over the revision that was read: whoever decided by an older one decides again.
 _UPDATE_PAYMENTS = """

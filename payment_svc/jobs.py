@@ -7,8 +7,8 @@ from chassis.server import Job, repeat
 from chassis.telemetry import SAGA_QUEUE, logger
 from payment_svc.coordinator import Coordinator
 from payment_svc.saga_store import PostgresSagaStore
-from payment_svc.webhook_courier import WEBHOOK_BACKLOG, Courier
-from payment_svc.webhook_queue import PostgresWebhookQueue
+from payment_svc.webhooks.courier import WEBHOOK_BACKLOG, Courier
+from payment_svc.webhooks.queue import PostgresWebhookQueue
 
 _RELAY_EVERY_S = 1.0
 _GATHER_S = 0.01  # events that come within it share a page

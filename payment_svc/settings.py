@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from chassis.settings import Environment, ServerSettings
 from payment_svc.sagas.policy import RetryPolicy
-from payment_svc.webhook_settings import WebhookSettings
+from payment_svc.webhooks.settings import WebhookSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write, columns
 from chassis.errors import Aborted
 from chassis.idempotency import differing
-from payment_svc import changes, listing, rows, webhook_outbox
+from payment_svc import changes, listing, rows
 from payment_svc.domain.payment import Payment
 from payment_svc.events import creation_event
 from payment_svc.ports import (
@@ -28,6 +28,7 @@ from payment_svc.ports import (
     Page,
 )
 from payment_svc.sagas.journey import Progress
+from payment_svc.webhooks import outbox as webhook_outbox
 
 _Key = tuple[str, str, str]
 

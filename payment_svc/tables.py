@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from payment_svc import webhook_tables
+from payment_svc.webhooks import tables as webhook_tables
 
 METADATA = MetaData()
 _NOW = text("now()")

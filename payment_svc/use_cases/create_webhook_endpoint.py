@@ -15,7 +15,7 @@ from payment_svc.domain.webhook_endpoint import (
 from payment_svc.domain.webhook_secret import SecretKeys
 from payment_svc.domain.webhook_url import TargetRules
 from payment_svc.ports import Asked, KeyReused
-from payment_svc.webhook_ports import NoSlotLeft, WebhookStore
+from payment_svc.webhooks.ports import NoSlotLeft, WebhookStore
 
 METHOD = "CreateWebhookEndpoint"
 

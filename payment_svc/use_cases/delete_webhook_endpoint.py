@@ -2,7 +2,7 @@
 
 from payment_svc.domain.errors import WebhookEndpointNotFound
 from payment_svc.domain.webhook_endpoint import WebhookEndpoint
-from payment_svc.webhook_ports import WebhookStore
+from payment_svc.webhooks.ports import WebhookStore
 
 
 async def delete_webhook_endpoint(

@@ -5,7 +5,7 @@ from datetime import datetime
 from payment_svc.domain.errors import EventNotFound, WebhookEndpointDisabled
 from payment_svc.domain.webhook_endpoint import EndpointStatus, read_event_id
 from payment_svc.use_cases.get_webhook_endpoint import get_webhook_endpoint
-from payment_svc.webhook_ports import WebhookLog, WebhookStore
+from payment_svc.webhooks.ports import WebhookLog, WebhookStore
 
 EVENTS_MAX = 5_000
 

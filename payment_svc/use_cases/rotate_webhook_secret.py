@@ -6,7 +6,7 @@ from payment_svc.domain.errors import IdempotencyKeyReused, WebhookEndpointNotFo
 from payment_svc.domain.webhook_endpoint import ShownEndpoint
 from payment_svc.domain.webhook_secret import SecretKeys
 from payment_svc.ports import Asked, KeyReused
-from payment_svc.webhook_ports import WebhookStore
+from payment_svc.webhooks.ports import WebhookStore
 
 METHOD = "RotateWebhookSecret"
 OVERLAP = timedelta(hours=24)

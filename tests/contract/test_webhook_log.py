@@ -11,8 +11,8 @@ from payment_svc.domain.webhook_delivery import DeliveryStatus, Verdict
 from payment_svc.use_cases.list_events import list_events
 from payment_svc.use_cases.list_webhook_deliveries import list_webhook_deliveries
 from payment_svc.use_cases.redeliver_event import redeliver_event
-from payment_svc.webhook_log import PostgresWebhookLog
-from payment_svc.webhook_store import PostgresWebhookStore
+from payment_svc.webhooks.log import PostgresWebhookLog
+from payment_svc.webhooks.store import PostgresWebhookStore
 from tests.contract.test_webhook_queue import DELIVERED, TAKEN, event, make_queue, tell, waiting
 from tests.contract.test_webhook_store import create
 from tests.servers import ServiceDatabase

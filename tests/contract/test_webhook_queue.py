@@ -12,7 +12,7 @@ from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.faults import FaultPoints
 from chassis.outbox import Event
-from payment_svc import changes, webhook_outbox
+from payment_svc import changes
 from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.domain.webhook_delivery import (
     Attempt,
@@ -24,12 +24,13 @@ from payment_svc.domain.webhook_delivery import (
 )
 from payment_svc.domain.webhook_url import TargetRules
 from payment_svc.store import PostgresPaymentStore
-from payment_svc.webhook_courier import Courier
-from payment_svc.webhook_log import PostgresWebhookLog
-from payment_svc.webhook_ports import LostDelivery
-from payment_svc.webhook_postman import HttpPostman
-from payment_svc.webhook_queue import PostgresWebhookQueue
-from payment_svc.webhook_store import PostgresWebhookStore
+from payment_svc.webhooks import outbox as webhook_outbox
+from payment_svc.webhooks.courier import Courier
+from payment_svc.webhooks.log import PostgresWebhookLog
+from payment_svc.webhooks.ports import LostDelivery
+from payment_svc.webhooks.postman import HttpPostman
+from payment_svc.webhooks.queue import PostgresWebhookQueue
+from payment_svc.webhooks.store import PostgresWebhookStore
 from tests.builders import NOW, make_new_payment, make_payment
 from tests.contract.test_webhook_store import create
 from tests.unit.payment_svc.receiver import answering, ok, receiving

@@ -17,8 +17,8 @@ from payment_svc.domain.webhook_endpoint import (
 from payment_svc.ports import KeyReused
 from payment_svc.use_cases.get_webhook_endpoint import get_webhook_endpoint
 from payment_svc.use_cases.list_webhook_endpoints import list_webhook_endpoints
-from payment_svc.webhook_ports import NoSlotLeft
-from payment_svc.webhook_store import PostgresWebhookStore
+from payment_svc.webhooks.ports import NoSlotLeft
+from payment_svc.webhooks.store import PostgresWebhookStore
 from tests.builders import NOW, make_asked, make_id
 from tests.unit.payment_svc.webhook_builders import KEYS
 

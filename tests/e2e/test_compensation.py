@@ -9,6 +9,8 @@ from uuid import uuid4
 
 import aiohttp
 import psycopg
+import pytest
+from paymesh.ledger.v1 import ledger_service_pb2 as ledger
 from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 
 from devstack.demo import settled_trail
@@ -37,18 +39,21 @@ def sellers(count: int = 3) -> list[str]:
 
 
 @asynccontextmanager
-async def frozen(stack: Mapping[str, Any], seller: str) -> AsyncIterator[None]:
-    """Freeze a seller's wallet, which payment_svc knows as open."""
-    wallet_id = f"seller:demo:{seller}:EUR"
+async def shut(
+    stack: Mapping[str, Any], seller: str, status: str, context: str = "wallet"
+) -> AsyncIterator[None]:
+    """Shut a seller's wallet or ledger account, which payment_svc knows as open."""
+    table, column = {"wallet": ("wallets", "wallet_id"), "ledger": ("accounts", "account_id")}[
+        context
+    ]
+    statement = f"UPDATE {table} SET status = %s WHERE {column} = %s"
 
-    async def set_status(status: str) -> None:
-        async with await psycopg.AsyncConnection.connect(stack["databases"]["wallet"]) as database:
-            changed = await database.execute(
-                "UPDATE wallets SET status = %s WHERE wallet_id = %s", [status, wallet_id]
-            )
+    async def set_status(to: str) -> None:
+        async with await psycopg.AsyncConnection.connect(stack["databases"][context]) as database:
+            changed = await database.execute(statement, [to, f"seller:demo:{seller}:EUR"])
             assert changed.rowcount == 1
 
-    await set_status("FROZEN")
+    await set_status(status)
     yield
     await set_status("OPEN")
 
@@ -78,21 +83,38 @@ def balances(trail: Trail) -> set[str]:
     return {w[part] for w in trail.wallets for part in ("pending", "available", "held")}
 
 
-async def test_wallet_frozen_after_the_charge_gives_the_money_back(
-    rest: RestClient, operator: Operator, stack: dict[str, Any]
+@pytest.mark.parametrize(
+    ("context", "status", "reason"),
+    [
+        ("wallet", "FROZEN", "WALLET_FROZEN"),
+        ("wallet", "CLOSED", "WALLET_CLOSED"),
+        ("ledger", "FROZEN", "ACCOUNT_FROZEN"),
+        ("ledger", "CLOSED", "ACCOUNT_CLOSED"),
+    ],
+)
+async def test_seller_shut_after_the_charge_gives_the_money_back(
+    rest: RestClient,
+    operator: Operator,
+    stack: dict[str, Any],
+    context: str,
+    status: str,
+    reason: str,
 ) -> None:
-    """The charge is refunded, the order FAILED with the reason, nobody holds a cent."""
+    """A wallet or an account that takes nothing more: the charge is refunded, the order FAILED with
+    the reason, nobody holds a cent of it.
+    """
     (seller,) = sellers(1)
-    await ended(rest, operator, request_of(seller))
+    before = await ended(rest, operator, request_of(seller))
 
-    async with frozen(stack, seller):
+    async with shut(stack, seller, status, context):
         trail = await ended(rest, operator, request_of(seller))
 
     assert trail.payment["status"] == "FAILED"
-    assert trail.payment["failure"]["reason"] == "WALLET_FROZEN"
-    assert outcomes(trail) == [("FAILED", "WALLET_FROZEN")]
+    assert trail.payment["failure"]["reason"] == reason
+    assert outcomes(trail) == [("FAILED", reason)]
     assert moved(trail) == [("charge", 1000), ("refund", 1000)]
     assert trail.entries == []
+    assert balances(trail) <= balances(before)
 
 
 async def test_wallet_frozen_before_is_refused_before_the_charge(
@@ -105,7 +127,7 @@ async def test_wallet_frozen_before_is_refused_before_the_charge(
     )
     await operator.wallets.OpenWallets(wallet.OpenWalletsRequest(wallets=[new]))
 
-    async with frozen(stack, seller):
+    async with shut(stack, seller, "FROZEN"):
         trail = await ended(rest, operator, request_of(seller))
 
     assert outcomes(trail) == [("FAILED", "WALLET_FROZEN")]
@@ -119,7 +141,7 @@ async def test_one_refused_order_undoes_the_whole(
     three = sellers()
     before = await ended(rest, operator, request_of(*three))
 
-    async with frozen(stack, three[1]):
+    async with shut(stack, three[1], "FROZEN"):
         trail = await ended(rest, operator, request_of(*three))
 
     assert outcomes(trail) == [("FAILED", "WALLET_FROZEN")] * 3
@@ -137,7 +159,7 @@ async def test_what_succeeded_is_kept_where_that_was_asked(
     three = sellers()
     await ended(rest, operator, request_of(*three))
 
-    async with frozen(stack, three[1]):
+    async with shut(stack, three[1], "FROZEN"):
         trail = await ended(
             rest, operator, request_of(*three, partial_failure_policy="KEEP_SUCCESSFUL")
         )
@@ -176,7 +198,7 @@ async def test_refund_that_fails_is_tried_until_it_is_done(
     fault = {"kind": "rate_limit", "times": 2, "match": {"operation": "refund"}}
     lost = {"kind": "error_after", "times": 1, "match": {"operation": "refund"}}
 
-    async with frozen(stack, seller), aiohttp.ClientSession() as http:
+    async with shut(stack, seller, "FROZEN"), aiohttp.ClientSession() as http:
         for one in (fault, lost):
             async with http.post(stack["psp_sandbox"]["url"] + "/control/faults", json=one) as set_:
                 assert set_.status < 300
@@ -187,6 +209,41 @@ async def test_refund_that_fails_is_tried_until_it_is_done(
     undone = [s["outcome"] for s in trail.sagas[0]["steps"] if s["action"] == "undo"]
     assert "retry" in undone
     assert undone[-1] == "done"
+
+
+@pytest.mark.parametrize("undone", ["credit", "post"])
+async def test_undo_that_overtakes_its_do_turns_the_saga_round(
+    rest: RestClient, operator: Operator, stack: dict[str, Any], undone: str
+) -> None:
+    """While the PSP is slow somebody closes the credit's id, or the posting's reference: what
+    arrives later is refused for good, and the whole goes back.
+    """
+    (seller,) = sellers(1)
+    slow = {"kind": "slow", "delay_ms": 1500, "match": {"operation": "confirm"}}
+    async with aiohttp.ClientSession() as http:
+        async with http.post(stack["psp_sandbox"]["url"] + "/control/faults", json=slow) as set_:
+            assert set_.status < 300
+    created = await rest.create(request_of(seller))
+    payment_id = created.body["payment_id"]
+
+    if undone == "post":
+        reference = f"payment:{payment_id}:captured"
+        request = ledger.ReverseTransactionRequest(reference=reference, reason="by hand")
+        await operator.ledger.ReverseTransaction(request)
+    else:
+        changes = (await operator.trail(payment_id)).status_changes
+        (order_id,) = {c["subject_id"] for c in changes if c["subject_id"].startswith("ord_")}
+        closed = wallet.ReverseOperationsRequest(operation_ids=[f"order:{order_id}:credit"])
+        await operator.wallets.ReverseOperations(closed)
+    await rest.until_final(payment_id)
+    trail = await settled_trail(operator, payment_id)
+
+    assert outcomes(trail) == [("FAILED", "REVERSED_BEFORE_ARRIVAL")]
+    assert moved(trail) == [("charge", 1000), ("refund", 1000)]
+    assert trail.entries == []
+    assert [verdict for verdict in check(trail) if not verdict.holds] == []
+    undos = [s["step"] for s in trail.sagas[0]["steps"] if s["action"] == "undo"]
+    assert undos == [*(["post"] if undone == "post" else []), "credit", "charge", "assess"]
 
 
 async def test_manual_capture_goes_with_all_or_nothing(rest: RestClient) -> None:

@@ -22,6 +22,7 @@ PROMISES = {
     "errors-and-retries": ["idempotent-replayed: true", "IDEMPOTENCY_KEY_REUSED", "INVALID_AMOUNT"],
     "holding-and-capturing": ["REQUIRES_CAPTURE", '"captured_amount":"60.00"', "CANCELLED"],
     "following-payments": ["next_page_token", 'data: {"sequence":3', "COMPLETED"],
+    "webhooks": ["payment.pending #1", "payment.completed #3", "whsec_", "on their way", "DELETED"],
     "testing-with-the-sandbox": ["exits 1", "COMPLETED", '"charge"'],
 }
 

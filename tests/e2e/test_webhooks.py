@@ -6,7 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+import grpc
 import pytest
+from paymesh.payment.v1 import webhook_endpoint_service_pb2 as service
+from paymesh.payment.v1.webhook_endpoint_service_pb2_grpc import WebhookEndpointServiceStub
 from standardwebhooks import Webhook
 
 from devstack.rest import Answer, RestClient, specification_request
@@ -212,7 +215,7 @@ async def test_registration_answers_as_the_contract_says(rest: RestClient) -> No
     ("request_", "reason", "field"),
     [
         ({}, "MISSING_FIELD", "url"),
-        ({"url": "http://user:pw@127.0.0.1/"}, "INVALID_FIELD", "url"),
+        ({"url": "http://user@127.0.0.1/"}, "INVALID_FIELD", "url"),
         ({"url": "http://10.0.0.1/"}, "ADDRESS_REFUSED", "url"),
         (
             {"url": "http://127.0.0.1/", "event_types": ["x"]},
@@ -245,3 +248,29 @@ async def test_seventeen_are_too_many(rest: RestClient) -> None:
     assert len(made) == 16
     for endpoint_id in made:
         await rest.ask("DELETE", f"{ENDPOINTS}/{endpoint_id}")
+
+
+async def test_the_same_over_native_grpc(stack: Stack, rest: RestClient) -> None:
+    """The edge serves the RPCs to native callers, with the same credentials."""
+    payment_id = await pay(rest)
+    metadata = (("authorization", f"Bearer {stack['client']['api_key']}"),)
+    async with grpc.aio.insecure_channel(stack["edge"]["url"].removeprefix("http://")) as channel:
+        listed = await WebhookEndpointServiceStub(channel).ListEvents(
+            service.ListEventsRequest(object_id=payment_id), metadata=metadata, timeout=10
+        )
+
+    assert [event.type for event in listed.events] == EVENTS_OF_A_PAYMENT
+
+
+async def test_no_secret_is_logged(stack: Stack, rest: RestClient) -> None:
+    """Neither what signs nor the key that it is derived from is in any log."""
+    async with receiving(answering(500), ok) as receiver, registered(rest, receiver) as endpoint:
+        payment_id = await pay(rest)
+        await receiver.until(
+            lambda: len(verified(receiver, endpoint["secret"], payment_id)) == 3, DEADLINE_S
+        )
+
+    logs = [log.read_text(errors="replace") for log in stack.state.logs.glob("*.log")]
+    assert any("webhook_refused" in log for log in logs)
+    for secret in (endpoint["secret"], stack.state.secret("webhook_secret"), receiver.url):
+        assert not any(secret in log for log in logs)

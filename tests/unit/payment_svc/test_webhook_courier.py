@@ -14,8 +14,8 @@ from payment_svc.domain.webhook_delivery import (
     RetrySchedule,
     Verdict,
 )
-from payment_svc.webhook_courier import Courier
-from payment_svc.webhook_ports import LostDelivery
+from payment_svc.webhooks.courier import Courier
+from payment_svc.webhooks.ports import LostDelivery
 from tests.builders import NOW
 from tests.unit.payment_svc.webhook_builders import make_delivery
 

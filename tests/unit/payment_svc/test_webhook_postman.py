@@ -16,7 +16,7 @@ from payment_svc.domain import webhook_secret
 from payment_svc.domain.webhook_delivery import Attempt, AttemptFailure
 from payment_svc.domain.webhook_secret import SecretName
 from payment_svc.domain.webhook_url import TargetRules
-from payment_svc.webhook_postman import HttpPostman, Lookup
+from payment_svc.webhooks.postman import HttpPostman, Lookup
 from tests.unit.payment_svc.receiver import answering, receiving
 from tests.unit.payment_svc.webhook_builders import KEYS, NAME, make_delivery, make_event
 

@@ -32,7 +32,8 @@ NASTY = [
     "https://bücher.example/", "https://example.com#fragment", "https://example.com/#",
     "https://example.com/\x00", "https://example.com/{a}", "https://example.com/<a>",
     # Somebody's credentials.
-    "https://user@example.com/", "https://user:password@example.com/", "https://@example.com/",
+    "https://user@example.com/", "https://@example.com/",
+    "https://user:password@example.com/",  # pragma: allowlist secret
     "https://example.com:443@127.0.0.1/", "https://127.0.0.1%40example.com/",
     # Ports.
     "https://example.com:80/", "https://example.com:22/", "https://example.com:0/",

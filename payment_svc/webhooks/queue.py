@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from chassis.coalescer import Coalescer
 from chassis.database import Database, columns
-from payment_svc import webhook_rows
 from payment_svc.domain.webhook_delivery import Attempt, Delivery, DeliveryStatus, Verdict
-from payment_svc.webhook_ports import LostDelivery
+from payment_svc.webhooks import rows
+from payment_svc.webhooks.ports import LostDelivery
 
 # Per endpoint the oldest that are due, as many as it has room for: its backlog, however long, is
 # neither read through nor in the way of others. The first part hops from endpoint to endpoint along
@@ -95,7 +95,7 @@ _Result = tuple[Delivery, Attempt, Verdict]
 
 
 class PostgresWebhookQueue:
-    """`webhook_ports.WebhookQueue` on PostgreSQL.
+    """`ports.WebhookQueue` on PostgreSQL.
 
     Args:
         owner: this instance's name; stable over restarts, unique among instances.
@@ -113,7 +113,7 @@ class PostgresWebhookQueue:
         self._recording: Coalescer[_Result, bool] = Coalescer(self._record_all)
 
     async def claim(self, limit: int) -> Sequence[Delivery]:
-        """See `webhook_ports.WebhookQueue.claim`."""
+        """See `ports.WebhookQueue.claim`."""
         parameters = {
             "owner": self._owner,
             "lease": self._lease,
@@ -121,15 +121,15 @@ class PostgresWebhookQueue:
             "limit": limit,
         }
         found = await self._database.read(_CLAIM, parameters)
-        return [webhook_rows.to_delivery(row) for row in found]
+        return [rows.to_delivery(row) for row in found]
 
     async def record(self, delivery: Delivery, attempt: Attempt, verdict: Verdict) -> None:
-        """See `webhook_ports.WebhookQueue.record`."""
+        """See `ports.WebhookQueue.record`."""
         if not await self._recording.submit((delivery, attempt, verdict)):
             raise LostDelivery(delivery.event.event_id)
 
     async def release_own(self) -> int:
-        """See `webhook_ports.WebhookQueue.release_own`."""
+        """See `ports.WebhookQueue.release_own`."""
         return await self._database.run(lambda tx: tx.execute(_RELEASE_OWN, [self._owner]))
 
     async def count_due(self) -> int:

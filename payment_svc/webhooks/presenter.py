@@ -15,7 +15,7 @@ from payment_svc.domain.webhook_endpoint import (
 )
 from payment_svc.domain.webhook_secret import SecretKeys
 from payment_svc.presenter import timestamp
-from payment_svc.webhook_ports import DeliveryView
+from payment_svc.webhooks.ports import DeliveryView
 
 ENDPOINT_STATUSES = {
     status: messages.WebhookEndpoint.Status.Value(status.value) for status in EndpointStatus

@@ -16,7 +16,7 @@ from payment_svc.domain.webhook_endpoint import (
 )
 from payment_svc.domain.webhook_secret import SecretName
 from payment_svc.rows import Row
-from payment_svc.webhook_ports import DeliveryView
+from payment_svc.webhooks.ports import DeliveryView
 
 ENDPOINT_COLUMNS = "endpoint_id, client_id, url, event_types, description, status, created_at"
 _ABOUT_CLIENT = "client_id"  # in every payload; the client need not be told

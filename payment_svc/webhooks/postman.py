@@ -64,7 +64,7 @@ class CheckedResolver(AbstractResolver):
 
 
 class HttpPostman:
-    """`webhook_ports.Postman` over HTTP. Use it as an async context manager.
+    """`ports.Postman` over HTTP. Use it as an async context manager.
 
     Args:
         timeout_s: for one attempt in all.
@@ -109,7 +109,7 @@ class HttpPostman:
         await self._session.close()
 
     async def post(self, delivery: Delivery) -> Attempt:
-        """See `webhook_ports.Postman.post`."""
+        """See `ports.Postman.post`."""
         started_at = self._clock()
         status: int | None = None
         failure: AttemptFailure | None = None

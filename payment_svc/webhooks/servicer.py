@@ -13,7 +13,7 @@ from chassis.clock import Clock
 from chassis.errors import InvalidRequest
 from chassis.idempotency import REPLAYED
 from chassis.interceptors import request_context
-from payment_svc import requests, webhook_presenter
+from payment_svc import requests
 from payment_svc.domain.payment import NewId
 from payment_svc.domain.webhook_endpoint import ShownEndpoint
 from payment_svc.domain.webhook_secret import SecretKeys
@@ -27,7 +27,8 @@ from payment_svc.use_cases.list_events import list_events
 from payment_svc.use_cases.list_webhook_deliveries import list_webhook_deliveries
 from payment_svc.use_cases.list_webhook_endpoints import list_webhook_endpoints
 from payment_svc.use_cases.redeliver_event import redeliver_event
-from payment_svc.webhook_ports import WebhookLog, WebhookStore
+from payment_svc.webhooks import presenter
+from payment_svc.webhooks.ports import WebhookLog, WebhookStore
 
 
 class PublicWebhookService(WebhookEndpointServiceServicer):
@@ -82,7 +83,7 @@ class PublicWebhookService(WebhookEndpointServiceServicer):
         """Read an endpoint; see the proto."""
         client_id = request_context().require_client()
         found = await get_webhook_endpoint(client_id, request.endpoint_id, store=self._store)
-        return webhook_presenter.endpoint(found)
+        return presenter.endpoint(found)
 
     async def ListWebhookEndpoints(
         self, request: service.ListWebhookEndpointsRequest, _: Any
@@ -93,7 +94,7 @@ class PublicWebhookService(WebhookEndpointServiceServicer):
             client_id, request.page_size, request.page_token, store=self._store
         )
         return service.ListWebhookEndpointsResponse(
-            endpoints=[webhook_presenter.endpoint(endpoint) for endpoint in found],
+            endpoints=[presenter.endpoint(endpoint) for endpoint in found],
             next_page_token=token,
         )
 
@@ -103,7 +104,7 @@ class PublicWebhookService(WebhookEndpointServiceServicer):
         """Give an endpoint up; see the proto."""
         client_id = request_context().require_client()
         deleted = await delete_webhook_endpoint(client_id, request.endpoint_id, store=self._store)
-        return webhook_presenter.endpoint(deleted)
+        return presenter.endpoint(deleted)
 
     async def RotateWebhookSecret(
         self, request: service.RotateWebhookSecretRequest, context: Any
@@ -126,7 +127,7 @@ class PublicWebhookService(WebhookEndpointServiceServicer):
             client_id, request.object_id, request.page_size, request.page_token, log=self._log
         )
         return service.ListEventsResponse(
-            events=[webhook_presenter.event(event) for event in found], next_page_token=token
+            events=[presenter.event(event) for event in found], next_page_token=token
         )
 
     async def ListWebhookDeliveries(
@@ -142,7 +143,7 @@ class PublicWebhookService(WebhookEndpointServiceServicer):
             log=self._log,
         )
         return service.ListWebhookDeliveriesResponse(
-            deliveries=[webhook_presenter.delivery(view) for view in found], next_page_token=token
+            deliveries=[presenter.delivery(view) for view in found], next_page_token=token
         )
 
     async def RedeliverEvent(
@@ -166,7 +167,7 @@ class PublicWebhookService(WebhookEndpointServiceServicer):
         return requests.asked(method, request, request_context(), self._fingerprint_key)
 
     async def _show(self, shown: ShownEndpoint, context: Any) -> messages.WebhookEndpoint:
-        message = webhook_presenter.with_secret(shown, self._keys)
+        message = presenter.with_secret(shown, self._keys)
         if shown.replayed:
             await context.send_initial_metadata(((REPLAYED, "true"),))
         return message

@@ -16,7 +16,7 @@ from payment_svc.domain.webhook_delivery import (
     RetrySchedule,
     judge,
 )
-from payment_svc.webhook_ports import LostDelivery, Postman, WebhookQueue
+from payment_svc.webhooks.ports import LostDelivery, Postman, WebhookQueue
 
 WEBHOOK_ATTEMPTS = Counter(
     "paymesh_webhook_attempts_total",

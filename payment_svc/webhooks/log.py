@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from functools import partial
 
 from chassis.database import Database, Transaction
-from payment_svc import webhook_rows
 from payment_svc.domain.webhook_endpoint import WebhookEndpoint
 from payment_svc.rows import Row
-from payment_svc.webhook_ports import DeliveryView, EventPage, EventPlace
+from payment_svc.webhooks import rows
+from payment_svc.webhooks.ports import DeliveryView, EventPage, EventPlace
 
-# A row's time is that of its transaction's begin, and no transaction lasts longer than 10 s: before
-# what is older than 15 s nothing can appear any more.
+# A row's time is that of its transaction's begin, and `Database` ends a transaction after 10 s:
+# before what is older than 15 s nothing appears any more, unless a process was frozen in the middle
+# of one and thawed later. Deliveries do not depend on it.
 _EVENT = """
 SELECT event_id, object_id, sequence, type, payload, created_at AS event_created_at,
     created_at < now() - interval '15 seconds' AS settled
@@ -73,7 +74,7 @@ _NUMBER_MAX = 2**63 - 1
 
 
 class PostgresWebhookLog:
-    """`webhook_ports.WebhookLog` on PostgreSQL."""
+    """`ports.WebhookLog` on PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -81,7 +82,7 @@ class PostgresWebhookLog:
     async def events(
         self, client_id: str, object_id: str | None, limit: int, after: EventPlace | None
     ) -> EventPage:
-        """See `webhook_ports.WebhookLog.events`."""
+        """See `ports.WebhookLog.events`."""
         place = after or EventPlace(_BEGINNING, 0)
         parameters = {
             "client_id": client_id,
@@ -95,26 +96,26 @@ class PostgresWebhookLog:
         settled = [row for row in found if row["settled"]]
         last = settled[-1] if settled else None
         return EventPage(
-            [webhook_rows.to_event(row) for row in found],
+            [rows.to_event(row) for row in found],
             after if last is None else EventPlace(last["event_created_at"], last["event_id"]),
         )
 
     async def deliveries(
         self, endpoint_id: str, limit: int, before: int | None
     ) -> Sequence[DeliveryView]:
-        """See `webhook_ports.WebhookLog.deliveries`."""
+        """See `ports.WebhookLog.deliveries`."""
 
         async def work(tx: Transaction) -> list[DeliveryView]:
             found = await tx.all(_DELIVERIES, [endpoint_id, before or _NUMBER_MAX, limit])
             attempts: dict[int, list[Row]] = defaultdict(list)
             for row in await tx.all(_ATTEMPTS, [[row["delivery_id"] for row in found]]):
                 attempts[row["delivery_id"]].append(row)
-            return [webhook_rows.to_view(row, attempts[row["delivery_id"]]) for row in found]
+            return [rows.to_view(row, attempts[row["delivery_id"]]) for row in found]
 
         return await self._database.run(work)
 
     async def redeliver(self, endpoint: WebhookEndpoint, object_id: str, sequence: int) -> bool:
-        """See `webhook_ports.WebhookLog.redeliver`."""
+        """See `ports.WebhookLog.redeliver`."""
         parameters = {
             "endpoint_id": endpoint.endpoint_id,
             "client_id": endpoint.client_id,
@@ -133,7 +134,7 @@ class PostgresWebhookLog:
     async def redeliver_since(
         self, endpoint: WebhookEndpoint, since: datetime, limit: int
     ) -> tuple[int, datetime | None]:
-        """See `webhook_ports.WebhookLog.redeliver_since`."""
+        """See `ports.WebhookLog.redeliver_since`."""
         return await self._database.run(partial(_redeliver_since, endpoint, since, limit))
 
 

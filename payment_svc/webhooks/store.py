@@ -7,13 +7,13 @@ from functools import partial
 
 from chassis.database import Database, Transaction
 from chassis.idempotency import differing
-from payment_svc import webhook_rows
 from payment_svc.domain.webhook_endpoint import ENDPOINTS_MAX, ShownEndpoint, WebhookEndpoint
 from payment_svc.domain.webhook_secret import SecretName
 from payment_svc.ports import Asked, KeyReused
-from payment_svc.webhook_ports import NoSlotLeft
+from payment_svc.webhooks import rows
+from payment_svc.webhooks.ports import NoSlotLeft
 
-_COLUMNS = webhook_rows.ENDPOINT_COLUMNS
+_COLUMNS = rows.ENDPOINT_COLUMNS
 # The answer kept is the endpoint's id, its status then and the secret's generation: all else never
 # changes or is made from these, and no secret rests here.
 _FIND_RECORD = """
@@ -60,7 +60,7 @@ _END = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class PostgresWebhookStore:
-    """`webhook_ports.WebhookStore` on PostgreSQL."""
+    """`ports.WebhookStore` on PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -68,31 +68,31 @@ class PostgresWebhookStore:
     async def create(
         self, asked: Asked, endpoint: WebhookEndpoint, key_id: str
     ) -> ShownEndpoint | KeyReused:
-        """See `webhook_ports.WebhookStore.create`."""
+        """See `ports.WebhookStore.create`."""
         return await self._database.run(partial(_create, asked, endpoint, key_id))
 
     async def find(self, client_id: str, endpoint_id: str) -> WebhookEndpoint | None:
-        """See `webhook_ports.WebhookStore.find`."""
+        """See `ports.WebhookStore.find`."""
         found = await self._database.read(_FIND, [endpoint_id, client_id])
-        return webhook_rows.to_endpoint(found[0]) if found else None
+        return rows.to_endpoint(found[0]) if found else None
 
     async def list(
         self, client_id: str, limit: int, after: tuple[datetime, str] | None
     ) -> Sequence[WebhookEndpoint]:
-        """See `webhook_ports.WebhookStore.list`."""
+        """See `ports.WebhookStore.list`."""
         created_at, endpoint_id = after or (_END, "")
         found = await self._database.read(_LIST, [client_id, created_at, endpoint_id, limit])
-        return [webhook_rows.to_endpoint(row) for row in found]
+        return [rows.to_endpoint(row) for row in found]
 
     async def delete(self, client_id: str, endpoint_id: str) -> WebhookEndpoint | None:
-        """See `webhook_ports.WebhookStore.delete`."""
+        """See `ports.WebhookStore.delete`."""
         found = await self._database.read(_DELETE, [endpoint_id, client_id])
-        return webhook_rows.to_endpoint(found[0]) if found else None
+        return rows.to_endpoint(found[0]) if found else None
 
     async def rotate(
         self, asked: Asked, endpoint_id: str, key_id: str, overlap: timedelta
     ) -> ShownEndpoint | KeyReused | None:
-        """See `webhook_ports.WebhookStore.rotate`."""
+        """See `ports.WebhookStore.rotate`."""
         return await self._database.run(partial(_rotate, asked, endpoint_id, key_id, overlap))
 
 
@@ -125,7 +125,7 @@ async def _rotate(
     (newest,) = await tx.all(_NEWEST_NAME, [endpoint_id])
     await tx.execute(_EXPIRE_NAMES, [overlap, endpoint_id])
     name = SecretName(newest["generation"] + 1, key_id)
-    return await _add_secret(asked, webhook_rows.to_endpoint(locked[0]), name, tx)
+    return await _add_secret(asked, rows.to_endpoint(locked[0]), name, tx)
 
 
 async def _add_secret(
@@ -155,5 +155,5 @@ async def _replay(asked: Asked, tx: Transaction) -> ShownEndpoint | KeyReused | 
     (row,) = await tx.all(_FIND, [endpoint_id, asked.client_id])
     (secret,) = await tx.all(_FIND_NAME, [endpoint_id, int(generation)])
     name = SecretName(int(generation), secret["key_id"])
-    endpoint = webhook_rows.to_endpoint({**row, "status": status})
+    endpoint = rows.to_endpoint({**row, "status": status})
     return ShownEndpoint(endpoint, name, replayed=True)

@@ -8,13 +8,13 @@ from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.faults import FaultPoints
 from payment_svc.domain.payment import NewId
-from payment_svc.webhook_courier import Courier
-from payment_svc.webhook_log import PostgresWebhookLog
-from payment_svc.webhook_postman import HttpPostman
-from payment_svc.webhook_queue import PostgresWebhookQueue
-from payment_svc.webhook_servicer import PublicWebhookService
-from payment_svc.webhook_settings import WebhookSettings
-from payment_svc.webhook_store import PostgresWebhookStore
+from payment_svc.webhooks.courier import Courier
+from payment_svc.webhooks.log import PostgresWebhookLog
+from payment_svc.webhooks.postman import HttpPostman
+from payment_svc.webhooks.queue import PostgresWebhookQueue
+from payment_svc.webhooks.servicer import PublicWebhookService
+from payment_svc.webhooks.settings import WebhookSettings
+from payment_svc.webhooks.store import PostgresWebhookStore
 
 
 @dataclass(frozen=True, slots=True)

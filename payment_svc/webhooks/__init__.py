@@ -1,0 +1,1 @@
+"""Outgoing webhooks: endpoints, deliveries as a queue, the courier that sends them."""
