@@ -31,16 +31,19 @@ def verify_webhook(
         now: Unix seconds; the clock's when absent.
 
     Raises:
-        InvalidWebhook: no signature fits, or it is more than five minutes old or ahead.
+        InvalidWebhook: no signature fits, there is no secret, or it is more than five minutes old
+            or ahead.
     """
     told = {name.lower(): value for name, value in headers.items()}
     try:
         message_id, timestamp = told["webhook-id"], told["webhook-timestamp"]
         given = told["webhook-signature"].split()
-        age = (time.time() if now is None else now) - int(timestamp)
+        age = (time.time() if now is None else now) - float(int(timestamp))
         key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except (KeyError, ValueError, binascii.Error) as error:
+    except (KeyError, ValueError, OverflowError, binascii.Error) as error:
         raise InvalidWebhook(f"cannot be read: {error!r}") from error
+    if not key:  # with an empty one anybody can sign
+        raise InvalidWebhook("there is no secret to verify with")
     if abs(age) > _TOLERANCE_S:
         raise InvalidWebhook(f"signed {age:.0f} s ago")
     signed = f"{message_id}.{timestamp}.".encode() + body

@@ -68,6 +68,8 @@ def test_webhook_of_the_specification_is_verified() -> None:
         (HEADERS, BODY, THEN - 301),
         ({**HEADERS, "webhook-id": "msg_other"}, BODY, THEN),
         ({**HEADERS, "webhook-timestamp": "soon"}, BODY, THEN),
+        ({**HEADERS, "webhook-timestamp": "9" * 400}, BODY, THEN),
+        ({**HEADERS, "webhook-signature": "v1,é v1, v1"}, BODY, THEN),
         ({**HEADERS, "webhook-signature": ""}, BODY, THEN),
         ({}, BODY, THEN),
     ],
@@ -78,6 +80,16 @@ def test_forged_or_stale_webhook_is_refused(
     """Another body, id or time, or none, is not ours."""
     with pytest.raises(InvalidWebhook):
         verify_webhook(headers, body, SECRET, now=now)
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_no base64"])
+def test_webhook_is_not_verified_without_a_secret(secret: str) -> None:
+    """What anybody could have signed is refused, whatever its signature."""
+    mac = hmac.new(b"", f"{HEADERS['webhook-id']}.{THEN}.".encode() + BODY, hashlib.sha256).digest()
+    forged = {**HEADERS, "webhook-signature": "v1," + base64.b64encode(mac).decode()}
+
+    with pytest.raises(InvalidWebhook):
+        verify_webhook(forged, BODY, secret, now=THEN)
 
 
 def test_webhook_made_by_hand_is_verified() -> None:
