@@ -20,6 +20,7 @@ EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 PROMISES = {
     "first-payment": ['"status":"PENDING"', "COMPLETED"],
     "errors-and-retries": ["idempotent-replayed: true", "IDEMPOTENCY_KEY_REUSED", "INVALID_AMOUNT"],
+    "idempotency": ["CARD_DECLINED", "payments made: 1", "PAYMENT_ORDER_ID_IN_USE", "COMPLETED"],
     "holding-and-capturing": ["REQUIRES_CAPTURE", '"captured_amount":"60.00"', "CANCELLED"],
     "following-payments": ["next_page_token", 'data: {"sequence":3', "COMPLETED"],
     "webhooks": ["payment.pending #1", "payment.completed #3", "whsec_", "on their way", "DELETED"],
