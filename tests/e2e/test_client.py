@@ -105,7 +105,7 @@ async def test_other_errors_are_of_their_kind(paymesh: Paymesh, target: str) -> 
         await anext(paymesh.watch("pay_0"))
     with pytest.raises(FailedPrecondition, match="PAYMENT_NOT_CAPTURABLE"):
         await paymesh.capture_payment(payment.payment_id)
-    async with Paymesh(target, api_key="pm_nobody") as stranger:
+    async with Paymesh(target, api_key="pm_nobody") as stranger:  # pragma: allowlist secret
         with pytest.raises(Unauthenticated):
             await stranger.get_payment(payment.payment_id)
 
