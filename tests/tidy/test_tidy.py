@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("payment_svc", "ledger_svc", "wallet_svc", "risk_svc", "psp_gateway", "edge_auth")
-HAND_WRITTEN = ("chassis", *SERVICES, "devstack", "benchmarks")
+HAND_WRITTEN = ("client", "chassis", *SERVICES, "devstack", "benchmarks")
 FORBIDDEN_FILE_NAMES = {"utils", "helpers", "common", "manager", "base", "misc", "impl", "core"}
 PURE_FOLDERS = ("domain", "use_cases", "sagas", "explanation", "rules")
 FILE_MAX, TEST_FILE_MAX, FUNCTION_MAX, LINE_MAX = 400, 600, 60, 100
@@ -117,6 +118,16 @@ def test_chassis_stays_small() -> None:
 
     assert len(files) <= 15
     assert sum(len(path.read_text().splitlines()) for path in files) <= 1500
+
+
+def test_client_stands_on_grpc_and_the_stubs_alone() -> None:
+    """Whoever installs the client gets nothing of the services with it."""
+    nodes = [node for path in sources("client") for node in ast.walk(ast.parse(path.read_text()))]
+    imported = {n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)}
+    imported |= {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
+    strangers = {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names)
+
+    assert strangers == {"grpc", "google", "paymesh"}
 
 
 def test_no_path_of_a_machine_is_committed() -> None:
