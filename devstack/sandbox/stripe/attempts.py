@@ -86,6 +86,7 @@ def _settle(
         _charge(intent, charge_id or new_id("ch_"), now),
         captured=not manual,
         amount_captured=0 if manual else intent.amount,
+        capture_before=int(now + _HELD_FOR_S) if manual else None,
     )
     charged = replace(
         intent,

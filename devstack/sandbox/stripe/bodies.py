@@ -22,6 +22,8 @@ def encode(answer: Answer, base_url: str, off_by: int = 0) -> bytes:
     body: dict[str, Any] = {}
     if answer.subject is not None:
         body = _body(answer.subject, base_url)
+    if answer.charge is not None:
+        body["latest_charge"] = _charge(answer.charge)
     for name in ("amount", "amount_received"):
         if off_by and body.get(name):
             body[name] += off_by
@@ -118,7 +120,13 @@ def _next_action(intent: Intent, base_url: str) -> dict[str, Any] | None:
 def _charge(charge: Charge) -> dict[str, Any]:
     failed = charge.status == "failed"
     behaviour = behaviour_of(charge.payment_method)
-    detail = {"brand": behaviour.brand, "last4": behaviour.last4, "funding": "credit"}
+    detail: dict[str, Any] = {
+        "brand": behaviour.brand,
+        "last4": behaviour.last4,
+        "funding": "credit",
+    }
+    if charge.capture_before is not None and behaviour.method == "card":
+        detail["capture_before"] = charge.capture_before
     return {
         "id": charge.id,
         "object": "charge",

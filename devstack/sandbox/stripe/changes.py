@@ -28,11 +28,13 @@ class Answer:
         status: of HTTP.
         subject: the object answered, or the intent inside an error.
         error: Stripe's error object; None when the call succeeded.
+        charge: of an intent that is answered, when it was to be expanded.
     """
 
     status: int
     subject: Intent | Charge | Refund | Page | None = None
     error: Mapping[str, Any] | None = None
+    charge: Charge | None = None
 
     @classmethod
     def refusing(cls, refused: StripeError) -> "Answer":

@@ -40,6 +40,8 @@ def detail_of(change: Change, fingerprint: str | None) -> dict[str, Any]:
             else None
         )
         detail["answer"] = {"status": answer.status, "subject": subject, "error": answer.error}
+        if answer.charge is not None:
+            detail["answer"]["charge"] = dump(answer.charge)
         detail["fingerprint"] = fingerprint
     return detail
 
@@ -53,5 +55,6 @@ def restore(entry: Entry, detail: Mapping[str, Any], shelf: Shelf, keys: KeyCach
     if entry.idempotency_key is not None:
         kept = detail["answer"]
         subject = {"intent": intent, "refund": refund}.get(kept["subject"])
-        answer = Answer(kept["status"], subject, kept["error"])
+        expanded = load(Charge, kept["charge"]) if "charge" in kept else None
+        answer = Answer(kept["status"], subject, kept["error"], expanded)
         keys.restore(entry.idempotency_key, detail["fingerprint"], entry.at, answer)

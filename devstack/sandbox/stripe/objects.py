@@ -61,6 +61,9 @@ class Intent:
 class Charge:
     """One try to take the money of an intent.
 
+    Args:
+        capture_before: of a held one, the Unix second in which the PSP lets go.
+
     Invariants: `amount_captured <= amount`; `amount_refunded <= amount_captured` unless the
     over-refund switch was on.
     """
@@ -79,6 +82,7 @@ class Charge:
     failure_code: str | None = None
     failure_message: str | None = None
     decline_code: str | None = None
+    capture_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Stripe's calls by name: each reads its parameters, then asks the pure code what comes of them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from devstack.sandbox.stripe import payment_intents, refunds, requests
@@ -48,7 +48,11 @@ def _create(at: Context) -> Change:
 
 def _confirm(at: Context) -> Change:
     how = requests.read_confirm(at.given)
-    return payment_intents.confirm(at.intent(), how, at.new_id, at.now)
+    is_expanded = requests.read_expand(at.given)
+    change = payment_intents.confirm(at.intent(), how, at.new_id, at.now)
+    if not is_expanded or change.answer.error is not None:
+        return change
+    return replace(change, answer=replace(change.answer, charge=change.charge))
 
 
 def _capture(at: Context) -> Change:
@@ -80,7 +84,10 @@ def _refundable(shelf: Shelf, request: requests.RefundRequest) -> tuple[Intent, 
 
 
 def _retrieve(at: Context) -> Answer:
-    return Answer(200, at.intent())
+    is_expanded = requests.read_expand(at.given)
+    intent = at.intent()
+    charge = at.shelf.charges.find(intent.latest_charge) if is_expanded else None
+    return Answer(200, intent, charge=charge)
 
 
 def _retrieve_refund(at: Context) -> Answer:

@@ -102,7 +102,7 @@ def capture(intent: Intent, charge: Charge | None, request: CaptureRequest) -> C
         metadata=metadata,
         settles_at=None,
     )
-    taken = replace(charge, captured=True, amount_captured=amount)
+    taken = replace(charge, captured=True, amount_captured=amount, capture_before=None)
     return of_intent("capture", captured, taken, amount=amount)
 
 

@@ -34,11 +34,11 @@ KNOWN: Mapping[str, frozenset[str]] = MappingProxyType(
         "create": _CONFIRM
         | {"amount", "automatic_payment_methods", "confirm", "confirmation_method", "currency"}
         | {"customer", "metadata", "payment_method_types", *ECHOED},
-        "confirm": _CONFIRM,
+        "confirm": _CONFIRM | {"expand"},
         "capture": frozenset({"amount_to_capture", "metadata"}),
         "cancel": frozenset({"cancellation_reason"}),
         "refund": frozenset({"amount", "charge", "metadata", "payment_intent", "reason"}),
-        "retrieve": frozenset({"client_secret"}),
+        "retrieve": frozenset({"client_secret", "expand"}),
         "retrieve_refund": frozenset(),
         "retrieve_charge": frozenset(),
         "list": _LIST | {"customer"},
@@ -147,6 +147,19 @@ def read_confirm(given: Parameters) -> ConfirmRequest:
         error_on_requires_action=given.flag("error_on_requires_action"),
         echoed=echoed,
     )
+
+
+def read_expand(given: Parameters) -> bool:
+    """Read whether an intent is to come with its charge.
+
+    Raises:
+        StripeError: something else is to be expanded.
+    """
+    asked = given.texts("expand")
+    for name in asked:
+        if name != "latest_charge":
+            raise invalid(f"This property cannot be expanded ({name}).", param="expand")
+    return bool(asked)
 
 
 def read_capture(given: Parameters, currency: str) -> CaptureRequest:
