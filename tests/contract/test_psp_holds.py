@@ -4,7 +4,6 @@ record is the truth.
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 
 import grpc
@@ -16,6 +15,7 @@ from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
     Gateway,
     Sandbox,
+    capture,
     gateway_process,
     running_sandbox,
     served,
@@ -49,8 +49,7 @@ async def test_charge_with_manual_capture_holds_the_money(
     refund = await gateway.refund()
 
     assert (attempt.kind, attempt.outcome) == (noun.Attempt.AUTHORIZATION, noun.Attempt.SUCCEEDED)
-    held_for = attempt.expires_at.ToDatetime() - attempt.created_at.ToDatetime()
-    assert held_for == timedelta(days=7)
+    assert attempt.expires_at.ToSeconds() == await sandbox.capture_before(attempt.psp_reference)
     assert again == attempt
     assert refund.refusal.reason == "CHARGE_NOT_FOUND"
     assert await sandbox.moved() == HELD
@@ -60,24 +59,40 @@ async def test_charge_with_manual_capture_holds_the_money(
 async def test_what_is_held_is_captured_once(
     gateway: Gateway, sandbox: Sandbox, amount: str, minor: int
 ) -> None:
-    """All or a part is taken once; the same capture asked twice is one, and it can be refunded."""
+    """All or a part is taken once; the same capture asked twice is one, and there is no other."""
     await gateway.hold()
 
     first = (await gateway.capture(amount=amount)).attempt
     second = (await gateway.capture(amount=amount)).attempt
     other = await gateway.capture(attempt_id="att_capture2", amount="1.00")
-    too_much = await gateway.refund(charge_attempt_id="att_capture1", amount="99.99")
-    back = await gateway.refund(
-        attempt_id="att_refund2", charge_attempt_id="att_capture1", amount=amount
-    )
 
     assert (first.kind, first.outcome) == (noun.Attempt.CAPTURE, noun.Attempt.SUCCEEDED)
-    assert (first.payment_id, second) == ("pay_1", first)
+    assert (first.payment_id, first.amount, second) == ("pay_1", amount, first)
+    assert not first.HasField("expires_at")
     assert other.refusal.reason == "ALREADY_CAPTURED"
     assert other.refusal.metadata["attemptId"] == "att_capture1"
-    assert too_much.refusal.reason == "REFUND_EXCEEDS_CHARGE" or amount == "99.99"
-    assert back.attempt.outcome == noun.Attempt.SUCCEEDED or amount == "99.99"
-    assert await sandbox.moved() == [*HELD, ("capture", minor), ("refund", minor)]
+    assert await sandbox.moved() == [*HELD, ("capture", minor)]
+
+
+async def test_a_capture_is_given_back_up_to_what_it_took(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    """Of 40.00 captured, parts sum to 40.00 and not to what was held."""
+    await gateway.hold()
+    await gateway.capture(amount="40.00")
+
+    parts = [
+        await gateway.refund(
+            attempt_id=f"att_refund{n}", charge_attempt_id="att_capture1", amount=amount
+        )
+        for n, amount in enumerate(["99.99", "30.00", "10.01", "10.00"])
+    ]
+
+    outcomes = [
+        part.refusal.reason or noun.Attempt.Outcome.Name(part.attempt.outcome) for part in parts
+    ]
+    assert outcomes == ["REFUND_EXCEEDS_CHARGE", "SUCCEEDED"] * 2
+    assert await sandbox.moved() == [*HELD, ("capture", 4000), ("refund", 3000), ("refund", 1000)]
 
 
 async def test_what_is_held_is_let_go_once(gateway: Gateway, sandbox: Sandbox) -> None:
@@ -165,6 +180,7 @@ TROUBLE: list[dict[str, object]] = [
     {"kind": "error_before", "cached": True},
     {"kind": "error_after"},
     {"kind": "malformed"},
+    {"kind": "wrong_amount"},
     {"kind": "rate_limit"},
     {"kind": "slow", "delay_ms": 900},
 ]
@@ -189,6 +205,51 @@ async def test_trouble_ends_the_hold_once(
     assert await sandbox.moved() == [*HELD, (word, 9999)]
 
 
+async def test_in_doubt_the_hold_stays_taken(gateway: Gateway, sandbox: Sandbox) -> None:
+    """While nobody knows whether it was captured it is not let go, and the doubt ends as asked."""
+    await gateway.hold()
+    await sandbox.dark(dark=True)
+
+    doubt = (await gateway.capture()).attempt
+    rival = await gateway.void()
+    await sandbox.dark(dark=False)
+    settled = await until_final(gateway.capture)
+
+    assert (doubt.outcome, doubt.reason) == (noun.Attempt.UNKNOWN, "NO_USABLE_ANSWER")
+    assert rival.refusal.reason == "ALREADY_CAPTURED"
+    assert settled.outcome == noun.Attempt.SUCCEEDED
+    assert await sandbox.moved() == [*HELD, ("capture", 9999)]
+
+
+async def test_a_hold_is_no_charge_of_the_same_id(gateway: Gateway, sandbox: Sandbox) -> None:
+    """An attempt is held or charged, and says which when it is asked for as the other."""
+    await gateway.hold()
+
+    other = await gateway.charge()
+
+    assert other.refusal.reason == "ATTEMPT_REUSED"
+    assert other.refusal.metadata["differs"] == "kind"
+    assert await sandbox.moved() == HELD
+
+
+async def test_a_batch_is_answered_item_by_item(gateway: Gateway, sandbox: Sandbox) -> None:
+    """Each capture has an answer in its place, whatever its neighbours have."""
+    await gateway.hold()
+    await gateway.hold(attempt_id="att_2", payment_id="pay_2")
+
+    answers = await gateway.captures(
+        capture(amount="0"),
+        capture(attempt_id="att_capture2", charge_attempt_id="att_2", amount="1.00"),
+        capture(attempt_id="att_capture3", charge_attempt_id="att_nobody"),
+        capture(),
+        capture(attempt_id="att_capture4"),
+    )
+
+    told = [answer.refusal.reason or answer.attempt.payment_id for answer in answers]
+    assert told == ["INVALID_AMOUNT", "pay_2", "CHARGE_NOT_FOUND", "pay_1", "ALREADY_CAPTURED"]
+    assert sorted(await sandbox.moved())[-2:] == [("capture", 100), ("capture", 9999)]
+
+
 async def test_hold_of_an_unknown_outcome_is_found(gateway: Gateway, sandbox: Sandbox) -> None:
     """The confirmation's answer is lost: the intent's own state tells that it is held."""
     await sandbox.fault("connection_reset_after", match={"operation": "confirm"})
@@ -211,6 +272,40 @@ async def test_what_was_held_for_too_long_is_gone(gateway: Gateway, sandbox: San
     assert (late.outcome, late.reason) == (noun.Attempt.DECLINED, "AUTHORIZATION_EXPIRED")
     assert void.outcome == noun.Attempt.SUCCEEDED
     assert await sandbox.moved() == [*HELD, ("void", 9999)]
+
+
+async def test_what_was_captured_in_time_stays_captured(gateway: Gateway, sandbox: Sandbox) -> None:
+    """The answer is lost and the time runs out before the next look: it is told as it was."""
+    await gateway.hold()
+    await sandbox.fault("charge_then_timeout", match={"operation": "capture"})
+    await sandbox.fault("error_before", cached=False, match={"operation": "retrieve"})
+
+    lost = (await gateway.capture(amount="40.00")).attempt
+    await sandbox.advance(8 * 86_400)
+    settled = await until_final(lambda: gateway.capture(amount="40.00"))
+
+    assert lost.outcome == noun.Attempt.UNKNOWN
+    assert settled.outcome == noun.Attempt.SUCCEEDED
+    assert await sandbox.moved() == [*HELD, ("capture", 4000)]
+
+
+async def test_the_end_of_a_hold_survives_a_restart_of_the_psp(
+    psp_database: ServiceDatabase, tmp_path: Path
+) -> None:
+    """A PSP that comes back tells the same end, and keeps to it."""
+    async with running_sandbox(tmp_path) as first, served(psp_database, first.url) as gateway:
+        attempt = (await gateway.hold()).attempt
+        until = await first.capture_before(attempt.psp_reference)
+
+    async with running_sandbox(tmp_path) as again, served(psp_database, again.url) as gateway:
+        remembered = await again.capture_before(attempt.psp_reference)
+        await again.advance(8 * 86_400)
+        late = await until_final(gateway.capture)
+        moved = await again.moved()
+
+    assert attempt.expires_at.ToSeconds() == until == remembered
+    assert late.reason == "AUTHORIZATION_EXPIRED"
+    assert moved == [*HELD, ("void", 9999)]
 
 
 @pytest.mark.parametrize("word", ["capture", "void"])

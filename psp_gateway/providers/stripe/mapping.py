@@ -5,7 +5,7 @@ else that came back after sending is unknown.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psp_gateway.domain.answer import (
@@ -56,12 +56,20 @@ DECLINES: Mapping[str, Reason] = {
 }
 
 # docs.stripe.com/payments/place-a-hold-on-a-payment-method: seven days for most cards, not present.
-# Counted from our own attempt, which is earlier than Stripe's object.
+# Counted from our own attempt, which is earlier than Stripe's object, when Stripe does not say.
 HELD_FOR = timedelta(days=7)
 
 _METHOD_PARAMETERS = frozenset({"payment_method", "payment_method_data"})
 _REFUSED = frozenset({400, 403, 404})
-_UNEXPECTED_STATE = "payment_intent_unexpected_state"
+# Said of the object and not of the request: what was asked may have been done by an earlier one.
+_OF_STATE = frozenset(
+    {"payment_intent_unexpected_state", "intent_invalid_state", "charge_already_captured"}
+)
+# The issuer has let go, which the PaymentIntent's own state may show only later.
+_EXPIRED = frozenset({"charge_expired_for_capture", "capture_charge_authorization_expired"})
+# Why Stripe itself cancels; the other reasons are a merchant's.
+_CANCELLED_BY_TIME = frozenset({"automatic", "expired"})
+_LATEST = datetime.max.replace(tzinfo=UTC).timestamp()
 
 
 def decline_reason(code: str) -> Reason:
@@ -149,18 +157,17 @@ def hold_answer(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Answ
             return Absent(trace)
         case "processing":
             return Verdict(Outcome.PENDING, trace=trace)
-        case "canceled" if is_void:
-            return Verdict(Outcome.SUCCEEDED, reference=reference, trace=trace)
-        case "canceled":
-            is_late = intent.get("cancellation_reason") == "automatic"
+        case "canceled" if not is_void:
+            is_late = _text(intent, "cancellation_reason") in _CANCELLED_BY_TIME
             reason = Reason.AUTHORIZATION_EXPIRED if is_late else Reason.PSP_CANCELLED
             return Verdict(Outcome.DECLINED, reason=reason, trace=trace)
         case "succeeded" if is_void:
             return Verdict(Outcome.DECLINED, reason=Reason.ALREADY_CAPTURED, trace=trace)
-        case "succeeded" if _is_received(intent, attempt):
+        case "canceled" | "succeeded":
+            # A void is of all that the object was made for, a capture of what was received.
+            if not _agrees(intent, attempt, "amount" if is_void else "amount_received"):
+                return alarm(trace, Reason.AMOUNT_MISMATCH)
             return Verdict(Outcome.SUCCEEDED, reference=reference, trace=trace)
-        case "succeeded":
-            return alarm(trace, Reason.AMOUNT_MISMATCH)
         case _:
             return unusable(trace)
 
@@ -231,16 +238,22 @@ def _error(response: Response) -> Verdict:
     # A 409 says that another request with the key is under way, so something may well happen.
     if response.should_retry and status in _REFUSED:
         return _nothing_happened(Reason.PSP_RATE_LIMITED, code, trace)
-    if status in _REFUSED and kind and code != _UNEXPECTED_STATE:
-        is_method = error.get("param") in _METHOD_PARAMETERS
+    if status in _REFUSED and kind and code not in _OF_STATE:
         return Verdict(
             Outcome.DECLINED,
-            reason=Reason.PAYMENT_METHOD_INVALID if is_method else Reason.PSP_REQUEST_INVALID,
+            reason=_refusal_reason(error, code),
             psp_code=code or kind,
             about_request=True,
             trace=trace,
         )
     return unusable(trace, is_replay=response.is_replay, psp_code=code or kind)
+
+
+def _refusal_reason(error: Mapping[str, Any], code: str) -> Reason:
+    if code in _EXPIRED:
+        return Reason.AUTHORIZATION_EXPIRED
+    is_method = error.get("param") in _METHOD_PARAMETERS
+    return Reason.PAYMENT_METHOD_INVALID if is_method else Reason.PSP_REQUEST_INVALID
 
 
 def _nothing_happened(reason: Reason, code: str, trace: str) -> Verdict:
@@ -270,13 +283,17 @@ def _held(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Verdict:
         Outcome.SUCCEEDED,
         reference=reference,
         trace=trace,
-        expires_at=attempt.created_at + HELD_FOR,
+        expires_at=_capture_before(intent) or attempt.created_at + HELD_FOR,
     )
 
 
-def _is_received(intent: Mapping[str, Any], attempt: Attempt) -> bool:
-    is_same = intent.get("currency") == attempt.amount.currency.lower()
-    return is_same and intent.get("amount_received") == to_minor(attempt.amount)
+def _capture_before(intent: Mapping[str, Any]) -> datetime | None:
+    """Read until when the card's network holds the money, of a charge that is sent along."""
+    found: Any = intent
+    for name in ("latest_charge", "payment_method_details", "card", "capture_before"):
+        found = found.get(name) if isinstance(found, dict) else None
+    is_moment = type(found) is int and 0 < found < _LATEST
+    return datetime.fromtimestamp(found, UTC) if is_moment else None
 
 
 def _found(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Answer:
@@ -288,8 +305,8 @@ def _found(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Answer:
     return Created(reference, trace)
 
 
-def _agrees(found: Mapping[str, Any], attempt: Attempt) -> bool:
-    amount, currency = found.get("amount"), found.get("currency")
+def _agrees(found: Mapping[str, Any], attempt: Attempt, name: str = "amount") -> bool:
+    amount, currency = found.get(name), found.get("currency")
     is_same = type(amount) is int and amount == to_minor(attempt.amount)
     return is_same and currency == attempt.amount.currency.lower()
 

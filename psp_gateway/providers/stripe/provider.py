@@ -74,7 +74,7 @@ class StripeProvider:
     async def confirm_charge(self, attempt: Attempt, *, key: str) -> Answer:
         """See `ports.Charge.confirm_charge`."""
         path = f"/payment_intents/{attempt.psp_reference}/confirm"
-        call = self._client.post(path, self._confirmation, key=key)
+        call = self._client.post(path, {**self._confirmation, **_expansion(attempt)}, key=key)
         return await self._told("confirm", attempt, call, mapping.read_charge)
 
     async def capture_charge(self, attempt: Attempt, *, key: str) -> Answer:
@@ -102,7 +102,7 @@ class StripeProvider:
 
     async def read_charge(self, attempt: Attempt) -> Answer:
         """See `ports.LookUp.read_charge`."""
-        call = self._client.get(f"/payment_intents/{attempt.psp_reference}")
+        call = self._client.get(f"/payment_intents/{attempt.psp_reference}", _expansion(attempt))
         return await self._told("read", attempt, call, mapping.read_charge)
 
     async def read_hold(self, attempt: Attempt) -> Answer:
@@ -174,6 +174,11 @@ class StripeProvider:
             code=verdict.psp_code,
             status=verdict.trace,
         )
+
+
+def _expansion(attempt: Attempt) -> dict[str, list[str]]:
+    """Ask for the charge of what is held: it alone tells until when."""
+    return {"expand": ["latest_charge"]} if attempt.kind is Kind.AUTHORIZATION else {}
 
 
 def _metadata(attempt: Attempt) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A PSP in memory with Stripe's manners, and a store in memory, for tests of what stands between.
 
-The PSP keeps a first answer under its key, confirms an object once by state, and can lose answers
-or hold a request back and carry it out later.
+The PSP keeps a first answer under its key, confirms an object and ends what it holds once by state,
+and can lose answers or hold a request back and carry it out later.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,11 +15,12 @@ from psp_gateway.domain.answer import (
     Answer,
     Created,
     Verdict,
+    alarm,
     no_answer,
     not_sent,
     unusable,
 )
-from psp_gateway.domain.attempt import Attempt, Outcome
+from psp_gateway.domain.attempt import Attempt, Kind, Outcome
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.holds import Holds
 from psp_gateway.domain.reasons import Reason
@@ -53,7 +54,7 @@ class FakePsp:
     sent_keys: list[str] = field(default_factory=list)
     _intents: dict[str, tuple[str, str, Answer]] = field(default_factory=dict)
     _refunds: dict[str, Answer] = field(default_factory=dict)
-    _ended: dict[str, Answer] = field(default_factory=dict)
+    _ended: dict[str, Attempt | None] = field(default_factory=dict)  # by whom; None: by time
     _kept: dict[str, Answer] = field(default_factory=dict)
     _serial: "count[int]" = field(default_factory=lambda: count(1))
 
@@ -77,7 +78,7 @@ class FakePsp:
 
     async def confirm_charge(self, attempt: Attempt, *, key: str) -> Answer:
         """See `ports.Charge`."""
-        return self._send(key, lambda: self._confirm(attempt.psp_reference))
+        return self._send(key, lambda: self._confirm(attempt))
 
     async def refund_charge(self, attempt: Attempt, *, key: str) -> Answer:
         """See `ports.Refund`."""
@@ -92,23 +93,46 @@ class FakePsp:
 
     async def capture_charge(self, attempt: Attempt, *, key: str) -> Answer:
         """See `ports.Hold`."""
-        return self._send(key, lambda: self._end_hold("capture", attempt))
+        return self._send(key, lambda: self._end_hold(attempt))
 
     async def void_charge(self, attempt: Attempt, *, key: str) -> Answer:
         """See `ports.Hold`."""
-        return self._send(key, lambda: self._end_hold("void", attempt))
+        return self._send(key, lambda: self._end_hold(attempt))
 
     async def read_hold(self, attempt: Attempt) -> Answer:
         """See `ports.LookUp`."""
-        return self._read(lambda: self._ended.get(attempt.charge_reference, Absent()))
+        return self._read(lambda: self._became(attempt))
 
-    def _end_hold(self, kind: str, attempt: Attempt) -> Answer:
+    def let_go(self) -> None:
+        """Let the time of all that is held run out."""
+        for reference, (attempt_id, _, state) in self._intents.items():
+            is_held = isinstance(state, Verdict) and state.expires_at is not None
+            if is_held and reference not in self._ended:
+                self.moved.append(("void", attempt_id))
+                self._ended[reference] = None
+
+    def _end_hold(self, attempt: Attempt) -> Answer:
         if attempt.charge_reference in self._ended:
             return unusable("400", psp_code="payment_intent_unexpected_state")
-        self.moved.append((kind, attempt.attempt_id))
-        answer = Verdict(Outcome.SUCCEEDED, reference=attempt.charge_reference)
-        self._ended[attempt.charge_reference] = answer
-        return answer
+        self.moved.append((attempt.kind.lower(), attempt.attempt_id))
+        self._ended[attempt.charge_reference] = attempt
+        return self._became(attempt)
+
+    def _became(self, asked: Attempt) -> Answer:
+        """Tell what became of a hold: once by its state, whoever asked for it."""
+        if asked.charge_reference not in self._ended:
+            return Absent()
+        ended = self._ended[asked.charge_reference]
+        if ended is None or ended.kind is Kind.VOID:
+            if asked.kind is Kind.VOID:
+                return Verdict(Outcome.SUCCEEDED, reference=asked.charge_reference)
+            reason = Reason.PSP_CANCELLED if ended else Reason.AUTHORIZATION_EXPIRED
+            return Verdict(Outcome.DECLINED, reason=reason)
+        if asked.kind is Kind.VOID:
+            return Verdict(Outcome.DECLINED, reason=Reason.ALREADY_CAPTURED)
+        if asked.amount != ended.amount:
+            return alarm("200", Reason.AMOUNT_MISMATCH)
+        return Verdict(Outcome.SUCCEEDED, reference=asked.charge_reference)
 
     async def find_charge(self, attempt: Attempt) -> Answer:
         """See `ports.LookUp`."""
@@ -129,15 +153,18 @@ class FakePsp:
         for effect in held:
             effect()
 
-    def _confirm(self, reference: str) -> Answer:
+    def _confirm(self, attempt: Attempt) -> Answer:
+        reference = attempt.psp_reference
         attempt_id, token, state = self._intents[reference]
         if not isinstance(state, Created):
             return unusable("400", psp_code="payment_intent_unexpected_state")
         if token == DECLINED_TOKEN:
             answer = Verdict(Outcome.DECLINED, reference=reference, reason=Reason.CARD_DECLINED)
         else:
-            self.moved.append(("charge", attempt_id))
-            answer = Verdict(Outcome.SUCCEEDED, reference=reference)
+            self.moved.append((attempt.kind.lower(), attempt_id))
+            is_held = attempt.kind is Kind.AUTHORIZATION
+            until = attempt.created_at + timedelta(days=7) if is_held else None
+            answer = Verdict(Outcome.SUCCEEDED, reference=reference, expires_at=until)
         self._intents[reference] = (attempt_id, token, answer)
         return answer
 

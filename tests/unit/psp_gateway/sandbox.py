@@ -59,6 +59,14 @@ class Sandbox:
             entries = (await response.json())["entries"]
         return [(entry["kind"], entry["amount"]) for entry in entries]
 
+    async def capture_before(self, reference: str) -> int:
+        """Tell until when the PSP holds what a PaymentIntent is for, in Unix seconds."""
+        headers = {"Authorization": f"Bearer {SECRET_KEY}"}
+        url = f"{self.url}/stripe/v1/charges?payment_intent={reference}"
+        async with self.session.get(url, headers=headers) as response:
+            (charge,) = (await response.json())["data"]
+        return int(charge["payment_method_details"]["card"]["capture_before"])
+
     async def _post(self, path: str, body: dict[str, Any]) -> None:
         async with self.session.post(f"{self.url}{path}", json=body) as response:
             assert response.status < 400, await response.text()
@@ -128,8 +136,12 @@ class Gateway:
 
     async def capture(self, **fields: str) -> service.AttemptResult:
         """Ask for one capture."""
-        request = service.ExecuteCapturesRequest(captures=[capture(**fields)])
-        return (await self.stub.ExecuteCaptures(request, timeout=DEADLINE_S)).results[0]
+        return (await self.captures(capture(**fields)))[0]
+
+    async def captures(self, *captures: service.CaptureCommand) -> list[service.AttemptResult]:
+        """Ask for captures."""
+        request = service.ExecuteCapturesRequest(captures=captures)
+        return list((await self.stub.ExecuteCaptures(request, timeout=DEADLINE_S)).results)
 
     async def void(self, **fields: str) -> service.AttemptResult:
         """Ask for one void."""

@@ -10,11 +10,11 @@ from paymesh.psp.v1 import error_reason_pb2
 
 from psp_gateway.domain import errors
 from psp_gateway.domain.answer import Absent, Answer, Created, Verdict
-from psp_gateway.domain.attempt import Attempt, Delivery, Outcome
+from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome
 from psp_gateway.domain.reasons import MESSAGES, Reason
 from psp_gateway.providers.stripe import mapping
 from psp_gateway.providers.stripe.client import NoAnswer, NotSent, Response, Result
-from tests.unit.psp_gateway.test_take_further import new_charge, new_refund
+from tests.unit.psp_gateway.test_take_further import new_capture, new_charge, new_refund, new_void
 
 REASONS = error_reason_pb2.PspError.Reason
 
@@ -120,7 +120,6 @@ def test_failures(result: Result, expected: tuple[Outcome, Reason]) -> None:
             },
             (Outcome.DECLINED, Reason.CARD_LOST_OR_STOLEN),
         ),
-        ({"status": "requires_capture"}, (Outcome.UNKNOWN, Reason.NO_USABLE_ANSWER)),
         ({"status": "brand_new"}, (Outcome.UNKNOWN, Reason.NO_USABLE_ANSWER)),
     ],
 )
@@ -202,6 +201,9 @@ def test_anything_reads_and_nothing_odd_is_definite(
     for answer in (
         mapping.read_created(result, new_charge()),
         mapping.read_charge(result, confirmed()),
+        mapping.read_charge(result, replace(confirmed(), kind=Kind.AUTHORIZATION)),
+        mapping.read_hold(result, replace(new_capture(), charge_reference="pi_1")),
+        mapping.read_hold(result, replace(new_void(), charge_reference="pi_1")),
         mapping.read_refund(result, refund()),
     ):
         if isinstance(answer, Verdict) and answer.outcome is Outcome.SUCCEEDED:

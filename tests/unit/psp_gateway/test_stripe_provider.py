@@ -5,10 +5,16 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from psp_gateway.domain.answer import Absent, Created, Verdict
-from psp_gateway.domain.attempt import Outcome
+from psp_gateway.domain.attempt import Attempt, Outcome
 from psp_gateway.providers.stripe.provider import StripeProvider
 from tests.builders import NOW
-from tests.unit.psp_gateway.test_take_further import new_charge, new_refund
+from tests.unit.psp_gateway.test_take_further import (
+    new_capture,
+    new_charge,
+    new_hold,
+    new_refund,
+    new_void,
+)
 from tests.unit.psp_gateway.wire import Request, answer, opened, scripted
 
 
@@ -73,6 +79,59 @@ async def test_a_return_url_is_said_at_the_confirm() -> None:
         "POST /v1/payment_intents/pi_1/confirm HTTP/1.1"
     ] * 2
     assert [request.body for request in wire.requests] == ["", "return_url=https%3A%2F%2Fshop"]
+
+
+def about(asked: Attempt) -> Attempt:
+    """Make what is about a charge as the store keeps it."""
+    return replace(asked, charge_reference="pi_1")
+
+
+async def test_what_is_to_be_held_says_so() -> None:
+    """The create names manual capture; the confirm and the look-up ask for the charge, which
+    alone tells until when it is held.
+    """
+    held = replace(new_hold(), psp_reference="pi_1")
+    async with scripted(lambda _: answer({}, status=500)) as wire, opened(wire.url) as client:
+        provider = StripeProvider(client, return_url="https://shop")
+        await provider.create_charge(new_hold(), token="tok", key="att_1:create")
+        await provider.confirm_charge(held, key="att_1:confirm")
+        await provider.read_charge(held)
+
+    create, confirm, read = wire.requests
+    assert dict(parse_qsl(create.body))["capture_method"] == "manual"
+    assert parse_qsl(confirm.body) == [
+        ("return_url", "https://shop"),
+        ("expand[]", "latest_charge"),
+    ]
+    assert query(read) == {"expand[]": "latest_charge"}
+
+
+async def test_a_charge_asks_for_nothing_more() -> None:
+    """Where nothing is held, no look-up is made bigger for it."""
+    charge = replace(new_charge(), psp_reference="pi_1")
+    async with scripted(lambda _: answer({}, status=500)) as wire, opened(wire.url) as client:
+        await StripeProvider(client).read_charge(charge)
+
+    assert wire.requests[0].line == "GET /v1/payment_intents/pi_1 HTTP/1.1"
+
+
+async def test_a_capture_and_a_void_say_no_more_than_they_must() -> None:
+    """A capture names its amount, and neither changes the object's metadata, by which the charge
+    is found; each goes under its own key.
+    """
+    async with scripted(lambda _: answer({}, status=500)) as wire, opened(wire.url) as client:
+        provider = StripeProvider(client)
+        await provider.capture_charge(about(new_capture("40.00")), key="att_capture1:capture")
+        await provider.void_charge(about(new_void()), key="att_void1:void")
+        await provider.read_hold(about(new_void()))
+
+    assert [(request.line, request.body) for request in wire.requests] == [
+        ("POST /v1/payment_intents/pi_1/capture HTTP/1.1", "amount_to_capture=4000"),
+        ("POST /v1/payment_intents/pi_1/cancel HTTP/1.1", ""),
+        ("GET /v1/payment_intents/pi_1 HTTP/1.1", ""),
+    ]
+    keys = [request.headers.get("idempotency-key") for request in wire.requests]
+    assert keys == ["att_capture1:capture", "att_void1:void", None]
 
 
 async def test_every_page_is_gone_through() -> None:

@@ -15,6 +15,7 @@ from chassis.money import Money
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.use_cases.execute_charges import execute_charge
+from psp_gateway.use_cases.execute_holds import execute_hold
 from psp_gateway.use_cases.execute_refunds import execute_refund
 from psp_gateway.use_cases.take_further import Means
 from tests.builders import NOW
@@ -24,6 +25,8 @@ POINTS = (
     "psp.attempt_stored",
     "psp.created",
     "psp.confirmed",
+    "psp.captured",
+    "psp.voided",
     "psp.refunded",
     "psp.outcome_stored",
 )
@@ -58,6 +61,27 @@ def new_refund() -> Attempt:
     )
 
 
+def new_hold() -> Attempt:
+    """Make an authorization as it is asked."""
+    return replace(new_charge(), kind=Kind.AUTHORIZATION)
+
+
+def new_capture(amount: str = "99.99", attempt_id: str = "att_capture1") -> Attempt:
+    """Make a capture of it as it is asked."""
+    return replace(
+        new_refund(),
+        attempt_id=attempt_id,
+        kind=Kind.CAPTURE,
+        stage=Stage.CAPTURE,
+        amount=Money.parse(amount, "USD"),
+    )
+
+
+def new_void(attempt_id: str = "att_void1") -> Attempt:
+    """Make a void of it as it is asked."""
+    return replace(new_refund(), attempt_id=attempt_id, kind=Kind.VOID, stage=Stage.VOID)
+
+
 @dataclass
 class World:
     """A gateway that can crash, on a clock that can be moved."""
@@ -71,8 +95,14 @@ class World:
     def __post_init__(self) -> None:
         self.psp = FakePsp(iter(self.faults))
 
-    async def ask(self, plan: str = "", *, refund: bool = False) -> Attempt | None:
+    async def ask(self, plan: str = "", asked: Attempt | None = None) -> Attempt | None:
         """Ask for the attempt; None when the process crashed on the way."""
+        answer = await self.answer(plan, asked or new_charge())
+        assert not isinstance(answer, Refusal)
+        return answer
+
+    async def answer(self, plan: str, asked: Attempt) -> Attempt | Refusal | None:
+        """Ask for the attempt, which may be refused."""
         means = Means(
             store=self.store,
             provider=self.psp,
@@ -80,14 +110,15 @@ class World:
             faults=FaultPoints.parse(plan, "development"),
         )
         try:
-            if refund:
-                answer = await execute_refund(means, new_refund())
-            else:
-                answer = await execute_charge(means, new_charge(), self.token)
+            match asked.kind:
+                case Kind.REFUND:
+                    return await execute_refund(means, asked)
+                case Kind.CAPTURE | Kind.VOID:
+                    return await execute_hold(means, asked)
+                case _:
+                    return await execute_charge(means, asked, self.token)
         except InjectedFault:
             return None
-        assert not isinstance(answer, Refusal)
-        return answer
 
     def charges(self) -> int:
         """Count the charges of the PSP's own record."""
@@ -97,14 +128,14 @@ class World:
         """Count the refunds of the PSP's own record."""
         return self.psp.moved.count(("refund", "att_refund1"))
 
-    async def settle(self, *, refund: bool = False) -> Attempt:
+    async def settle(self, asked: Attempt | None = None) -> Attempt:
         """Let all trouble end, and ask on."""
         self.psp.faults = iter(())
         self.psp.carry_out_held()
         answer = None
         for _ in range(5):
             self.now += timedelta(seconds=1)
-            answer = await self.ask(refund=refund)
+            answer = await self.ask("", asked)
             assert answer is not None
             if answer.outcome.is_final:
                 break
@@ -193,13 +224,13 @@ async def test_what_is_said_of_a_refund_is_true(
         world.now += timedelta(seconds=wait_s)
         if arrive:
             world.psp.carry_out_held()
-        answer = await world.ask(plan, refund=True)
+        answer = await world.ask(plan, new_refund())
         assert is_truly_not_sent(world)
         if answer is not None and answer.outcome is Outcome.TRANSIENT:
             world.psp.carry_out_held()
             assert world.refunds() == 0
 
-    settled = await world.settle(refund=True)
+    settled = await world.settle(new_refund())
 
     assert world.refunds() == (settled.outcome is SUCCESS)
     assert settled.outcome in (SUCCESS, Outcome.UNKNOWN)
