@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.money import Money
-from psp_gateway.domain.attempt import Attempt, Outcome
+from psp_gateway.domain.attempt import Attempt, Kind, Outcome
 from psp_gateway.domain.errors import ChargeNotFound, RefundExceedsCharge, Refusal
 from psp_gateway.domain.refunds import Refunds
 from tests.unit.psp_gateway.test_take_further import new_charge, new_refund
@@ -51,6 +51,24 @@ def test_a_refund_is_no_charge() -> None:
     answer = Refunds([given_back], [], []).take_up(refund(1))
 
     assert isinstance(answer, ChargeNotFound)
+
+
+def test_what_is_held_is_not_given_back() -> None:
+    """An authorization took nothing, though it has succeeded; nor did a void."""
+    for kind in (Kind.AUTHORIZATION, Kind.VOID):
+        answer = Refunds([replace(CHARGE, kind=kind)], [], []).take_up(refund(1))
+
+        assert isinstance(answer, ChargeNotFound)
+
+
+def test_what_was_captured_is_the_limit() -> None:
+    """Of a capture no more is given back than it took, whatever was held."""
+    capture = replace(CHARGE, kind=Kind.CAPTURE, amount=Money(Decimal("40.00"), "USD"))
+    guard = Refunds([capture], [], [])
+
+    answers = [guard.take_up(refund(cents, attempt_id=f"att_{cents}")) for cents in (4001, 4000, 1)]
+
+    assert [isinstance(answer, RefundExceedsCharge) for answer in answers] == [True, False, True]
 
 
 def test_a_refund_belongs_to_its_charge() -> None:
