@@ -79,7 +79,7 @@ class Money:
             raise InvalidAmount('a decimal string such as "99.99" is expected')
         if len(match[2] or ".") - 1 > decimals:
             raise InvalidAmount(f"{currency} has {decimals} decimals")
-        money = cls(Decimal(text), currency)
+        money = _in_range(Decimal(text), currency)
         if not money.amount:
             raise InvalidAmount("must be above zero")
         return money
@@ -87,7 +87,7 @@ class Money:
     @classmethod
     def of_stored(cls, amount: Decimal, currency: str) -> "Money":
         """Read what a database keeps with four decimals; the excess must be zeros."""
-        return cls(amount.quantize(Decimal(1).scaleb(-currency_decimals(currency))), currency)
+        return _in_range(amount.quantize(_quantum(currency)), currency)
 
     @classmethod
     def zero(cls, currency: str) -> "Money":
@@ -95,13 +95,13 @@ class Money:
         return cls(Decimal(0), currency)
 
     def __add__(self, other: "Money") -> "Money":
-        return Money(self.amount + self._same(other).amount, self.currency)
+        return _in_range(self.amount + self._same(other).amount, self.currency)
 
     def __sub__(self, other: "Money") -> "Money":
-        return Money(self.amount - self._same(other).amount, self.currency)
+        return _in_range(self.amount - self._same(other).amount, self.currency)
 
     def __neg__(self) -> "Money":
-        return Money(-self.amount, self.currency)
+        return _in_range(-self.amount, self.currency)
 
     def _same(self, other: "Money") -> "Money":
         if other.currency != self.currency:
@@ -111,6 +111,21 @@ class Money:
     def __str__(self) -> str:
         """Write the amount alone, with the currency's own decimals: "99.90"."""
         return f"{self.amount:.{currency_decimals(self.currency)}f}"
+
+
+def _in_range(amount: Decimal, currency: str) -> Money:
+    """Make money of decimals that are known to fit: a batch adds thousands of times."""
+    if amount.adjusted() >= _WHOLE_DIGITS:
+        raise InvalidAmount(f"at most {_WHOLE_DIGITS} digits before the point")
+    money = object.__new__(Money)
+    object.__setattr__(money, "amount", amount)
+    object.__setattr__(money, "currency", currency)
+    return money
+
+
+@cache
+def _quantum(currency: str) -> Decimal:
+    return Decimal(1).scaleb(-currency_decimals(currency))
 
 
 def total(amounts: Iterable[Money], currency: str) -> Money:

@@ -1,14 +1,34 @@
 """What the use cases need from outside: a place that keeps the books."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from ledger_svc.domain.account import Account, NewAccount
-from ledger_svc.domain.books import Outcome, Reversal, ReversalOutcome
+from chassis.money import Money
+from ledger_svc.domain.account import (
+    Account,
+    AccountChange,
+    AccountStatus,
+    AccountType,
+    NewAccount,
+)
+from ledger_svc.domain.books import Outcome
 from ledger_svc.domain.errors import Refusal
-from ledger_svc.domain.transaction import Entry, Posting, Transaction
+from ledger_svc.domain.posting import Command
+from ledger_svc.domain.transaction import Entry, Transaction
+
+Position = tuple[str, int]
+"""A place among entries: transaction id and line; entries sort by it, an account's own too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From a time on, and up to but without another; None leaves an end open."""
+
+    start: datetime | None = None
+    end: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +37,34 @@ class EntryFilter:
 
     account_id: str = ""
     subject_id: str = ""
+    reference: str = ""
+    period: Period = Period()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which page of a list: at most `limit`, from past `after` on, in the order of the list."""
+
+    limit: int
+    after: Position | None = None
+    oldest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TrialBalanceLine:
-    """One currency's sums over the whole ledger."""
+    """One currency's balances over all accounts, by type of account."""
 
     currency: str
-    debits: Decimal
-    credits: Decimal
-    transaction_count: int
+    balances: Mapping[AccountType, Decimal]
+    account_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceAt:
+    """What an account had at a time, and how many entries had made it."""
+
+    balance: Money
+    entry_count: int
 
 
 class LedgerWriter(Protocol):
@@ -36,12 +74,14 @@ class LedgerWriter(Protocol):
         """Open the accounts that are not there yet; answer each in order."""
         ...
 
-    async def post(self, postings: Sequence[Posting]) -> Sequence[Outcome]:
-        """Post transactions, each whole or not at all; answer each in order."""
+    async def change_status(
+        self, account_id: str, to: AccountStatus, *, reason: str, actor: str
+    ) -> Account:
+        """Freeze, unfreeze or close an account, and keep by whom and why."""
         ...
 
-    async def reverse(self, reversal: Reversal) -> ReversalOutcome:
-        """Reverse one transaction, or close its reference."""
+    async def do(self, commands: Sequence[Command]) -> Sequence[Outcome]:
+        """Post, resolve and reverse, each whole or not at all; answer each in order."""
         ...
 
 
@@ -52,22 +92,30 @@ class LedgerReader(Protocol):
         """Find a transaction by its reference."""
         ...
 
-    async def account(self, account_id: str) -> Account | None:
-        """Find an account."""
+    async def accounts(self, account_ids: Sequence[str]) -> Sequence[Account]:
+        """Find accounts; those that are not there are left out."""
         ...
 
-    async def account_entries(
-        self, account_id: str, *, before: int | None, limit: int
-    ) -> Sequence[Entry]:
-        """List an account's entries, the newest first, from before an `account_sequence`."""
+    async def accounts_from(self, prefix: str, *, after: str, limit: int) -> Sequence[Account]:
+        """List the accounts whose id begins with `prefix`, by id, from past `after` on."""
         ...
 
-    async def entries(
-        self, which: EntryFilter, *, before: tuple[str, int] | None, limit: int
-    ) -> Sequence[Entry]:
-        """List entries, the newest transaction first, from before (transaction id, line)."""
+    async def account_changes(self, account_id: str) -> Sequence[AccountChange]:
+        """List the changes of an account's status, the newest first; at most 500."""
         ...
 
-    async def trial_balance(self) -> Sequence[TrialBalanceLine]:
-        """Sum the entries per currency, by currency."""
+    async def entries(self, which: EntryFilter, page: Page) -> Sequence[Entry]:
+        """List entries."""
+        ...
+
+    async def balance_before(self, account: Account, moment: datetime) -> BalanceAt:
+        """Tell what an account had just before a time, by when entries were written."""
+        ...
+
+    async def balance_effective(self, account: Account, moment: datetime) -> Money:
+        """Sum what counts up to and with a time; reads all entries of the account."""
+        ...
+
+    async def trial_balance(self, before: datetime | None) -> Sequence[TrialBalanceLine]:
+        """Sum the balances per currency, as they are or as they were just before a time."""
         ...

@@ -1,14 +1,23 @@
 """Reads the books from PostgreSQL."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import LiteralString
 
 from psycopg.rows import DictRow
 
 from chassis.database import Database
-from ledger_svc import rows, statements
-from ledger_svc.domain.account import Account
+from chassis.money import Money
+from ledger_svc import lookup, rows, statements
+from ledger_svc.arrays import texts
+from ledger_svc.domain import chain
+from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
 from ledger_svc.domain.transaction import Entry, Transaction
-from ledger_svc.ports import EntryFilter, TrialBalanceLine
+from ledger_svc.ports import BalanceAt, EntryFilter, Page, TrialBalanceLine
+
+# Sorts behind every character that an account's id may hold.
+_LAST = "~"
 
 
 class LedgerReader:
@@ -16,7 +25,7 @@ class LedgerReader:
 
     Args:
         database: opened as the app role.
-        report_timeout_s: for what reads the whole ledger.
+        report_timeout_s: for what reads every account, or all entries of one.
     """
 
     def __init__(self, database: Database, *, report_timeout_s: float = 30.0) -> None:
@@ -25,57 +34,109 @@ class LedgerReader:
 
     async def transaction(self, reference: str) -> Transaction | None:
         """Find a transaction by its reference."""
-        found = await self._all(statements.CLAIMED, [[reference]])
-        known = rows.to_transactions([row for row in found if not row["is_closed"]])
+        known, _ = await self._database.run(lambda tx: lookup.claimed(tx, [reference]))
         return known[0] if known else None
 
-    async def account(self, account_id: str) -> Account | None:
-        """Find an account."""
-        found = await self._all(statements.ACCOUNTS, [[account_id]])
-        return rows.to_account(found[0]) if found else None
+    async def accounts(self, account_ids: Sequence[str]) -> Sequence[Account]:
+        """Find accounts; those that are not there are left out."""
+        found = await self._database.read(statements.ACCOUNTS, [texts(account_ids)])
+        return [rows.to_account(row) for row in found]
 
-    async def account_entries(
-        self, account_id: str, *, before: int | None, limit: int
-    ) -> Sequence[Entry]:
-        """List an account's entries, the newest first, from before an `account_sequence`."""
-        conditions: list[str] = ["e.account_id = %s"]
-        parameters: list[object] = [account_id]
-        if before is not None:
-            conditions.append("e.account_sequence < %s")
-            parameters.append(before)
-        return await self._entries(conditions, parameters, "e.account_sequence DESC", limit)
+    async def accounts_from(self, prefix: str, *, after: str, limit: int) -> Sequence[Account]:
+        """List the accounts whose id begins with `prefix`, by id, from past `after` on."""
+        bounds = [after, prefix, prefix + _LAST, limit]
+        found = await self._database.read(statements.ACCOUNTS_FROM, bounds)
+        return [rows.to_account(row) for row in found]
 
-    async def entries(
-        self, which: EntryFilter, *, before: tuple[str, int] | None, limit: int
-    ) -> Sequence[Entry]:
-        """List entries, the newest transaction first, from before (transaction id, line)."""
-        conditions: list[str] = []
-        parameters: list[object] = []
-        if which.subject_id:
-            conditions.append("t.subject_id = %s")
-            parameters.append(which.subject_id)
-        if which.account_id:
-            conditions.append("e.account_id = %s")
-            parameters.append(which.account_id)
-        if before is not None:
-            conditions.append("(e.transaction_id, e.line) < (%s, %s)")
-            parameters.extend(before)
-        order = "e.transaction_id DESC, e.line DESC"
-        return await self._entries(conditions, parameters, order, limit)
+    async def account_changes(self, account_id: str) -> Sequence[AccountChange]:
+        """List the changes of an account's status, the newest first; at most 500."""
+        found = await self._database.read(statements.CHANGES, [account_id])
+        return [rows.to_change(row) for row in found]
 
-    async def trial_balance(self) -> Sequence[TrialBalanceLine]:
-        """Sum the entries per currency, by currency: reads every entry."""
-        found = await self._database.run(
-            lambda tx: tx.all(statements.TRIAL_BALANCE), timeout_s=self._report_timeout_s
+    async def entries(self, which: EntryFilter, page: Page) -> Sequence[Entry]:
+        """List entries."""
+        conditions, parameters = _conditions(which, page)
+        query = statements.ENTRIES_OF_SUBJECT if which.subject_id else statements.ENTRIES
+        subject = [which.subject_id] if which.subject_id else []
+        filled = query.format(
+            conditions=" AND ".join(conditions), direction="ASC" if page.oldest_first else "DESC"
         )
-        return [TrialBalanceLine(**row) for row in found]
+        found = await self._database.read(filled, [*subject, *parameters, page.limit])
+        return [rows.to_entry(row) for row in found]
 
-    async def _entries(
-        self, conditions: Sequence[str], parameters: Sequence[object], order: str, limit: int
-    ) -> list[Entry]:
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        query = f"{statements.ENTRIES}{where} ORDER BY {order} LIMIT %s"
-        return [rows.to_entry(row) for row in await self._all(query, [*parameters, limit])]
+    async def balance_before(self, account: Account, moment: datetime) -> BalanceAt:
+        """Tell what an account had just before a time, by when entries were written."""
+        found = await self._database.read(
+            statements.BALANCE_BEFORE, [account.key, _digits(chain.first_id(moment))]
+        )
+        if not found:
+            return BalanceAt(Money.zero(account.currency), 0)
+        (row,) = found
+        balance = Money.of_stored(row["balance_after"], account.currency)
+        return BalanceAt(balance, row["account_sequence"])
 
-    async def _all(self, query: str, parameters: Sequence[object]) -> list[DictRow]:
-        return await self._database.read(query, parameters)
+    async def balance_effective(self, account: Account, moment: datetime) -> Money:
+        """Sum what counts up to and with a time; reads all entries of the account."""
+        is_debit = account.type.normal_side is Side.DEBIT
+        (row,) = await self._report(statements.BALANCE_EFFECTIVE, [is_debit, account.key, moment])
+        return Money.of_stored(row["balance"], account.currency)
+
+    async def trial_balance(self, before: datetime | None) -> Sequence[TrialBalanceLine]:
+        """Sum the balances per currency, as they are or as they were just before a time."""
+        if before is None:
+            found = await self._report(statements.TRIAL_BALANCE, [])
+        else:
+            moment = _digits(chain.first_id(before))
+            found = await self._report(statements.TRIAL_BALANCE_BEFORE, [moment])
+        return [
+            _trial_balance_line(currency, list(group))
+            for currency, group in groupby(found, key=lambda row: row["currency"])
+        ]
+
+    async def _report(
+        self, query: LiteralString, parameters: Sequence[object]
+    ) -> Sequence[DictRow]:
+        return await self._database.run(
+            lambda tx: tx.all(query, parameters), timeout_s=self._report_timeout_s, alone=True
+        )
+
+
+def _conditions(which: EntryFilter, page: Page) -> tuple[list[LiteralString], list[object]]:
+    conditions: list[LiteralString] = ["true"]
+    parameters: list[object] = []
+
+    def require(condition: LiteralString, *values: object) -> None:
+        conditions.append(condition)
+        parameters.extend(values)
+
+    if which.account_id:
+        require(
+            "e.account_key = (SELECT account_key FROM accounts WHERE account_id = %s)",
+            which.account_id,
+        )
+    if which.reference:
+        require(
+            "e.transaction_id = (SELECT transaction_id FROM claims WHERE reference = %s)",
+            which.reference,
+        )
+    if which.period.start is not None:
+        require("e.transaction_id >= %s", _digits(chain.first_id(which.period.start)))
+    if which.period.end is not None:
+        require("e.transaction_id < %s", _digits(chain.first_id(which.period.end)))
+    if page.after is not None:
+        transaction_id, line = page.after
+        comparison: LiteralString = ">" if page.oldest_first else "<"
+        require(f"(e.transaction_id, e.line) {comparison} (%s, %s)", _digits(transaction_id), line)
+    return conditions, parameters
+
+
+def _digits(transaction_id: str) -> str:
+    return transaction_id.removeprefix("txn_")
+
+
+def _trial_balance_line(currency: str, found: Sequence[DictRow]) -> TrialBalanceLine:
+    return TrialBalanceLine(
+        currency,
+        {AccountType(row["type"]): row["balance"] for row in found},
+        sum(row["account_count"] for row in found),
+    )

@@ -1,104 +1,137 @@
 """Rows of the ledger's tables to the domain's objects."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
 
 from psycopg.rows import DictRow
 
 from chassis.money import Money
-from ledger_svc.domain.account import Account, AccountStatus, AccountType, Side
-from ledger_svc.domain.books import Books
-from ledger_svc.domain.transaction import Entry, Transaction
+from ledger_svc.domain import chain
+from ledger_svc.domain.account import (
+    Account,
+    AccountChange,
+    AccountStatus,
+    AccountType,
+    Side,
+    Standing,
+)
+from ledger_svc.domain.posting import Line
+from ledger_svc.domain.transaction import Entry, Heading, Kind, Transaction
+
+_TYPES = {kind.value: kind for kind in AccountType}
+_STATUSES = {status.value: status for status in AccountStatus}
 
 
 def to_account(row: DictRow) -> Account:
-    """Read a row of `accounts`."""
-    currency, floor = row["currency"], row["floor"]
+    """Read a row of `accounts`; the metadata and the time of opening may be left out of it."""
+    currency = row["currency"]
+    floor, ceiling = row["floor"], row["ceiling"]
+    of_stored = Money.of_stored
     return Account(
         account_id=row["account_id"],
-        type=AccountType(row["type"]),
-        status=AccountStatus(row["status"]),
-        floor=None if floor is None else Money.of_stored(floor, currency),
-        balance=Money.of_stored(row["balance"], currency),
-        entry_count=row["entry_count"],
+        key=row["account_key"],
+        type=_TYPES[row["type"]],
+        currency=currency,
+        status=_STATUSES[row["status"]],
+        floor=None if floor is None else of_stored(floor, currency),
+        ceiling=None if ceiling is None else of_stored(ceiling, currency),
+        standing=Standing(
+            of_stored(row["balance"], currency),
+            of_stored(row["pending_in"], currency),
+            of_stored(row["pending_out"], currency),
+            row["entry_count"],
+        ),
+        last_entry_at=row["last_entry_at"],
+        metadata=row.get("metadata") or {},
+        created_at=row.get("created_at"),
     )
+
+
+def to_change(row: DictRow) -> AccountChange:
+    """Read a row of `account_changes` with the id of its account."""
+    return AccountChange(
+        account_id=row["account_id"],
+        from_status=AccountStatus(row["from_status"]),
+        to_status=AccountStatus(row["to_status"]),
+        reason=row["reason"],
+        actor=row["actor"],
+        changed_at=row["changed_at"],
+    )
+
+
+def to_name(transaction_id: UUID) -> str:
+    """Write a transaction's id as the domain does."""
+    return f"txn_{transaction_id.hex}"
+
+
+def to_heading(row: DictRow) -> Heading:
+    """Read what a row of `transactions` says beside the lines."""
+    return Heading(
+        reference=row["reference"],
+        kind=Kind(row["kind"]),
+        description=row["description"],
+        subject_id=row["subject_id"],
+        effective_at=row["effective_at"],
+        expires_at=row["expires_at"],
+        reverses_reference=row["reverses_reference"] or "",
+        resolves_reference=row["resolves_reference"] or "",
+        template=row["template"] or "",
+    )
+
+
+def to_line(row: DictRow) -> Line:
+    """Read a row of `pending_lines` with its account's id and currency."""
+    return Line(row["account_id"], _side(row), Money.of_stored(row["amount"], row["currency"]))
 
 
 def to_entry(row: DictRow) -> Entry:
-    """Read a row of `entries` with the reference of its transaction."""
-    return Entry(
-        transaction_id=row["transaction_id"],
-        reference=row["reference"],
-        line=row["line"],
-        account_id=row["account_id"],
-        side=Side(row["side"]),
-        amount=Money.of_stored(row["amount"], row["currency"]),
-        balance_after=Money.of_stored(row["balance_after"], row["currency"]),
-        account_sequence=row["account_sequence"],
-        created_at=row["created_at"],
-    )
+    """Read a row of `entries` with its account's id and currency, and its transaction's reference,
+    subject and time of effect.
+    """
+    return _entry(row, row["reference"], row["effective_at"], row["subject_id"])
 
 
-def to_transactions(rows: Sequence[DictRow]) -> list[Transaction]:
-    """Read rows of `transactions` joined with their entries, those of one transaction in order."""
-    entries: dict[str, list[Entry]] = {}
-    heads: dict[str, DictRow] = {}
-    for row in rows:
-        heads.setdefault(row["reference"], row)
-        entries.setdefault(row["reference"], []).append(to_entry(row))
-    return [_to_transaction(heads[reference], entries[reference]) for reference in heads]
-
-
-def _to_transaction(head: DictRow, entries: Sequence[Entry]) -> Transaction:
+def to_transaction(
+    row: DictRow, entries: Iterable[DictRow], pending: Iterable[DictRow] = ()
+) -> Transaction:
+    """Read a row of `transactions` with those of its entries or pending lines, in order."""
+    heading = to_heading(row)
+    said = heading.reference, heading.effective_at, heading.subject_id
     return Transaction(
-        transaction_id=head["transaction_id"],
-        reference=head["reference"],
-        description=head["description"],
-        subject_id=head["subject_id"],
-        effective_at=head["effective_at"],
-        created_at=head["created_at"],
-        reverses_reference=head["reverses_reference"],
-        entries=tuple(entries),
+        transaction_id=to_name(row["transaction_id"]),
+        heading=heading,
+        created_at=row["created_at"],
+        entries=tuple(_entry(entry, *said) for entry in entries),
+        pending=tuple(map(to_line, pending)),
+        hash=bytes(row["hash"]),
     )
 
 
-def claim_rows(books: Books) -> list[tuple[Any, ...]]:
-    """Write the claims of what was decided, in the order in which every batch takes them."""
-    claims = [(t.reference, False, "", books.now) for t in books.posted]
-    claims += [(closing.reference, True, closing.reason, books.now) for closing in books.closings]
-    return sorted(claims)
+def by_transaction(rows: Iterable[DictRow]) -> Mapping[UUID, Sequence[DictRow]]:
+    """Group rows by their transaction."""
+    groups: dict[UUID, list[DictRow]] = {}
+    for row in rows:
+        groups.setdefault(row["transaction_id"], []).append(row)
+    return groups
 
 
-def transaction_rows(transactions: Sequence[Transaction]) -> list[tuple[Any, ...]]:
-    """Write rows of `transactions`."""
-    return [
-        (
-            t.transaction_id,
-            t.reference,
-            t.description,
-            t.subject_id,
-            t.effective_at,
-            t.created_at,
-            t.reverses_reference,
-        )
-        for t in transactions
-    ]
+def _entry(row: DictRow, reference: str, effective_at: datetime, subject_id: str) -> Entry:
+    currency, transaction_id = row["currency"], to_name(row["transaction_id"])
+    return Entry(
+        transaction_id,
+        reference,
+        row["line"],
+        row["account_id"],
+        _side(row),
+        Money.of_stored(row["amount"], currency),
+        Money.of_stored(row["balance_after"], currency),
+        row["account_sequence"],
+        chain.written_at(transaction_id),
+        effective_at,
+        subject_id,
+    )
 
 
-def entry_rows(transactions: Sequence[Transaction]) -> list[tuple[Any, ...]]:
-    """Write rows of `entries`."""
-    return [
-        (
-            e.transaction_id,
-            e.line,
-            e.account_id,
-            e.side.value,
-            e.amount.amount,
-            e.amount.currency,
-            e.balance_after.amount,
-            e.account_sequence,
-            e.created_at,
-        )
-        for t in transactions
-        for e in t.entries
-    ]
+def _side(row: DictRow) -> Side:
+    return Side.DEBIT if row["is_debit"] else Side.CREDIT

@@ -1,75 +1,186 @@
 """The SQL of the store: set statements, portable to CockroachDB.
 
-Arrays go in binary (`%b`): writing them as text costs five times the CPU.
+Columns come as array literals (see `arrays`), so that one statement takes a batch of any size.
 """
 
-ACCOUNTS = "SELECT * FROM accounts WHERE account_id = ANY(%b::text[])"
+# One order of locking for every batch, so that two of them cannot wait for each other. What a batch
+# does not need of an account is left out: it would be read a thousand times.
+LOCK_ACCOUNTS = """
+SELECT account_id, account_key, type, currency, status, floor, ceiling, balance, pending_in,
+    pending_out, entry_count, last_entry_at
+FROM accounts WHERE account_id = ANY(%s::text[])
+ORDER BY account_id FOR UPDATE
+"""
 
-# One order of locking for every batch, so that two of them cannot wait for each other.
-LOCK_ACCOUNTS = ACCOUNTS + " ORDER BY account_id FOR UPDATE"
+ACCOUNTS = "SELECT * FROM accounts WHERE account_id = ANY(%s::text[]) ORDER BY account_id"
 
 OPEN_ACCOUNTS = """
-INSERT INTO accounts
-    (account_id, type, currency, floor, created_at, status, balance, entry_count)
-SELECT *, 'OPEN', 0, 0
-FROM unnest(%b::text[], %b::text[], %b::text[], %b::numeric[], %b::timestamptz[])
+INSERT INTO accounts (account_id, type, currency, floor, ceiling, metadata, status, balance,
+    pending_in, pending_out, entry_count, last_entry_at, created_at)
+SELECT asked.*, 'OPEN', 0, 0, 0, 0, now.at, now.at
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::numeric[], %s::numeric[], %s::jsonb[]) AS asked,
+    (SELECT %s::timestamptz AS at) AS now
 ON CONFLICT (account_id) DO NOTHING
 """
 
-# What became of references: closed, or a transaction with its entries. OFFSET 0 keeps the planner
-# from joining whole tables: a plan made while they were small would be cached as they grow.
+CHANGE_STATUS = "UPDATE accounts SET status = %s WHERE account_key = %s"
+
+RECORD_CHANGE = """
+INSERT INTO account_changes
+    (account_key, number, from_status, to_status, reason, actor, changed_at)
+SELECT %(key)s, coalesce(max(number), 0) + 1, %(from)s, %(to)s, %(reason)s, %(actor)s, %(at)s
+FROM account_changes WHERE account_key = %(key)s
+"""
+
+CHANGES = """
+SELECT c.*, a.account_id FROM account_changes c JOIN accounts a ON a.account_key = c.account_key
+WHERE a.account_id = %s ORDER BY c.number DESC LIMIT 500
+"""
+
+# What became of references.
 CLAIMED = """
-SELECT c.is_closed, c.reference AS claimed, t.*, e.line, e.account_id, e.side, e.amount, e.currency,
-    e.balance_after, e.account_sequence
-FROM unnest(%b::text[]) AS asked (reference)
-    CROSS JOIN LATERAL (
-        SELECT * FROM claims WHERE claims.reference = asked.reference OFFSET 0
-    ) AS c
-    LEFT JOIN LATERAL (
-        SELECT * FROM transactions WHERE transactions.reference = c.reference OFFSET 0
-    ) AS t ON true
-    LEFT JOIN LATERAL (
-        SELECT * FROM entries WHERE entries.transaction_id = t.transaction_id OFFSET 0
-    ) AS e ON true
-ORDER BY c.reference, e.line
+SELECT reference, transaction_id, closed_reason FROM claims WHERE reference = ANY(%s::text[])
 """
 
-CLAIM = """
-INSERT INTO claims (reference, is_closed, reason, claimed_at)
-SELECT * FROM unnest(%b::text[], %b::bool[], %b::text[], %b::timestamptz[])
+TRANSACTIONS = "SELECT * FROM transactions WHERE transaction_id = ANY(%s::uuid[])"
+
+ENTRIES_OF = """
+SELECT e.*, a.account_id, a.currency FROM entries e
+    JOIN accounts a ON a.account_key = e.account_key
+WHERE e.transaction_id = ANY(%s::uuid[]) ORDER BY e.transaction_id, e.line
 """
 
-INSERT_TRANSACTIONS = """
-INSERT INTO transactions
-    (transaction_id, reference, description, subject_id, effective_at, created_at,
-     reverses_reference)
-SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[],
-    %b::timestamptz[], %b::text[])
+PENDING_LINES_OF = """
+SELECT p.*, a.account_id, a.currency FROM pending_lines p
+    JOIN accounts a ON a.account_key = p.account_key
+WHERE p.transaction_id = ANY(%s::uuid[]) ORDER BY p.transaction_id, p.line
 """
 
-INSERT_ENTRIES = """
-INSERT INTO entries
-    (transaction_id, line, account_id, side, amount, currency, balance_after, account_sequence,
-     created_at)
-SELECT * FROM unnest(%b::text[], %b::int[], %b::text[], %b::text[], %b::numeric[], %b::text[],
-    %b::numeric[], %b::bigint[], %b::timestamptz[])
+REVERSALS_OF = "SELECT * FROM transactions WHERE reverses_reference = ANY(%s::text[])"
+
+# A batch, whole. It answers whether the stream is still its writer's; if not, nothing must stand.
+WRITE = """
+WITH head AS (
+    UPDATE streams SET number = %(number)s, hash = %(hash)s, written_at = %(at)s,
+        leased_until = now() + interval '60 seconds'
+    WHERE stream = %(stream)s AND epoch = %(epoch)s AND number = %(number_before)s
+    RETURNING stream
+), claimed AS (
+    INSERT INTO claims (reference, transaction_id, closed_reason)
+    SELECT * FROM unnest(%(references)s::text[], %(fates)s::uuid[], %(reasons)s::text[])
+), written AS (
+    INSERT INTO transactions (transaction_id, kind, reference, description, subject_id,
+        effective_at, expires_at, reverses_reference, resolves_reference, template, hash,
+        created_at)
+    SELECT t.*, %(at)s::timestamptz
+    FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(names)s::text[], %(descriptions)s::text[],
+        %(subjects)s::text[], %(effective)s::timestamptz[], %(expiries)s::timestamptz[],
+        %(reverses)s::text[], %(resolves)s::text[], %(templates)s::text[], %(hashes)s::bytea[]
+    ) AS t
+), booked AS (
+    INSERT INTO entries (account_key, account_sequence, transaction_id, line, is_debit, amount,
+        balance_after)
+    SELECT * FROM unnest(%(entry_accounts)s::bigint[], %(sequences)s::bigint[],
+        %(entry_ids)s::uuid[], %(lines)s::int[], %(debits)s::bool[], %(amounts)s::numeric[],
+        %(balances_after)s::numeric[])
+), balanced AS (
+    UPDATE accounts a SET balance = new.balance, pending_in = new.pending_in,
+        pending_out = new.pending_out, entry_count = new.entry_count,
+        last_entry_at = %(at)s::timestamptz
+    FROM unnest(%(changed)s::bigint[], %(balances)s::numeric[], %(pendings_in)s::numeric[],
+        %(pendings_out)s::numeric[], %(counts)s::bigint[])
+        AS new (account_key, balance, pending_in, pending_out, entry_count)
+    WHERE a.account_key = new.account_key
+)
+SELECT count(*) AS held FROM head
 """
 
-UPDATE_ACCOUNTS = """
-UPDATE accounts a SET balance = new.balance, entry_count = new.entry_count
-FROM unnest(%b::text[], %b::numeric[], %b::bigint[]) AS new (account_id, balance, entry_count)
-WHERE a.account_id = new.account_id
+# What is reserved, and the list of what is still to end.
+WRITE_PENDINGS = """
+WITH reserved AS (
+    INSERT INTO pending_lines (transaction_id, line, account_key, is_debit, amount)
+    SELECT * FROM unnest(%s::uuid[], %s::int[], %s::bigint[], %s::bool[], %s::numeric[])
+), opened AS (
+    INSERT INTO open_pendings (reference, expires_at)
+    SELECT * FROM unnest(%s::text[], %s::timestamptz[])
+)
+SELECT 1
 """
 
-# Filled with conditions, order and limit by the reader.
+CLOSE_PENDINGS = "DELETE FROM open_pendings WHERE reference = ANY(%s::text[])"
+
+EXPIRED = """
+SELECT reference FROM open_pendings WHERE expires_at <= %s ORDER BY expires_at LIMIT %s
+"""
+
+# A stream that nobody writes to; times by the database's clock, so that clocks need not agree.
+LEASE_STREAM = """
+UPDATE streams SET epoch = epoch + 1, leased_until = now() + interval '60 seconds'
+WHERE stream = (
+    SELECT stream FROM streams WHERE leased_until < now()
+    ORDER BY stream LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+RETURNING stream, number, hash, written_at, epoch
+"""
+
+NEW_STREAM = """
+INSERT INTO streams (stream, number, hash, written_at, epoch, leased_until)
+SELECT coalesce(max(stream), 0) + 1, 0, %s, 'epoch', 1, now() + interval '60 seconds' FROM streams
+RETURNING stream, number, hash, written_at, epoch
+"""
+
+ACCOUNTS_FROM = """
+SELECT * FROM accounts WHERE account_id > %s AND account_id >= %s AND account_id < %s
+ORDER BY account_id LIMIT %s
+"""
+
+# A page of entries: filled with conditions, direction and limit by the reader. What is said of them
+# is looked up for the page alone.
 ENTRIES = """
-SELECT e.*, t.reference FROM entries e JOIN transactions t ON t.transaction_id = e.transaction_id
+SELECT e.*, a.account_id, a.currency, t.reference, t.effective_at, t.subject_id
+FROM (
+    SELECT e.* FROM entries e WHERE {conditions}
+    ORDER BY e.transaction_id {direction}, e.line {direction} LIMIT %s
+) AS e
+    JOIN accounts a ON a.account_key = e.account_key
+    JOIN transactions t ON t.transaction_id = e.transaction_id
+ORDER BY e.transaction_id {direction}, e.line {direction}
+"""
+
+# The same for one object, which has few transactions.
+ENTRIES_OF_SUBJECT = """
+SELECT e.*, a.account_id, a.currency, t.reference, t.effective_at, t.subject_id
+FROM transactions t
+    JOIN entries e ON e.transaction_id = t.transaction_id
+    JOIN accounts a ON a.account_key = e.account_key
+WHERE t.subject_id = %s AND {conditions}
+ORDER BY t.transaction_id {direction}, e.line {direction} LIMIT %s
+"""
+
+BALANCE_BEFORE = """
+SELECT balance_after, account_sequence FROM entries
+WHERE account_key = %s AND transaction_id < %s
+ORDER BY transaction_id DESC, line DESC LIMIT 1
+"""
+
+BALANCE_EFFECTIVE = """
+SELECT coalesce(sum(CASE WHEN e.is_debit = %s THEN e.amount ELSE -e.amount END), 0) AS balance
+FROM entries e JOIN transactions t ON t.transaction_id = e.transaction_id
+WHERE e.account_key = %s AND t.effective_at <= %s
 """
 
 TRIAL_BALANCE = """
-SELECT currency,
-    coalesce(sum(amount) FILTER (WHERE side = 'DEBIT'), 0) AS debits,
-    coalesce(sum(amount) FILTER (WHERE side = 'CREDIT'), 0) AS credits,
-    count(DISTINCT transaction_id) AS transaction_count
-FROM entries GROUP BY currency ORDER BY currency
+SELECT currency, type, sum(balance) AS balance, count(*) AS account_count
+FROM accounts GROUP BY currency, type ORDER BY currency, type
+"""
+
+# An account's newest entry before a time tells what it had then: a look into the index for each.
+TRIAL_BALANCE_BEFORE = """
+SELECT a.currency, a.type, coalesce(sum(e.balance_after), 0) AS balance, count(*) AS account_count
+FROM accounts a LEFT JOIN LATERAL (
+    SELECT balance_after FROM entries
+    WHERE entries.account_key = a.account_key AND entries.transaction_id < %s
+    ORDER BY transaction_id DESC, line DESC LIMIT 1
+) AS e ON true
+GROUP BY a.currency, a.type ORDER BY a.currency, a.type
 """

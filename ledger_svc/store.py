@@ -1,5 +1,4 @@
-"""Writes the books to PostgreSQL: a transaction a batch, a handful of set statements whatever its
-size.
+"""Writes the books to PostgreSQL: a transaction a batch, three statements whatever its size.
 
 The accounts are locked first, in the order of their ids, then what exists is read, then all is
 written: in separate statements, since a lock wait does not refresh its own statement's snapshot. A
@@ -7,19 +6,34 @@ reference that another process claims in between fails the batch with 23505; the
 again and finds it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 
 from chassis.clock import Clock, utc_now
-from chassis.database import Database, Transaction, columns
-from chassis.ids import new_id
+from chassis.database import Database, Transaction
 from chassis.telemetry import logger
-from ledger_svc import rows, statements
-from ledger_svc.domain.account import Account, NewAccount
-from ledger_svc.domain.books import Books, Outcome, Reversal, ReversalOutcome
+from ledger_svc import batch_rows, lookup, rows, statements
+from ledger_svc.arrays import texts
+from ledger_svc.domain import errors
+from ledger_svc.domain.account import Account, AccountStatus, NewAccount
+from ledger_svc.domain.books import Books, Outcome
+from ledger_svc.domain.chain import Head
+from ledger_svc.domain.decisions import decide
 from ledger_svc.domain.errors import Refusal
-from ledger_svc.domain.transaction import Posting, reversal_reference
+from ledger_svc.domain.posting import (
+    Action,
+    Command,
+    Posting,
+    Resolution,
+    Reversal,
+    result_reference,
+)
 from ledger_svc.domain.transaction import Transaction as LedgerTransaction
 from ledger_svc.group_commit import GroupCommit
+from ledger_svc.streams import Stream, StreamLost, Streams
+
+_TICK = timedelta(microseconds=1)
 
 
 class LedgerStore:
@@ -27,8 +41,8 @@ class LedgerStore:
 
     Args:
         database: opened as the app role.
-        batches_in_flight: see `GroupCommit`; for postings and for reversals each.
-        clock: tells `created_at`.
+        batches_in_flight: see `GroupCommit`.
+        clock: tells `created_at`, as far as what is written already allows.
     """
 
     def __init__(
@@ -37,8 +51,10 @@ class LedgerStore:
         self._database = database
         self._clock = clock
         self._log = logger()
-        self._postings = GroupCommit(self._run_postings, in_flight=batches_in_flight)
-        self._reversals = GroupCommit(self._run_reversals, in_flight=batches_in_flight)
+        self._streams = Streams(database)
+        self._commands: GroupCommit[Command, Outcome] = GroupCommit(
+            self._run, in_flight=batches_in_flight
+        )
 
     async def open_accounts(self, asked: Sequence[NewAccount]) -> Sequence[Account | Refusal]:
         """Open the accounts that are not there yet; answer each in order.
@@ -49,79 +65,101 @@ class LedgerStore:
         found = await self._database.run(lambda tx: self._open(tx, asked))
         return [_opened(found[item.account_id], item) for item in asked]
 
-    async def post(self, postings: Sequence[Posting]) -> Sequence[Outcome]:
-        """Post transactions, each whole or not at all; answer each in order.
+    async def change_status(
+        self, account_id: str, to: AccountStatus, *, reason: str, actor: str
+    ) -> Account:
+        """Freeze, unfreeze or close an account, and keep by whom and why.
+
+        Raises:
+            AccountNotFound, AccountClosed, AccountNotEmpty: see `Account.with_status`.
+            Unavailable: the database did not answer; asking again is safe.
+        """
+
+        async def work(tx: Transaction) -> Account:
+            locked = await _lock(tx, [account_id])
+            if not locked:
+                raise errors.AccountNotFound(account_id)
+            account = locked[0]
+            after = account.with_status(to)
+            if after.status is not account.status:
+                await tx.execute(statements.CHANGE_STATUS, [to.value, account.key])
+                values = {"key": account.key, "from": account.status.value, "to": to.value}
+                told = {"reason": reason, "actor": actor, "at": self._clock()}
+                await tx.execute(statements.RECORD_CHANGE, {**values, **told})
+            (row,) = await tx.all(statements.ACCOUNTS, [texts([account_id])])
+            return rows.to_account(row)
+
+        return await self._database.run(work)
+
+    async def do(self, commands: Sequence[Command]) -> Sequence[Outcome]:
+        """Post, resolve and reverse, each whole or not at all; answer each in order.
 
         Raises:
             Unavailable: the database did not answer; asking again is safe.
             ResourceExhausted: too much is waiting.
         """
-        return await self._postings.submit(postings)
+        return await self._commands.submit(commands)
 
-    async def reverse(self, reversal: Reversal) -> ReversalOutcome:
-        """Reverse one transaction, or close its reference.
+    async def expire(self, *, limit: int) -> int:
+        """Expire pending transactions that had their time, `limit` at most; tell how many were
+        looked at.
 
         Raises:
             Unavailable: the database did not answer; asking again is safe.
-            ResourceExhausted: too much is waiting.
         """
-        (outcome,) = await self._reversals.submit([reversal])
-        return outcome
+        due = await self._database.read(statements.EXPIRED, [self._clock(), limit])
+        if due:
+            await self.do([Resolution(row["reference"], Action.EXPIRE) for row in due])
+        return len(due)
 
     async def _open(self, tx: Transaction, asked: Sequence[NewAccount]) -> dict[str, Account]:
-        found = await _accounts(tx, statements.ACCOUNTS, [item.account_id for item in asked])
+        found = await _accounts(tx, [item.account_id for item in asked])
         missing = {a.account_id: a for a in reversed(asked) if a.account_id not in found}
         if not missing:
             return found
-        now = self._clock()
-        values = [
-            (a.account_id, a.type.value, a.currency, a.floor.amount if a.floor else None, now)
-            for _, a in sorted(missing.items())
-        ]
-        await tx.execute(statements.OPEN_ACCOUNTS, columns(values, 5))
-        return found | await _accounts(tx, statements.ACCOUNTS, list(missing))
+        new = [account for _, account in sorted(missing.items())]
+        values = batch_rows.new_accounts(new)
+        await tx.execute(statements.OPEN_ACCOUNTS, [*values, self._clock()])
+        return found | await _accounts(tx, list(missing))
 
-    async def _run_postings(self, postings: Sequence[Posting]) -> Sequence[Outcome]:
-        outcomes = await self._database.run(lambda tx: self._post(tx, postings))
-        self._log.debug("posted", count=len(postings))
-        return outcomes
+    async def _run(self, commands: Sequence[Command]) -> Sequence[Outcome]:
+        while True:
+            try:
+                async with self._streams.lent() as stream:
+                    work = partial(self._decide, stream=stream, commands=commands)
+                    outcomes, stream.head = await self._database.run(work)
+            except StreamLost:
+                self._log.info("stream_lost")
+                continue
+            self._log.debug("written", count=len(commands))
+            return outcomes
 
-    async def _post(self, tx: Transaction, postings: Sequence[Posting]) -> list[Outcome]:
-        accounts = await _lock(tx, (line.account_id for p in postings for line in p.lines))
-        known, closed = await _claimed(tx, [p.reference for p in postings])
-        books = self._books(accounts, known, closed, len(postings))
-        outcomes = [books.post(posting) for posting in postings]
-        await _write(tx, books)
-        return outcomes
+    async def _decide(
+        self, tx: Transaction, *, stream: Stream, commands: Sequence[Command]
+    ) -> tuple[list[Outcome], Head]:
+        # What is reversed or resolved never changes, so it may be read before the lock; what has
+        # become of it may change, and is read after it.
+        bases = [c.reference for c in commands if not isinstance(c, Posting)]
+        known, closed = await lookup.claimed(tx, bases) if bases else ([], [])
+        accounts = await _lock(tx, _touched(commands, known))
+        results, kept_out = await lookup.claimed(tx, [result_reference(c) for c in commands])
+        reversed_ = [c.reference for c in commands if isinstance(c, Reversal)]
+        books = Books(
+            accounts,
+            [*known, *results],
+            [*closed, *kept_out],
+            reversals=await lookup.reversals(tx, reversed_) if reversed_ else None,
+            head=stream.head,
+            now=self._now(stream.head, accounts),
+        )
+        outcomes = decide(books, commands)
+        await _write(tx, stream, books)
+        return outcomes, books.head
 
-    async def _run_reversals(self, asked: Sequence[Reversal]) -> Sequence[ReversalOutcome]:
-        outcomes = await self._database.run(lambda tx: self._reverse(tx, asked))
-        self._log.debug("reversed", count=len(asked))
-        return outcomes
-
-    async def _reverse(self, tx: Transaction, asked: Sequence[Reversal]) -> list[ReversalOutcome]:
-        # What is reversed never changes, so it may be read before the lock; whether it has been
-        # reversed may change, and is read after it.
-        known, closed = await _claimed(tx, [item.reference for item in asked])
-        accounts = await _lock(tx, (entry.account_id for t in known for entry in t.entries))
-        undone, kept_out = await _claimed(tx, [reversal_reference(t.reference) for t in known])
-        books = self._books(accounts, [*known, *undone], [*closed, *kept_out], len(asked))
-        outcomes = [books.reverse(item) for item in asked]
-        await _write(tx, books)
-        return outcomes
-
-    def _books(
-        self,
-        accounts: Iterable[Account],
-        known: Iterable[LedgerTransaction],
-        closed: Iterable[str],
-        count: int,
-    ) -> Books:
-        now = self._clock()
-        # Sorted, so that within a batch too a later transaction has the greater id.
-        ids = iter(sorted(new_id("txn", now) for _ in range(count)))
-        next_id: Callable[[], str] = ids.__next__
-        return Books(accounts, known, closed, now=now, new_transaction_id=next_id)
+    def _now(self, head: Head, accounts: Iterable[Account]) -> datetime:
+        """Later than whatever the batch follows, though clocks may differ or go back."""
+        last = max((account.last_entry_at for account in accounts), default=head.written_at)
+        return max(self._clock(), last + _TICK, head.written_at + _TICK)
 
 
 def _opened(account: Account, asked: NewAccount) -> Account | Refusal:
@@ -132,31 +170,35 @@ def _opened(account: Account, asked: NewAccount) -> Account | Refusal:
     return account
 
 
-async def _accounts(tx: Transaction, query: str, account_ids: Sequence[str]) -> dict[str, Account]:
-    found = map(rows.to_account, await tx.all(query, [account_ids]))
+def _touched(commands: Iterable[Command], known: Iterable[LedgerTransaction]) -> set[str]:
+    names = {line.account_id for command in commands for line in command.lines}
+    return names.union(line.account_id for transaction in known for line in transaction.lines)
+
+
+async def _accounts(tx: Transaction, account_ids: Sequence[str]) -> dict[str, Account]:
+    found = map(rows.to_account, await tx.all(statements.ACCOUNTS, [texts(account_ids)]))
     return {account.account_id: account for account in found}
 
 
-async def _lock(tx: Transaction, account_ids: Iterable[str]) -> Sequence[Account]:
-    found = await _accounts(tx, statements.LOCK_ACCOUNTS, sorted(set(account_ids)))
-    return list(found.values())
+async def _lock(tx: Transaction, account_ids: Iterable[str]) -> list[Account]:
+    found = await tx.all(statements.LOCK_ACCOUNTS, [texts(sorted(account_ids))])
+    return [rows.to_account(row) for row in found]
 
 
-async def _claimed(
-    tx: Transaction, references: Sequence[str]
-) -> tuple[list[LedgerTransaction], list[str]]:
-    """Find the transactions of references, and which of the references are closed."""
-    found = await tx.all(statements.CLAIMED, [sorted(set(references))])
-    closed = [row["claimed"] for row in found if row["is_closed"]]
-    return rows.to_transactions([row for row in found if not row["is_closed"]]), closed
-
-
-async def _write(tx: Transaction, books: Books) -> None:
-    if books.posted or books.closings:
-        await tx.execute(statements.CLAIM, columns(rows.claim_rows(books), 4))
-    if books.posted:
-        transactions, entries = rows.transaction_rows(books.posted), rows.entry_rows(books.posted)
-        await tx.execute(statements.INSERT_TRANSACTIONS, columns(transactions, 7))
-        await tx.execute(statements.INSERT_ENTRIES, columns(entries, 9))
-        changed = [(a.account_id, a.balance.amount, a.entry_count) for a in books.changed]
-        await tx.execute(statements.UPDATE_ACCOUNTS, columns(changed, 3))
+async def _write(tx: Transaction, stream: Stream, books: Books) -> None:
+    if not (books.written or books.closings):
+        return
+    place = {
+        "stream": stream.head.stream,
+        "epoch": stream.epoch,
+        "number_before": stream.head.number,
+        "number": books.head.number,
+        "hash": books.head.hash,
+    }
+    (row,) = await tx.all(statements.WRITE, {**batch_rows.batch(books), **place})
+    if not row["held"]:
+        raise StreamLost
+    if pendings := batch_rows.pendings(books):
+        await tx.execute(statements.WRITE_PENDINGS, pendings)
+    if resolved := batch_rows.resolved(books):
+        await tx.execute(statements.CLOSE_PENDINGS, [texts(resolved)])

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 
-from paymesh.ledger.v1 import ledger_pb2
+from paymesh.ledger.v1 import ledger_pb2, posting_pb2
 from paymesh.ledger.v1 import ledger_service_pb2 as ledger
 from paymesh.psp.v1 import attempt_pb2
 from paymesh.psp.v1 import psp_gateway_service_pb2 as psp
@@ -159,14 +159,16 @@ def wallet_of(name: str, seller: str, payment: Payment) -> wallet.NewWallet:
     )
 
 
-def payable(name: str, currency: str) -> ledger.NewAccount:
+def payable(name: str, currency: str) -> posting_pb2.NewAccount:
     """Write the account of what we owe a seller."""
-    return ledger.NewAccount(account_id=name, type=ledger_pb2.Account.LIABILITY, currency=currency)
+    return posting_pb2.NewAccount(
+        account_id=name, type=ledger_pb2.Account.LIABILITY, currency=currency
+    )
 
 
-def clearing(name: str, currency: str) -> ledger.NewAccount:
+def clearing(name: str, currency: str) -> posting_pb2.NewAccount:
     """Write the account of what a PSP holds for us."""
-    return ledger.NewAccount(account_id=name, type=ledger_pb2.Account.ASSET, currency=currency)
+    return posting_pb2.NewAccount(account_id=name, type=ledger_pb2.Account.ASSET, currency=currency)
 
 
 def credits(command: CreditWallets) -> list[wallet.NewOperation]:
@@ -194,11 +196,11 @@ def _operation(
     )
 
 
-def posting(command: PostCapture, clearing_account: str) -> ledger.Posting:
+def posting(command: PostCapture, clearing_account: str) -> posting_pb2.Posting:
     """Write the booking of a charge: debit the PSP's clearing account, credit the sellers."""
     debit = _entry(clearing_account, ledger_pb2.SIDE_DEBIT, command.amount)
     credit = [_entry(name, ledger_pb2.SIDE_CREDIT, amount) for name, amount in command.credits]
-    return ledger.Posting(
+    return posting_pb2.Posting(
         reference=command.reference,
         entries=[debit, *credit],
         description=f"charged by {command.psp}",
@@ -217,7 +219,7 @@ def reversal(command: ReversePosting) -> ledger.ReverseTransactionRequest:
     return ledger.ReverseTransactionRequest(reference=command.reference, reason=command.reason)
 
 
-def posting_outcome(result: ledger.PostingResult) -> Outcome:
+def posting_outcome(result: posting_pb2.PostingResult) -> Outcome:
     """Read what came of a booking."""
     outcome = item_outcome(result)
     if isinstance(outcome, Done):

@@ -1,9 +1,12 @@
 """Accounts: where value stands, and what an entry does to it."""
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from chassis import money
 from chassis.money import Money
@@ -43,7 +46,7 @@ _DEBIT_NORMAL = frozenset({AccountType.ASSET, AccountType.EXPENSE})
 
 
 class AccountStatus(StrEnum):
-    """Whether an account takes entries."""
+    """Whether an account takes entries; a frozen one takes those that end what had begun."""
 
     OPEN = "OPEN"
     FROZEN = "FROZEN"
@@ -52,51 +55,90 @@ class AccountStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """An account to be opened. `floor` is the lowest balance an entry may leave; None: no floor."""
+    """An account to be opened.
+
+    `floor` and `ceiling` are the lowest and the highest balance that an entry may leave, None for
+    no bound; zero lies between them, since that is what a new account has.
+    """
 
     account_id: str
     type: AccountType
     currency: str
-    floor: Money | None
+    floor: Money | None = None
+    ceiling: Money | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(
-        cls, account_id: str, type_: AccountType, currency: str, floor: str | None
+        cls,
+        account_id: str,
+        type_: AccountType,
+        currency: str,
+        *,
+        floor: str | None = None,
+        ceiling: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> "NewAccount":
-        """Read an account; the floor may be negative, such as "-100.00".
+        """Read an account; bounds are decimals such as "-100.00".
 
         Raises:
             UnknownCurrency: it is not in ISO 4217.
-            InvalidAmount: the floor is no decimal of that currency.
+            InvalidAmount: a bound is no decimal of that currency, or zero is out of bounds.
         """
         try:
             money.currency_decimals(currency)
-            lowest = None if floor is None else _signed(floor, currency)
         except money.UnknownCurrency as error:
             raise errors.UnknownCurrency(currency) from error
-        except money.InvalidAmount as error:
-            raise errors.InvalidAmount("floor", str(error)) from error
-        return cls(account_id, type_, currency, lowest)
+        lowest, highest = _bound("floor", floor, currency), _bound("ceiling", ceiling, currency)
+        if lowest is not None and lowest.amount > 0:
+            raise errors.InvalidAmount("floor", "a new account has zero, so it must not be above")
+        if highest is not None and highest.amount < 0:
+            raise errors.InvalidAmount("ceiling", "a new account has zero, so it must not be below")
+        return cls(account_id, type_, currency, lowest, highest, metadata or {})
+
+
+class Standing(NamedTuple):
+    """What entries have made of an account: the part that a batch changes.
+
+    `balance` is in the account's normal direction; `pending_in` and `pending_out` are what pending
+    transactions would add and take. A tuple, since a batch makes thousands.
+    """
+
+    balance: Money
+    pending_in: Money
+    pending_out: Money
+    entry_count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
     """A place where value stands, in one currency.
 
-    `balance` is in its normal direction; `entry_count` entries have made it.
+    `key` is what the entries call it; `last_entry_at` is when it had its newest one.
     """
 
     account_id: str
+    key: int
     type: AccountType
+    currency: str
     status: AccountStatus
     floor: Money | None
-    balance: Money
-    entry_count: int
+    ceiling: Money | None
+    standing: Standing
+    last_entry_at: datetime
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    created_at: datetime | None = None
 
     @property
-    def currency(self) -> str:
-        """ISO 4217."""
-        return self.balance.currency
+    def balance(self) -> Money:
+        """In its normal direction."""
+        return self.standing.balance
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing stands on it and nothing is pending."""
+        now = self.standing
+        return not (now.balance.amount or now.pending_in.amount or now.pending_out.amount)
 
     def require_same(self, asked: NewAccount) -> None:
         """Hold it against an account to be opened under its id.
@@ -108,47 +150,133 @@ class Account:
             "type": (self.type, asked.type),
             "currency": (self.currency, asked.currency),
             "floor": (self.floor, asked.floor),
+            "ceiling": (self.ceiling, asked.ceiling),
         }
         differs = [name for name, (mine, theirs) in pairs.items() if mine != theirs]
         if differs:
             raise errors.AccountDiffers(self.account_id, differs)
 
-    def book(self, side: Side, amount: Money, *, field: str) -> "Account":
-        """Make the account as it is after one more entry.
-
-        Args:
-            side: of the entry.
-            amount: above zero.
-            field: the entry's place in the request, for the refusal.
+    def require_takes(self, *, is_ending: bool) -> None:
+        """Make sure that an entry is taken; `is_ending` ones reverse or resolve what had begun.
 
         Raises:
-            AccountFrozen, AccountClosed: it takes no entries.
+            AccountFrozen, AccountClosed: it is not.
+        """
+        if self.status is AccountStatus.CLOSED:
+            raise errors.AccountClosed(self.account_id)
+        if self.status is AccountStatus.FROZEN and not is_ending:
+            raise errors.AccountFrozen(self.account_id)
+
+    def with_status(self, to: AccountStatus) -> "Account":
+        """Make the account as it is after its status was changed; to what it is already, no change.
+
+        Raises:
+            AccountClosed: it is closed, and stays so.
+            AccountNotEmpty: it is to be closed while something stands on it or is pending.
+        """
+        if self.status is to:
+            return self
+        if self.status is AccountStatus.CLOSED:
+            raise errors.AccountClosed(self.account_id)
+        if to is AccountStatus.CLOSED and not self.is_empty:
+            now = self.standing
+            raise errors.AccountNotEmpty(
+                self.account_id,
+                balance=now.balance,
+                pending_in=now.pending_in,
+                pending_out=now.pending_out,
+            )
+        return replace(self, status=to)
+
+    def book(self, now: Standing, side: Side, amount: Money, *, path: str) -> Standing:
+        """Make the standing after one more entry.
+
+        Args:
+            now: the standing before.
+            side: of the entry.
+            amount: above zero.
+            path: the entry's place in the request, for the refusal.
+
+        Raises:
             CurrencyMismatch: the amount is in another currency.
-            FloorPassed: too little would be left.
+            FloorPassed, CeilingPassed: the bound that what is pending leaves would be passed.
             InvalidAmount: the balance would pass what the books can hold.
         """
-        self._require_open()
+        self._require_currency(amount)
+        grows = side is self.type.normal_side
+        try:
+            balance = now.balance + amount if grows else now.balance - amount
+        except money.InvalidAmount as error:
+            raise errors.InvalidAmount(f"{path}.amount", f"the balance: {error}") from error
+        after = Standing(balance, now.pending_in, now.pending_out, now.entry_count + 1)
+        self._require_bounds(now, after)
+        return after
+
+    def reserve(self, now: Standing, side: Side, amount: Money, *, path: str) -> Standing:
+        """Make the standing after one more pending line.
+
+        Raises:
+            CurrencyMismatch, FloorPassed, CeilingPassed, InvalidAmount: as `book`.
+        """
+        self._require_currency(amount)
+        try:
+            after = self._pending(now, side, amount)
+        except money.InvalidAmount as error:
+            raise errors.InvalidAmount(f"{path}.amount", f"what is pending: {error}") from error
+        self._require_bounds(now, after)
+        return after
+
+    def release(self, now: Standing, side: Side, amount: Money) -> Standing:
+        """Make the standing after a pending line has ended."""
+        return self._pending(now, side, -amount)
+
+    def _pending(self, now: Standing, side: Side, amount: Money) -> Standing:
+        if side is self.type.normal_side:
+            return now._replace(pending_in=now.pending_in + amount)
+        return now._replace(pending_out=now.pending_out + amount)
+
+    def _require_currency(self, amount: Money) -> None:
         if amount.currency != self.currency:
             raise errors.CurrencyMismatch(
                 self.account_id, account_currency=self.currency, entry_currency=amount.currency
             )
-        grows = side is self.type.normal_side
-        try:
-            balance = self.balance + amount if grows else self.balance - amount
-        except money.InvalidAmount as error:
-            raise errors.InvalidAmount(field, f"the balance: {error}") from error
-        if not grows and self.floor is not None and balance.amount < self.floor.amount:
-            raise errors.FloorPassed(self.account_id, balance=self.balance, floor=self.floor)
-        return replace(self, balance=balance, entry_count=self.entry_count + 1)
 
-    def _require_open(self) -> None:
-        if self.status is AccountStatus.FROZEN:
-            raise errors.AccountFrozen(self.account_id)
-        if self.status is AccountStatus.CLOSED:
-            raise errors.AccountClosed(self.account_id)
+    def _require_bounds(self, before: Standing, after: Standing) -> None:
+        """Hold a standing to the bounds, as if what is pending had happened where that is worse."""
+        if self.floor is not None:
+            left = after.balance - after.pending_out
+            if left.amount < self.floor.amount:
+                raise errors.FloorPassed(
+                    self.account_id, balance=before.balance - before.pending_out, floor=self.floor
+                )
+        if self.ceiling is not None:
+            reached = after.balance + after.pending_in
+            if reached.amount > self.ceiling.amount:
+                raise errors.CeilingPassed(
+                    self.account_id,
+                    balance=before.balance + before.pending_in,
+                    ceiling=self.ceiling,
+                )
 
 
-def _signed(text: str, currency: str) -> Money:
+def _bound(name: str, text: str | None, currency: str) -> Money | None:
+    if text is None:
+        return None
     if not _SIGNED.fullmatch(text):
-        raise money.InvalidAmount('a decimal string such as "-99.99" is expected')
-    return Money(Decimal(text), currency)
+        raise errors.InvalidAmount(name, 'a decimal string such as "-99.99" is expected')
+    try:
+        return Money(Decimal(text), currency)
+    except money.InvalidAmount as error:
+        raise errors.InvalidAmount(name, str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChange:
+    """That an account's status was changed, by whom and why. Never changed itself."""
+
+    account_id: str
+    from_status: AccountStatus
+    to_status: AccountStatus
+    reason: str
+    actor: str
+    changed_at: datetime

@@ -1,17 +1,20 @@
 """The part of the books that a batch touches, held in memory while its accounts are locked.
 
-Items are decided here one after the other, so that a hot account costs one lock a batch and a
-refused item changes nothing.
+Commands are decided here one after the other, so that a hot account costs one lock a batch and a
+refused one changes nothing. What a command may do is said in `posting_rules`, `resolution_rules`
+and `reversal_rules`; here is what they share: a draft that is kept whole or dropped.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledger_svc.domain import errors
-from ledger_svc.domain.account import Account
+from ledger_svc.domain import chain, errors
+from ledger_svc.domain.account import Account, Standing
+from ledger_svc.domain.chain import Head
 from ledger_svc.domain.errors import Refusal
-from ledger_svc.domain.transaction import Entry, Posting, Transaction
+from ledger_svc.domain.posting import Line
+from ledger_svc.domain.transaction import Entry, Heading, Transaction, hashed
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,32 +27,34 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The reference was not there, and is closed from now on."""
+    """The reference was not there and is closed; `replayed` says that it was closed before."""
 
     reference: str
+    replayed: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Reversal:
-    """Asks to reverse the transaction of a reference; `reason` is for a person."""
+class Closing:
+    """A reference that no transaction will ever have, and why."""
 
     reference: str
     reason: str
 
 
-Outcome = Posted | Refusal
-ReversalOutcome = Posted | Closed | Refusal
+Outcome = Posted | Closed | Refusal
 
 
 class Books:
-    """Decides a batch; what is to be written is read off it afterwards.
+    """What a batch knows and decides; what is to be written is read off it afterwards.
 
     Args:
         accounts: those that the batch touches, as far as they exist.
-        transactions: those that exist under the batch's references.
-        closed: the references among them that were reversed before they arrived.
-        now: when the batch is written.
-        new_transaction_id: makes an id, later ones sorting after earlier ones.
+        transactions: those that exist under the batch's references and those that it makes.
+        closed: the references among them that were reversed or voided before they arrived.
+        reversals: what was taken back before of the transactions that the batch reverses, by
+            reference.
+        head: the end of the stream that the batch is written to.
+        now: when the batch is written: later than the head and than any entry of the accounts.
     """
 
     def __init__(
@@ -58,92 +63,154 @@ class Books:
         transactions: Iterable[Transaction],
         closed: Iterable[str],
         *,
+        reversals: Mapping[str, Sequence[Transaction]] | None = None,
+        head: Head,
         now: datetime,
-        new_transaction_id: Callable[[], str],
     ) -> None:
-        self._accounts = {account.account_id: account for account in accounts}
-        self._transactions = {known.reference: known for known in transactions}
-        self._closed = set(closed)
+        self.accounts = {account.account_id: account for account in accounts}
+        self.standings = {name: account.standing for name, account in self.accounts.items()}
+        self.transactions = {known.reference: known for known in transactions}
+        self.closed = set(closed)
+        self.reversals = {reference: list(some) for reference, some in (reversals or {}).items()}
+        self.head = head
         self.now = now
-        self._new_transaction_id = new_transaction_id
+        self.written: list[Transaction] = []
+        self.closings: list[Closing] = []
         self._changed: set[str] = set()
-        self.posted: list[Transaction] = []
-        self.closings: list[Reversal] = []
 
     @property
-    def changed(self) -> list[Account]:
-        """The accounts that have new entries, as they are now, by id."""
-        return [self._accounts[account_id] for account_id in sorted(self._changed)]
+    def changed(self) -> list[tuple[Account, Standing]]:
+        """The accounts whose standing has changed, as they were, with what they have now; by id."""
+        return [(self.accounts[name], self.standings[name]) for name in sorted(self._changed)]
 
-    def post(self, posting: Posting) -> Outcome:
-        """Post a transaction whole, answer as the first time, or refuse it."""
-        try:
-            return self._post(posting)
-        except Refusal as refusal:
-            return refusal
+    def keep(self, draft: "Draft") -> None:
+        """Make a draft part of the books."""
+        self.head = draft.head
+        self.standings.update(draft.standings)
+        self._changed.update(draft.standings)
+        self.transactions.update(draft.written)
+        self.written.extend(draft.written.values())
+        self.closings.extend(draft.closings.values())
+        self.closed.update(draft.closings)
+        for made in draft.written.values():
+            reversed_ = made.heading.reverses_reference
+            if reversed_:
+                self.reversals.setdefault(reversed_, []).append(made)
 
-    def reverse(self, asked: Reversal) -> ReversalOutcome:
-        """Post the reversal of a transaction, once; close a reference that is not there."""
-        known = self._transactions.get(asked.reference)
-        if known is not None:
-            return self.post(known.reversal(asked.reason))
-        if asked.reference not in self._closed:
-            self._closed.add(asked.reference)
-            self.closings.append(asked)
-        return Closed(asked.reference)
 
-    def _post(self, posting: Posting) -> Posted:
-        known = self._transactions.get(posting.reference)
-        if known is not None:
-            known.require_same(posting)
-            return Posted(known, replayed=True)
-        if posting.reference in self._closed:
-            raise errors.ReversedBeforeArrival(posting.reference)
-        return Posted(self._write(posting), replayed=False)
+class Draft:
+    """What a command, or a chain of linked ones, would change. It sees the books and itself."""
 
-    def _write(self, posting: Posting) -> Transaction:
-        touched: dict[str, Account] = {}
-        transaction_id = self._new_transaction_id()
-        entries: list[Entry] = []
-        for number, line in enumerate(posting.lines, 1):
-            account = touched.get(line.account_id) or self._account(line.account_id)
-            account = account.book(line.side, line.amount, field=f"entries[{number - 1}].amount")
-            touched[line.account_id] = account
-            entries.append(
-                Entry(
-                    transaction_id=transaction_id,
-                    reference=posting.reference,
-                    line=number,
-                    account_id=line.account_id,
-                    side=line.side,
-                    amount=line.amount,
-                    balance_after=account.balance,
-                    account_sequence=account.entry_count,
-                    created_at=self.now,
-                )
+    __slots__ = ("_books", "closings", "head", "standings", "written")
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self.head = books.head
+        self.standings: dict[str, Standing] = {}
+        self.written: dict[str, Transaction] = {}
+        self.closings: dict[str, Closing] = {}
+
+    @property
+    def now(self) -> datetime:
+        """When the batch is written."""
+        return self._books.now
+
+    def transaction(self, reference: str) -> Transaction | None:
+        """Find the transaction of a reference."""
+        return self.written.get(reference) or self._books.transactions.get(reference)
+
+    def is_closed(self, reference: str) -> bool:
+        """Tell whether a reference was reversed or voided before it arrived."""
+        return reference in self.closings or reference in self._books.closed
+
+    def reversals(self, reference: str) -> list[Transaction]:
+        """Find what was taken back of a transaction so far."""
+        own = [t for t in self.written.values() if t.heading.reverses_reference == reference]
+        return [*self._books.reversals.get(reference, ()), *own]
+
+    def close(self, reference: str, reason: str) -> Closed:
+        """Close a reference, once."""
+        if self.is_closed(reference):
+            return Closed(reference, replayed=True)
+        self.closings[reference] = Closing(reference, reason)
+        return Closed(reference, replayed=False)
+
+    def reserve(self, lines: Iterable[Line]) -> None:
+        """Set lines aside on their accounts.
+
+        Raises:
+            Refusal: an account does not take one.
+        """
+        for index, (account_id, side, amount) in enumerate(lines):
+            account = self._account(account_id)
+            account.require_takes(is_ending=False)
+            self.standings[account_id] = account.reserve(
+                self._standing(account), side, amount, path=f"entries[{index}]"
             )
-        # Every line was accepted: only now does anything change.
-        self._accounts.update(touched)
-        self._changed.update(touched)
-        return self._keep(posting, transaction_id, entries)
 
-    def _keep(self, posting: Posting, transaction_id: str, entries: Sequence[Entry]) -> Transaction:
-        transaction = Transaction(
-            transaction_id=transaction_id,
-            reference=posting.reference,
-            description=posting.description,
-            subject_id=posting.subject_id,
-            effective_at=posting.effective_at or self.now,
-            created_at=self.now,
-            reverses_reference=posting.reverses_reference,
-            entries=tuple(entries),
-        )
-        self._transactions[posting.reference] = transaction
-        self.posted.append(transaction)
-        return transaction
+    def release(self, lines: Iterable[Line]) -> None:
+        """Let lines that were set aside go."""
+        for account_id, side, amount in lines:
+            account = self._account(account_id)
+            self.standings[account_id] = account.release(self._standing(account), side, amount)
+
+    def write(
+        self,
+        heading: Heading,
+        lines: Sequence[Line] = (),
+        *,
+        pending: tuple[Line, ...] = (),
+        is_ending: bool = False,
+    ) -> Posted:
+        """Write a transaction that moves `lines`, at the end of the stream.
+
+        Args:
+            heading: what is said of it.
+            lines: what it moves, in the order of its entries.
+            pending: what it reserves.
+            is_ending: whether it reverses or resolves what had begun.
+
+        Raises:
+            Refusal: an account does not take an entry.
+        """
+        head, now = self.head, self._books.now
+        number = head.number + 1
+        transaction_id = chain.transaction_id(now, head.stream, number)
+        entries = tuple(self._book(heading, transaction_id, lines, is_ending=is_ending))
+        hash_ = hashed(head.hash, transaction_id, heading, now, entries, pending)
+        made = Transaction(transaction_id, heading, now, entries, pending, hash_)
+        self.head = Head(head.stream, number, hash_, now)
+        self.written[heading.reference] = made
+        return Posted(made, replayed=False)
+
+    def _book(
+        self, heading: Heading, transaction_id: str, lines: Sequence[Line], *, is_ending: bool
+    ) -> Iterator[Entry]:
+        for index, (account_id, side, amount) in enumerate(lines):
+            account = self._account(account_id)
+            account.require_takes(is_ending=is_ending)
+            after = account.book(self._standing(account), side, amount, path=f"entries[{index}]")
+            self.standings[account_id] = after
+            yield Entry(
+                transaction_id,
+                heading.reference,
+                index + 1,
+                account_id,
+                side,
+                amount,
+                after.balance,
+                after.entry_count,
+                self._books.now,
+                heading.effective_at,
+                heading.subject_id,
+            )
 
     def _account(self, account_id: str) -> Account:
-        account = self._accounts.get(account_id)
+        account = self._books.accounts.get(account_id)
         if account is None:
             raise errors.AccountNotFound(account_id)
         return account
+
+    def _standing(self, account: Account) -> Standing:
+        name = account.account_id
+        return self.standings.get(name) or self._books.standings[name]

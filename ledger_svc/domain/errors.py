@@ -6,7 +6,7 @@ same reason.
 
 from collections.abc import Sequence
 
-from chassis.errors import FailedPrecondition, NotFound
+from chassis.errors import AlreadyExists, FailedPrecondition, NotFound
 from chassis.money import Money
 
 
@@ -97,7 +97,7 @@ class FloorPassed(Refusal):
         )
 
 
-class ReferenceReused(Refusal):
+class ReferenceReused(Refusal, AlreadyExists):
     """The reference was posted with other entries."""
 
     reason = "REFERENCE_REUSED"
@@ -145,3 +145,106 @@ class UnknownCurrency(Refusal):
 
     def __init__(self, currency: str) -> None:
         super().__init__(f"{currency} is no currency of ISO 4217.", currency=currency)
+
+
+class CeilingPassed(Refusal):
+    """An entry would leave its account above the ceiling."""
+
+    reason = "CEILING_PASSED"
+
+    def __init__(self, account_id: str, *, balance: Money, ceiling: Money) -> None:
+        super().__init__(
+            f"Account {account_id} has {balance}; it may not rise above {ceiling}.",
+            accountId=account_id,
+            balance=balance,
+            ceiling=ceiling,
+        )
+
+
+class LinkedRefused(Refusal):
+    """Another item of the chain was refused, so this one was not done either."""
+
+    reason = "LINKED_REFUSED"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"Linked with {reference}, which was refused.", reference=reference)
+
+
+class AccountNotEmpty(Refusal):
+    """An account is closed when nothing stands on it and nothing is pending."""
+
+    reason = "ACCOUNT_NOT_EMPTY"
+
+    def __init__(
+        self, account_id: str, *, balance: Money, pending_in: Money, pending_out: Money
+    ) -> None:
+        super().__init__(
+            f"Account {account_id} has {balance}, {pending_in} coming and {pending_out} going"
+            " pending; bring all to zero first.",
+            accountId=account_id,
+            balance=balance,
+            pendingIn=pending_in,
+            pendingOut=pending_out,
+        )
+
+
+class AlreadyResolved(Refusal):
+    """The pending transaction has ended in another way."""
+
+    reason = "ALREADY_RESOLVED"
+
+    def __init__(self, reference: str, kind: str) -> None:
+        super().__init__(f"{reference} has ended: {kind}.", reference=reference, kind=kind)
+
+
+class NotPending(Refusal):
+    """Only a pending transaction can be resolved."""
+
+    reason = "NOT_PENDING"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"{reference} is not pending.", reference=reference)
+
+
+class StillPending(Refusal):
+    """A pending transaction is resolved, not reversed."""
+
+    reason = "STILL_PENDING"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"{reference} moved nothing yet; void it instead of reversing it.", reference=reference
+        )
+
+
+class PartTooLarge(Refusal):
+    """More would be posted than is pending, or taken back than is left."""
+
+    reason = "PART_TOO_LARGE"
+
+    def __init__(self, reference: str, account_id: str, side: str, *, left: Money) -> None:
+        super().__init__(
+            f"Of {reference} {left} is left on the {side.lower()} side of {account_id}.",
+            reference=reference,
+            accountId=account_id,
+            side=side,
+            left=left,
+        )
+
+
+class NothingLeft(Refusal):
+    """All of the transaction has been taken back."""
+
+    reason = "NOTHING_LEFT"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"All of {reference} has been taken back.", reference=reference)
+
+
+class ExpiredBeforeArrival(Refusal):
+    """A pending transaction must expire after now."""
+
+    reason = "EXPIRED_BEFORE_ARRIVAL"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"{reference} would have expired already.", reference=reference)

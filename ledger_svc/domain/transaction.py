@@ -1,77 +1,32 @@
-"""Postings, which ask, and transactions, which are written and never change."""
+"""Transactions and their entries: written once, never changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
 
-from chassis import money
 from chassis.money import Money
-from ledger_svc.domain import errors
+from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Side
+from ledger_svc.domain.posting import Line, Posting, differing
 
-REVERSAL_SUFFIX = ":reversal"
-
-
-def reversal_reference(reference: str) -> str:
-    """Name the transaction that reverses `reference`."""
-    return reference + REVERSAL_SUFFIX
+# Of what is hashed: it changes when the content or its order does.
+_FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a posting; its amount is above zero."""
+class Kind(StrEnum):
+    """What a transaction does: see the proto."""
 
-    account_id: str
-    side: Side
-    amount: Money
-
-    @classmethod
-    def parse(
-        cls, account_id: str, side: Side, *, amount: str, currency: str, field: str
-    ) -> "Line":
-        """Read a line; `field` is the path of its amount in the request.
-
-        Raises:
-            InvalidAmount: the amount is no decimal above zero, or has too many decimals.
-            UnknownCurrency: it is not in ISO 4217.
-        """
-        try:
-            return cls(account_id, side, Money.parse(amount, currency))
-        except money.InvalidAmount as error:
-            raise errors.InvalidAmount(field, str(error)) from error
-        except money.UnknownCurrency as error:
-            raise errors.UnknownCurrency(currency) from error
+    POSTED = "POSTED"
+    PENDING = "PENDING"
+    PENDING_POSTED = "PENDING_POSTED"
+    PENDING_VOIDED = "PENDING_VOIDED"
+    PENDING_EXPIRED = "PENDING_EXPIRED"
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """A transaction to be posted; its debits equal its credits in each currency.
-
-    `effective_at` None means when it is written.
-
-    Raises:
-        Unbalanced: they differ.
-    """
-
-    reference: str
-    lines: tuple[Line, ...]
-    description: str = ""
-    subject_id: str = ""
-    effective_at: datetime | None = None
-    reverses_reference: str = ""
-
-    def __post_init__(self) -> None:
-        debits, credits_ = _sums(self.lines, Side.DEBIT), _sums(self.lines, Side.CREDIT)
-        for currency in sorted(debits.keys() | credits_.keys()):
-            debit, credit = debits.get(currency, Decimal(0)), credits_.get(currency, Decimal(0))
-            if debit != credit:
-                raise errors.Unbalanced(currency, debits=f"{debit:f}", credits_=f"{credit:f}")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a transaction, with what it left on the account. Never changed.
+class Entry(NamedTuple):
+    """One line of a transaction, with what it left on the account. A tuple, as `Line` is.
 
     `line` is its place in the transaction, `account_sequence` that in the account's history; both
     count from 1, without gaps.
@@ -86,67 +41,119 @@ class Entry:
     balance_after: Money
     account_sequence: int
     created_at: datetime
+    effective_at: datetime
+    subject_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What is said of a transaction beside its lines.
+
+    `expires_at` is of a PENDING one; `reverses_reference` and `resolves_reference` name what it
+    takes back or ends, empty for nothing; `template` the rule that made its lines.
+    """
+
+    reference: str
+    kind: Kind
+    description: str
+    subject_id: str
+    effective_at: datetime
+    expires_at: datetime | None = None
+    reverses_reference: str = ""
+    resolves_reference: str = ""
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """Entries that were posted together. Never changed."""
+    """Entries that were posted together, or lines that were reserved together.
+
+    `entries` moved value; `pending` are the lines that a PENDING one reserves. `hash` chains it to
+    the transaction before it in its stream.
+    """
 
     transaction_id: str
-    reference: str
-    description: str
-    subject_id: str
-    effective_at: datetime
+    heading: Heading
     created_at: datetime
-    reverses_reference: str
     entries: tuple[Entry, ...]
+    pending: tuple[Line, ...]
+    hash: bytes
+
+    @property
+    def reference(self) -> str:
+        """What it books, unique in the ledger."""
+        return self.heading.reference
+
+    @property
+    def kind(self) -> Kind:
+        """What it does."""
+        return self.heading.kind
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """What it moved or reserved, as it was asked for."""
+        return self.pending or tuple(Line(e.account_id, e.side, e.amount) for e in self.entries)
 
     def require_same(self, posting: Posting) -> None:
-        """Hold it against a posting under its reference; the order of the lines does not matter.
+        """Hold it against a posting under its reference.
+
+        The order of the lines, the description, the subject and the time of effect make no other
+        transaction.
 
         Raises:
             ReferenceReused: naming what differs.
         """
-        mine = [Line(e.account_id, e.side, e.amount) for e in self.entries]
-        differs = _differing(mine, posting.lines)
-        # A reversal is more than its entries; a plain posting is not, so it may replay one.
-        if posting.reverses_reference not in ("", self.reverses_reference):
-            differs.append("reversesReference")
+        differs = differing(self.lines, posting.lines)
+        if posting.is_pending != (self.kind is Kind.PENDING):
+            differs.append("pending")
+        elif posting.expires_at != self.heading.expires_at:
+            differs.append("expiresAt")
         if differs:
             raise errors.ReferenceReused(self.reference, differs)
 
-    def reversal(self, reason: str) -> Posting:
-        """Make the posting that takes this transaction back: each line with its side exchanged."""
-        return Posting(
-            reference=reversal_reference(self.reference),
-            lines=tuple(Line(e.account_id, e.side.opposite, e.amount) for e in self.entries),
-            description=reason,
-            subject_id=self.subject_id,
-            reverses_reference=self.reference,
-        )
+
+def hashed(
+    previous: bytes,
+    transaction_id: str,
+    heading: Heading,
+    created_at: datetime,
+    entries: Iterable[Entry],
+    pending: Iterable[Line],
+) -> bytes:
+    """Compute a transaction's hash from the one before it in its stream; see `chain.chained`.
+
+    The content is, in this order: the format (1), id, reference, kind, description, subject, times
+    of effect and of writing in microseconds since 1970, time of expiry or null, the references that
+    it reverses and resolves, template, entries as [account, side, amount, currency, balance after,
+    account sequence], and pending lines as [account, side, amount, currency].
+    """
+    micros = chain.stored_microseconds
+    content = (
+        _FORMAT,
+        transaction_id,
+        heading.reference,
+        heading.kind,
+        heading.description,
+        heading.subject_id,
+        micros(heading.effective_at),
+        micros(created_at),
+        None if heading.expires_at is None else micros(heading.expires_at),
+        heading.reverses_reference,
+        heading.resolves_reference,
+        heading.template,
+        [_entry_content(entry) for entry in entries],
+        [(x.account_id, x.side, str(x.amount), x.amount.currency) for x in pending],
+    )
+    return chain.chained(previous, content)
 
 
-def _sums(lines: Iterable[Line], side: Side) -> dict[str, Decimal]:
-    sums: dict[str, Decimal] = {}
-    for line in lines:
-        if line.side is side:
-            currency = line.amount.currency
-            sums[currency] = sums.get(currency, Decimal(0)) + line.amount.amount
-    return sums
-
-
-def _differing(first: Sequence[Line], second: Sequence[Line]) -> list[str]:
-    """Name what two sets of lines do not share; `entries` when only the pairing differs."""
-    mine, theirs = sorted(map(_facts, first)), sorted(map(_facts, second))
-    if mine == theirs:
-        return []
-    names = ("accounts", "sides", "amounts", "currencies")
-    return [
-        name
-        for place, name in enumerate(names)
-        if sorted(facts[place] for facts in mine) != sorted(facts[place] for facts in theirs)
-    ] or ["entries"]
-
-
-def _facts(line: Line) -> tuple[str, Side, Decimal, str]:
-    return line.account_id, line.side, line.amount.amount, line.amount.currency
+def _entry_content(entry: Entry) -> tuple[object, ...]:
+    amount = entry.amount
+    return (
+        entry.account_id,
+        entry.side,
+        str(amount),
+        amount.currency,
+        str(entry.balance_after),
+        entry.account_sequence,
+    )

@@ -1,17 +1,61 @@
-"""Reads an account with its balance."""
+"""Reads accounts with their balances, now or at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from ledger_svc.domain.account import Account
 from ledger_svc.domain.errors import AccountNotFound
 from ledger_svc.ports import LedgerReader
 
+_TICK = timedelta(microseconds=1)
 
-async def get_balance(reader: LedgerReader, account_id: str) -> Account:
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The accounts that there are, and the ids that have none, in the order asked."""
+
+    accounts: Sequence[Account]
+    missing: Sequence[str]
+
+
+async def get_balance(
+    reader: LedgerReader, account_id: str, at: datetime | None, *, by_effective_at: bool
+) -> Account:
+    """Read an account; with a time, its balance and number of entries as they were then.
+
+    By time of effect the number of entries is not known, and is 0.
+
+    Raises:
+        AccountNotFound: there is none.
+    """
+    account = await find_account(reader, account_id)
+    if at is None:
+        return account
+    if by_effective_at:
+        balance, count = await reader.balance_effective(account, at), 0
+    else:
+        # Up to and with `at`: times are of whole microseconds.
+        then = await reader.balance_before(account, at + _TICK)
+        balance, count = then.balance, then.entry_count
+    standing = account.standing._replace(balance=balance, entry_count=count)
+    return replace(account, standing=standing)
+
+
+async def get_balances(reader: LedgerReader, account_ids: Sequence[str]) -> Found:
+    """Read many accounts as they are now, by id."""
+    accounts = await reader.accounts(account_ids)
+    there = {account.account_id for account in accounts}
+    return Found(accounts, [name for name in dict.fromkeys(account_ids) if name not in there])
+
+
+async def find_account(reader: LedgerReader, account_id: str) -> Account:
     """Read an account as it is now.
 
     Raises:
         AccountNotFound: there is none.
     """
-    account = await reader.account(account_id)
-    if account is None:
+    found = await reader.accounts([account_id])
+    if not found:
         raise AccountNotFound(account_id)
-    return account
+    return found[0]

@@ -1,10 +1,17 @@
-"""Sums debits and credits over the whole ledger."""
+"""Sums the balances of all accounts."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from ledger_svc.ports import LedgerReader, TrialBalanceLine
 
+_TICK = timedelta(microseconds=1)
 
-async def get_trial_balance(reader: LedgerReader) -> Sequence[TrialBalanceLine]:
-    """Sum all entries per currency; a line whose sums differ means that the books are broken."""
-    return await reader.trial_balance()
+
+async def get_trial_balance(
+    reader: LedgerReader, at: datetime | None
+) -> Sequence[TrialBalanceLine]:
+    """Sum all balances per currency, now or as they were at a time, what was written then included;
+    a line whose sides differ means that the books are broken.
+    """
+    return await reader.trial_balance(None if at is None else at + _TICK)

@@ -1,14 +1,19 @@
 """Lists entries, the newest first, a page at a time."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger_svc.domain.page_token import Position, read_token, write_token
+from chassis.errors import InvalidRequest
+from ledger_svc.domain.page_token import read_token, write_token
 from ledger_svc.domain.transaction import Entry
-from ledger_svc.ports import EntryFilter, LedgerReader
+from ledger_svc.ports import EntryFilter, LedgerReader, Page, Position
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 500
+
+_ID = re.compile(r"txn_[0-9a-f]{32}", re.ASCII)
+_LINES = range(1, 2**15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,47 +25,47 @@ class EntryPage:
 
 
 async def list_entries(
-    reader: LedgerReader, which: EntryFilter, *, page_size: int, page_token: str
+    reader: LedgerReader,
+    which: EntryFilter,
+    *,
+    page_size: int,
+    page_token: str,
+    oldest_first: bool = False,
 ) -> EntryPage:
     """Read a page of at most `page_size` entries: 0 means 50, more than 500 means 500.
-
-    An account's own entries come by their place in its history, others by transaction and line.
 
     Raises:
         InvalidRequest: the token was made with other filters, or not here.
     """
     limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
-    by_account = bool(which.account_id) and not which.subject_id
+    filters = filters_of(which)
     # One more than asked for tells whether there is a next page.
-    read = _read_account if by_account else _read_any
-    found = await read(reader, which, page_token, limit + 1)
+    page = Page(limit + 1, position_of(filters, page_token), oldest_first)
+    found = await reader.entries(which, page)
     entries = found[:limit]
     if len(found) <= limit:
         return EntryPage(entries, "")
     last = entries[-1]
-    position: Position = [last.account_sequence] if by_account else [last.transaction_id, last.line]
-    return EntryPage(entries, write_token(_filters(which), position))
+    return EntryPage(entries, write_token(filters, [last.transaction_id, last.line]))
 
 
-async def _read_account(
-    reader: LedgerReader, which: EntryFilter, token: str, limit: int
-) -> Sequence[Entry]:
-    before = None
-    if token:
-        (sequence,) = read_token(_filters(which), token, [int])
-        before = int(sequence)
-    return await reader.account_entries(which.account_id, before=before, limit=limit)
+def filters_of(which: EntryFilter) -> list[str]:
+    """Write the filters that a token is bound to."""
+    ends = which.period.start, which.period.end
+    times = ["" if end is None else end.isoformat() for end in ends]
+    return [which.account_id, which.subject_id, which.reference, *times]
 
 
-async def _read_any(
-    reader: LedgerReader, which: EntryFilter, token: str, limit: int
-) -> Sequence[Entry]:
-    before = None
-    if token:
-        transaction_id, line = read_token(_filters(which), token, [str, int])
-        before = str(transaction_id), int(line)
-    return await reader.entries(which, before=before, limit=limit)
+def position_of(filters: Sequence[str], token: str) -> Position | None:
+    """Read where a page ended; an empty token is the beginning.
 
-
-def _filters(which: EntryFilter) -> list[str]:
-    return [which.account_id, which.subject_id]
+    Raises:
+        InvalidRequest: the token was made with other filters, or not here.
+    """
+    if not token:
+        return None
+    transaction_id, line = read_token(filters, token, [str, int])
+    name, number = str(transaction_id), int(line)
+    if not (_ID.fullmatch(name) and number in _LINES):
+        raise InvalidRequest.field("page_token", "is none of ours")
+    return name, number

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
-from paymesh.ledger.v1 import ledger_pb2, ledger_service_pb2
+from paymesh.ledger.v1 import ledger_pb2, ledger_service_pb2, posting_pb2
 from paymesh.ledger.v1.ledger_service_pb2_grpc import (
     LedgerServiceStub,
     add_LedgerServiceServicer_to_server,
@@ -94,9 +94,9 @@ def books(
 
 def wire_account(
     account_id: str, type_: ledger_pb2.Account.Type.ValueType, floor: str | None = None
-) -> ledger_service_pb2.NewAccount:
+) -> posting_pb2.NewAccount:
     """Make an account to be opened, as a message."""
-    return ledger_service_pb2.NewAccount(
+    return posting_pb2.NewAccount(
         account_id=account_id, type=type_, currency="USD", floor=floor
     )
 
@@ -109,10 +109,10 @@ def wire_posting(
     credit: str = SELLER,
     currency: str = "USD",
     subject_id: str = "",
-) -> ledger_service_pb2.Posting:
+) -> posting_pb2.Posting:
     """Make a posting of two lines, as a message."""
     sides = ((debit, ledger_pb2.SIDE_DEBIT), (credit, ledger_pb2.SIDE_CREDIT))
-    return ledger_service_pb2.Posting(
+    return posting_pb2.Posting(
         reference=reference,
         subject_id=subject_id,
         entries=[

@@ -54,6 +54,24 @@ class LedgerError(_message.Message):
         """The amount is no decimal above zero, or has too many decimals. Metadata: field."""
         UNKNOWN_CURRENCY: LedgerError._Reason.ValueType  # 12
         """The currency is not in ISO 4217. Metadata: currency."""
+        CEILING_PASSED: LedgerError._Reason.ValueType  # 13
+        """An account would pass its ceiling. Metadata: accountId, balance, ceiling."""
+        LINKED_REFUSED: LedgerError._Reason.ValueType  # 14
+        """Another item of the chain was refused. Metadata: reference of the item at fault."""
+        ACCOUNT_NOT_EMPTY: LedgerError._Reason.ValueType  # 15
+        """The account has a balance, or something pending. Metadata: accountId, balance, pendingIn, pendingOut."""
+        ALREADY_RESOLVED: LedgerError._Reason.ValueType  # 16
+        """The pending transaction has ended in another way. Metadata: reference, kind."""
+        NOT_PENDING: LedgerError._Reason.ValueType  # 17
+        """The transaction is not pending. Metadata: reference."""
+        STILL_PENDING: LedgerError._Reason.ValueType  # 18
+        """The transaction is pending: resolve it. Metadata: reference."""
+        PART_TOO_LARGE: LedgerError._Reason.ValueType  # 19
+        """More would be posted than is pending, or taken back than is left. Metadata: reference, accountId, side, left."""
+        NOTHING_LEFT: LedgerError._Reason.ValueType  # 20
+        """All of the transaction has been taken back. Metadata: reference."""
+        EXPIRED_BEFORE_ARRIVAL: LedgerError._Reason.ValueType  # 21
+        """A pending transaction must expire after now. Metadata: reference."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -83,6 +101,24 @@ class LedgerError(_message.Message):
     """The amount is no decimal above zero, or has too many decimals. Metadata: field."""
     UNKNOWN_CURRENCY: LedgerError.Reason.ValueType  # 12
     """The currency is not in ISO 4217. Metadata: currency."""
+    CEILING_PASSED: LedgerError.Reason.ValueType  # 13
+    """An account would pass its ceiling. Metadata: accountId, balance, ceiling."""
+    LINKED_REFUSED: LedgerError.Reason.ValueType  # 14
+    """Another item of the chain was refused. Metadata: reference of the item at fault."""
+    ACCOUNT_NOT_EMPTY: LedgerError.Reason.ValueType  # 15
+    """The account has a balance, or something pending. Metadata: accountId, balance, pendingIn, pendingOut."""
+    ALREADY_RESOLVED: LedgerError.Reason.ValueType  # 16
+    """The pending transaction has ended in another way. Metadata: reference, kind."""
+    NOT_PENDING: LedgerError.Reason.ValueType  # 17
+    """The transaction is not pending. Metadata: reference."""
+    STILL_PENDING: LedgerError.Reason.ValueType  # 18
+    """The transaction is pending: resolve it. Metadata: reference."""
+    PART_TOO_LARGE: LedgerError.Reason.ValueType  # 19
+    """More would be posted than is pending, or taken back than is left. Metadata: reference, accountId, side, left."""
+    NOTHING_LEFT: LedgerError.Reason.ValueType  # 20
+    """All of the transaction has been taken back. Metadata: reference."""
+    EXPIRED_BEFORE_ARRIVAL: LedgerError.Reason.ValueType  # 21
+    """A pending transaction must expire after now. Metadata: reference."""
 
     def __init__(
         self,

@@ -26,13 +26,15 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaymesh/ledger/v1/ledger.proto\x12\x11paymesh.ledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x02\n\x07\x41\x63\x63ount\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12-\n\x04type\x18\x02 \x01(\x0e\x32\x1f.paymesh.ledger.v1.Account.Type\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.paymesh.ledger.v1.Account.Status\x12\x0f\n\x07\x62\x61lance\x18\x05 \x01(\t\x12\x13\n\x0b\x65ntry_count\x18\x06 \x01(\x03\"\\\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\t\n\x05\x41SSET\x10\x01\x12\r\n\tLIABILITY\x10\x02\x12\x0b\n\x07REVENUE\x10\x03\x12\x0b\n\x07\x45XPENSE\x10\x04\x12\n\n\x06\x45QUITY\x10\x05\"B\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\n\n\x06\x46ROZEN\x10\x02\x12\n\n\x06\x43LOSED\x10\x03\"\xb3\x01\n\x08NewEntry\x12\x33\n\naccount_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9_.:-]{1,200}$\x12\x31\n\x04side\x18\x02 \x01(\x0e\x32\x17.paymesh.ledger.v1.SideB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"\xf0\x01\n\x05\x45ntry\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12%\n\x04side\x18\x03 \x01(\x0e\x32\x17.paymesh.ledger.v1.Side\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x15\n\rbalance_after\x18\x06 \x01(\t\x12\x18\n\x10\x61\x63\x63ount_sequence\x18\x07 \x01(\x03\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\treference\x18\t \x01(\t\"\x8a\x02\n\x0bTransaction\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x12\n\nsubject_id\x18\x04 \x01(\t\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07\x65ntries\x18\x07 \x03(\x0b\x32\x18.paymesh.ledger.v1.Entry\x12\x1a\n\x12reverses_reference\x18\x08 \x01(\t*=\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0e\n\nSIDE_DEBIT\x10\x01\x12\x0f\n\x0bSIDE_CREDIT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaymesh/ledger/v1/ledger.proto\x12\x11paymesh.ledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x04\n\x07\x41\x63\x63ount\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12-\n\x04type\x18\x02 \x01(\x0e\x32\x1f.paymesh.ledger.v1.Account.Type\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.paymesh.ledger.v1.Account.Status\x12\x0f\n\x07\x62\x61lance\x18\x05 \x01(\t\x12\x13\n\x0b\x65ntry_count\x18\x06 \x01(\x03\x12\x12\n\x05\x66loor\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07\x63\x65iling\x18\x08 \x01(\tH\x01\x88\x01\x01\x12\x12\n\npending_in\x18\t \x01(\t\x12\x13\n\x0bpending_out\x18\n \x01(\t\x12:\n\x08metadata\x18\x0b \x03(\x0b\x32(.paymesh.ledger.v1.Account.MetadataEntry\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\\\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\t\n\x05\x41SSET\x10\x01\x12\r\n\tLIABILITY\x10\x02\x12\x0b\n\x07REVENUE\x10\x03\x12\x0b\n\x07\x45XPENSE\x10\x04\x12\n\n\x06\x45QUITY\x10\x05\"B\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\n\n\x06\x46ROZEN\x10\x02\x12\n\n\x06\x43LOSED\x10\x03\x42\x08\n\x06_floorB\n\n\x08_ceiling\"\xe0\x01\n\rAccountChange\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x36\n\x0b\x66rom_status\x18\x02 \x01(\x0e\x32!.paymesh.ledger.v1.Account.Status\x12\x34\n\tto_status\x18\x03 \x01(\x0e\x32!.paymesh.ledger.v1.Account.Status\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12.\n\nchanged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb3\x01\n\x08NewEntry\x12\x33\n\naccount_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9_.:-]{1,200}$\x12\x31\n\x04side\x18\x02 \x01(\x0e\x32\x17.paymesh.ledger.v1.SideB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"\xb6\x02\n\x05\x45ntry\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12%\n\x04side\x18\x03 \x01(\x0e\x32\x17.paymesh.ledger.v1.Side\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x15\n\rbalance_after\x18\x06 \x01(\t\x12\x18\n\x10\x61\x63\x63ount_sequence\x18\x07 \x01(\x03\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\treference\x18\t \x01(\t\x12\x12\n\nsubject_id\x18\n \x01(\t\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfa\x04\n\x0bTransaction\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x12\n\nsubject_id\x18\x04 \x01(\t\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07\x65ntries\x18\x07 \x03(\x0b\x32\x18.paymesh.ledger.v1.Entry\x12\x1a\n\x12reverses_reference\x18\x08 \x01(\t\x12\x31\n\x04kind\x18\t \x01(\x0e\x32#.paymesh.ledger.v1.Transaction.Kind\x12\x34\n\x0fpending_entries\x18\n \x03(\x0b\x32\x1b.paymesh.ledger.v1.NewEntry\x12.\n\nexpires_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12resolves_reference\x18\x0c \x01(\t\x12\x10\n\x08template\x18\r \x01(\t\x12\x0e\n\x06stream\x18\x0e \x01(\x05\x12\x15\n\rstream_number\x18\x0f \x01(\x03\x12\x0c\n\x04hash\x18\x10 \x01(\x0c\"r\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\n\n\x06POSTED\x10\x01\x12\x0b\n\x07PENDING\x10\x02\x12\x12\n\x0ePENDING_POSTED\x10\x03\x12\x12\n\x0ePENDING_VOIDED\x10\x04\x12\x13\n\x0fPENDING_EXPIRED\x10\x05*=\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0e\n\nSIDE_DEBIT\x10\x01\x12\x0f\n\x0bSIDE_CREDIT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paymesh.ledger.v1.ledger_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ACCOUNT_METADATAENTRY']._loaded_options = None
+  _globals['_ACCOUNT_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_NEWENTRY'].fields_by_name['account_id']._loaded_options = None
   _globals['_NEWENTRY'].fields_by_name['account_id']._serialized_options = b'\272H\034r\0322\030^[A-Za-z0-9_.:-]{1,200}$'
   _globals['_NEWENTRY'].fields_by_name['side']._loaded_options = None
@@ -41,18 +43,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NEWENTRY'].fields_by_name['amount']._serialized_options = b'\272H\007r\002\030\024\310\001\001'
   _globals['_NEWENTRY'].fields_by_name['currency']._loaded_options = None
   _globals['_NEWENTRY'].fields_by_name['currency']._serialized_options = b'\272H\016r\0142\n^[A-Z]{3}$'
-  _globals['_SIDE']._serialized_start=1157
-  _globals['_SIDE']._serialized_end=1218
+  _globals['_SIDE']._serialized_start=2084
+  _globals['_SIDE']._serialized_end=2145
   _globals['_ACCOUNT']._serialized_start=116
-  _globals['_ACCOUNT']._serialized_end=461
-  _globals['_ACCOUNT_TYPE']._serialized_start=301
-  _globals['_ACCOUNT_TYPE']._serialized_end=393
-  _globals['_ACCOUNT_STATUS']._serialized_start=395
-  _globals['_ACCOUNT_STATUS']._serialized_end=461
-  _globals['_NEWENTRY']._serialized_start=464
-  _globals['_NEWENTRY']._serialized_end=643
-  _globals['_ENTRY']._serialized_start=646
-  _globals['_ENTRY']._serialized_end=886
-  _globals['_TRANSACTION']._serialized_start=889
-  _globals['_TRANSACTION']._serialized_end=1155
+  _globals['_ACCOUNT']._serialized_end=723
+  _globals['_ACCOUNT_METADATAENTRY']._serialized_start=492
+  _globals['_ACCOUNT_METADATAENTRY']._serialized_end=539
+  _globals['_ACCOUNT_TYPE']._serialized_start=541
+  _globals['_ACCOUNT_TYPE']._serialized_end=633
+  _globals['_ACCOUNT_STATUS']._serialized_start=635
+  _globals['_ACCOUNT_STATUS']._serialized_end=701
+  _globals['_ACCOUNTCHANGE']._serialized_start=726
+  _globals['_ACCOUNTCHANGE']._serialized_end=950
+  _globals['_NEWENTRY']._serialized_start=953
+  _globals['_NEWENTRY']._serialized_end=1132
+  _globals['_ENTRY']._serialized_start=1135
+  _globals['_ENTRY']._serialized_end=1445
+  _globals['_TRANSACTION']._serialized_start=1448
+  _globals['_TRANSACTION']._serialized_end=2082
+  _globals['_TRANSACTION_KIND']._serialized_start=1968
+  _globals['_TRANSACTION_KIND']._serialized_end=2082
 # @@protoc_insertion_point(module_scope)

@@ -102,12 +102,38 @@ class Account(_message.Message):
     CLOSED: Account.Status.ValueType  # 3
     """Takes no entries ever again."""
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     BALANCE_FIELD_NUMBER: _builtins.int
     ENTRY_COUNT_FIELD_NUMBER: _builtins.int
+    FLOOR_FIELD_NUMBER: _builtins.int
+    CEILING_FIELD_NUMBER: _builtins.int
+    PENDING_IN_FIELD_NUMBER: _builtins.int
+    PENDING_OUT_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """The account's id, chosen by its opener: "seller:demo:seller_456:USD"."""
     type: Global___Account.Type.ValueType
@@ -120,6 +146,22 @@ class Account(_message.Message):
     """Its balance in its normal direction."""
     entry_count: _builtins.int
     """How many entries it has had."""
+    floor: _builtins.str
+    """The lowest balance that an entry may leave. Absent: no floor."""
+    ceiling: _builtins.str
+    """The highest balance that an entry may leave. Absent: no ceiling."""
+    pending_in: _builtins.str
+    """What pending transactions would add to the balance."""
+    pending_out: _builtins.str
+    """What pending transactions would take from the balance."""
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What its opener noted of it."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was opened."""
+
     def __init__(
         self,
         *,
@@ -129,14 +171,71 @@ class Account(_message.Message):
         status: Global___Account.Status.ValueType = ...,
         balance: _builtins.str = ...,
         entry_count: _builtins.int = ...,
+        floor: _builtins.str | None = ...,
+        ceiling: _builtins.str | None = ...,
+        pending_in: _builtins.str = ...,
+        pending_out: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ceiling", b"_ceiling", "_floor", b"_floor", "ceiling", b"ceiling", "created_at", b"created_at", "floor", b"floor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "balance", b"balance", "currency", b"currency", "entry_count", b"entry_count", "status", b"status", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ceiling", b"_ceiling", "_floor", b"_floor", "account_id", b"account_id", "balance", b"balance", "ceiling", b"ceiling", "created_at", b"created_at", "currency", b"currency", "entry_count", b"entry_count", "floor", b"floor", "metadata", b"metadata", "pending_in", b"pending_in", "pending_out", b"pending_out", "status", b"status", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__ceiling: _TypeAlias = _typing.Literal["ceiling"]  # noqa: Y015
+    _WhichOneofArgType__ceiling: _TypeAlias = _typing.Literal["_ceiling", b"_ceiling"]  # noqa: Y015
+    _WhichOneofReturnType__floor: _TypeAlias = _typing.Literal["floor"]  # noqa: Y015
+    _WhichOneofArgType__floor: _TypeAlias = _typing.Literal["_floor", b"_floor"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ceiling) -> _WhichOneofReturnType__ceiling | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__floor) -> _WhichOneofReturnType__floor | None: ...
+
+Global___Account: _TypeAlias = Account  # noqa: Y015
+
+@_typing.final
+class AccountChange(_message.Message):
+    """A change of an account's status. Never changed itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    FROM_STATUS_FIELD_NUMBER: _builtins.int
+    TO_STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CHANGED_AT_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """The account."""
+    from_status: Global___Account.Status.ValueType
+    """The status before."""
+    to_status: Global___Account.Status.ValueType
+    """The status after."""
+    reason: _builtins.str
+    """Why, in the words of whoever changed it."""
+    actor: _builtins.str
+    """Who changed it."""
+    @_builtins.property
+    def changed_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        from_status: Global___Account.Status.ValueType = ...,
+        to_status: Global___Account.Status.ValueType = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        changed_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "changed_at", b"changed_at", "from_status", b"from_status", "reason", b"reason", "to_status", b"to_status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Account: _TypeAlias = Account  # noqa: Y015
+Global___AccountChange: _TypeAlias = AccountChange  # noqa: Y015
 
 @_typing.final
 class NewEntry(_message.Message):
@@ -187,6 +286,8 @@ class Entry(_message.Message):
     ACCOUNT_SEQUENCE_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_AT_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction it is a line of."""
     account_id: _builtins.str
@@ -203,9 +304,15 @@ class Entry(_message.Message):
     """Its place in the account's history, from 1, without gaps."""
     reference: _builtins.str
     """The reference of its transaction."""
+    subject_id: _builtins.str
+    """The object that its transaction was posted for; empty for none."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was written."""
+
+    @_builtins.property
+    def effective_at(self) -> _timestamp_pb2.Timestamp:
+        """When it counts from."""
 
     def __init__(
         self,
@@ -219,10 +326,12 @@ class Entry(_message.Message):
         account_sequence: _builtins.int = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         reference: _builtins.str = ...,
+        subject_id: _builtins.str = ...,
+        effective_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "effective_at", b"effective_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "amount", b"amount", "balance_after", b"balance_after", "created_at", b"created_at", "currency", b"currency", "reference", b"reference", "side", b"side", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "amount", b"amount", "balance_after", b"balance_after", "created_at", b"created_at", "currency", b"currency", "effective_at", b"effective_at", "reference", b"reference", "side", b"side", "subject_id", b"subject_id", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -234,6 +343,39 @@ class Transaction(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Transaction._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: Transaction._Kind.ValueType  # 0
+        POSTED: Transaction._Kind.ValueType  # 1
+        """Moves value."""
+        PENDING: Transaction._Kind.ValueType  # 2
+        """Reserves value until it is resolved, by one of the three below, exactly once."""
+        PENDING_POSTED: Transaction._Kind.ValueType  # 3
+        """Moves what was pending, in full or in part; the rest is free again."""
+        PENDING_VOIDED: Transaction._Kind.ValueType  # 4
+        """Moves nothing: what was pending is free again."""
+        PENDING_EXPIRED: Transaction._Kind.ValueType  # 5
+        """Moves nothing: what was pending had its time."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """What the transaction does. It may grow."""
+
+    KIND_UNSPECIFIED: Transaction.Kind.ValueType  # 0
+    POSTED: Transaction.Kind.ValueType  # 1
+    """Moves value."""
+    PENDING: Transaction.Kind.ValueType  # 2
+    """Reserves value until it is resolved, by one of the three below, exactly once."""
+    PENDING_POSTED: Transaction.Kind.ValueType  # 3
+    """Moves what was pending, in full or in part; the rest is free again."""
+    PENDING_VOIDED: Transaction.Kind.ValueType  # 4
+    """Moves nothing: what was pending is free again."""
+    PENDING_EXPIRED: Transaction.Kind.ValueType  # 5
+    """Moves nothing: what was pending had its time."""
+
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
@@ -242,6 +384,14 @@ class Transaction(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
     REVERSES_REFERENCE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    PENDING_ENTRIES_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    RESOLVES_REFERENCE_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
+    STREAM_NUMBER_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction's id, the ledger's own: `txn_` and a time-ordered part."""
     reference: _builtins.str
@@ -252,6 +402,18 @@ class Transaction(_message.Message):
     """The object it was posted for, such as a payment's id; empty for none."""
     reverses_reference: _builtins.str
     """The reference of the transaction that it reverses; empty for none."""
+    kind: Global___Transaction.Kind.ValueType
+    """What it does."""
+    resolves_reference: _builtins.str
+    """The reference of the PENDING transaction that it resolves; empty for none."""
+    template: _builtins.str
+    """The template and version that made its entries, such as "captured/1"; empty for none."""
+    stream: _builtins.int
+    """The stream that it was written in: each is a chain of hashes."""
+    stream_number: _builtins.int
+    """Its place in the stream, from 1, without gaps."""
+    hash: _builtins.bytes
+    """SHA-256 over the hash before it in the stream and its own content."""
     @_builtins.property
     def effective_at(self) -> _timestamp_pb2.Timestamp:
         """When it counts from."""
@@ -264,6 +426,14 @@ class Transaction(_message.Message):
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Entry]:
         """Its lines, debits equal to credits in each currency."""
 
+    @_builtins.property
+    def pending_entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewEntry]:
+        """What a PENDING transaction reserves; empty for others."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When a PENDING transaction expires; absent: never."""
+
     def __init__(
         self,
         *,
@@ -275,10 +445,18 @@ class Transaction(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         entries: _abc.Iterable[Global___Entry] | None = ...,
         reverses_reference: _builtins.str = ...,
+        kind: Global___Transaction.Kind.ValueType = ...,
+        pending_entries: _abc.Iterable[Global___NewEntry] | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        resolves_reference: _builtins.str = ...,
+        template: _builtins.str = ...,
+        stream: _builtins.int = ...,
+        stream_number: _builtins.int = ...,
+        hash: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "effective_at", b"effective_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "effective_at", b"effective_at", "expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "description", b"description", "effective_at", b"effective_at", "entries", b"entries", "reference", b"reference", "reverses_reference", b"reverses_reference", "subject_id", b"subject_id", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "description", b"description", "effective_at", b"effective_at", "entries", b"entries", "expires_at", b"expires_at", "hash", b"hash", "kind", b"kind", "pending_entries", b"pending_entries", "reference", b"reference", "resolves_reference", b"resolves_reference", "reverses_reference", b"reverses_reference", "stream", b"stream", "stream_number", b"stream_number", "subject_id", b"subject_id", "template", b"template", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from paymesh.ledger.v1 import ledger_pb2 as _ledger_pb2
+from paymesh.ledger.v1 import posting_pb2 as _posting_pb2
+from paymesh.ledger.v1 import report_pb2 as _report_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -21,94 +23,6 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
-class Refusal(_message.Message):
-    """Why an item was refused. A refusal is an answer, not an error."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class MetadataEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    REASON_FIELD_NUMBER: _builtins.int
-    MESSAGE_FIELD_NUMBER: _builtins.int
-    METADATA_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """A value of LedgerError.Reason."""
-    message: _builtins.str
-    """One sentence for a person."""
-    @_builtins.property
-    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The facts: account, currency, balance."""
-
-    def __init__(
-        self,
-        *,
-        reason: _builtins.str = ...,
-        message: _builtins.str = ...,
-        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "metadata", b"metadata", "reason", b"reason"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Refusal: _TypeAlias = Refusal  # noqa: Y015
-
-@_typing.final
-class NewAccount(_message.Message):
-    """An account to be opened."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
-    TYPE_FIELD_NUMBER: _builtins.int
-    CURRENCY_FIELD_NUMBER: _builtins.int
-    FLOOR_FIELD_NUMBER: _builtins.int
-    account_id: _builtins.str
-    """The account's id: 1 to 200 letters, digits, dots, underscores, colons or hyphens."""
-    type: _ledger_pb2.Account.Type.ValueType
-    """What it means."""
-    currency: _builtins.str
-    """ISO 4217."""
-    floor: _builtins.str
-    """The lowest balance, in its normal direction, that an entry may leave. Absent: no floor."""
-    def __init__(
-        self,
-        *,
-        account_id: _builtins.str = ...,
-        type: _ledger_pb2.Account.Type.ValueType = ...,
-        currency: _builtins.str = ...,
-        floor: _builtins.str | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_floor", b"_floor", "floor", b"floor"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_floor", b"_floor", "account_id", b"account_id", "currency", b"currency", "floor", b"floor", "type", b"type"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__floor: _TypeAlias = _typing.Literal["floor"]  # noqa: Y015
-    _WhichOneofArgType__floor: _TypeAlias = _typing.Literal["_floor", b"_floor"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__floor) -> _WhichOneofReturnType__floor | None: ...
-
-Global___NewAccount: _TypeAlias = NewAccount  # noqa: Y015
-
-@_typing.final
 class OpenAccountsRequest(_message.Message):
     """Accounts to be opened, 1 to 1,000."""
 
@@ -116,13 +30,13 @@ class OpenAccountsRequest(_message.Message):
 
     ACCOUNTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewAccount]:
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[_posting_pb2.NewAccount]:
         """The accounts."""
 
     def __init__(
         self,
         *,
-        accounts: _abc.Iterable[Global___NewAccount] | None = ...,
+        accounts: _abc.Iterable[_posting_pb2.NewAccount] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -169,14 +83,14 @@ class OpenAccountResult(_message.Message):
         """The account as it is now."""
 
     @_builtins.property
-    def refusal(self) -> Global___Refusal:
+    def refusal(self) -> _posting_pb2.Refusal:
         """Why it was not opened."""
 
     def __init__(
         self,
         *,
         account: _ledger_pb2.Account | None = ...,
-        refusal: Global___Refusal | None = ...,
+        refusal: _posting_pb2.Refusal | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "outcome", b"outcome", "refusal", b"refusal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -189,46 +103,258 @@ class OpenAccountResult(_message.Message):
 Global___OpenAccountResult: _TypeAlias = OpenAccountResult  # noqa: Y015
 
 @_typing.final
-class Posting(_message.Message):
-    """A transaction to be posted."""
+class FreezeAccountRequest(_message.Message):
+    """Which account to freeze, and why."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REFERENCE_FIELD_NUMBER: _builtins.int
-    ENTRIES_FIELD_NUMBER: _builtins.int
-    DESCRIPTION_FIELD_NUMBER: _builtins.int
-    SUBJECT_ID_FIELD_NUMBER: _builtins.int
-    EFFECTIVE_AT_FIELD_NUMBER: _builtins.int
-    reference: _builtins.str
-    """What it books, unique in the ledger: "charge:chg_01j:captured". 1 to 200 characters."""
-    description: _builtins.str
-    """What a reader should know; at most 200 characters."""
-    subject_id: _builtins.str
-    """The object it is posted for; at most 64 characters."""
-    @_builtins.property
-    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.NewEntry]:
-        """The lines, 2 to 64, debits equal to credits in each currency."""
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Its id."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+Global___FreezeAccountRequest: _TypeAlias = FreezeAccountRequest  # noqa: Y015
+
+@_typing.final
+class FreezeAccountResponse(_message.Message):
+    """The account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def effective_at(self) -> _timestamp_pb2.Timestamp:
-        """When it counts from. Absent: when it is written."""
+    def account(self) -> _ledger_pb2.Account:
+        """The account as it is now."""
 
     def __init__(
         self,
         *,
-        reference: _builtins.str = ...,
-        entries: _abc.Iterable[_ledger_pb2.NewEntry] | None = ...,
-        description: _builtins.str = ...,
-        subject_id: _builtins.str = ...,
-        effective_at: _timestamp_pb2.Timestamp | None = ...,
+        account: _ledger_pb2.Account | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_at", b"effective_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "effective_at", b"effective_at", "entries", b"entries", "reference", b"reference", "subject_id", b"subject_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Posting: _TypeAlias = Posting  # noqa: Y015
+Global___FreezeAccountResponse: _TypeAlias = FreezeAccountResponse  # noqa: Y015
+
+@_typing.final
+class UnfreezeAccountRequest(_message.Message):
+    """Which account to let take entries again, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Its id."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnfreezeAccountRequest: _TypeAlias = UnfreezeAccountRequest  # noqa: Y015
+
+@_typing.final
+class UnfreezeAccountResponse(_message.Message):
+    """The account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> _ledger_pb2.Account:
+        """The account as it is now."""
+
+    def __init__(
+        self,
+        *,
+        account: _ledger_pb2.Account | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnfreezeAccountResponse: _TypeAlias = UnfreezeAccountResponse  # noqa: Y015
+
+@_typing.final
+class CloseAccountRequest(_message.Message):
+    """Which account to close, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Its id."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseAccountRequest: _TypeAlias = CloseAccountRequest  # noqa: Y015
+
+@_typing.final
+class CloseAccountResponse(_message.Message):
+    """The account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> _ledger_pb2.Account:
+        """The account as it is now."""
+
+    def __init__(
+        self,
+        *,
+        account: _ledger_pb2.Account | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseAccountResponse: _TypeAlias = CloseAccountResponse  # noqa: Y015
+
+@_typing.final
+class ListAccountsRequest(_message.Message):
+    """Which accounts to list. With no filter: all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREFIX_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    prefix: _builtins.str
+    """Only those whose id begins so: "seller:demo:"."""
+    page_size: _builtins.int
+    """Default 50, at most 500; larger is lowered."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        prefix: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "prefix", b"prefix"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccountsRequest: _TypeAlias = ListAccountsRequest  # noqa: Y015
+
+@_typing.final
+class ListAccountsResponse(_message.Message):
+    """A page of accounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Ask for the next page with it; empty at the end."""
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.Account]:
+        """The accounts, by id."""
+
+    def __init__(
+        self,
+        *,
+        accounts: _abc.Iterable[_ledger_pb2.Account] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccountsResponse: _TypeAlias = ListAccountsResponse  # noqa: Y015
+
+@_typing.final
+class ListAccountChangesRequest(_message.Message):
+    """Whose changes to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """The account."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccountChangesRequest: _TypeAlias = ListAccountChangesRequest  # noqa: Y015
+
+@_typing.final
+class ListAccountChangesResponse(_message.Message):
+    """The changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.AccountChange]:
+        """The changes, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[_ledger_pb2.AccountChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccountChangesResponse: _TypeAlias = ListAccountChangesResponse  # noqa: Y015
 
 @_typing.final
 class PostTransactionsRequest(_message.Message):
@@ -238,13 +364,13 @@ class PostTransactionsRequest(_message.Message):
 
     POSTINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def postings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Posting]:
+    def postings(self) -> _containers.RepeatedCompositeFieldContainer[_posting_pb2.Posting]:
         """The transactions."""
 
     def __init__(
         self,
         *,
-        postings: _abc.Iterable[Global___Posting] | None = ...,
+        postings: _abc.Iterable[_posting_pb2.Posting] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -262,13 +388,13 @@ class PostTransactionsResponse(_message.Message):
 
     RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___PostingResult]:
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_posting_pb2.PostingResult]:
         """What came of each."""
 
     def __init__(
         self,
         *,
-        results: _abc.Iterable[Global___PostingResult] | None = ...,
+        results: _abc.Iterable[_posting_pb2.PostingResult] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -279,62 +405,88 @@ class PostTransactionsResponse(_message.Message):
 Global___PostTransactionsResponse: _TypeAlias = PostTransactionsResponse  # noqa: Y015
 
 @_typing.final
-class PostingResult(_message.Message):
-    """What came of one posting."""
+class ResolveTransactionsRequest(_message.Message):
+    """Pending transactions to be resolved, 1 to 1,000."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    TRANSACTION_FIELD_NUMBER: _builtins.int
-    REFUSAL_FIELD_NUMBER: _builtins.int
-    REPLAYED_FIELD_NUMBER: _builtins.int
-    replayed: _builtins.bool
-    """Whether it had been posted before."""
+    RESOLUTIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def transaction(self) -> _ledger_pb2.Transaction:
-        """The transaction as posted."""
-
-    @_builtins.property
-    def refusal(self) -> Global___Refusal:
-        """Why it was not posted."""
+    def resolutions(self) -> _containers.RepeatedCompositeFieldContainer[_posting_pb2.Resolution]:
+        """How each is to end."""
 
     def __init__(
         self,
         *,
-        transaction: _ledger_pb2.Transaction | None = ...,
-        refusal: Global___Refusal | None = ...,
-        replayed: _builtins.bool = ...,
+        resolutions: _abc.Iterable[_posting_pb2.Resolution] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "transaction", b"transaction"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "replayed", b"replayed", "transaction", b"transaction"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resolutions", b"resolutions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["transaction", "refusal"]  # noqa: Y015
-    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PostingResult: _TypeAlias = PostingResult  # noqa: Y015
+Global___ResolveTransactionsRequest: _TypeAlias = ResolveTransactionsRequest  # noqa: Y015
+
+@_typing.final
+class ResolveTransactionsResponse(_message.Message):
+    """An answer per resolution, in the order asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_posting_pb2.ResolutionResult]:
+        """What came of each."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_posting_pb2.ResolutionResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveTransactionsResponse: _TypeAlias = ResolveTransactionsResponse  # noqa: Y015
 
 @_typing.final
 class ReverseTransactionRequest(_message.Message):
-    """Which transaction to reverse."""
+    """Which transaction to reverse, and how much of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REFERENCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    REVERSAL_REFERENCE_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
     """The reference of the transaction."""
     reason: _builtins.str
     """Why; 1 to 200 characters."""
+    reversal_reference: _builtins.str
+    """What makes a part be taken back once: the reversal's own reference. Required with `entries`, refused without them:
+    taking back all that is left has the reference "<reference>:reversal".
+    """
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.NewEntry]:
+        """The part to be taken back, as lines of the transaction with its own sides: balanced, for no account and side more
+        than is left of it. None: all that is left.
+        """
+
     def __init__(
         self,
         *,
         reference: _builtins.str = ...,
         reason: _builtins.str = ...,
+        entries: _abc.Iterable[_ledger_pb2.NewEntry] | None = ...,
+        reversal_reference: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "reason", b"reason", "reference", b"reference", "reversal_reference", b"reversal_reference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -356,14 +508,14 @@ class ReverseTransactionResponse(_message.Message):
         """The reversing transaction."""
 
     @_builtins.property
-    def refusal(self) -> Global___Refusal:
+    def refusal(self) -> _posting_pb2.Refusal:
         """Why it could not be reversed."""
 
     def __init__(
         self,
         *,
         reversal: _ledger_pb2.Transaction | None = ...,
-        refusal: Global___Refusal | None = ...,
+        refusal: _posting_pb2.Refusal | None = ...,
         closed_before_arrival: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["closed_before_arrival", b"closed_before_arrival", "outcome", b"outcome", "refusal", b"refusal", "reversal", b"reversal"]  # noqa: Y015
@@ -432,6 +584,9 @@ class ListEntriesRequest(_message.Message):
     SUBJECT_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    CREATED_FROM_FIELD_NUMBER: _builtins.int
+    CREATED_TO_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """Only this account's."""
     subject_id: _builtins.str
@@ -440,6 +595,16 @@ class ListEntriesRequest(_message.Message):
     """Default 50, at most 500; larger is lowered."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first."""
+    reference: _builtins.str
+    """Only those of this transaction."""
+    @_builtins.property
+    def created_from(self) -> _timestamp_pb2.Timestamp:
+        """Only those written at this time or later."""
+
+    @_builtins.property
+    def created_to(self) -> _timestamp_pb2.Timestamp:
+        """Only those written before this time."""
+
     def __init__(
         self,
         *,
@@ -447,10 +612,13 @@ class ListEntriesRequest(_message.Message):
         subject_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        created_from: _timestamp_pb2.Timestamp | None = ...,
+        created_to: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_from", b"created_from", "created_to", b"created_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "page_size", b"page_size", "page_token", b"page_token", "subject_id", b"subject_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "created_from", b"created_from", "created_to", b"created_to", "page_size", b"page_size", "page_token", b"page_token", "reference", b"reference", "subject_id", b"subject_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -485,22 +653,98 @@ class ListEntriesResponse(_message.Message):
 Global___ListEntriesResponse: _TypeAlias = ListEntriesResponse  # noqa: Y015
 
 @_typing.final
+class ExportEntriesRequest(_message.Message):
+    """Which entries to send. With no filter: all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    CREATED_FROM_FIELD_NUMBER: _builtins.int
+    CREATED_TO_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Only this account's."""
+    resume_token: _builtins.str
+    """Go on after this entry: what the last message of a stream that broke off said."""
+    @_builtins.property
+    def created_from(self) -> _timestamp_pb2.Timestamp:
+        """Only those written at this time or later."""
+
+    @_builtins.property
+    def created_to(self) -> _timestamp_pb2.Timestamp:
+        """Only those written before this time."""
+
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        created_from: _timestamp_pb2.Timestamp | None = ...,
+        created_to: _timestamp_pb2.Timestamp | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_from", b"created_from", "created_to", b"created_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "created_from", b"created_from", "created_to", b"created_to", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEntriesRequest: _TypeAlias = ExportEntriesRequest  # noqa: Y015
+
+@_typing.final
+class ExportEntriesResponse(_message.Message):
+    """Some entries, in the order in which they were written."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Ask with it to go on after these."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.Entry]:
+        """At most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[_ledger_pb2.Entry] | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEntriesResponse: _TypeAlias = ExportEntriesResponse  # noqa: Y015
+
+@_typing.final
 class GetBalanceRequest(_message.Message):
     """Which account to read."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    BY_EFFECTIVE_AT_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """Its id."""
+    by_effective_at: _builtins.bool
+    """True: `at` goes by when entries count from, not by when they were written; reads all the account's entries."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """As of this time; absent: now. What is pending, the status and the bounds are told as they are now."""
+
     def __init__(
         self,
         *,
         account_id: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        by_effective_at: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "at", b"at", "by_effective_at", b"by_effective_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -531,17 +775,161 @@ class GetBalanceResponse(_message.Message):
 Global___GetBalanceResponse: _TypeAlias = GetBalanceResponse  # noqa: Y015
 
 @_typing.final
-class GetTrialBalanceRequest(_message.Message):
-    """Asks for the trial balance as of now."""
+class GetBalancesRequest(_message.Message):
+    """Which accounts to read."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Their ids, 1 to 1,000."""
+
     def __init__(
         self,
+        *,
+        account_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBalancesRequest: _TypeAlias = GetBalancesRequest  # noqa: Y015
+
+@_typing.final
+class GetBalancesResponse(_message.Message):
+    """The accounts that there are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
+    MISSING_ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.Account]:
+        """Those found, by id."""
+
+    @_builtins.property
+    def missing_account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids that have no account, in the order asked."""
+
+    def __init__(
+        self,
+        *,
+        accounts: _abc.Iterable[_ledger_pb2.Account] | None = ...,
+        missing_account_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "missing_account_ids", b"missing_account_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBalancesResponse: _TypeAlias = GetBalancesResponse  # noqa: Y015
+
+@_typing.final
+class GetStatementRequest(_message.Message):
+    """Which statement to make."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """The account."""
+    page_size: _builtins.int
+    """Default 50, at most 500; larger is lowered."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    @_builtins.property
+    def to(self) -> _timestamp_pb2.Timestamp:
+        """Up to, and without, this time. Absent: now."""
+
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        to: _timestamp_pb2.Timestamp | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "from", b"from", "page_size", b"page_size", "page_token", b"page_token", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatementRequest: _TypeAlias = GetStatementRequest  # noqa: Y015
+
+@_typing.final
+class GetStatementResponse(_message.Message):
+    """A statement, or a page of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    OPENING_BALANCE_FIELD_NUMBER: _builtins.int
+    CLOSING_BALANCE_FIELD_NUMBER: _builtins.int
+    ENTRY_COUNT_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    opening_balance: _builtins.str
+    """The balance before the period."""
+    closing_balance: _builtins.str
+    """The balance at its end."""
+    entry_count: _builtins.int
+    """How many entries the period has."""
+    next_page_token: _builtins.str
+    """Ask for the next page with it; empty at the end."""
+    @_builtins.property
+    def account(self) -> _ledger_pb2.Account:
+        """The account as it is now."""
+
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.Entry]:
+        """The entries, the oldest first."""
+
+    def __init__(
+        self,
+        *,
+        account: _ledger_pb2.Account | None = ...,
+        opening_balance: _builtins.str = ...,
+        closing_balance: _builtins.str = ...,
+        entry_count: _builtins.int = ...,
+        entries: _abc.Iterable[_ledger_pb2.Entry] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "closing_balance", b"closing_balance", "entries", b"entries", "entry_count", b"entry_count", "next_page_token", b"next_page_token", "opening_balance", b"opening_balance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatementResponse: _TypeAlias = GetStatementResponse  # noqa: Y015
+
+@_typing.final
+class GetTrialBalanceRequest(_message.Message):
+    """Asks for the trial balance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """As of this time; absent: now."""
+
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -555,13 +943,13 @@ class GetTrialBalanceResponse(_message.Message):
 
     LINES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrialBalanceLine]:
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_report_pb2.TrialBalanceLine]:
         """The lines, by currency."""
 
     def __init__(
         self,
         *,
-        lines: _abc.Iterable[Global___TrialBalanceLine] | None = ...,
+        lines: _abc.Iterable[_report_pb2.TrialBalanceLine] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -572,39 +960,135 @@ class GetTrialBalanceResponse(_message.Message):
 Global___GetTrialBalanceResponse: _TypeAlias = GetTrialBalanceResponse  # noqa: Y015
 
 @_typing.final
-class TrialBalanceLine(_message.Message):
-    """One currency's sums."""
+class VerifyLedgerRequest(_message.Message):
+    """What to verify."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CURRENCY_FIELD_NUMBER: _builtins.int
-    DEBITS_FIELD_NUMBER: _builtins.int
-    CREDITS_FIELD_NUMBER: _builtins.int
-    DIFFERENCE_FIELD_NUMBER: _builtins.int
-    TRANSACTION_COUNT_FIELD_NUMBER: _builtins.int
-    currency: _builtins.str
-    """ISO 4217."""
-    debits: _builtins.str
-    """The sum of all debits."""
-    credits: _builtins.str
-    """The sum of all credits."""
-    difference: _builtins.str
-    """Debits less credits: zero."""
-    transaction_count: _builtins.int
-    """How many transactions have entries in it."""
+    FROM_NEWEST_CHECKPOINT_FIELD_NUMBER: _builtins.int
+    from_newest_checkpoint: _builtins.bool
+    """True: from the newest checkpoint on, rather than from the oldest that is needed."""
     def __init__(
         self,
         *,
-        currency: _builtins.str = ...,
-        debits: _builtins.str = ...,
-        credits: _builtins.str = ...,
-        difference: _builtins.str = ...,
-        transaction_count: _builtins.int = ...,
+        from_newest_checkpoint: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credits", b"credits", "currency", b"currency", "debits", b"debits", "difference", b"difference", "transaction_count", b"transaction_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_newest_checkpoint", b"from_newest_checkpoint"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TrialBalanceLine: _TypeAlias = TrialBalanceLine  # noqa: Y015
+Global___VerifyLedgerRequest: _TypeAlias = VerifyLedgerRequest  # noqa: Y015
+
+@_typing.final
+class VerifyLedgerResponse(_message.Message):
+    """What verification has to say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Progress(_message.Message):
+        """How far it is."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        DONE_FIELD_NUMBER: _builtins.int
+        TOTAL_FIELD_NUMBER: _builtins.int
+        done: _builtins.int
+        """Looked at."""
+        total: _builtins.int
+        """There are."""
+        def __init__(
+            self,
+            *,
+            done: _builtins.int = ...,
+            total: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "total", b"total"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    OFFENCE_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___VerifyLedgerResponse.Progress:
+        """How many transactions have been looked at, of how many."""
+
+    @_builtins.property
+    def offence(self) -> _report_pb2.Offence:
+        """Something that is wrong."""
+
+    @_builtins.property
+    def summary(self) -> _report_pb2.VerificationSummary:
+        """What was found; the last message."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___VerifyLedgerResponse.Progress | None = ...,
+        offence: _report_pb2.Offence | None = ...,
+        summary: _report_pb2.VerificationSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "offence", b"offence", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "offence", b"offence", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["progress", "offence", "summary"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___VerifyLedgerResponse: _TypeAlias = VerifyLedgerResponse  # noqa: Y015
+
+@_typing.final
+class ListSealsRequest(_message.Message):
+    """Which seals to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Default 50, at most 500; larger is lowered."""
+    before: _builtins.int
+    """Only those before this number; 0: from the newest."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        before: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSealsRequest: _TypeAlias = ListSealsRequest  # noqa: Y015
+
+@_typing.final
+class ListSealsResponse(_message.Message):
+    """Some seals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def seals(self) -> _containers.RepeatedCompositeFieldContainer[_report_pb2.Seal]:
+        """The seals, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        seals: _abc.Iterable[_report_pb2.Seal] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["seals", b"seals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSealsResponse: _TypeAlias = ListSealsResponse  # noqa: Y015

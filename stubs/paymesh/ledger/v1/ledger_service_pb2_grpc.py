@@ -40,10 +40,40 @@ class LedgerServiceStub:
                 request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.OpenAccountsRequest.SerializeToString,
                 response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.OpenAccountsResponse.FromString,
                 _registered_method=True)
+        self.FreezeAccount = channel.unary_unary(
+                '/paymesh.ledger.v1.LedgerService/FreezeAccount',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.FreezeAccountRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.FreezeAccountResponse.FromString,
+                _registered_method=True)
+        self.UnfreezeAccount = channel.unary_unary(
+                '/paymesh.ledger.v1.LedgerService/UnfreezeAccount',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.UnfreezeAccountRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.UnfreezeAccountResponse.FromString,
+                _registered_method=True)
+        self.CloseAccount = channel.unary_unary(
+                '/paymesh.ledger.v1.LedgerService/CloseAccount',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.CloseAccountRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.CloseAccountResponse.FromString,
+                _registered_method=True)
+        self.ListAccounts = channel.unary_unary(
+                '/paymesh.ledger.v1.LedgerService/ListAccounts',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListAccountsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListAccountsResponse.FromString,
+                _registered_method=True)
+        self.ListAccountChanges = channel.unary_unary(
+                '/paymesh.ledger.v1.LedgerService/ListAccountChanges',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListAccountChangesRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListAccountChangesResponse.FromString,
+                _registered_method=True)
         self.PostTransactions = channel.unary_unary(
                 '/paymesh.ledger.v1.LedgerService/PostTransactions',
                 request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.PostTransactionsRequest.SerializeToString,
                 response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.PostTransactionsResponse.FromString,
+                _registered_method=True)
+        self.ResolveTransactions = channel.unary_unary(
+                '/paymesh.ledger.v1.LedgerService/ResolveTransactions',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ResolveTransactionsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ResolveTransactionsResponse.FromString,
                 _registered_method=True)
         self.ReverseTransaction = channel.unary_unary(
                 '/paymesh.ledger.v1.LedgerService/ReverseTransaction',
@@ -60,15 +90,40 @@ class LedgerServiceStub:
                 request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListEntriesResponse.FromString,
                 _registered_method=True)
+        self.ExportEntries = channel.unary_stream(
+                '/paymesh.ledger.v1.LedgerService/ExportEntries',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ExportEntriesRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ExportEntriesResponse.FromString,
+                _registered_method=True)
         self.GetBalance = channel.unary_unary(
                 '/paymesh.ledger.v1.LedgerService/GetBalance',
                 request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetBalanceRequest.SerializeToString,
                 response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetBalanceResponse.FromString,
                 _registered_method=True)
+        self.GetBalances = channel.unary_unary(
+                '/paymesh.ledger.v1.LedgerService/GetBalances',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetBalancesRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetBalancesResponse.FromString,
+                _registered_method=True)
+        self.GetStatement = channel.unary_unary(
+                '/paymesh.ledger.v1.LedgerService/GetStatement',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetStatementRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetStatementResponse.FromString,
+                _registered_method=True)
         self.GetTrialBalance = channel.unary_unary(
                 '/paymesh.ledger.v1.LedgerService/GetTrialBalance',
                 request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTrialBalanceRequest.SerializeToString,
                 response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTrialBalanceResponse.FromString,
+                _registered_method=True)
+        self.VerifyLedger = channel.unary_stream(
+                '/paymesh.ledger.v1.LedgerService/VerifyLedger',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.VerifyLedgerRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.VerifyLedgerResponse.FromString,
+                _registered_method=True)
+        self.ListSeals = channel.unary_unary(
+                '/paymesh.ledger.v1.LedgerService/ListSeals',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListSealsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListSealsResponse.FromString,
                 _registered_method=True)
 
 
@@ -79,8 +134,45 @@ class LedgerServiceServicer:
     def OpenAccounts(self, request, context):
         """Opens accounts that are not there yet.
 
-        Items are answered one by one, in the order asked. An account that is there with the same type and currency answers
-        as it is; with others it is refused, ACCOUNT_DIFFERS.
+        Items are answered one by one, in the order asked. An account that is there with the same type, currency and bounds
+        answers as it is; with others it is refused, ACCOUNT_DIFFERS. Metadata is kept as it was first given.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FreezeAccount(self, request, context):
+        """Stops an account from taking anything but reversals and the ends of what is pending.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnfreezeAccount(self, request, context):
+        """Lets a frozen account take entries again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseAccount(self, request, context):
+        """Closes an account for ever.
+
+        Its balance must be zero and nothing may be pending on it, or it is refused, ACCOUNT_NOT_EMPTY.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccounts(self, request, context):
+        """Lists accounts by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccountChanges(self, request, context):
+        """Lists the changes of an account's status, the newest first; at most 500.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,19 +181,30 @@ class LedgerServiceServicer:
     def PostTransactions(self, request, context):
         """Posts transactions, each whole or not at all.
 
-        Items are answered one by one, in the order asked; a refused item leaves its neighbours alone. A reference that was
-        posted before with the same entries answers as the first time; with others it is refused, REFERENCE_REUSED. A
-        reference that was reversed before it arrived is refused, REVERSED_BEFORE_ARRIVAL.
+        Items are answered one by one, in the order asked; a refused item leaves its neighbours alone, unless they are
+        linked. A reference that was posted before with the same entries answers as the first time; with others it is
+        refused, REFERENCE_REUSED. A reference that was reversed before it arrived is refused, REVERSED_BEFORE_ARRIVAL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveTransactions(self, request, context):
+        """Ends pending transactions: posts them in full or in part, or voids them; each exactly once.
+
+        Items are answered one by one, in the order asked. A pending transaction that was resolved in the same way before
+        answers as the first time; in another way it is refused, ALREADY_RESOLVED. Voiding a reference that is not there
+        closes it for ever.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReverseTransaction(self, request, context):
-        """Reverses a transaction by a new one with its sides exchanged.
+        """Reverses a transaction, in full or in part, by a new one with its sides exchanged.
 
-        Happens once per reference. A reference that is not there is closed for ever, so that a posting that arrives later is
-        refused, and the answer holds no transaction.
+        Happens once per reversal reference; all reversals of a transaction together never pass it. A reference that is not
+        there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,15 +224,52 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportEntries(self, request, context):
+        """Sends entries, the oldest first, for as long as there are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetBalance(self, request, context):
-        """Reads an account with its balance.
+        """Reads an account with its balance, now or at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBalances(self, request, context):
+        """Reads many accounts as they are now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatement(self, request, context):
+        """Tells an account's story over a period: what it had, each entry, what it has.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTrialBalance(self, request, context):
-        """Sums debits and credits over the whole ledger, per currency; they are equal, or the books are broken.
+        """Sums the balances of all accounts per currency, now or at a time; the difference is zero, or the books are broken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyLedger(self, request, context):
+        """Proves the books anew: sums, balances, sequences and chains of hashes, from the first entry to the last.
+
+        Tells how far it is as it goes, each offence it meets, and at the end what it found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSeals(self, request, context):
+        """Lists the seals, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,10 +283,40 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.OpenAccountsRequest.FromString,
                     response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.OpenAccountsResponse.SerializeToString,
             ),
+            'FreezeAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.FreezeAccount,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.FreezeAccountRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.FreezeAccountResponse.SerializeToString,
+            ),
+            'UnfreezeAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnfreezeAccount,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.UnfreezeAccountRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.UnfreezeAccountResponse.SerializeToString,
+            ),
+            'CloseAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseAccount,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.CloseAccountRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.CloseAccountResponse.SerializeToString,
+            ),
+            'ListAccounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccounts,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListAccountsRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListAccountsResponse.SerializeToString,
+            ),
+            'ListAccountChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccountChanges,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListAccountChangesRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListAccountChangesResponse.SerializeToString,
+            ),
             'PostTransactions': grpc.unary_unary_rpc_method_handler(
                     servicer.PostTransactions,
                     request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.PostTransactionsRequest.FromString,
                     response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.PostTransactionsResponse.SerializeToString,
+            ),
+            'ResolveTransactions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveTransactions,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ResolveTransactionsRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ResolveTransactionsResponse.SerializeToString,
             ),
             'ReverseTransaction': grpc.unary_unary_rpc_method_handler(
                     servicer.ReverseTransaction,
@@ -163,15 +333,40 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListEntriesRequest.FromString,
                     response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListEntriesResponse.SerializeToString,
             ),
+            'ExportEntries': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportEntries,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ExportEntriesRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ExportEntriesResponse.SerializeToString,
+            ),
             'GetBalance': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBalance,
                     request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetBalanceRequest.FromString,
                     response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetBalanceResponse.SerializeToString,
             ),
+            'GetBalances': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBalances,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetBalancesRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetBalancesResponse.SerializeToString,
+            ),
+            'GetStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatement,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetStatementRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetStatementResponse.SerializeToString,
+            ),
             'GetTrialBalance': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTrialBalance,
                     request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTrialBalanceRequest.FromString,
                     response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTrialBalanceResponse.SerializeToString,
+            ),
+            'VerifyLedger': grpc.unary_stream_rpc_method_handler(
+                    servicer.VerifyLedger,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.VerifyLedgerRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.VerifyLedgerResponse.SerializeToString,
+            ),
+            'ListSeals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSeals,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListSealsRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListSealsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -213,6 +408,141 @@ class LedgerService:
             _registered_method=True)
 
     @staticmethod
+    def FreezeAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/FreezeAccount',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.FreezeAccountRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.FreezeAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnfreezeAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/UnfreezeAccount',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.UnfreezeAccountRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.UnfreezeAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/CloseAccount',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.CloseAccountRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.CloseAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/ListAccounts',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListAccountsRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListAccountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccountChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/ListAccountChanges',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListAccountChangesRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListAccountChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def PostTransactions(request,
             target,
             options=(),
@@ -229,6 +559,33 @@ class LedgerService:
             '/paymesh.ledger.v1.LedgerService/PostTransactions',
             paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.PostTransactionsRequest.SerializeToString,
             paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.PostTransactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveTransactions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/ResolveTransactions',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ResolveTransactionsRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ResolveTransactionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -321,6 +678,33 @@ class LedgerService:
             _registered_method=True)
 
     @staticmethod
+    def ExportEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/ExportEntries',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ExportEntriesRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ExportEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetBalance(request,
             target,
             options=(),
@@ -348,6 +732,60 @@ class LedgerService:
             _registered_method=True)
 
     @staticmethod
+    def GetBalances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/GetBalances',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetBalancesRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetBalancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/GetStatement',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetStatementRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetTrialBalance(request,
             target,
             options=(),
@@ -364,6 +802,60 @@ class LedgerService:
             '/paymesh.ledger.v1.LedgerService/GetTrialBalance',
             paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTrialBalanceRequest.SerializeToString,
             paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTrialBalanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/VerifyLedger',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.VerifyLedgerRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.VerifyLedgerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSeals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/ListSeals',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListSealsRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListSealsResponse.FromString,
             options,
             channel_credentials,
             insecure,

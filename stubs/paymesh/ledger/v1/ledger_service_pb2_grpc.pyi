@@ -36,30 +36,63 @@ class LedgerServiceStub:
     OpenAccounts: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.OpenAccountsRequest, _ledger_service_pb2.OpenAccountsResponse]
     """Opens accounts that are not there yet.
 
-    Items are answered one by one, in the order asked. An account that is there with the same type and currency answers
-    as it is; with others it is refused, ACCOUNT_DIFFERS.
+    Items are answered one by one, in the order asked. An account that is there with the same type, currency and bounds
+    answers as it is; with others it is refused, ACCOUNT_DIFFERS. Metadata is kept as it was first given.
     """
+    FreezeAccount: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.FreezeAccountRequest, _ledger_service_pb2.FreezeAccountResponse]
+    """Stops an account from taking anything but reversals and the ends of what is pending."""
+    UnfreezeAccount: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.UnfreezeAccountRequest, _ledger_service_pb2.UnfreezeAccountResponse]
+    """Lets a frozen account take entries again."""
+    CloseAccount: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.CloseAccountRequest, _ledger_service_pb2.CloseAccountResponse]
+    """Closes an account for ever.
+
+    Its balance must be zero and nothing may be pending on it, or it is refused, ACCOUNT_NOT_EMPTY.
+    """
+    ListAccounts: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListAccountsRequest, _ledger_service_pb2.ListAccountsResponse]
+    """Lists accounts by id."""
+    ListAccountChanges: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListAccountChangesRequest, _ledger_service_pb2.ListAccountChangesResponse]
+    """Lists the changes of an account's status, the newest first; at most 500."""
     PostTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.PostTransactionsRequest, _ledger_service_pb2.PostTransactionsResponse]
     """Posts transactions, each whole or not at all.
 
-    Items are answered one by one, in the order asked; a refused item leaves its neighbours alone. A reference that was
-    posted before with the same entries answers as the first time; with others it is refused, REFERENCE_REUSED. A
-    reference that was reversed before it arrived is refused, REVERSED_BEFORE_ARRIVAL.
+    Items are answered one by one, in the order asked; a refused item leaves its neighbours alone, unless they are
+    linked. A reference that was posted before with the same entries answers as the first time; with others it is
+    refused, REFERENCE_REUSED. A reference that was reversed before it arrived is refused, REVERSED_BEFORE_ARRIVAL.
+    """
+    ResolveTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ResolveTransactionsRequest, _ledger_service_pb2.ResolveTransactionsResponse]
+    """Ends pending transactions: posts them in full or in part, or voids them; each exactly once.
+
+    Items are answered one by one, in the order asked. A pending transaction that was resolved in the same way before
+    answers as the first time; in another way it is refused, ALREADY_RESOLVED. Voiding a reference that is not there
+    closes it for ever.
     """
     ReverseTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ReverseTransactionRequest, _ledger_service_pb2.ReverseTransactionResponse]
-    """Reverses a transaction by a new one with its sides exchanged.
+    """Reverses a transaction, in full or in part, by a new one with its sides exchanged.
 
-    Happens once per reference. A reference that is not there is closed for ever, so that a posting that arrives later is
-    refused, and the answer holds no transaction.
+    Happens once per reversal reference; all reversals of a transaction together never pass it. A reference that is not
+    there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction.
     """
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTransactionRequest, _ledger_service_pb2.GetTransactionResponse]
     """Reads a transaction by its reference."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListEntriesRequest, _ledger_service_pb2.ListEntriesResponse]
     """Lists entries, the newest first."""
+    ExportEntries: _grpc.UnaryStreamMultiCallable[_ledger_service_pb2.ExportEntriesRequest, _ledger_service_pb2.ExportEntriesResponse]
+    """Sends entries, the oldest first, for as long as there are."""
     GetBalance: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalanceRequest, _ledger_service_pb2.GetBalanceResponse]
-    """Reads an account with its balance."""
+    """Reads an account with its balance, now or at a time."""
+    GetBalances: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalancesRequest, _ledger_service_pb2.GetBalancesResponse]
+    """Reads many accounts as they are now."""
+    GetStatement: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetStatementRequest, _ledger_service_pb2.GetStatementResponse]
+    """Tells an account's story over a period: what it had, each entry, what it has."""
     GetTrialBalance: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTrialBalanceRequest, _ledger_service_pb2.GetTrialBalanceResponse]
-    """Sums debits and credits over the whole ledger, per currency; they are equal, or the books are broken."""
+    """Sums the balances of all accounts per currency, now or at a time; the difference is zero, or the books are broken."""
+    VerifyLedger: _grpc.UnaryStreamMultiCallable[_ledger_service_pb2.VerifyLedgerRequest, _ledger_service_pb2.VerifyLedgerResponse]
+    """Proves the books anew: sums, balances, sequences and chains of hashes, from the first entry to the last.
+
+    Tells how far it is as it goes, each offence it meets, and at the end what it found.
+    """
+    ListSeals: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListSealsRequest, _ledger_service_pb2.ListSealsResponse]
+    """Lists the seals, the newest first."""
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -69,30 +102,63 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     OpenAccounts: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.OpenAccountsRequest, _ledger_service_pb2.OpenAccountsResponse]  # type: ignore[assignment]
     """Opens accounts that are not there yet.
 
-    Items are answered one by one, in the order asked. An account that is there with the same type and currency answers
-    as it is; with others it is refused, ACCOUNT_DIFFERS.
+    Items are answered one by one, in the order asked. An account that is there with the same type, currency and bounds
+    answers as it is; with others it is refused, ACCOUNT_DIFFERS. Metadata is kept as it was first given.
     """
+    FreezeAccount: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.FreezeAccountRequest, _ledger_service_pb2.FreezeAccountResponse]  # type: ignore[assignment]
+    """Stops an account from taking anything but reversals and the ends of what is pending."""
+    UnfreezeAccount: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.UnfreezeAccountRequest, _ledger_service_pb2.UnfreezeAccountResponse]  # type: ignore[assignment]
+    """Lets a frozen account take entries again."""
+    CloseAccount: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.CloseAccountRequest, _ledger_service_pb2.CloseAccountResponse]  # type: ignore[assignment]
+    """Closes an account for ever.
+
+    Its balance must be zero and nothing may be pending on it, or it is refused, ACCOUNT_NOT_EMPTY.
+    """
+    ListAccounts: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListAccountsRequest, _ledger_service_pb2.ListAccountsResponse]  # type: ignore[assignment]
+    """Lists accounts by id."""
+    ListAccountChanges: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListAccountChangesRequest, _ledger_service_pb2.ListAccountChangesResponse]  # type: ignore[assignment]
+    """Lists the changes of an account's status, the newest first; at most 500."""
     PostTransactions: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.PostTransactionsRequest, _ledger_service_pb2.PostTransactionsResponse]  # type: ignore[assignment]
     """Posts transactions, each whole or not at all.
 
-    Items are answered one by one, in the order asked; a refused item leaves its neighbours alone. A reference that was
-    posted before with the same entries answers as the first time; with others it is refused, REFERENCE_REUSED. A
-    reference that was reversed before it arrived is refused, REVERSED_BEFORE_ARRIVAL.
+    Items are answered one by one, in the order asked; a refused item leaves its neighbours alone, unless they are
+    linked. A reference that was posted before with the same entries answers as the first time; with others it is
+    refused, REFERENCE_REUSED. A reference that was reversed before it arrived is refused, REVERSED_BEFORE_ARRIVAL.
+    """
+    ResolveTransactions: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ResolveTransactionsRequest, _ledger_service_pb2.ResolveTransactionsResponse]  # type: ignore[assignment]
+    """Ends pending transactions: posts them in full or in part, or voids them; each exactly once.
+
+    Items are answered one by one, in the order asked. A pending transaction that was resolved in the same way before
+    answers as the first time; in another way it is refused, ALREADY_RESOLVED. Voiding a reference that is not there
+    closes it for ever.
     """
     ReverseTransaction: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ReverseTransactionRequest, _ledger_service_pb2.ReverseTransactionResponse]  # type: ignore[assignment]
-    """Reverses a transaction by a new one with its sides exchanged.
+    """Reverses a transaction, in full or in part, by a new one with its sides exchanged.
 
-    Happens once per reference. A reference that is not there is closed for ever, so that a posting that arrives later is
-    refused, and the answer holds no transaction.
+    Happens once per reversal reference; all reversals of a transaction together never pass it. A reference that is not
+    there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction.
     """
     GetTransaction: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTransactionRequest, _ledger_service_pb2.GetTransactionResponse]  # type: ignore[assignment]
     """Reads a transaction by its reference."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListEntriesRequest, _ledger_service_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """Lists entries, the newest first."""
+    ExportEntries: _aio.UnaryStreamMultiCallable[_ledger_service_pb2.ExportEntriesRequest, _ledger_service_pb2.ExportEntriesResponse]  # type: ignore[assignment]
+    """Sends entries, the oldest first, for as long as there are."""
     GetBalance: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalanceRequest, _ledger_service_pb2.GetBalanceResponse]  # type: ignore[assignment]
-    """Reads an account with its balance."""
+    """Reads an account with its balance, now or at a time."""
+    GetBalances: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalancesRequest, _ledger_service_pb2.GetBalancesResponse]  # type: ignore[assignment]
+    """Reads many accounts as they are now."""
+    GetStatement: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetStatementRequest, _ledger_service_pb2.GetStatementResponse]  # type: ignore[assignment]
+    """Tells an account's story over a period: what it had, each entry, what it has."""
     GetTrialBalance: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTrialBalanceRequest, _ledger_service_pb2.GetTrialBalanceResponse]  # type: ignore[assignment]
-    """Sums debits and credits over the whole ledger, per currency; they are equal, or the books are broken."""
+    """Sums the balances of all accounts per currency, now or at a time; the difference is zero, or the books are broken."""
+    VerifyLedger: _aio.UnaryStreamMultiCallable[_ledger_service_pb2.VerifyLedgerRequest, _ledger_service_pb2.VerifyLedgerResponse]  # type: ignore[assignment]
+    """Proves the books anew: sums, balances, sequences and chains of hashes, from the first entry to the last.
+
+    Tells how far it is as it goes, each offence it meets, and at the end what it found.
+    """
+    ListSeals: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListSealsRequest, _ledger_service_pb2.ListSealsResponse]  # type: ignore[assignment]
+    """Lists the seals, the newest first."""
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps the double-entry books, append-only."""
@@ -105,9 +171,52 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_service_pb2.OpenAccountsResponse, _abc.Awaitable[_ledger_service_pb2.OpenAccountsResponse]]:
         """Opens accounts that are not there yet.
 
-        Items are answered one by one, in the order asked. An account that is there with the same type and currency answers
-        as it is; with others it is refused, ACCOUNT_DIFFERS.
+        Items are answered one by one, in the order asked. An account that is there with the same type, currency and bounds
+        answers as it is; with others it is refused, ACCOUNT_DIFFERS. Metadata is kept as it was first given.
         """
+
+    @_abc_1.abstractmethod
+    def FreezeAccount(
+        self,
+        request: _ledger_service_pb2.FreezeAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.FreezeAccountResponse, _abc.Awaitable[_ledger_service_pb2.FreezeAccountResponse]]:
+        """Stops an account from taking anything but reversals and the ends of what is pending."""
+
+    @_abc_1.abstractmethod
+    def UnfreezeAccount(
+        self,
+        request: _ledger_service_pb2.UnfreezeAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.UnfreezeAccountResponse, _abc.Awaitable[_ledger_service_pb2.UnfreezeAccountResponse]]:
+        """Lets a frozen account take entries again."""
+
+    @_abc_1.abstractmethod
+    def CloseAccount(
+        self,
+        request: _ledger_service_pb2.CloseAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.CloseAccountResponse, _abc.Awaitable[_ledger_service_pb2.CloseAccountResponse]]:
+        """Closes an account for ever.
+
+        Its balance must be zero and nothing may be pending on it, or it is refused, ACCOUNT_NOT_EMPTY.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAccounts(
+        self,
+        request: _ledger_service_pb2.ListAccountsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.ListAccountsResponse, _abc.Awaitable[_ledger_service_pb2.ListAccountsResponse]]:
+        """Lists accounts by id."""
+
+    @_abc_1.abstractmethod
+    def ListAccountChanges(
+        self,
+        request: _ledger_service_pb2.ListAccountChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.ListAccountChangesResponse, _abc.Awaitable[_ledger_service_pb2.ListAccountChangesResponse]]:
+        """Lists the changes of an account's status, the newest first; at most 500."""
 
     @_abc_1.abstractmethod
     def PostTransactions(
@@ -117,9 +226,22 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_service_pb2.PostTransactionsResponse, _abc.Awaitable[_ledger_service_pb2.PostTransactionsResponse]]:
         """Posts transactions, each whole or not at all.
 
-        Items are answered one by one, in the order asked; a refused item leaves its neighbours alone. A reference that was
-        posted before with the same entries answers as the first time; with others it is refused, REFERENCE_REUSED. A
-        reference that was reversed before it arrived is refused, REVERSED_BEFORE_ARRIVAL.
+        Items are answered one by one, in the order asked; a refused item leaves its neighbours alone, unless they are
+        linked. A reference that was posted before with the same entries answers as the first time; with others it is
+        refused, REFERENCE_REUSED. A reference that was reversed before it arrived is refused, REVERSED_BEFORE_ARRIVAL.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveTransactions(
+        self,
+        request: _ledger_service_pb2.ResolveTransactionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.ResolveTransactionsResponse, _abc.Awaitable[_ledger_service_pb2.ResolveTransactionsResponse]]:
+        """Ends pending transactions: posts them in full or in part, or voids them; each exactly once.
+
+        Items are answered one by one, in the order asked. A pending transaction that was resolved in the same way before
+        answers as the first time; in another way it is refused, ALREADY_RESOLVED. Voiding a reference that is not there
+        closes it for ever.
         """
 
     @_abc_1.abstractmethod
@@ -128,10 +250,10 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_service_pb2.ReverseTransactionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.ReverseTransactionResponse, _abc.Awaitable[_ledger_service_pb2.ReverseTransactionResponse]]:
-        """Reverses a transaction by a new one with its sides exchanged.
+        """Reverses a transaction, in full or in part, by a new one with its sides exchanged.
 
-        Happens once per reference. A reference that is not there is closed for ever, so that a posting that arrives later is
-        refused, and the answer holds no transaction.
+        Happens once per reversal reference; all reversals of a transaction together never pass it. A reference that is not
+        there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction.
         """
 
     @_abc_1.abstractmethod
@@ -151,12 +273,36 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists entries, the newest first."""
 
     @_abc_1.abstractmethod
+    def ExportEntries(
+        self,
+        request: _ledger_service_pb2.ExportEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_ledger_service_pb2.ExportEntriesResponse], _abc.AsyncIterator[_ledger_service_pb2.ExportEntriesResponse]]:
+        """Sends entries, the oldest first, for as long as there are."""
+
+    @_abc_1.abstractmethod
     def GetBalance(
         self,
         request: _ledger_service_pb2.GetBalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.GetBalanceResponse, _abc.Awaitable[_ledger_service_pb2.GetBalanceResponse]]:
-        """Reads an account with its balance."""
+        """Reads an account with its balance, now or at a time."""
+
+    @_abc_1.abstractmethod
+    def GetBalances(
+        self,
+        request: _ledger_service_pb2.GetBalancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.GetBalancesResponse, _abc.Awaitable[_ledger_service_pb2.GetBalancesResponse]]:
+        """Reads many accounts as they are now."""
+
+    @_abc_1.abstractmethod
+    def GetStatement(
+        self,
+        request: _ledger_service_pb2.GetStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.GetStatementResponse, _abc.Awaitable[_ledger_service_pb2.GetStatementResponse]]:
+        """Tells an account's story over a period: what it had, each entry, what it has."""
 
     @_abc_1.abstractmethod
     def GetTrialBalance(
@@ -164,6 +310,25 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_service_pb2.GetTrialBalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.GetTrialBalanceResponse, _abc.Awaitable[_ledger_service_pb2.GetTrialBalanceResponse]]:
-        """Sums debits and credits over the whole ledger, per currency; they are equal, or the books are broken."""
+        """Sums the balances of all accounts per currency, now or at a time; the difference is zero, or the books are broken."""
+
+    @_abc_1.abstractmethod
+    def VerifyLedger(
+        self,
+        request: _ledger_service_pb2.VerifyLedgerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_ledger_service_pb2.VerifyLedgerResponse], _abc.AsyncIterator[_ledger_service_pb2.VerifyLedgerResponse]]:
+        """Proves the books anew: sums, balances, sequences and chains of hashes, from the first entry to the last.
+
+        Tells how far it is as it goes, each offence it meets, and at the end what it found.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSeals(
+        self,
+        request: _ledger_service_pb2.ListSealsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.ListSealsResponse, _abc.Awaitable[_ledger_service_pb2.ListSealsResponse]]:
+        """Lists the seals, the newest first."""
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

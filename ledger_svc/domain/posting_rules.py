@@ -1,0 +1,41 @@
+"""When a posting is written, answered as before, or refused."""
+
+from ledger_svc.domain import errors
+from ledger_svc.domain.books import Draft, Posted
+from ledger_svc.domain.posting import Posting
+from ledger_svc.domain.transaction import Heading, Kind
+
+
+def post(draft: Draft, asked: Posting) -> Posted:
+    """Write a transaction, or answer as the first time.
+
+    Raises:
+        ReferenceReused: the reference has another transaction.
+        ReversedBeforeArrival: the reference is closed.
+        ExpiredBeforeArrival: it is pending and would have expired by now.
+        Refusal: an account does not take a line.
+    """
+    known = draft.transaction(asked.reference)
+    if known is not None:
+        known.require_same(asked)
+        return Posted(known, replayed=True)
+    if draft.is_closed(asked.reference):
+        raise errors.ReversedBeforeArrival(asked.reference)
+    if not asked.is_pending:
+        return draft.write(_heading(draft, asked, Kind.POSTED), asked.lines)
+    if asked.expires_at is not None and asked.expires_at <= draft.now:
+        raise errors.ExpiredBeforeArrival(asked.reference)
+    draft.reserve(asked.lines)
+    return draft.write(_heading(draft, asked, Kind.PENDING), pending=asked.lines)
+
+
+def _heading(draft: Draft, asked: Posting, kind: Kind) -> Heading:
+    return Heading(
+        asked.reference,
+        kind,
+        asked.description,
+        asked.subject_id,
+        asked.effective_at or draft.now,
+        asked.expires_at,
+        template=asked.template,
+    )

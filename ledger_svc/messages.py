@@ -1,0 +1,285 @@
+"""The domain's objects as messages, and back."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from paymesh.ledger.v1 import ledger_pb2 as noun
+from paymesh.ledger.v1 import posting_pb2 as wire
+from paymesh.ledger.v1 import report_pb2 as report
+
+from chassis.errors import InvalidRequest
+from chassis.money import currency_decimals
+from ledger_svc import ports
+from ledger_svc.domain import account, chain, transaction
+from ledger_svc.domain.account import AccountStatus, AccountType, NewAccount, Side
+from ledger_svc.domain.books import Closed, Outcome, Posted
+from ledger_svc.domain.errors import Refusal
+from ledger_svc.domain.posting import Action, Line, Posting, Resolution
+from ledger_svc.domain.transaction import Kind
+from ledger_svc.use_cases.post_transactions import Asked, Unreadable
+
+SIDES = {Side.DEBIT: noun.SIDE_DEBIT, Side.CREDIT: noun.SIDE_CREDIT}
+TYPES = {kind: noun.Account.Type.Value(kind.value) for kind in AccountType}
+STATUSES = {status: noun.Account.Status.Value(status.value) for status in AccountStatus}
+KINDS = {kind: noun.Transaction.Kind.Value(kind.value) for kind in Kind}
+# EXPIRE is the ledger's own: nobody asks for it.
+ACTIONS = {Action.POST: wire.Resolution.POST, Action.VOID: wire.Resolution.VOID}
+
+_SIDES_IN = {value: side for side, value in SIDES.items()}
+_TYPES_IN = {value: kind for kind, value in TYPES.items()}
+_ACTIONS_IN = {value: action for action, value in ACTIONS.items()}
+
+# What a Timestamp can say and PostgreSQL and Python can both keep, whatever the time zone.
+_YEARS = range(2, 9999)
+
+
+def to_new_account(asked: wire.NewAccount) -> NewAccount | Refusal:
+    """Read an account to be opened."""
+    try:
+        return NewAccount.parse(
+            asked.account_id,
+            _TYPES_IN[asked.type],
+            asked.currency,
+            floor=asked.floor if asked.HasField("floor") else None,
+            ceiling=asked.ceiling if asked.HasField("ceiling") else None,
+            metadata=dict(asked.metadata),
+        )
+    except Refusal as refusal:
+        return refusal
+
+
+def to_posting(asked: wire.Posting, path: str) -> Asked:
+    """Read a posting; `path` is its place in the request.
+
+    Raises:
+        InvalidRequest: a field makes no sense by itself.
+    """
+    require_text(f"{path}.description", asked.description)
+    require_text(f"{path}.subject_id", asked.subject_id)
+    if len(asked.entries) < 2:
+        raise InvalidRequest.field(f"{path}.entries", "must be 2 to 64")
+    effective_at = to_moment(f"{path}.effective_at", asked, "effective_at")
+    expires_at = to_moment(f"{path}.expires_at", asked, "expires_at")
+    if expires_at is not None and not asked.pending:
+        raise InvalidRequest.field(f"{path}.expires_at", "is for pending transactions alone")
+    try:
+        return Posting(
+            asked.reference,
+            to_lines(asked.entries),
+            asked.description,
+            asked.subject_id,
+            effective_at,
+            asked.linked,
+            asked.pending,
+            expires_at,
+        )
+    except Refusal as refusal:
+        return Unreadable(asked.reference, asked.linked, refusal)
+
+
+def to_resolution(asked: wire.Resolution, path: str) -> Resolution | Refusal:
+    """Read a resolution; `path` is its place in the request.
+
+    Raises:
+        InvalidRequest: a field makes no sense by itself.
+    """
+    require_text(f"{path}.reason", asked.reason)
+    action = _ACTIONS_IN[asked.action]
+    if asked.entries and action is Action.VOID:
+        raise InvalidRequest.field(f"{path}.entries", "are for POST alone")
+    try:
+        return Resolution(asked.reference, action, to_lines(asked.entries), asked.reason)
+    except Refusal as refusal:
+        return refusal
+
+
+def to_lines(entries: Iterable[noun.NewEntry]) -> tuple[Line, ...]:
+    """Read lines.
+
+    Raises:
+        InvalidAmount, UnknownCurrency: one makes no sense.
+    """
+    return tuple(
+        Line.parse(
+            entry.account_id,
+            _SIDES_IN[entry.side],
+            amount=entry.amount,
+            currency=entry.currency,
+            path=f"entries[{index}]",
+        )
+        for index, entry in enumerate(entries)
+    )
+
+
+def require_text(path: str, text: str) -> None:
+    """Make sure that a text can be kept.
+
+    Raises:
+        InvalidRequest: it holds a NUL character.
+    """
+    if "\0" in text:
+        raise InvalidRequest.field(path, "must not hold a NUL character")
+
+
+def to_moment(path: str, message: Any, field: str) -> datetime | None:
+    """Read a time; None when it is absent.
+
+    Raises:
+        InvalidRequest: it is none, or out of range.
+    """
+    if not message.HasField(field):
+        return None
+    try:
+        moment: datetime = getattr(message, field).ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidRequest.field(path, "is no valid time") from error
+    if moment.year not in _YEARS:
+        raise InvalidRequest.field(path, f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}")
+    return moment
+
+
+def stamp(moment: datetime) -> Timestamp:
+    """Write a time."""
+    written = Timestamp()
+    written.FromDatetime(moment)
+    return written
+
+
+def posting_result(outcome: Outcome) -> wire.PostingResult:
+    """Write what came of a posting."""
+    if isinstance(outcome, Posted):
+        posted = to_wire(outcome.transaction)
+        return wire.PostingResult(transaction=posted, replayed=outcome.replayed)
+    assert isinstance(outcome, Refusal)  # noqa: S101 - a posting closes nothing
+    return wire.PostingResult(refusal=refusal(outcome))
+
+
+def resolution_result(outcome: Outcome) -> wire.ResolutionResult:
+    """Write what came of a resolution."""
+    match outcome:
+        case Posted(posted, replayed):
+            return wire.ResolutionResult(transaction=to_wire(posted), replayed=replayed)
+        case Closed(replayed=replayed):
+            return wire.ResolutionResult(closed_before_arrival=True, replayed=replayed)
+        case _:
+            return wire.ResolutionResult(refusal=refusal(outcome))
+
+
+def refusal(refused: Refusal) -> wire.Refusal:
+    """Write why an item was refused."""
+    return wire.Refusal(reason=refused.reason, message=refused.message, metadata=refused.metadata)
+
+
+def to_account(found: account.Account) -> noun.Account:
+    """Write an account."""
+    standing = found.standing
+    return noun.Account(
+        account_id=found.account_id,
+        type=TYPES[found.type],
+        currency=found.currency,
+        status=STATUSES[found.status],
+        balance=str(standing.balance),
+        entry_count=standing.entry_count,
+        floor=None if found.floor is None else str(found.floor),
+        ceiling=None if found.ceiling is None else str(found.ceiling),
+        pending_in=str(standing.pending_in),
+        pending_out=str(standing.pending_out),
+        metadata=found.metadata,
+        created_at=None if found.created_at is None else stamp(found.created_at),
+    )
+
+
+def to_change(change: account.AccountChange) -> noun.AccountChange:
+    """Write a change of status."""
+    return noun.AccountChange(
+        account_id=change.account_id,
+        from_status=STATUSES[change.from_status],
+        to_status=STATUSES[change.to_status],
+        reason=change.reason,
+        actor=change.actor,
+        changed_at=stamp(change.changed_at),
+    )
+
+
+def to_wire(made: transaction.Transaction) -> noun.Transaction:
+    """Write a transaction; its times are written once for all its entries."""
+    heading = made.heading
+    created_at = stamp(made.created_at)
+    same = heading.effective_at is made.created_at
+    effective_at = created_at if same else stamp(heading.effective_at)
+    stream, number = chain.place(made.transaction_id)
+    message = noun.Transaction(
+        transaction_id=made.transaction_id,
+        reference=heading.reference,
+        description=heading.description,
+        subject_id=heading.subject_id,
+        effective_at=effective_at,
+        created_at=created_at,
+        reverses_reference=heading.reverses_reference,
+        resolves_reference=heading.resolves_reference,
+        kind=KINDS[heading.kind],
+        template=heading.template,
+        stream=stream,
+        stream_number=number,
+        hash=made.hash,
+        entries=[_entry(entry, created_at, effective_at) for entry in made.entries],
+    )
+    if made.kind is Kind.PENDING:
+        message.pending_entries.extend(map(_line, made.pending))
+        if heading.expires_at is not None:
+            message.expires_at.CopyFrom(stamp(heading.expires_at))
+    return message
+
+
+def to_entry(found: transaction.Entry) -> noun.Entry:
+    """Write an entry."""
+    return _entry(found, stamp(found.created_at), stamp(found.effective_at))
+
+
+def _entry(found: transaction.Entry, created_at: Timestamp, effective_at: Timestamp) -> noun.Entry:
+    return noun.Entry(
+        transaction_id=found.transaction_id,
+        reference=found.reference,
+        account_id=found.account_id,
+        side=SIDES[found.side],
+        amount=str(found.amount),
+        currency=found.amount.currency,
+        balance_after=str(found.balance_after),
+        account_sequence=found.account_sequence,
+        created_at=created_at,
+        subject_id=found.subject_id,
+        effective_at=effective_at,
+    )
+
+
+def _line(line: Line) -> noun.NewEntry:
+    return noun.NewEntry(
+        account_id=line.account_id,
+        side=SIDES[line.side],
+        amount=str(line.amount),
+        currency=line.amount.currency,
+    )
+
+
+def to_trial_balance_line(line: ports.TrialBalanceLine) -> report.TrialBalanceLine:
+    """Write one currency's sums."""
+    decimals = currency_decimals(line.currency)
+
+    def text(amount: Decimal) -> str:
+        return f"{amount:.{decimals}f}"
+
+    def of(side: Side) -> Decimal:
+        amounts = (x for kind, x in line.balances.items() if kind.normal_side is side)
+        return sum(amounts, Decimal(0))
+
+    return report.TrialBalanceLine(
+        currency=line.currency,
+        debits=text(of(Side.DEBIT)),
+        credits=text(of(Side.CREDIT)),
+        difference=text(of(Side.DEBIT) - of(Side.CREDIT)),
+        account_count=line.account_count,
+        by_type={kind.value: text(amount) for kind, amount in line.balances.items()},
+    )

@@ -1,0 +1,44 @@
+"""Lists accounts by id, a page at a time, and what became of one's status."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledger_svc.domain.account import Account, AccountChange
+from ledger_svc.domain.page_token import read_token, write_token
+from ledger_svc.ports import LedgerReader
+from ledger_svc.use_cases.get_balance import find_account
+from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """A page of accounts; an empty `next_page_token` ends the list."""
+
+    accounts: Sequence[Account]
+    next_page_token: str
+
+
+async def list_accounts(
+    reader: LedgerReader, prefix: str, *, page_size: int, page_token: str
+) -> AccountPage:
+    """Read a page of at most `page_size` accounts: 0 means 50, more than 500 means 500.
+
+    Raises:
+        InvalidRequest: the token was made with another prefix, or not here.
+    """
+    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    after = str(*read_token([prefix], page_token, [str])) if page_token else ""
+    found = await reader.accounts_from(prefix, after=after, limit=limit + 1)
+    accounts = found[:limit]
+    token = write_token([prefix], [accounts[-1].account_id]) if len(found) > limit else ""
+    return AccountPage(accounts, token)
+
+
+async def list_account_changes(reader: LedgerReader, account_id: str) -> Sequence[AccountChange]:
+    """List the changes of an account's status, the newest first; at most 500.
+
+    Raises:
+        AccountNotFound: there is none.
+    """
+    await find_account(reader, account_id)
+    return await reader.account_changes(account_id)
