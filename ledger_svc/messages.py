@@ -271,15 +271,11 @@ def to_trial_balance_line(line: ports.TrialBalanceLine) -> report.TrialBalanceLi
     def text(amount: Decimal) -> str:
         return f"{amount:.{decimals}f}"
 
-    def of(side: Side) -> Decimal:
-        amounts = (x for kind, x in line.balances.items() if kind.normal_side is side)
-        return sum(amounts, Decimal(0))
-
     return report.TrialBalanceLine(
         currency=line.currency,
-        debits=text(of(Side.DEBIT)),
-        credits=text(of(Side.CREDIT)),
-        difference=text(of(Side.DEBIT) - of(Side.CREDIT)),
-        account_count=line.account_count,
-        by_type={kind.value: text(amount) for kind, amount in line.balances.items()},
+        debits=text(line.debits),
+        credits=text(line.credits),
+        difference=text(line.debits - line.credits),
+        account_count=sum(total.account_count for total in line.totals.values()),
+        by_type={kind.value: text(x.above - x.below) for kind, x in line.totals.items()},
     )

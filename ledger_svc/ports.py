@@ -13,6 +13,7 @@ from ledger_svc.domain.account import (
     AccountStatus,
     AccountType,
     NewAccount,
+    Side,
 )
 from ledger_svc.domain.books import Outcome
 from ledger_svc.domain.errors import Refusal
@@ -51,12 +52,44 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class TypeTotal:
+    """What the accounts of one type and currency have: the sum of the balances above zero, and
+    that of those below, without their sign.
+    """
+
+    above: Decimal
+    below: Decimal
+    account_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrialBalanceLine:
-    """One currency's balances over all accounts, by type of account."""
+    """One currency's balances over all accounts, by type of account.
+
+    A balance below zero stands on the other side, as bookkeeping has it.
+    """
 
     currency: str
-    balances: Mapping[AccountType, Decimal]
-    account_count: int
+    totals: Mapping[AccountType, TypeTotal]
+
+    @property
+    def debits(self) -> Decimal:
+        """The sum of the balances that stand on the debit side."""
+        return self._on(Side.DEBIT)
+
+    @property
+    def credits(self) -> Decimal:
+        """The sum of the balances that stand on the credit side."""
+        return self._on(Side.CREDIT)
+
+    def _on(self, side: Side) -> Decimal:
+        return sum(
+            (
+                total.above if kind.normal_side is side else total.below
+                for kind, total in self.totals.items()
+            ),
+            Decimal(0),
+        )
 
 
 @dataclass(frozen=True, slots=True)

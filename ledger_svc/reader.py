@@ -14,7 +14,7 @@ from ledger_svc.arrays import texts
 from ledger_svc.domain import chain
 from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
 from ledger_svc.domain.transaction import Entry, Transaction
-from ledger_svc.ports import BalanceAt, EntryFilter, Page, TrialBalanceLine
+from ledger_svc.ports import BalanceAt, EntryFilter, Page, TrialBalanceLine, TypeTotal
 
 # Sorts behind every character that an account's id may hold.
 _LAST = "~"
@@ -137,6 +137,8 @@ def _digits(transaction_id: str) -> str:
 def _trial_balance_line(currency: str, found: Sequence[DictRow]) -> TrialBalanceLine:
     return TrialBalanceLine(
         currency,
-        {AccountType(row["type"]): row["balance"] for row in found},
-        sum(row["account_count"] for row in found),
+        {
+            AccountType(row["type"]): TypeTotal(row["above"], row["below"], row["account_count"])
+            for row in found
+        },
     )

@@ -170,13 +170,17 @@ WHERE e.account_key = %s AND t.effective_at <= %s
 """
 
 TRIAL_BALANCE = """
-SELECT currency, type, sum(balance) AS balance, count(*) AS account_count
+SELECT currency, type, coalesce(sum(balance) FILTER (WHERE balance > 0), 0) AS above,
+    coalesce(sum(-balance) FILTER (WHERE balance < 0), 0) AS below, count(*) AS account_count
 FROM accounts GROUP BY currency, type ORDER BY currency, type
 """
 
 # An account's newest entry before a time tells what it had then: a look into the index for each.
 TRIAL_BALANCE_BEFORE = """
-SELECT a.currency, a.type, coalesce(sum(e.balance_after), 0) AS balance, count(*) AS account_count
+SELECT a.currency, a.type,
+    coalesce(sum(e.balance_after) FILTER (WHERE e.balance_after > 0), 0) AS above,
+    coalesce(sum(-e.balance_after) FILTER (WHERE e.balance_after < 0), 0) AS below,
+    count(*) AS account_count
 FROM accounts a LEFT JOIN LATERAL (
     SELECT balance_after FROM entries
     WHERE entries.account_key = a.account_key AND entries.transaction_id < %s

@@ -10,7 +10,7 @@ import pytest
 from chassis.database import Database
 from chassis.errors import Unavailable
 from ledger_svc.domain.books import Posted
-from ledger_svc.domain.transaction import Posting
+from ledger_svc.domain.posting import Posting
 from ledger_svc.reader import LedgerReader
 from ledger_svc.store import LedgerStore
 from tests.servers import PostgresServer, ServiceDatabase
@@ -48,7 +48,7 @@ async def test_a_batch_that_dies_half_written_leaves_nothing(
     await open_two(store)
     async with await psycopg.AsyncConnection.connect(ledger_database.owner_url) as owner:
         await owner.execute("LOCK TABLE entries IN EXCLUSIVE MODE")
-        task = asyncio.create_task(store.post([posting("charge:1")]))
+        task = asyncio.create_task(store.do([posting("charge:1")]))
         deadline = time.monotonic() + _DEADLINE_S
         waiting = "wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO entries%%'"
         while not await kill(waiting):
@@ -57,7 +57,7 @@ async def test_a_batch_that_dies_half_written_leaves_nothing(
             await task
 
     assert await LedgerReader(ledger_db).transaction("charge:1") is None
-    (again,) = await store.post([posting("charge:1")])
+    (again,) = await store.do([posting("charge:1")])
 
     assert isinstance(again, Posted)
     assert not again.replayed
@@ -75,7 +75,7 @@ async def test_every_posting_happens_once_while_connections_die(
     async def insist(asked: Posting) -> Posted:
         while True:
             try:
-                (outcome,) = await store.post([asked])
+                (outcome,) = await store.do([asked])
             except Unavailable:
                 continue
             assert isinstance(outcome, Posted)
@@ -96,7 +96,6 @@ async def test_every_posting_happens_once_while_connections_die(
 
     assert await killer > 0
     assert len({one.transaction.transaction_id for some in posted for one in some}) == 200
-    account = await LedgerReader(ledger_db).account(SELLER)
-    assert account is not None
-    assert (str(account.balance), account.entry_count) == ("200.00", 200)
+    account = (await LedgerReader(ledger_db).accounts([SELLER]))[0]
+    assert (str(account.balance), account.standing.entry_count) == ("200.00", 200)
     assert await faults(ledger_db) == {}

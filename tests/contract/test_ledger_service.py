@@ -9,6 +9,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from paymesh.ledger.v1 import ledger_pb2 as noun
 from paymesh.ledger.v1 import ledger_service_pb2 as service
+from paymesh.ledger.v1 import posting_pb2
 
 from chassis.database import Database
 from tests.unit.ledger_svc.builders import (
@@ -33,7 +34,9 @@ async def ledger(ledger_db: Database) -> AsyncIterator[LedgerStub]:
         yield stub
 
 
-async def post(ledger: LedgerStub, *postings: service.Posting) -> list[service.PostingResult]:
+async def post(
+    ledger: LedgerStub, *postings: posting_pb2.Posting
+) -> list[posting_pb2.PostingResult]:
     """Post in one batch."""
     response = await ledger.PostTransactions(service.PostTransactionsRequest(postings=postings))
     return list(response.results)
@@ -201,7 +204,7 @@ async def test_opening_again_answers_the_account_or_what_differs(
         service.OpenAccountsRequest(
             accounts=[
                 wire_account(SELLER, noun.Account.LIABILITY, floor="0"),
-                wire_account(SELLER, noun.Account.ASSET, floor="1"),
+                wire_account(SELLER, noun.Account.ASSET, floor="-1"),
                 wire_account("fees:USD", noun.Account.REVENUE),
                 wire_account("fees:USD", noun.Account.REVENUE),
                 wire_account("odd", noun.Account.ASSET, floor="1e3"),
@@ -332,7 +335,7 @@ async def test_page_token_is_bound_to_its_filters(ledger: LedgerStub) -> None:
 async def test_trial_balance_sums_each_currency(ledger: LedgerStub) -> None:
     """The trial balance has a line per currency, with the currency's own decimals."""
     yen = [
-        service.NewAccount(account_id=name, type=noun.Account.ASSET, currency="JPY")
+        posting_pb2.NewAccount(account_id=name, type=noun.Account.ASSET, currency="JPY")
         for name in ("y:1", "y:2")
     ]
     await ledger.OpenAccounts(service.OpenAccountsRequest(accounts=yen))
@@ -346,6 +349,6 @@ async def test_trial_balance_sums_each_currency(ledger: LedgerStub) -> None:
     response = await ledger.GetTrialBalance(service.GetTrialBalanceRequest())
 
     lines = [
-        (x.currency, x.debits, x.credits, x.difference, x.transaction_count) for x in response.lines
+        (x.currency, x.debits, x.credits, x.difference, x.account_count) for x in response.lines
     ]
-    assert lines == [("JPY", "700", "700", "0", 1), ("USD", "3.50", "3.50", "0.00", 2)]
+    assert lines == [("JPY", "700", "700", "0", 2), ("USD", "3.50", "3.50", "0.00", 2)]

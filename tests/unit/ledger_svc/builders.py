@@ -1,10 +1,11 @@
 """Builders of the ledger's objects, and a ledger served over gRPC."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import grpc
 from paymesh.ledger.v1 import ledger_pb2, ledger_service_pb2, posting_pb2
@@ -17,9 +18,19 @@ from chassis.channel import open_channel
 from chassis.database import Database
 from chassis.money import Money
 from chassis.server import Wiring, add_wiring, make_server
-from ledger_svc.domain.account import Account, AccountStatus, AccountType, NewAccount, Side
-from ledger_svc.domain.books import Books
-from ledger_svc.domain.transaction import Line, Posting, Transaction
+from ledger_svc.domain.account import (
+    Account,
+    AccountStatus,
+    AccountType,
+    NewAccount,
+    Side,
+    Standing,
+)
+from ledger_svc.domain.books import Books, Outcome
+from ledger_svc.domain.chain import Head
+from ledger_svc.domain.decisions import decide
+from ledger_svc.domain.posting import Command, Line, Posting
+from ledger_svc.domain.transaction import Transaction
 from ledger_svc.reader import LedgerReader
 from ledger_svc.servicer import LedgerServicer
 from ledger_svc.store import LedgerStore
@@ -41,10 +52,15 @@ def usd(amount: str) -> Money:
 
 
 def new_account(
-    account_id: str, type_: AccountType, *, currency: str = "USD", floor: str | None = None
+    account_id: str,
+    type_: AccountType,
+    *,
+    currency: str = "USD",
+    floor: str | None = None,
+    ceiling: str | None = None,
 ) -> NewAccount:
     """Make an account to be opened."""
-    return NewAccount.parse(account_id, type_, currency, floor)
+    return NewAccount.parse(account_id, type_, currency, floor=floor, ceiling=ceiling)
 
 
 def account(
@@ -53,10 +69,14 @@ def account(
     *,
     status: AccountStatus = AccountStatus.OPEN,
     floor: Money | None = None,
+    ceiling: Money | None = None,
     currency: str = "USD",
 ) -> Account:
     """Make an account without entries."""
-    return Account(account_id, type_, status, floor, Money.zero(currency), 0)
+    nothing = Money.zero(currency)
+    standing = Standing(nothing, nothing, nothing, 0)
+    key = crc32(account_id.encode())
+    return Account(account_id, key, type_, currency, status, floor, ceiling, standing, NOW)
 
 
 def posting(
@@ -77,28 +97,33 @@ def posting(
     )
 
 
-def ids() -> Iterator[str]:
-    """Count transaction ids up."""
-    return (f"txn_{number:03}" for number in range(1_000_000))
-
-
 def books(
     *accounts: Account,
     transactions: tuple[Transaction, ...] = (),
     closed: tuple[str, ...] = (),
+    now: datetime = NOW,
 ) -> Books:
     """Make books that hold accounts; without any, a clearing and a seller's account."""
     held = accounts or (account(CLEARING), account(SELLER, AccountType.LIABILITY))
-    return Books(held, transactions, closed, now=NOW, new_transaction_id=partial(next, ids()))
+    return Books(held, transactions, closed, head=Head(1), now=now)
+
+
+def do(held: Books, command: Command) -> Outcome:
+    """Do one command on books."""
+    (outcome,) = decide(held, [command])
+    return outcome
+
+
+def balances(held: Books) -> dict[str, str]:
+    """Tell what the accounts that changed have now."""
+    return {account.account_id: str(standing.balance) for account, standing in held.changed}
 
 
 def wire_account(
     account_id: str, type_: ledger_pb2.Account.Type.ValueType, floor: str | None = None
 ) -> posting_pb2.NewAccount:
     """Make an account to be opened, as a message."""
-    return posting_pb2.NewAccount(
-        account_id=account_id, type=type_, currency="USD", floor=floor
-    )
+    return posting_pb2.NewAccount(account_id=account_id, type=type_, currency="USD", floor=floor)
 
 
 def wire_posting(

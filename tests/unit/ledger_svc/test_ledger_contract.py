@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from paymesh.ledger.v1 import error_reason_pb2, ledger_pb2
 
 from chassis.errors import InvalidRequest
-from ledger_svc import servicer
+from ledger_svc import messages
 from ledger_svc.domain import errors
 from ledger_svc.domain.account import AccountStatus, AccountType, NewAccount, Side
 from ledger_svc.domain.page_token import read_token, write_token
+from ledger_svc.domain.transaction import Kind
 
 
 def test_reasons_are_those_of_the_proto() -> None:
@@ -27,9 +28,10 @@ def test_reasons_are_those_of_the_proto() -> None:
 @pytest.mark.parametrize(
     ("table", "kind", "wire", "prefix"),
     [
-        (servicer.SIDES, Side, ledger_pb2.Side, "SIDE_"),
-        (servicer.TYPES, AccountType, ledger_pb2.Account.Type, ""),
-        (servicer.STATUSES, AccountStatus, ledger_pb2.Account.Status, ""),
+        (messages.SIDES, Side, ledger_pb2.Side, "SIDE_"),
+        (messages.TYPES, AccountType, ledger_pb2.Account.Type, ""),
+        (messages.STATUSES, AccountStatus, ledger_pb2.Account.Status, ""),
+        (messages.KINDS, Kind, ledger_pb2.Transaction.Kind, ""),
     ],
 )
 def test_enums_are_mapped_whole(
@@ -44,10 +46,10 @@ def test_enums_are_mapped_whole(
     assert [wire.Name(value) for value in table.values()] == [prefix + value for value in table]
 
 
-@pytest.mark.parametrize("floor", ["0", "-100.00", "12.5", "0.00"])
+@pytest.mark.parametrize("floor", ["0", "-100.00", "-12.5", "0.00"])
 def test_floors_that_are_decimals_are_read(floor: str) -> None:
-    """A floor may be zero, above, or below."""
-    parsed = NewAccount.parse("x", AccountType.ASSET, "USD", floor)
+    """A floor may be zero or below."""
+    parsed = NewAccount.parse("x", AccountType.ASSET, "USD", floor=floor)
 
     assert parsed.floor is not None
     assert parsed.floor.amount == Decimal(floor)
@@ -57,7 +59,7 @@ def test_floors_that_are_decimals_are_read(floor: str) -> None:
 def test_floors_that_are_no_decimals_are_refused(floor: str) -> None:
     """Anything but a plain decimal of the currency is INVALID_AMOUNT."""
     with pytest.raises(errors.InvalidAmount) as refusal:
-        NewAccount.parse("x", AccountType.ASSET, "USD", floor)
+        NewAccount.parse("x", AccountType.ASSET, "USD", floor=floor)
 
     assert refusal.value.metadata == {"field": "floor"}
 
