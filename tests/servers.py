@@ -8,7 +8,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -84,16 +86,17 @@ class RedisServer(Child):
 
 @dataclass
 class PostgresServer(Child):
-    """A PostgreSQL 18 on a free port of loopback, without fsync."""
+    """A PostgreSQL 18 on a free port of loopback; without fsync, unless it is to be killed."""
 
     process: "subprocess.Popen[bytes]"
     port: int
     folder: Path
+    _launch: Callable[[], "subprocess.Popen[bytes]"]
     _templates: set[str] = field(default_factory=set)
     _count: "itertools.count[int]" = field(default_factory=itertools.count)
 
     @classmethod
-    def start(cls, _: Path) -> "PostgresServer":
+    def start(cls, _: Path, *, durable: bool = False) -> "PostgresServer":
         """Initialize and start it; as root it runs as nobody, since PostgreSQL refuses root."""
         folder = Path(tempfile.mkdtemp(prefix="paymesh-pg-"))
         way = choose(_BIN / "postgres", folder)
@@ -107,16 +110,32 @@ class PostgresServer(Child):
         subprocess.run(init, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
         settings = {
             "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "",
-            "fsync": "off", "max_connections": 300, "shared_buffers": "64MB",
+            "fsync": "on" if durable else "off", "max_connections": 300, "shared_buffers": "64MB",
         }  # fmt: skip
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        process = subprocess.Popen(
-            [*way.prefix, str(_BIN / "postgres"), "-D", str(data), *options],
+        launch = partial(
+            subprocess.Popen, [*way.prefix, str(_BIN / "postgres"), "-D", str(data), *options],
             stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/", **user,
         )  # fmt: skip
-        server = cls(process, port, folder)
+        server = cls(launch(), port, folder, launch)
         server.until_ready()
         return server
+
+    def kill_and_start_again(self) -> None:
+        """End it with SIGKILL, as a crash does, and let it recover."""
+        self.process.kill()
+        self.process.wait(_DEADLINE_S)
+        deadline = time.monotonic() + _DEADLINE_S
+        while True:
+            # Backends of the dead server hold its memory for a moment: then it ends at once.
+            self.process = self._launch()
+            try:
+                self.process.wait(0.3)
+            except subprocess.TimeoutExpired:
+                break
+            if time.monotonic() > deadline:
+                raise TimeoutError("PostgreSQL does not start again")
+        self.until_ready()
 
     def __exit__(self, *details: object) -> None:
         super().__exit__()

@@ -3,31 +3,44 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable
+from copy import deepcopy
+from dataclasses import replace
 from typing import TypeVar
 
+import psycopg
 import pytest
+from hypothesis import Phase, given, settings
 
+from chassis.clock import utc_now
 from chassis.database import Database
-from ledger_svc.domain import errors
-from ledger_svc.domain.account import AccountType
+from ledger_svc.domain import chain, errors
+from ledger_svc.domain.account import AccountStatus, AccountType, Side
 from ledger_svc.domain.books import Closed, Posted
-from ledger_svc.domain.posting import Posting, Reversal
+from ledger_svc.domain.posting import Action, Command, Line, Posting, Resolution, Reversal
 from ledger_svc.reader import LedgerReader
 from ledger_svc.store import LedgerStore
 from tests.conftest import opened
 from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc.audit import faults
-from tests.unit.ledger_svc.builders import CLEARING, SELLER, new_account, open_two, posting
+from tests.unit.ledger_svc.builders import CLEARING, SELLER, new_account, open_two, posting, usd
+from tests.unit.ledger_svc.commands import PLACES, batches
+from tests.unit.ledger_svc.model import Model
+from tests.unit.ledger_svc.test_books_machine import end
 
 Answer = TypeVar("Answer")
 Pair = tuple[LedgerStore, LedgerStore]
 
 
-@pytest.fixture
+@pytest.fixture(params=["read committed", "serializable"])
 async def stores(
-    ledger_database: ServiceDatabase,
+    ledger_database: ServiceDatabase, request: pytest.FixtureRequest
 ) -> AsyncIterator[Pair]:
-    """Make two stores, as two instances of the service would have."""
+    """Make two stores, as two instances of the service would have, at either isolation."""
+    async with await psycopg.AsyncConnection.connect(ledger_database.owner_url) as owner:
+        await owner.execute(
+            f"ALTER DATABASE {ledger_database.name}"  # type: ignore[arg-type]
+            f" SET default_transaction_isolation = '{request.param}'"
+        )
     async with opened(ledger_database) as one, opened(ledger_database) as other:
         pair = LedgerStore(one), LedgerStore(other)
         await open_two(pair[0])
@@ -160,3 +173,119 @@ async def test_accounts_open_once_by_whatever_path(
     )
 
     assert all(list(answer) in (list(answers[0]), list(answers[0])[::-1]) for answer in answers)
+
+
+async def test_a_pending_transaction_ends_in_one_way(stores: Pair, ledger_db: Database) -> None:
+    """Of those who post, void and expire it at once, one wins; all who want the same agree."""
+    await stores[0].do(
+        [replace(posting(f"p:{number}", "1.00"), is_pending=True) for number in range(12)]
+    )
+
+    outcomes = await asyncio.gather(
+        *(
+            store.do([Resolution(f"p:{number}", action)])
+            for number in range(12)
+            for store in stores
+            for action in (Action.POST, Action.VOID, Action.EXPIRE)
+        )
+    )
+
+    ends = [outcome for (outcome,) in outcomes if isinstance(outcome, Posted)]
+    assert sum(not outcome.replayed for outcome in ends) == 12
+    assert len({outcome.transaction.transaction_id for outcome in ends}) == 12
+    assert all(isinstance(outcome, Posted | errors.AlreadyResolved) for (outcome,) in outcomes)
+    assert await ledger_db.read("SELECT * FROM open_pendings") == []
+    assert await faults(ledger_db) == {}
+
+
+async def test_parts_never_pass_the_whole(stores: Pair, ledger_db: Database) -> None:
+    """However many take parts of a transaction back at once, together they take it and no more."""
+    await stores[0].do([posting("charge:1", "10.00")])
+    part = (
+        Line(CLEARING, Side.DEBIT, usd("3.00")),
+        Line(SELLER, Side.CREDIT, usd("3.00")),
+    )
+
+    outcomes = await asyncio.gather(
+        *(
+            stores[number % 2].do([Reversal("charge:1", "item", part, f"back:{number}")])
+            for number in range(20)
+        )
+    )
+
+    assert sum(isinstance(outcome, Posted) for (outcome,) in outcomes) == 3
+    assert sum(isinstance(outcome, errors.PartTooLarge) for (outcome,) in outcomes) == 17
+    (seller,) = await LedgerReader(ledger_db).accounts([SELLER])
+    assert str(seller.balance) == "1.00"
+    assert await faults(ledger_db) == {}
+
+
+async def test_a_freeze_has_one_moment(stores: Pair, ledger_db: Database) -> None:
+    """Each posting of a race with a freeze was written before it, or is refused."""
+    one, other = stores
+
+    async def freeze() -> None:
+        await other.change_status(SELLER, AccountStatus.FROZEN, reason="asked to", actor="me")
+
+    posts = [after(turn, one.do([posting(f"charge:{turn}", "1.00")])) for turn in range(60)]
+    outcomes, _ = await asyncio.gather(asyncio.gather(*posts), after(20, freeze()))
+
+    written = [o.transaction for (o,) in outcomes if isinstance(o, Posted)]
+    refused = [o for (o,) in outcomes if isinstance(o, errors.AccountFrozen)]
+    (change,) = await LedgerReader(ledger_db).account_changes(SELLER)
+    (seller,) = await LedgerReader(ledger_db).accounts([SELLER])
+    assert len(written) + len(refused) == 60
+    assert (change.reason, change.actor, change.to_status) == ("asked to", "me", "FROZEN")
+    assert seller.standing.entry_count == len(written)
+    assert await faults(ledger_db) == {}
+
+
+async def test_a_writer_whose_stream_was_taken_writes_in_another(
+    stores: Pair, ledger_database: ServiceDatabase, ledger_db: Database
+) -> None:
+    """A writer that slept past its lease finds its stream leased to another: no place twice."""
+    one, other = stores
+    await one.do([posting("a", "1.00")])
+    async with await psycopg.AsyncConnection.connect(ledger_database.owner_url) as owner:
+        await owner.execute("UPDATE streams SET leased_until = 'epoch'")
+    (theirs,) = await other.do([posting("b", "1.00")])
+
+    (mine,) = await one.do([posting("c", "1.00")])
+
+    assert isinstance(theirs, Posted)
+    assert isinstance(mine, Posted)
+    places = [chain.place(o.transaction.transaction_id) for o in (theirs, mine)]
+    assert places == [(1, 2), (2, 1)]
+    assert await faults(ledger_db) == {}
+
+
+async def test_batches_equal_the_plain_model(stores: Pair, ledger_db: Database) -> None:
+    """The same commands, drawn at random, end on PostgreSQL as in the model."""
+    model = Model(deepcopy(PLACES))
+    await stores[0].open_accounts(
+        [
+            new_account(
+                name,
+                place.type,
+                floor=None if place.floor is None else str(place.floor),
+                ceiling=None if place.ceiling is None else str(place.ceiling),
+            )
+            for name, place in PLACES.items()
+        ]
+    )
+    await stores[0].change_status("frozen", AccountStatus.FROZEN, reason="as drawn", actor="me")
+    drawn: list[list[Command]] = []
+
+    @settings(max_examples=60, phases=[Phase.generate], database=None, derandomize=True)
+    @given(batches())
+    def draw(commands: list[Command]) -> None:
+        drawn.append(commands)
+
+    draw()
+    for number, commands in enumerate(drawn):
+        outcomes = await stores[number % 2].do(commands)
+        assert [end(outcome) for outcome in outcomes] == model.batch(commands, utc_now())
+
+    for account in await LedgerReader(ledger_db).accounts(list(PLACES)):
+        assert account.balance.amount == model.balance(account.account_id)
+    assert await faults(ledger_db) == {}

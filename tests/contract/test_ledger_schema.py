@@ -12,8 +12,7 @@ from chassis.database import Database, upgrade
 from ledger_svc.store import LedgerStore
 from ledger_svc.tables import METADATA
 from tests.servers import ServiceDatabase
-from tests.unit.ledger_svc.builders import SELLER, open_two, posting
-
+from tests.unit.ledger_svc.builders import open_two, posting
 
 ROOT = Path(__file__).resolve().parents[2]
 _NEWEST = max(path.name for path in (ROOT / "ledger_svc/migrations").glob("0*.py"))[:4]
