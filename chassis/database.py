@@ -15,14 +15,15 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from chassis.errors import Unavailable
+from chassis.errors import Aborted, Unavailable
 from chassis.telemetry import DATABASE_RETRIES
 
 Result = TypeVar("Result")
 Parameters = Sequence[object] | Mapping[str, object]
 
 # Serialization failure, deadlock, and a key that another transaction took first: seen next time.
-_RUN_AGAIN = frozenset({"40001", "40P01", "23505"})
+_CONTENTION = frozenset({"40001", "40P01"})
+_RUN_AGAIN = _CONTENTION | {"23505"}
 # A plan is made once per connection and kept: making one anew for each batch costs more than most
 # batches. Made while a table is small it would scan it for ever, so it must go by an index.
 _OPTIONS = "-c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan"
@@ -124,6 +125,7 @@ class Database:
 
         Raises:
             Unavailable: no answer in time, or no connection; whether it was committed is not known.
+            Aborted: others won each time; nothing was done.
             psycopg.Error: anything else that the database says.
         """
         for attempt in range(1, _TRIES_MAX + 1):
@@ -134,8 +136,12 @@ class Database:
                 state = error.sqlstate or ""
                 if _is_connection_loss(error):
                     raise Unavailable("The database did not answer.") from error
-                if state not in _RUN_AGAIN or attempt == _TRIES_MAX:
+                if state not in _RUN_AGAIN:
                     raise
+                if attempt == _TRIES_MAX:
+                    raise Unavailable(
+                        "Too many want the same at once; nothing was done."
+                    ) from error
                 DATABASE_RETRIES.labels(state).inc()
             except (TimeoutError, PoolTimeout) as error:
                 raise Unavailable("The database did not answer in time.") from error

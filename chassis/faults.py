@@ -37,9 +37,7 @@ class FaultPoints:
             name, _, action = part.partition("=")
             action, _, nth = action.partition("@")
             if action not in ("kill", "fail") and not action.startswith("sleep:"):
-                raise ValueError(
-                    f"FAULT_POINTS: {part!r} has no action kill, fail or sleep:SECONDS"
-                )
+                raise ValueError(f"FAULT_POINTS: {part!r} does not kill, fail or sleep:SECONDS")
             plan[name] = (action, int(nth or 1))
         return cls(plan)
 

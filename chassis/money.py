@@ -87,7 +87,7 @@ class Money:
     @classmethod
     def of_stored(cls, amount: Decimal, currency: str) -> "Money":
         """Read what a database keeps with four decimals; the excess must be zeros."""
-        return _in_range(amount.quantize(_quantum(currency)), currency)
+        return _in_range(round(amount, currency_decimals(currency)), currency)
 
     @classmethod
     def zero(cls, currency: str) -> "Money":
@@ -123,17 +123,9 @@ def _in_range(amount: Decimal, currency: str) -> Money:
     return money
 
 
-@cache
-def _quantum(currency: str) -> Decimal:
-    return Decimal(1).scaleb(-currency_decimals(currency))
-
-
 def total(amounts: Iterable[Money], currency: str) -> Money:
     """Sum amounts of one currency; nothing sums to zero."""
-    result = Money.zero(currency)
-    for amount in amounts:
-        result += amount
-    return result
+    return sum(amounts, Money.zero(currency))
 
 
 def parse_field(path: str, amount: str, currency: str) -> Money:

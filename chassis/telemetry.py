@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0)
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0)
 
 REGISTRY = CollectorRegistry()
 
@@ -15,21 +15,7 @@ RPC_SECONDS = Histogram(
     "paymesh_rpc_seconds",
     "Time to answer an RPC.",
     ["method", "code"],
-    buckets=_SECONDS,
-    registry=REGISTRY,
-)
-SAGA_STEPS = Counter(
-    "paymesh_saga_steps_total",
-    "Saga steps by outcome.",
-    ["saga", "step", "outcome"],
-    registry=REGISTRY,
-)
-SAGA_QUEUE = Gauge("paymesh_saga_queue_depth", "Sagas in a queue.", ["queue"], registry=REGISTRY)
-PSP_CALL_SECONDS = Histogram(
-    "paymesh_psp_call_seconds",
-    "Time of one call to a PSP.",
-    ["psp", "operation", "outcome"],
-    buckets=_SECONDS,
+    buckets=SECONDS,
     registry=REGISTRY,
 )
 OUTBOX_BACKLOG = Gauge("paymesh_outbox_backlog", "Events not yet published.", registry=REGISTRY)
@@ -42,7 +28,8 @@ _HARMLESS = frozenset(
     {"event", "level", "timestamp", "service", "logger", "error", "exception", "sqlstate"}
     | {"method", "code", "duration_ms", "request_id", "trace_id", "client_id", "address", "count"}
     | {"payment_id", "saga_id", "step", "outcome", "reason", "queue", "status"}
-    | {"psp", "attempt_id", "attempt", "delivery", "operation"}
+    | {"psp", "attempt_id", "attempt", "delivery", "operation", "number", "hash", "month"}
+    | {"wallet_id", "account_id", "difference", "subject_id"}
 )
 
 

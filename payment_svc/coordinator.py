@@ -9,7 +9,8 @@ from datetime import datetime
 
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
-from chassis.telemetry import SAGA_STEPS, logger
+from chassis.telemetry import logger
+from payment_svc.metrics import SAGA_STEPS
 from payment_svc.ports import LostLease, SagaStore, Services, StalePayment
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS

@@ -4,8 +4,9 @@ import asyncio
 
 from chassis.outbox import Relay
 from chassis.server import Job, repeat
-from chassis.telemetry import SAGA_QUEUE, logger
+from chassis.telemetry import logger
 from payment_svc.coordinator import Coordinator
+from payment_svc.metrics import SAGA_QUEUE
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.webhooks.courier import WEBHOOK_BACKLOG, Courier
 from payment_svc.webhooks.queue import PostgresWebhookQueue

@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from chassis.money import Money
-from chassis.telemetry import PSP_CALL_SECONDS, logger
+from chassis.telemetry import logger
 from psp_gateway.domain.answer import Absent, Answer, Created, Verdict, unusable
 from psp_gateway.domain.attempt import Attempt, Kind
+from psp_gateway.metrics import PSP_CALL_SECONDS
 from psp_gateway.providers.stripe import mapping, units
 from psp_gateway.providers.stripe.client import Response, Result, StripeClient
 
