@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -141,8 +142,9 @@ def to_moment(path: str, message: Any, field: str) -> datetime | None:
     return moment
 
 
+@lru_cache(maxsize=256)
 def stamp(moment: datetime) -> Timestamp:
-    """Write a time."""
+    """Write a time, once for the many of a batch: to be copied, never changed."""
     written = Timestamp()
     written.FromDatetime(moment)
     return written
@@ -205,19 +207,16 @@ def to_change(change: account.AccountChange) -> noun.AccountChange:
 
 
 def to_wire(made: transaction.Transaction) -> noun.Transaction:
-    """Write a transaction; its times are written once for all its entries."""
+    """Write a transaction; its entries say only what is their own."""
     heading = made.heading
-    created_at = stamp(made.created_at)
-    same = heading.effective_at is made.created_at
-    effective_at = created_at if same else stamp(heading.effective_at)
     stream, number = chain.place(made.transaction_id)
     message = noun.Transaction(
         transaction_id=made.transaction_id,
         reference=heading.reference,
         description=heading.description,
         subject_id=heading.subject_id,
-        effective_at=effective_at,
-        created_at=created_at,
+        effective_at=stamp(heading.effective_at),
+        created_at=stamp(made.created_at),
         reverses_reference=heading.reverses_reference,
         resolves_reference=heading.resolves_reference,
         kind=KINDS[heading.kind],
@@ -225,7 +224,17 @@ def to_wire(made: transaction.Transaction) -> noun.Transaction:
         stream=stream,
         stream_number=number,
         hash=made.hash,
-        entries=[_entry(entry, created_at, effective_at) for entry in made.entries],
+        entries=[
+            noun.Entry(
+                account_id=entry.account_id,
+                side=SIDES[entry.side],
+                amount=str(entry.amount),
+                currency=entry.amount.currency,
+                balance_after=str(entry.balance_after),
+                account_sequence=entry.account_sequence,
+            )
+            for entry in made.entries
+        ],
     )
     if made.kind is Kind.PENDING:
         message.pending_entries.extend(map(_line, made.pending))
@@ -235,11 +244,7 @@ def to_wire(made: transaction.Transaction) -> noun.Transaction:
 
 
 def to_entry(found: transaction.Entry) -> noun.Entry:
-    """Write an entry."""
-    return _entry(found, stamp(found.created_at), stamp(found.effective_at))
-
-
-def _entry(found: transaction.Entry, created_at: Timestamp, effective_at: Timestamp) -> noun.Entry:
+    """Write an entry by itself."""
     return noun.Entry(
         transaction_id=found.transaction_id,
         reference=found.reference,
@@ -249,9 +254,9 @@ def _entry(found: transaction.Entry, created_at: Timestamp, effective_at: Timest
         currency=found.amount.currency,
         balance_after=str(found.balance_after),
         account_sequence=found.account_sequence,
-        created_at=created_at,
+        created_at=stamp(found.created_at),
         subject_id=found.subject_id,
-        effective_at=effective_at,
+        effective_at=stamp(found.effective_at),
     )
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
+from functools import cache
 from uuid import UUID
 
 from psycopg.rows import DictRow
@@ -27,19 +29,18 @@ def to_account(row: DictRow) -> Account:
     """Read a row of `accounts`; the metadata and the time of opening may be left out of it."""
     currency = row["currency"]
     floor, ceiling = row["floor"], row["ceiling"]
-    of_stored = Money.of_stored
     return Account(
         account_id=row["account_id"],
         key=row["account_key"],
         type=_TYPES[row["type"]],
         currency=currency,
         status=_STATUSES[row["status"]],
-        floor=None if floor is None else of_stored(floor, currency),
-        ceiling=None if ceiling is None else of_stored(ceiling, currency),
+        floor=None if floor is None else Money.of_stored(floor, currency),
+        ceiling=None if ceiling is None else Money.of_stored(ceiling, currency),
         standing=Standing(
-            of_stored(row["balance"], currency),
-            of_stored(row["pending_in"], currency),
-            of_stored(row["pending_out"], currency),
+            _money(row["balance"], currency),
+            _money(row["pending_in"], currency),
+            _money(row["pending_out"], currency),
             row["entry_count"],
         ),
         last_entry_at=row["last_entry_at"],
@@ -135,3 +136,11 @@ def _entry(row: DictRow, reference: str, effective_at: datetime, subject_id: str
 
 def _side(row: DictRow) -> Side:
     return Side.DEBIT if row["is_debit"] else Side.CREDIT
+
+
+_nothing = cache(Money.zero)
+
+
+def _money(amount: Decimal, currency: str) -> Money:
+    """Read a balance; most of what is pending is nothing."""
+    return Money.of_stored(amount, currency) if amount else _nothing(currency)

@@ -7,9 +7,10 @@ anything before it was changed.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
+from typing import NamedTuple
 
 GENESIS = bytes(32)
 STREAM_MAX = 2**14 - 1
@@ -20,8 +21,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _write = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Where a stream ends: its last transaction's number, hash and time. An empty one has number 0
     and the genesis hash.
     """
@@ -38,12 +38,12 @@ def transaction_id(at: datetime, stream: int, number: int) -> str:
     Ids sort by time, then stream, then number. The digits are a UUID of version 8 (RFC 9562): 48
     bits of milliseconds, 12 of microseconds within them, 14 of the stream and 48 of the number.
     """
-    return f"txn_{_uuid(at, stream, number):032x}"
+    return f"txn_{_first_of(at, stream) | number:032x}"
 
 
 def first_id(at: datetime) -> str:
     """Name the lowest id that a transaction of this time or later can have."""
-    return f"txn_{_uuid(at, 0, 0):032x}"
+    return f"txn_{_first_of(at, 0):032x}"
 
 
 def written_at(transaction_id_: str) -> datetime:
@@ -63,6 +63,7 @@ def place(transaction_id_: str) -> tuple[int, int]:
     return value >> 48 & STREAM_MAX, value & NUMBER_MAX
 
 
+@lru_cache(maxsize=256)
 def stored_microseconds(moment: datetime) -> int:
     """Count microseconds since 1970, the form of a time in what is hashed."""
     return (moment - _EPOCH) // _MICROSECOND
@@ -77,7 +78,8 @@ def chained(previous: bytes, content: Iterable[object]) -> bytes:
     return sha256(previous + _write(list(content)).encode("ascii")).digest()
 
 
-def _uuid(at: datetime, stream: int, number: int) -> int:
+@lru_cache(maxsize=64)
+def _first_of(at: datetime, stream: int) -> int:
+    """Make the part of an id that all of a batch share."""
     milliseconds, microseconds = divmod(stored_microseconds(at), 1000)
-    variant_and_place = 0b10 << 62 | stream << 48 | number
-    return milliseconds << 80 | 0x8 << 76 | microseconds << 64 | variant_and_place
+    return milliseconds << 80 | 0x8 << 76 | microseconds << 64 | 0b10 << 62 | stream << 48

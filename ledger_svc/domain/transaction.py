@@ -1,7 +1,6 @@
 """Transactions and their entries: written once, never changed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -45,9 +44,8 @@ class Entry(NamedTuple):
     subject_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """What is said of a transaction beside its lines.
+class Heading(NamedTuple):
+    """What is said of a transaction beside its lines. A tuple, as `Line` is.
 
     `expires_at` is of a PENDING one; `reverses_reference` and `resolves_reference` name what it
     takes back or ends, empty for nothing; `template` the rule that made its lines.
@@ -64,9 +62,8 @@ class Heading:
     template: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """Entries that were posted together, or lines that were reserved together.
+class Transaction(NamedTuple):
+    """Entries that were posted together, or lines that were reserved together. A tuple, as `Line`.
 
     `entries` moved value; `pending` are the lines that a PENDING one reserves. `hash` chains it to
     the transaction before it in its stream.
