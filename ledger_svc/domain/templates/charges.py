@@ -106,8 +106,8 @@ CAPTURED_1 = Template(
     1,
     Captured,
     _captured_1,
-    "A PSP has taken the buyer's money: it owes us the amount, and we owe the sellers their shares; "
-    "a fee that the platform keeps at once is earned.",
+    "A PSP has taken the buyer's money: it owes us the amount, and we owe the sellers their "
+    "shares; a fee that the platform keeps at once is earned.",
 )
 PSP_FEE_1 = Template(
     "psp_fee",

@@ -127,11 +127,7 @@ def _clearing(facts: RefundPaid | RefundReturned) -> str:
 def _by_psp(
     facts: RefundPaid | RefundReturned, event: str, told: str, lines: tuple[Line, ...]
 ) -> Draft:
-    return Draft(
-        references.named("refund", "refund_id", facts.refund_id, event),
-        told,
-        lines,
-    )
+    return Draft(references.named("refund", "refund_id", facts.refund_id, event), told, lines)
 
 
 REFUND_INITIATED_1 = Template(

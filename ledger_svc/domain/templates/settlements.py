@@ -145,7 +145,6 @@ def _optional(amount: Money | None) -> tuple[Money, ...]:
 
 
 def _draft(facts: Settled | SettlementClaimed, event: str, told: str, lines: list[Line]) -> Draft:
-    chart.clearing(facts.psp, facts.expected.currency)  # so that the reference holds no other psp
     reference = references.named(
         f"settlement:{facts.psp}", "settlement_id", facts.settlement_id, event
     )
