@@ -54,6 +54,8 @@ class LedgerError(_message.Message):
         """The amount is no decimal above zero, or has too many decimals. Metadata: field."""
         UNKNOWN_CURRENCY: LedgerError._Reason.ValueType  # 12
         """The currency is not in ISO 4217. Metadata: currency."""
+        TEMPLATE_MISMATCH: LedgerError._Reason.ValueType  # 20
+        """The facts do not go with their template. Metadata: template, and field, the fact's path."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -83,6 +85,8 @@ class LedgerError(_message.Message):
     """The amount is no decimal above zero, or has too many decimals. Metadata: field."""
     UNKNOWN_CURRENCY: LedgerError.Reason.ValueType  # 12
     """The currency is not in ISO 4217. Metadata: currency."""
+    TEMPLATE_MISMATCH: LedgerError.Reason.ValueType  # 20
+    """The facts do not go with their template. Metadata: template, and field, the fact's path."""
 
     def __init__(
         self,
