@@ -38,11 +38,14 @@ def posting(
     subject_id: str = "",
     effective_at: datetime | None = None,
 ) -> Posting:
-    """Make the posting that a template asks for; the paths in refusals begin at the template.
+    """Make the posting that a template asks for; the paths in refusals begin at its facts.
 
     Args:
+        asked: the template, its version and its facts.
         reference: of the posting; it must be the one that the template's convention makes.
         description: of the posting; it must be empty, as the template writes its own.
+        subject_id: the object it is posted for.
+        effective_at: when it counts from; None: when it is written.
 
     Raises:
         TemplateMismatch: unknown version, other reference, or facts that do not go together.
@@ -55,7 +58,7 @@ def posting(
     if description:
         raise TemplateMismatch(template.tag, "description", "is the template's own; leave it empty")
     message = getattr(asked, template.name)
-    facts = _READERS[template.name](message, _Amounts(template.name, message))
+    facts = _READERS[template.name](message, _Amounts(message))
     made = template.expand(facts, subject_id=subject_id, effective_at=effective_at)
     if made.reference != reference:
         raise TemplateMismatch(template.tag, "reference", f"should be {made.reference}")
@@ -64,9 +67,8 @@ def posting(
 
 @dataclass(frozen=True, slots=True)
 class _Amounts:
-    """Reads a message's amounts; `path` is where the message is, for refusals."""
+    """Reads a message's amounts."""
 
-    path: str
     message: Any
 
     def __call__(self, field: str, currency: str = "currency") -> Money:
@@ -90,7 +92,7 @@ class _Amounts:
         try:
             return Money.parse(text, code)
         except money.InvalidAmount as error:
-            raise errors.InvalidAmount(f"{self.path}.{field}", str(error)) from error
+            raise errors.InvalidAmount(field, str(error)) from error
         except money.UnknownCurrency as error:
             raise errors.UnknownCurrency(code) from error
 
