@@ -20,6 +20,13 @@ class PayoutStage(StrEnum):
     SETTLED = "SETTLED"
 
 
+_RETURNED = {
+    PayoutStage.INITIATED: "never accepted by {}",
+    PayoutStage.IN_TRANSIT: "accepted by {}, never paid",
+    PayoutStage.SETTLED: "paid by {}, sent back",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class PayoutInitiated:
     """A payout to a seller is decided; `rail` is the bank or PSP that shall carry it."""
@@ -100,7 +107,7 @@ def _returned_1(facts: PayoutReturned) -> Draft:
         debit(_where(facts), facts.amount),
         credit(chart.seller_payable(facts.client, facts.seller, currency), facts.amount),
     )
-    told = f"{facts.stage.lower().replace('_', ' ')} by {facts.rail}, came back"
+    told = _RETURNED[facts.stage].format(facts.rail)
     return _draft(facts.payout_id, "returned", told, lines)
 
 
@@ -141,7 +148,7 @@ PAYOUT_IN_TRANSIT_1 = Template(
     1,
     PayoutInTransit,
     _in_transit_1,
-    "The rail has accepted the payout, and it can no longer be called off.",
+    "The rail has accepted the payout: it is on its way, and not confirmed.",
 )
 PAYOUT_SETTLED_1 = Template(
     "payout_settled",
@@ -156,5 +163,5 @@ PAYOUT_RETURNED_1 = Template(
     PayoutReturned,
     _returned_1,
     "A payout is called off, refused, or sent back by the seller's bank: the seller is owed it "
-    "again, out of the account where the stage had left it.",
+    "again, out of the account where it had got to.",
 )
