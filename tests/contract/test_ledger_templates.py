@@ -1,0 +1,107 @@
+"""What templates make, in a real ledger: accounts open as the chart says, the books stay true."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from paymesh.ledger.v1 import ledger_service_pb2 as service
+from paymesh.ledger.v1 import template_pb2
+from paymesh.ledger.v1.ledger_pb2 import NewEntry
+
+from chassis.database import Database
+from ledger_svc import servicer, template_messages
+from ledger_svc.domain import chart
+from ledger_svc.domain.templates.catalogue import published
+from ledger_svc.domain.transaction import Posting
+from tests.unit.ledger_svc.audit import faults
+from tests.unit.ledger_svc.builders import LedgerStub, served
+from tests.unit.ledger_svc.money_page import ACCOUNTS, LOST, STEPS
+from tests.unit.ledger_svc.template_books import TemplateBooks
+from tests.unit.ledger_svc.template_samples import PAYMENT
+from tests.unit.ledger_svc.test_template_messages import written
+
+STORY = (*STEPS, *LOST)
+
+
+@pytest.fixture
+async def ledger(ledger_db: Database) -> AsyncIterator[LedgerStub]:
+    """Serve a ledger that holds the accounts of the story, each opened by its id alone."""
+    async with served(ledger_db) as stub:
+        opening = [new_account(name) for name in ACCOUNTS.values()]
+        response = await stub.OpenAccounts(service.OpenAccountsRequest(accounts=opening))
+        assert all(result.HasField("account") for result in response.results)
+        yield stub
+
+
+def new_account(account_id: str) -> service.NewAccount:
+    """Write an account as the chart opens it."""
+    charted = chart.parse(account_id)
+    assert charted is not None
+    new = charted.opening()
+    floor = None if new.floor is None else str(new.floor)
+    return service.NewAccount(
+        account_id=account_id, type=servicer.TYPES[new.type], currency=new.currency, floor=floor
+    )
+
+
+def story() -> list[Posting]:
+    """Make the postings of the story out of the messages that ask for them."""
+    made = []
+    for step in STORY:
+        asked: template_pb2.PostingTemplate = written(step.template, step.facts)
+        reference = published(step.template, 1).expand(step.facts).reference
+        made.append(template_messages.posting(asked, reference=reference, subject_id=PAYMENT))
+    return made
+
+
+def wire(posting: Posting) -> service.Posting:
+    """Write a posting with its entries."""
+    return service.Posting(
+        reference=posting.reference,
+        description=posting.description,
+        subject_id=posting.subject_id,
+        entries=[
+            NewEntry(
+                account_id=line.account_id,
+                side=servicer.SIDES[line.side],
+                amount=str(line.amount),
+                currency=line.amount.currency,
+            )
+            for line in posting.lines
+        ],
+    )
+
+
+async def test_the_story_is_what_a_real_ledger_says(
+    ledger: LedgerStub, ledger_db: Database
+) -> None:
+    """Every step is posted, and every balance is the one that the guide shows."""
+    books = TemplateBooks()
+    for step in STORY:
+        books.post(step.template, step.facts)
+
+    request = service.PostTransactionsRequest(postings=map(wire, story()))
+    response = await ledger.PostTransactions(request)
+
+    assert [r.refusal.reason for r in response.results] == [""] * len(STORY)
+    for name in ACCOUNTS.values():
+        read = await ledger.GetBalance(service.GetBalanceRequest(account_id=name))
+        assert read.account.balance == str(books.balance(name))
+    assert await faults(ledger_db) == {}
+
+
+async def test_the_story_told_again_is_replayed(ledger: LedgerStub) -> None:
+    """A template asked for twice books once: its expansion is the same whenever it is made."""
+    for replayed in (False, True):
+        request = service.PostTransactionsRequest(postings=map(wire, story()))
+        response = await ledger.PostTransactions(request)
+        assert [result.replayed for result in response.results] == [replayed] * len(STORY)
+
+
+async def test_an_event_out_of_its_turn_is_refused(ledger: LedgerStub) -> None:
+    """A refund that nobody decided is not paid: the chart's floor holds in the real ledger."""
+    paid = next(p for p in story() if p.reference.endswith(":paid"))
+
+    request = service.PostTransactionsRequest(postings=[wire(paid)])
+    response = await ledger.PostTransactions(request)
+
+    assert [result.refusal.reason for result in response.results] == ["FLOOR_PASSED"]
