@@ -48,6 +48,16 @@ refused, and nothing is posted.
 
 In the pictures each account is a T: debits left, credits right.
 """
+_CHANGING = """
+## To change a rule
+
+Never edit a published version: what was posted by it may be asked for again, and must come out the
+same. Write the new rule beside it with the next version, add it to
+[the catalogue](../../ledger_svc/domain/templates/catalogue.py), give it an example and what draws
+its facts among [the tests](../../tests/unit/ledger_svc/template_samples.py), and run
+`UPDATE_PAGES=1 pytest tests/unit/ledger_svc`: it adds what the example makes to the golden file and
+draws this page. Callers name the version that they mean, and move to the new one when they like.
+"""
 
 
 def render() -> str:
@@ -64,7 +74,7 @@ def render() -> str:
         page += f"\n### {template.tag}\n\n{wrapped(template.used)}\n"
         page += f"Its facts: message `{template.facts.__name__}` of [template.proto]({_PROTO}).\n"
         page += "".join(map(_example, samples))
-    return page
+    return page + _CHANGING
 
 
 def wrapped(text: str) -> str:
