@@ -12,11 +12,11 @@ from ledger_svc.domain.templates.template import (
     FactsDiffer,
     Share,
     Template,
+    add,
     credit,
     debit,
-    require_count,
     require_currency,
-    sum_of,
+    require_shares,
 )
 from ledger_svc.domain.transaction import Line
 
@@ -121,8 +121,9 @@ def _lost_1(facts: ChargebackLost) -> Draft:
 
 def _reserved(facts: ChargebackOpened | ChargebackWon) -> Money:
     """Sum what the sellers stand for."""
-    require_count("reserved", len(facts.reserved), SHARES_MAX, least=0)
-    reserved = sum_of(facts.reserved, facts.amount.currency, "reserved")
+    currency = facts.amount.currency
+    require_shares("reserved", facts.reserved, currency, least=0, most=SHARES_MAX)
+    reserved = add("reserved", currency, *(share.amount for share in facts.reserved))
     _require_covered(reserved, facts.amount)
     return reserved
 

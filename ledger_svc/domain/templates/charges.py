@@ -9,13 +9,10 @@ from ledger_svc.domain.templates.template import (
     Draft,
     Share,
     Template,
-    add,
     credit,
     debit,
-    require_count,
     require_currency,
-    require_whole,
-    sum_of,
+    require_shares,
 )
 
 SHARES_MAX = 62
@@ -61,8 +58,7 @@ class PlatformFee:
 
 def _captured_1(facts: Captured) -> Draft:
     currency = facts.amount.currency
-    require_count("shares", len(facts.shares), SHARES_MAX)
-    parts = sum_of(facts.shares, currency)
+    require_shares("shares", facts.shares, currency, most=SHARES_MAX)
     lines = [debit(chart.clearing(facts.psp, currency), facts.amount)]
     lines += [
         credit(chart.seller_payable(facts.client, share.seller, currency), share.amount)
@@ -71,8 +67,6 @@ def _captured_1(facts: Captured) -> Draft:
     if facts.platform_fee is not None:
         require_currency(facts.platform_fee, currency, "platform_fee")
         lines.append(credit(chart.platform_revenue(currency), facts.platform_fee, "platform_fee"))
-        parts = add("shares", currency, parts, facts.platform_fee)
-    require_whole(facts.amount, parts)
     return Draft(
         references.of_charge(facts.scope, "captured"), f"charged by {facts.psp}", tuple(lines)
     )
@@ -89,8 +83,7 @@ def _psp_fee_1(facts: PspFee) -> Draft:
 
 def _platform_fee_1(facts: PlatformFee) -> Draft:
     currency = facts.amount.currency
-    require_count("shares", len(facts.shares), SHARES_MAX)
-    require_whole(facts.amount, sum_of(facts.shares, currency))
+    require_shares("shares", facts.shares, currency, most=SHARES_MAX)
     lines = [
         debit(chart.seller_payable(facts.client, share.seller, currency), share.amount)
         for share in facts.shares

@@ -112,17 +112,22 @@ def credit(account_id: str, amount: Money, field: str = "amount") -> Line:
     return _line(account_id, Side.CREDIT, amount, field)
 
 
-def sum_of(shares: tuple[Share, ...], currency: str, field: str = "shares") -> Money:
-    """Sum shares of one currency, each above zero.
+def require_shares(
+    field: str, shares: tuple[Share, ...], currency: str, *, least: int = 1, most: int
+) -> None:
+    """Hold shares to one currency, to amounts above zero, and to what fits into one transaction.
+
+    That they sum to their whole is for Posting to say, by its debits and credits.
 
     Raises:
-        FactsDiffer: a share is in another currency.
-        InvalidAmount: a share is not above zero, or their sum is too large for the books.
+        FactsDiffer: there are fewer or more, or one is in another currency.
+        InvalidAmount: one is not above zero.
     """
+    if not least <= len(shares) <= most:
+        raise FactsDiffer(field, f"has {len(shares)} items, not {least} to {most}")
     for index, share in enumerate(shares):
         require_currency(share.amount, currency, f"{field}[{index}].amount")
         _require_positive(share.amount, f"{field}[{index}].amount")
-    return add(field, currency, *(share.amount for share in shares))
 
 
 def add(field: str, currency: str, *amounts: Money) -> Money:
@@ -145,26 +150,6 @@ def require_currency(amount: Money, currency: str, field: str) -> None:
     """
     if amount.currency != currency:
         raise FactsDiffer(field, f"is in {amount.currency}, not in {currency}")
-
-
-def require_whole(whole: Money, parts: Money) -> None:
-    """Hold the parts to their whole.
-
-    Raises:
-        Unbalanced: they sum to more or to less.
-    """
-    if whole != parts:
-        raise errors.Unbalanced(whole.currency, debits=str(whole), credits_=str(parts))
-
-
-def require_count(field: str, count: int, most: int, least: int = 1) -> None:
-    """Hold a list to what fits into one transaction.
-
-    Raises:
-        FactsDiffer: it has fewer or more items.
-    """
-    if not least <= count <= most:
-        raise FactsDiffer(field, f"has {count} items, not {least} to {most}")
 
 
 def _line(account_id: str, side: Side, amount: Money, field: str) -> Line:

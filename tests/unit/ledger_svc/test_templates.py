@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis import money
 from chassis.money import Money
 from ledger_svc.domain import chart, errors
 from ledger_svc.domain.account import Side
@@ -176,7 +175,7 @@ def test_no_amount_may_be_zero_or_below(each: Sample) -> None:
 def test_parts_sum_to_their_whole(tag: str, changed: dict[str, Any]) -> None:
     """A cent more or less is UNBALANCED."""
     with pytest.raises(errors.Unbalanced):
-        published(*_split(tag)).expand(replace(sample(tag).facts, **changed))
+        _changed(tag, **changed)
 
 
 YEN = of("100", "JPY")
@@ -194,6 +193,12 @@ YEN = of("100", "JPY")
         ("captured/1", {"scope": "pay_1:reversal"}, "scope"),
         ("captured/1", {"psp": "str:ipe"}, "psp"),
         ("captured/1", {"client": ""}, "client"),
+        ("platform_fee/1", {"shares": ()}, "shares"),
+        ("platform_fee/1", {"shares": (share("1.00"),) * 63}, "shares"),
+        ("platform_fee/1", {"shares": (Share(OTHER, YEN),)}, "shares[0].amount"),
+        ("refund_initiated/1", {"shares": ()}, "shares"),
+        ("refund_initiated/1", {"shares": (share("1.00"),) * 63}, "shares"),
+        ("refund_failed/1", {"shares": (Share(OTHER, YEN),)}, "shares[0].amount"),
         ("refund_initiated/1", {"fee_returned": YEN}, "fee_returned"),
         ("refund_initiated/1", {"refund_id": ""}, "refund_id"),
         ("refund_paid/1", {"buyer": "a b"}, "buyer"),
@@ -207,7 +212,7 @@ YEN = of("100", "JPY")
         ("chargeback_opened/1", {"fee": YEN}, "fee"),
         ("chargeback_won/1", {"reserved": (Share(OTHER, YEN),)}, "reserved[0].amount"),
         ("chargeback_lost/1", {"reserved": of("70.00")}, "reserved"),
-        ("chargeback_lost/1", {"reserved": YEN}, "reserved"),
+        ("chargeback_lost/1", {"reserved": of("1", "JPY")}, "reserved"),
         ("converted/1", {"bought": of("99.00"), "spread": None}, "bought"),
         ("converted/1", {"spread": of("1.00")}, "spread"),
         ("conversion_covered/1", {"booked": of("1.00")}, "booked"),
@@ -226,7 +231,7 @@ def test_facts_that_do_not_go_together_are_refused(
 ) -> None:
     """The refusal names the template and the fact at fault."""
     with pytest.raises(TemplateMismatch) as refusal:
-        published(*_split(tag)).expand(replace(sample(tag).facts, **changed))
+        _changed(tag, **changed)
 
     assert refusal.value.metadata == {"template": tag, "field": field}
     assert refusal.value.message.startswith(f"{tag}: {field} ")
@@ -243,16 +248,22 @@ def test_an_amount_below_zero_in_a_share_is_refused_by_its_place() -> None:
 
 
 def test_a_sum_that_the_books_cannot_hold_is_refused() -> None:
-    """Shares that are each in range may together pass it."""
+    """Amounts that are each in range may together pass it."""
     most = of("9" * 15)
-    facts = replace(sample("captured/1").facts, shares=(Share(OTHER, most), Share(OTHER, most)))
+    parts = (Share(OTHER, most), Share(OTHER, most))
 
     with pytest.raises(errors.InvalidAmount) as refusal:
-        published("captured", 1).expand(facts)
+        _changed("chargeback_opened/1", reserved=parts)
+    assert refusal.value.metadata == {"field": "reserved"}
+    with pytest.raises(errors.InvalidAmount) as refusal:
+        _changed("settled/1", received=most, fees=most)
+    assert refusal.value.metadata == {"field": "fees"}
+    with pytest.raises(errors.Unbalanced):
+        _changed("captured/1", shares=parts)
 
-    assert refusal.value.metadata == {"field": "shares"}
-    with pytest.raises(money.InvalidAmount):
-        most + most
+
+def _changed(tag: str, **changed: Any) -> Posting:
+    return published(*_split(tag)).expand(replace(sample(tag).facts, **changed))
 
 
 def test_a_version_that_was_never_published_is_refused() -> None:
