@@ -15,7 +15,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from chassis.errors import Aborted, Unavailable
+from chassis.errors import Unavailable
 from chassis.telemetry import DATABASE_RETRIES
 
 Result = TypeVar("Result")

@@ -1,6 +1,7 @@
 """The domain's objects as messages, and back."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -13,7 +14,7 @@ from paymesh.ledger.v1 import report_pb2 as report
 
 from chassis.errors import InvalidRequest
 from chassis.money import currency_decimals
-from ledger_svc import ports
+from ledger_svc import ports, template_messages
 from ledger_svc.domain import account, chain, transaction
 from ledger_svc.domain.account import AccountStatus, AccountType, NewAccount, Side
 from ledger_svc.domain.books import Closed, Outcome, Posted
@@ -60,13 +61,16 @@ def to_posting(asked: wire.Posting, path: str) -> Asked:
     """
     require_text(f"{path}.description", asked.description)
     require_text(f"{path}.subject_id", asked.subject_id)
-    if len(asked.entries) < 2:
-        raise InvalidRequest.field(f"{path}.entries", "must be 2 to 64")
     effective_at = to_moment(f"{path}.effective_at", asked, "effective_at")
     expires_at = to_moment(f"{path}.expires_at", asked, "expires_at")
     if expires_at is not None and not asked.pending:
         raise InvalidRequest.field(f"{path}.expires_at", "is for pending transactions alone")
+    has_template = asked.HasField("template")
+    if has_template == bool(asked.entries) or len(asked.entries) == 1:
+        raise InvalidRequest.field(f"{path}.entries", "must be 2 to 64, or none with a template")
     try:
+        if has_template:
+            return _templated(asked, effective_at, expires_at)
         return Posting(
             asked.reference,
             to_lines(asked.entries),
@@ -79,6 +83,19 @@ def to_posting(asked: wire.Posting, path: str) -> Asked:
         )
     except Refusal as refusal:
         return Unreadable(asked.reference, asked.linked, refusal)
+
+
+def _templated(
+    asked: wire.Posting, effective_at: datetime | None, expires_at: datetime | None
+) -> Posting:
+    made = template_messages.posting(
+        asked.template,
+        reference=asked.reference,
+        description=asked.description,
+        subject_id=asked.subject_id,
+        effective_at=effective_at,
+    )
+    return replace(made, is_linked=asked.linked, is_pending=asked.pending, expires_at=expires_at)
 
 
 def to_resolution(asked: wire.Resolution, path: str) -> Resolution | Refusal:

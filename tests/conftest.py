@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from chassis.database import Database
 from devstack.rest import RestClient
@@ -12,6 +13,10 @@ from devstack.stack import running_stack
 from devstack.state import State, reachable_folder
 from devstack.trail import Operator
 from tests.servers import PostgresServer, RedisServer, ServiceDatabase
+
+# Tests share the machine with servers and each other: how long a draw takes says nothing.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")

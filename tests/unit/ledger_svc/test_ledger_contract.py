@@ -14,6 +14,7 @@ from ledger_svc import messages
 from ledger_svc.domain import errors
 from ledger_svc.domain.account import AccountStatus, AccountType, NewAccount, Side
 from ledger_svc.domain.page_token import read_token, write_token
+from ledger_svc.domain.templates.errors import TemplateMismatch
 from ledger_svc.domain.transaction import Kind
 
 
@@ -22,6 +23,7 @@ def test_reasons_are_those_of_the_proto() -> None:
     reasons = [kind.reason for kind in errors.Refusal.__subclasses__()]
     names = error_reason_pb2.LedgerError.Reason.keys()
 
+    assert TemplateMismatch.reason in reasons
     assert sorted(["REASON_UNSPECIFIED", *reasons]) == sorted(names)
 
 

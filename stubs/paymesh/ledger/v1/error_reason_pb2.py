@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$paymesh/ledger/v1/error_reason.proto\x12\x11paymesh.ledger.v1\"\xf0\x03\n\x0bLedgerError\"\xe0\x03\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43\x43OUNT_NOT_FOUND\x10\x01\x12\x12\n\x0e\x41\x43\x43OUNT_FROZEN\x10\x02\x12\x12\n\x0e\x41\x43\x43OUNT_CLOSED\x10\x03\x12\x13\n\x0f\x41\x43\x43OUNT_DIFFERS\x10\x04\x12\x15\n\x11\x43URRENCY_MISMATCH\x10\x05\x12\x0e\n\nUNBALANCED\x10\x06\x12\x10\n\x0c\x46LOOR_PASSED\x10\x07\x12\x14\n\x10REFERENCE_REUSED\x10\x08\x12\x1b\n\x17REVERSED_BEFORE_ARRIVAL\x10\t\x12\x19\n\x15TRANSACTION_NOT_FOUND\x10\n\x12\x12\n\x0eINVALID_AMOUNT\x10\x0b\x12\x14\n\x10UNKNOWN_CURRENCY\x10\x0c\x12\x12\n\x0e\x43\x45ILING_PASSED\x10\r\x12\x12\n\x0eLINKED_REFUSED\x10\x0e\x12\x15\n\x11\x41\x43\x43OUNT_NOT_EMPTY\x10\x0f\x12\x14\n\x10\x41LREADY_RESOLVED\x10\x10\x12\x0f\n\x0bNOT_PENDING\x10\x11\x12\x11\n\rSTILL_PENDING\x10\x12\x12\x12\n\x0ePART_TOO_LARGE\x10\x13\x12\x10\n\x0cNOTHING_LEFT\x10\x14\x12\x1a\n\x16\x45XPIRED_BEFORE_ARRIVAL\x10\x15\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$paymesh/ledger/v1/error_reason.proto\x12\x11paymesh.ledger.v1\"\x87\x04\n\x0bLedgerError\"\xf7\x03\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43\x43OUNT_NOT_FOUND\x10\x01\x12\x12\n\x0e\x41\x43\x43OUNT_FROZEN\x10\x02\x12\x12\n\x0e\x41\x43\x43OUNT_CLOSED\x10\x03\x12\x13\n\x0f\x41\x43\x43OUNT_DIFFERS\x10\x04\x12\x15\n\x11\x43URRENCY_MISMATCH\x10\x05\x12\x0e\n\nUNBALANCED\x10\x06\x12\x10\n\x0c\x46LOOR_PASSED\x10\x07\x12\x14\n\x10REFERENCE_REUSED\x10\x08\x12\x1b\n\x17REVERSED_BEFORE_ARRIVAL\x10\t\x12\x19\n\x15TRANSACTION_NOT_FOUND\x10\n\x12\x12\n\x0eINVALID_AMOUNT\x10\x0b\x12\x14\n\x10UNKNOWN_CURRENCY\x10\x0c\x12\x12\n\x0e\x43\x45ILING_PASSED\x10\r\x12\x12\n\x0eLINKED_REFUSED\x10\x0e\x12\x15\n\x11\x41\x43\x43OUNT_NOT_EMPTY\x10\x0f\x12\x14\n\x10\x41LREADY_RESOLVED\x10\x10\x12\x0f\n\x0bNOT_PENDING\x10\x11\x12\x11\n\rSTILL_PENDING\x10\x12\x12\x12\n\x0ePART_TOO_LARGE\x10\x13\x12\x10\n\x0cNOTHING_LEFT\x10\x14\x12\x1a\n\x16\x45XPIRED_BEFORE_ARRIVAL\x10\x15\x12\x15\n\x11TEMPLATE_MISMATCH\x10\x16\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paymesh.ledger.v1.error_rea
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LEDGERERROR']._serialized_start=60
-  _globals['_LEDGERERROR']._serialized_end=556
+  _globals['_LEDGERERROR']._serialized_end=579
   _globals['_LEDGERERROR_REASON']._serialized_start=76
-  _globals['_LEDGERERROR_REASON']._serialized_end=556
+  _globals['_LEDGERERROR_REASON']._serialized_end=579
 # @@protoc_insertion_point(module_scope)

@@ -72,6 +72,8 @@ class LedgerError(_message.Message):
         """All of the transaction has been taken back. Metadata: reference."""
         EXPIRED_BEFORE_ARRIVAL: LedgerError._Reason.ValueType  # 21
         """A pending transaction must expire after now. Metadata: reference."""
+        TEMPLATE_MISMATCH: LedgerError._Reason.ValueType  # 22
+        """The facts do not go with their template. Metadata: template, and field, the fact's path."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -119,6 +121,8 @@ class LedgerError(_message.Message):
     """All of the transaction has been taken back. Metadata: reference."""
     EXPIRED_BEFORE_ARRIVAL: LedgerError.Reason.ValueType  # 21
     """A pending transaction must expire after now. Metadata: reference."""
+    TEMPLATE_MISMATCH: LedgerError.Reason.ValueType  # 22
+    """The facts do not go with their template. Metadata: template, and field, the fact's path."""
 
     def __init__(
         self,

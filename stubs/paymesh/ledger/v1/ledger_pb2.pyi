@@ -273,7 +273,11 @@ Global___NewEntry: _TypeAlias = NewEntry  # noqa: Y015
 
 @_typing.final
 class Entry(_message.Message):
-    """One line of a posted transaction. Never changed."""
+    """One line of a posted transaction. Never changed.
+
+    Inside of a Transaction it says only what is its own: what the transaction says already (its id, reference, subject and
+    times) is left out, since batches of a thousand would say it twice more.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

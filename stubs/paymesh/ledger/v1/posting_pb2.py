@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from paymesh.ledger.v1 import ledger_pb2 as paymesh_dot_ledger_dot_v1_dot_ledger__pb2
+from paymesh.ledger.v1 import template_pb2 as paymesh_dot_ledger_dot_v1_dot_template__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpaymesh/ledger/v1/posting.proto\x12\x11paymesh.ledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1epaymesh/ledger/v1/ledger.proto\"\x97\x01\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12:\n\x08metadata\x18\x03 \x03(\x0b\x32(.paymesh.ledger.v1.Refusal.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x90\x03\n\nNewAccount\x12\x33\n\naccount_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9_.:-]{1,200}$\x12\x39\n\x04type\x18\x02 \x01(\x0e\x32\x1f.paymesh.ledger.v1.Account.TypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12#\n\x08\x63urrency\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12\x1b\n\x05\x66loor\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x14H\x00\x88\x01\x01\x12\x1d\n\x07\x63\x65iling\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x14H\x01\x88\x01\x01\x12j\n\x08metadata\x18\x06 \x03(\x0b\x32+.paymesh.ledger.v1.NewAccount.MetadataEntryB+\xbaH(\x9a\x01%\x10\x14\"\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$*\x05r\x03\x18\xc8\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_floorB\n\n\x08_ceiling\"\xb4\x02\n\x07Posting\x12\x32\n\treference\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9_.:-]{1,200}$\x12\x36\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x1b.paymesh.ledger.v1.NewEntryB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\nsubject_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06linked\x18\x06 \x01(\x08\x12\x0f\n\x07pending\x18\x07 \x01(\x08\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x01\n\rPostingResult\x12\x35\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1e.paymesh.ledger.v1.TransactionH\x00\x12-\n\x07refusal\x18\x02 \x01(\x0b\x32\x1a.paymesh.ledger.v1.RefusalH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\t\n\x07outcome\"\x8a\x02\n\nResolution\x12\x32\n\treference\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9_.:-]{1,180}$\x12@\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32$.paymesh.ledger.v1.Resolution.ActionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x36\n\x07\x65ntries\x18\x03 \x03(\x0b\x32\x1b.paymesh.ledger.v1.NewEntryB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"4\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x08\n\x04POST\x10\x01\x12\x08\n\x04VOID\x10\x02\"\xb6\x01\n\x10ResolutionResult\x12\x35\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1e.paymesh.ledger.v1.TransactionH\x00\x12-\n\x07refusal\x18\x02 \x01(\x0b\x32\x1a.paymesh.ledger.v1.RefusalH\x00\x12\x1f\n\x15\x63losed_before_arrival\x18\x03 \x01(\x08H\x00\x12\x10\n\x08replayed\x18\x04 \x01(\x08\x42\t\n\x07outcomeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpaymesh/ledger/v1/posting.proto\x12\x11paymesh.ledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1epaymesh/ledger/v1/ledger.proto\x1a paymesh/ledger/v1/template.proto\"\x97\x01\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12:\n\x08metadata\x18\x03 \x03(\x0b\x32(.paymesh.ledger.v1.Refusal.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x90\x03\n\nNewAccount\x12\x33\n\naccount_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9_.:-]{1,200}$\x12\x39\n\x04type\x18\x02 \x01(\x0e\x32\x1f.paymesh.ledger.v1.Account.TypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12#\n\x08\x63urrency\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12\x1b\n\x05\x66loor\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x14H\x00\x88\x01\x01\x12\x1d\n\x07\x63\x65iling\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x14H\x01\x88\x01\x01\x12j\n\x08metadata\x18\x06 \x03(\x0b\x32+.paymesh.ledger.v1.NewAccount.MetadataEntryB+\xbaH(\x9a\x01%\x10\x14\"\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$*\x05r\x03\x18\xc8\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_floorB\n\n\x08_ceiling\"\xea\x02\n\x07Posting\x12\x32\n\treference\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9_.:-]{1,200}$\x12\x36\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x1b.paymesh.ledger.v1.NewEntryB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\nsubject_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06linked\x18\x06 \x01(\x08\x12\x0f\n\x07pending\x18\x07 \x01(\x08\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x08template\x18\t \x01(\x0b\x32\".paymesh.ledger.v1.PostingTemplate\"\x92\x01\n\rPostingResult\x12\x35\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1e.paymesh.ledger.v1.TransactionH\x00\x12-\n\x07refusal\x18\x02 \x01(\x0b\x32\x1a.paymesh.ledger.v1.RefusalH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\t\n\x07outcome\"\x8a\x02\n\nResolution\x12\x32\n\treference\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9_.:-]{1,180}$\x12@\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32$.paymesh.ledger.v1.Resolution.ActionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x36\n\x07\x65ntries\x18\x03 \x03(\x0b\x32\x1b.paymesh.ledger.v1.NewEntryB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"4\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x08\n\x04POST\x10\x01\x12\x08\n\x04VOID\x10\x02\"\xb6\x01\n\x10ResolutionResult\x12\x35\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1e.paymesh.ledger.v1.TransactionH\x00\x12-\n\x07refusal\x18\x02 \x01(\x0b\x32\x1a.paymesh.ledger.v1.RefusalH\x00\x12\x1f\n\x15\x63losed_before_arrival\x18\x03 \x01(\x08H\x00\x12\x10\n\x08replayed\x18\x04 \x01(\x08\x42\t\n\x07outcomeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -66,22 +67,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLUTION'].fields_by_name['entries']._serialized_options = b'\272H\005\222\001\002\020@'
   _globals['_RESOLUTION'].fields_by_name['reason']._loaded_options = None
   _globals['_RESOLUTION'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\310\001'
-  _globals['_REFUSAL']._serialized_start=149
-  _globals['_REFUSAL']._serialized_end=300
-  _globals['_REFUSAL_METADATAENTRY']._serialized_start=253
-  _globals['_REFUSAL_METADATAENTRY']._serialized_end=300
-  _globals['_NEWACCOUNT']._serialized_start=303
-  _globals['_NEWACCOUNT']._serialized_end=703
-  _globals['_NEWACCOUNT_METADATAENTRY']._serialized_start=253
-  _globals['_NEWACCOUNT_METADATAENTRY']._serialized_end=300
-  _globals['_POSTING']._serialized_start=706
-  _globals['_POSTING']._serialized_end=1014
-  _globals['_POSTINGRESULT']._serialized_start=1017
-  _globals['_POSTINGRESULT']._serialized_end=1163
-  _globals['_RESOLUTION']._serialized_start=1166
-  _globals['_RESOLUTION']._serialized_end=1432
-  _globals['_RESOLUTION_ACTION']._serialized_start=1380
-  _globals['_RESOLUTION_ACTION']._serialized_end=1432
-  _globals['_RESOLUTIONRESULT']._serialized_start=1435
-  _globals['_RESOLUTIONRESULT']._serialized_end=1617
+  _globals['_REFUSAL']._serialized_start=183
+  _globals['_REFUSAL']._serialized_end=334
+  _globals['_REFUSAL_METADATAENTRY']._serialized_start=287
+  _globals['_REFUSAL_METADATAENTRY']._serialized_end=334
+  _globals['_NEWACCOUNT']._serialized_start=337
+  _globals['_NEWACCOUNT']._serialized_end=737
+  _globals['_NEWACCOUNT_METADATAENTRY']._serialized_start=287
+  _globals['_NEWACCOUNT_METADATAENTRY']._serialized_end=334
+  _globals['_POSTING']._serialized_start=740
+  _globals['_POSTING']._serialized_end=1102
+  _globals['_POSTINGRESULT']._serialized_start=1105
+  _globals['_POSTINGRESULT']._serialized_end=1251
+  _globals['_RESOLUTION']._serialized_start=1254
+  _globals['_RESOLUTION']._serialized_end=1520
+  _globals['_RESOLUTION_ACTION']._serialized_start=1468
+  _globals['_RESOLUTION_ACTION']._serialized_end=1520
+  _globals['_RESOLUTIONRESULT']._serialized_start=1523
+  _globals['_RESOLUTIONRESULT']._serialized_end=1705
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from paymesh.ledger.v1 import ledger_pb2 as _ledger_pb2
+from paymesh.ledger.v1 import template_pb2 as _template_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -160,6 +161,7 @@ class Posting(_message.Message):
     LINKED_FIELD_NUMBER: _builtins.int
     PENDING_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
     """What it books, unique in the ledger: "charge:chg_01j:captured". 1 to 200 characters."""
     description: _builtins.str
@@ -174,7 +176,7 @@ class Posting(_message.Message):
     """True: its lines are only reserved, until it is resolved or expires."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.NewEntry]:
-        """The lines, 2 to 64, debits equal to credits in each currency."""
+        """The lines, 2 to 64, debits equal to credits in each currency. None with a template."""
 
     @_builtins.property
     def effective_at(self) -> _timestamp_pb2.Timestamp:
@@ -183,6 +185,10 @@ class Posting(_message.Message):
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When a pending transaction expires by itself. Absent: never. Only with `pending`."""
+
+    @_builtins.property
+    def template(self) -> _template_pb2.PostingTemplate:
+        """The rule that makes the lines, instead of `entries`. It also makes the description, and says what the reference is."""
 
     def __init__(
         self,
@@ -195,10 +201,11 @@ class Posting(_message.Message):
         linked: _builtins.bool = ...,
         pending: _builtins.bool = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        template: _template_pb2.PostingTemplate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_at", b"effective_at", "expires_at", b"expires_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_at", b"effective_at", "expires_at", b"expires_at", "template", b"template"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "effective_at", b"effective_at", "entries", b"entries", "expires_at", b"expires_at", "linked", b"linked", "pending", b"pending", "reference", b"reference", "subject_id", b"subject_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "effective_at", b"effective_at", "entries", b"entries", "expires_at", b"expires_at", "linked", b"linked", "pending", b"pending", "reference", b"reference", "subject_id", b"subject_id", "template", b"template"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

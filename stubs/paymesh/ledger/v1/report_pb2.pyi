@@ -55,16 +55,18 @@ class TrialBalanceLine(_message.Message):
     currency: _builtins.str
     """ISO 4217."""
     debits: _builtins.str
-    """The sum of the balances of all accounts whose normal side is debit."""
+    """The sum of the balances that stand on the debit side: those of ASSET and EXPENSE accounts above zero, and those of the
+    others below.
+    """
     credits: _builtins.str
-    """The sum of the balances of all accounts whose normal side is credit."""
+    """The sum of the balances that stand on the credit side."""
     difference: _builtins.str
     """Debits less credits: zero."""
     account_count: _builtins.int
     """How many accounts it has."""
     @_builtins.property
     def by_type(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The same by type of account: "ASSET": "120.00"."""
+        """The balances by type of account, in its normal direction: "ASSET": "120.00"."""
 
     def __init__(
         self,
