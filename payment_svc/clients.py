@@ -172,7 +172,7 @@ class GrpcServices:
             if not isinstance(opened, Done):
                 return opened
             self._remember([clearing])
-        return messages.posting_outcome(await self._post(messages.posting(command, clearing)))
+        return messages.posting_outcome(await self._post(messages.posting(command)))
 
     async def _apply(self, operations: Sequence[wallet.NewOperation]) -> Outcome:
         return await self._all(map(self._operate, operations))

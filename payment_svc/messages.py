@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 
-from paymesh.ledger.v1 import ledger_pb2, posting_pb2
+from paymesh.ledger.v1 import ledger_pb2, posting_pb2, template_pb2
 from paymesh.ledger.v1 import ledger_service_pb2 as ledger
 from paymesh.psp.v1 import attempt_pb2
 from paymesh.psp.v1 import psp_gateway_service_pb2 as psp
@@ -196,21 +196,23 @@ def _operation(
     )
 
 
-def posting(command: PostCapture, clearing_account: str) -> posting_pb2.Posting:
-    """Write the booking of a charge: debit the PSP's clearing account, credit the sellers."""
-    debit = _entry(clearing_account, ledger_pb2.SIDE_DEBIT, command.amount)
-    credit = [_entry(name, ledger_pb2.SIDE_CREDIT, amount) for name, amount in command.credits]
+def posting(command: PostCapture) -> posting_pb2.Posting:
+    """Write the booking of a charge; the ledger's rule knows whom to debit and credit."""
+    captured = template_pb2.Captured(
+        scope=command.scope,
+        psp=command.psp,
+        client_id=command.client_id,
+        currency=command.amount.currency,
+        amount=str(command.amount),
+        shares=[
+            template_pb2.TemplateShare(seller=seller, amount=str(amount))
+            for seller, amount in command.shares
+        ],
+    )
     return posting_pb2.Posting(
         reference=command.reference,
-        entries=[debit, *credit],
-        description=f"charged by {command.psp}",
+        template=template_pb2.PostingTemplate(version=1, captured=captured),
         subject_id=command.payment_id,
-    )
-
-
-def _entry(account: str, side: ledger_pb2.Side.ValueType, amount: Any) -> ledger_pb2.NewEntry:
-    return ledger_pb2.NewEntry(
-        account_id=account, side=side, amount=str(amount), currency=amount.currency
     )
 
 

@@ -39,12 +39,12 @@ def post_to_ledger(journey: Journey) -> PostCapture:
     payment = journey.payment
     return PostCapture(
         reference=books.captured_reference(journey.scope),
+        scope=journey.scope,
         payment_id=payment.payment_id,
+        client_id=payment.client_id,
         psp=journey.progress.memory["psp"],
         amount=journey.amount,
-        credits=tuple(
-            (books.order_wallet(payment, order), order.taken) for order in taken_orders(journey)
-        ),
+        shares=tuple((order.seller_account, order.taken) for order in taken_orders(journey)),
     )
 
 

@@ -91,13 +91,18 @@ class ReverseCredits:
 
 @dataclass(frozen=True, slots=True)
 class PostCapture:
-    """Book a charge: the PSP's clearing account owes us, we owe the sellers."""
+    """Book a charge: the PSP's clearing account owes us, we owe the sellers.
+
+    `scope` is the id of what was charged; `shares` are what each seller gets of the amount.
+    """
 
     reference: str
+    scope: str
     payment_id: str
+    client_id: str
     psp: str
     amount: Money
-    credits: tuple[tuple[str, Money], ...]
+    shares: tuple[tuple[str, Money], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class PostingTemplate(_message.Message):
     """What happened, in place of entries: the ledger knows which accounts to debit and credit.
 
     The rules, with pictures, are in docs/reference/posting-templates.md. The transaction's reference must be the one that
-    the rule's convention makes of the facts, and its description begins with the rule's name and version: "captured/1: ".
+    the rule's convention makes of the facts; the transaction keeps the rule's name and version as its `template`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
