@@ -19,8 +19,10 @@ def write_token(filters: Sequence[str], position: Position) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def read_token(filters: Sequence[str], token: str, kinds: Sequence[type]) -> Position:
-    """Read a position out of a token, `kinds` being the types of its parts.
+def read_token(
+    filters: Sequence[str], token: str, kinds: Sequence[type], *, field: str = "page_token"
+) -> Position:
+    """Read a position out of a token, `kinds` being the types of its parts, `field` its name.
 
     Raises:
         InvalidRequest: it was made with other filters, or not here.
@@ -30,13 +32,13 @@ def read_token(filters: Sequence[str], token: str, kinds: Sequence[type]) -> Pos
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
         parts = json.loads(text)
     except (binascii.Error, ValueError, RecursionError) as error:
-        raise InvalidRequest.field("page_token", "is none of ours") from error
+        raise InvalidRequest.field(field, "is none of ours") from error
     if not isinstance(parts, list) or [type(part) for part in parts] != [str, *kinds]:
-        raise InvalidRequest.field("page_token", "is none of ours")
+        raise InvalidRequest.field(field, "is none of ours")
     if parts[0] != _fingerprint(filters):
-        raise InvalidRequest.field("page_token", "was made with other filters")
+        raise InvalidRequest.field(field, "was made with other filters")
     if not "".join(map(str, parts)).isprintable():  # PostgreSQL might not even be asked for it
-        raise InvalidRequest.field("page_token", "is none of ours")
+        raise InvalidRequest.field(field, "is none of ours")
     return parts[1:]
 
 

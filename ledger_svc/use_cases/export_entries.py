@@ -31,7 +31,8 @@ async def export_entries(
         InvalidRequest: the token was made with other filters, or not here.
     """
     filters = filters_of(which)
-    page = Page(CHUNK, position_of(filters, resume_token), oldest_first=True)
+    after = position_of(filters, resume_token, field="resume_token")
+    page = Page(CHUNK, after, oldest_first=True)
     while entries := await reader.entries(which, page):
         last = entries[-1].transaction_id, entries[-1].line
         yield Chunk(entries, write_token(filters, last))

@@ -56,7 +56,9 @@ def filters_of(which: EntryFilter) -> list[str]:
     return [which.account_id, which.subject_id, which.reference, *times]
 
 
-def position_of(filters: Sequence[str], token: str) -> Position | None:
+def position_of(
+    filters: Sequence[str], token: str, *, field: str = "page_token"
+) -> Position | None:
     """Read where a page ended; an empty token is the beginning.
 
     Raises:
@@ -64,8 +66,8 @@ def position_of(filters: Sequence[str], token: str) -> Position | None:
     """
     if not token:
         return None
-    transaction_id, line = read_token(filters, token, [str, int])
+    transaction_id, line = read_token(filters, token, [str, int], field=field)
     name, number = str(transaction_id), int(line)
     if not (_ID.fullmatch(name) and number in _LINES):
-        raise InvalidRequest.field("page_token", "is none of ours")
+        raise InvalidRequest.field(field, "is none of ours")
     return name, number
