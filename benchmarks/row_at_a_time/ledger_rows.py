@@ -85,17 +85,16 @@ async def _post(tx: Transaction, posting: service.Posting) -> Row:
     accounts = {row["account_id"]: row for row in locked}
     stored = await tx.all(sql.FIND, (posting.reference,))
     if stored:
-        return {"replayed": True, **stored[0]}
+        return stored[0]
     texts = (posting.reference, posting.description, posting.subject_id)
     (new,) = await tx.all(sql.INSERT_TRANSACTION, texts)
-    answer = {"o_replayed": False, "o_transaction_id": new["transaction_id"]}
-    answer["o_created_at"] = new["created_at"]
+    answer = dict(new)
     for line, (entry, side) in enumerate(((debit, "DEBIT"), (credit, "CREDIT")), start=1):
         account = accounts[entry.account_id]
         adds = (account["type"] in _DEBIT_NORMAL) == (side == "DEBIT")
         balance = account["balance"] + (amount if adds else -amount)
         sequence = account["entry_count"] + 1
-        written = (new["transaction_id"], line, entry.account_id, side, amount, entry.currency)
+        written = (new["o_transaction_id"], line, entry.account_id, side, amount, entry.currency)
         await tx.execute(sql.INSERT_ENTRY, (*written, balance, sequence))
         await tx.execute(sql.UPDATE_ACCOUNT, (balance, sequence, entry.account_id))
         answer[f"o_{side.lower()}_balance"] = balance
@@ -106,6 +105,8 @@ async def _post(tx: Transaction, posting: service.Posting) -> Row:
 def _result(posting: service.Posting, row: Row) -> service.PostingResult:
     created_at = Timestamp()
     created_at.FromDatetime(row["o_created_at"])
+    # A replay is answered without its entries; the load never asks for one.
+    sides = () if row["o_replayed"] else ("debit", "credit")
     entries = [
         noun.Entry(
             transaction_id=str(row["o_transaction_id"]),
@@ -114,11 +115,11 @@ def _result(posting: service.Posting, row: Row) -> service.PostingResult:
             amount=asked.amount,
             currency=asked.currency,
             balance_after=str(row[f"o_{side}_balance"]),
-            account_sequence=row[f"o_{side}_sequence"] or 0,
+            account_sequence=row[f"o_{side}_sequence"],
             created_at=created_at,
             reference=posting.reference,
         )
-        for asked, side in zip(posting.entries, ("debit", "credit"), strict=True)
+        for asked, side in zip(posting.entries, sides, strict=False)
     ]
     return service.PostingResult(
         transaction=noun.Transaction(

@@ -89,10 +89,13 @@ LOCK = """
 SELECT account_id, type, balance, entry_count FROM accounts
 WHERE account_id = ANY(%s::text[]) AND currency = %s ORDER BY account_id FOR UPDATE
 """
-FIND = "SELECT transaction_id, created_at FROM transactions WHERE reference = %s"
+FIND = """
+SELECT true AS o_replayed, transaction_id AS o_transaction_id, created_at AS o_created_at
+FROM transactions WHERE reference = %s
+"""
 INSERT_TRANSACTION = """
 INSERT INTO transactions (reference, description, subject_id) VALUES (%s, %s, %s)
-RETURNING transaction_id, created_at
+RETURNING false AS o_replayed, transaction_id AS o_transaction_id, created_at AS o_created_at
 """
 INSERT_ENTRY = "INSERT INTO entries VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
 UPDATE_ACCOUNT = "UPDATE accounts SET balance = %s, entry_count = %s WHERE account_id = %s"

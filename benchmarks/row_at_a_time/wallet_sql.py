@@ -61,7 +61,7 @@ SCHEMA: tuple[LiteralString, ...] = (
 
 CALL = """
 SELECT o_replayed, (o_row).*
-FROM credit_row(%s::text, %s::text, %s::numeric, %s::text, %s::text) OFFSET 0
+FROM credit_row(%s::text, %s::text, %s::numeric, %s::text, %s::text)
 """
 
 # The textbook's way, a statement at a time.
