@@ -28,12 +28,11 @@ _PLATFORM = "psp:bench:USD"
 _AMOUNT = "10.99"
 _READ_S = 150.0
 
-# The reference is as long as the load's own; the accounts are chosen as the load chooses them.
 _BARE = """
 \\set debit random(0, {last})
 \\set credit (:debit + random(1, {last})) % {accounts}
 SELECT * FROM post_row(
-    'charge:' || lpad(:client_id::text, 4, '0') || nextval('bare_numbers') || ':captured',
+    'charge:bare' || nextval('bare_numbers') || ':captured',
     'Captured', 'pay_bench', {debit}, 'seller:bench:' || lpad(:credit::text, 5, '0'),
     {amount}::numeric, 'USD');
 """

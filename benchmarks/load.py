@@ -123,10 +123,10 @@ class Load:
             response = await call(self._requests.take(), timeout=_CALL_S)
         except grpc.aio.AioRpcError as error:
             took = time.perf_counter() - began
-            for tally in (self.total, window or self.window):
+            for tally in (self.total, self.window if window is None else window):
                 tally.lost(took, error.code().name, self._scenario.batch)
             return
         took = time.perf_counter() - began
         answer = self._judge(response)
-        for tally in (self.total, window or self.window):
+        for tally in (self.total, self.window if window is None else window):
             tally.answered(took, answer.written, answer.refusals)

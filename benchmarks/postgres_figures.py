@@ -76,8 +76,12 @@ async def written(url: str) -> Written:
     return Written(int(database), int(wal))
 
 
-async def pgbench(url: str, script: str, *, clients: int, seconds: float) -> Tally:
-    """Run a script by many clients of PostgreSQL's own load generator, prepared; count each run."""
+async def pgbench(url: str, script: str, *, clients: int, seconds: int) -> Tally:
+    """Run a script by many clients of PostgreSQL's own load generator, prepared; count each run.
+
+    Args:
+        seconds: whole ones.
+    """
     where = urlsplit(url)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -85,7 +89,7 @@ async def pgbench(url: str, script: str, *, clients: int, seconds: float) -> Tal
         command = [
             str(binaries() / "pgbench"), "-h", str(where.hostname), "-p", str(where.port),
             "-U", str(where.username), "-n", "-M", "prepared", "-c", str(clients), "-j", "2",
-            "-T", str(max(round(seconds), 1)), "-f", str(folder / "script.sql"),
+            "-T", str(seconds), "-f", str(folder / "script.sql"),
             "--log", f"--log-prefix={folder / 'times'}", where.path.removeprefix("/"),
         ]  # fmt: skip
         process = await asyncio.create_subprocess_exec(

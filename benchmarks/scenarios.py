@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+_USUAL_BATCHES = 4  # in flight at once
+
 
 class Shape(StrEnum):
     """Which accounts are touched."""
@@ -40,12 +42,13 @@ class Scenario:
     def name(self) -> str:
         """Name it as its figures are named in the results file, without the books' own name."""
         if self.way is not Way.SERVICE:
-            return f"{self.way}{_batch(self.batch)}_{self.shape}"
+            return f"{self.way}_{self.shape}"
         if self.per_s:
             return f"open_{self.per_s}_{self.shape}"
         if self.batch == 1:
             return f"single_{self.in_flight}_{self.shape}"
-        return f"batch_{self.batch}x{self.in_flight}_{self.shape}"
+        at_once = "" if self.in_flight == _USUAL_BATCHES else f"x{self.in_flight}"
+        return f"batch_{self.batch}{at_once}{'' if self.shape is Shape.UNIFORM else '_hot'}"
 
     @property
     def title(self) -> str:
@@ -54,10 +57,6 @@ class Scenario:
             return f"single, {self.per_s:,}/s arrive"
         size = "single" if self.batch == 1 else f"batches of {self.batch:,}"
         return f"{size}, {self.in_flight} in flight"
-
-
-def _batch(size: int) -> str:
-    return "" if size == 1 else f"_batch_{size}"
 
 
 def every_scenario() -> list[Scenario]:
@@ -77,7 +76,7 @@ def _of(shape: Shape, open_loop: tuple[int, ...]) -> list[Scenario]:
         Scenario(shape, Way.BARE, in_flight=16),
         Scenario(shape, Way.FUNCTION, in_flight=256),
         Scenario(shape, in_flight=256),
-        Scenario(shape, in_flight=4, batch=100),
+        Scenario(shape, in_flight=_USUAL_BATCHES, batch=100),
         Scenario(shape, in_flight=2, batch=1000),
-        Scenario(shape, in_flight=4, batch=1000),
+        Scenario(shape, in_flight=_USUAL_BATCHES, batch=1000),
     ]

@@ -38,7 +38,7 @@ FROM (
 _BARE = """
 \\set wallet random(0, {last})
 SELECT * FROM credit_row(
-    'order:' || lpad(:client_id::text, 4, '0') || nextval('bare_numbers') || ':credit',
+    'order:bare' || nextval('bare_numbers') || ':credit',
     {wallet}, {amount}::numeric, 'USD', 'pay_bench');
 """
 
