@@ -1,4 +1,4 @@
-"""The processes of a benchmark of books: PostgreSQL, the service, and the two baselines' servers."""
+"""The processes of a benchmark of books: PostgreSQL, the service, two baselines."""
 
 import asyncio
 import os

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import grpc
 from paymesh.ledger.v1 import ledger_pb2 as noun
-from paymesh.ledger.v1 import ledger_service_pb2 as service
+from paymesh.ledger.v1 import ledger_service_pb2 as wire
 from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
 from benchmarks.books import measure
@@ -44,7 +44,7 @@ class LedgerWorkload:
     name = "ledger"
     service: Service = next(s for s in SERVICES if s.context == "ledger")
     method = "/paymesh.ledger.v1.LedgerService/PostTransactions"
-    response: Callable[[bytes], Any] = service.PostTransactionsResponse.FromString
+    response: Callable[[bytes], Any] = wire.PostTransactionsResponse.FromString
     row_schema: Sequence[LiteralString] = ledger_sql.SCHEMA
 
     def bare_script(self, shape: Shape) -> str:
@@ -55,11 +55,11 @@ class LedgerWorkload:
 
     def request(self, shape: Shape, size: int, choose: Random) -> bytes:
         """Make a request of `size` postings."""
-        return service.PostTransactionsRequest(
+        return wire.PostTransactionsRequest(
             postings=[_posting(shape, number, choose) for number in range(size)]
         ).SerializeToString()
 
-    def judge(self, response: service.PostTransactionsResponse) -> Answer:
+    def judge(self, response: wire.PostTransactionsResponse) -> Answer:
         """Tell what a request came to."""
         results = response.results
         written = sum(1 for r in results if r.HasField("transaction") and not r.replayed)
@@ -75,7 +75,7 @@ class LedgerWorkload:
     async def stored(self, channel: grpc.aio.Channel, database_url: str) -> Stored:
         """Ask for the trial balance, and whether the accounts agree with it."""
         answer = await LedgerStub(channel).GetTrialBalance(
-            service.GetTrialBalanceRequest(), timeout=_READ_S
+            wire.GetTrialBalanceRequest(), timeout=_READ_S
         )
         faults = [
             f"the trial balance of {line.currency} is off by {line.difference}"
@@ -96,13 +96,13 @@ class LedgerWorkload:
         return Stored(transactions, faults)
 
 
-def _posting(shape: Shape, number: int, choose: Random) -> service.Posting:
+def _posting(shape: Shape, number: int, choose: Random) -> wire.Posting:
     debit, credit = choose.sample(range(ACCOUNTS), 2)
     sides = (
         (_PLATFORM if shape is Shape.HOT else _seller(debit), noun.SIDE_DEBIT),
         (_seller(credit), noun.SIDE_CREDIT),
     )
-    return service.Posting(
+    return wire.Posting(
         reference=f"charge:{STAMP_PLACE}{number:04d}:captured",
         entries=[
             noun.NewEntry(account_id=account, side=side, amount=_AMOUNT, currency="USD")
@@ -120,13 +120,13 @@ def _seller(number: int) -> str:
 async def _accounts(channel: grpc.aio.Channel) -> list[noun.Account]:
     """Open all accounts; those that are there answer as they are."""
     sellers = [
-        service.NewAccount(account_id=_seller(n), type=noun.Account.LIABILITY, currency="USD")
+        wire.NewAccount(account_id=_seller(n), type=noun.Account.LIABILITY, currency="USD")
         for n in range(ACCOUNTS)
     ]
-    platform = service.NewAccount(account_id=_PLATFORM, type=noun.Account.ASSET, currency="USD")
+    platform = wire.NewAccount(account_id=_PLATFORM, type=noun.Account.ASSET, currency="USD")
     wanted, accounts = [platform, *sellers], []
     for first in range(0, len(wanted), OPENED_AT_ONCE):
-        part = service.OpenAccountsRequest(accounts=wanted[first : first + OPENED_AT_ONCE])
+        part = wire.OpenAccountsRequest(accounts=wanted[first : first + OPENED_AT_ONCE])
         answer = await LedgerStub(channel).OpenAccounts(part, timeout=_READ_S)
         accounts += [result.account for result in answer.results]
     return accounts

@@ -105,8 +105,7 @@ class Load:
         began, calls = time.perf_counter(), itertools.cycle(self._calls)
         for number in itertools.count():
             due = began + number / self._scenario.per_s
-            while (early := due - time.perf_counter()) > 0:
-                await asyncio.sleep(early)
+            await _until(due)
             if self._stop.is_set():
                 return
             self._begin(self._once(next(calls), due, self.window))
@@ -130,3 +129,9 @@ class Load:
         answer = self._judge(response)
         for tally in (self.total, self.window if window is None else window):
             tally.answered(took, answer.written, answer.refusals)
+
+
+async def _until(due: float) -> None:
+    early = due - time.perf_counter()
+    if early > 0:
+        await asyncio.sleep(early)

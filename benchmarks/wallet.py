@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import grpc
 import psycopg
 from paymesh.wallet.v1 import wallet_pb2 as noun
-from paymesh.wallet.v1 import wallet_service_pb2 as service
+from paymesh.wallet.v1 import wallet_service_pb2 as wire
 from paymesh.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 from benchmarks.books import measure
@@ -49,7 +49,7 @@ class WalletWorkload:
     name = "wallet"
     service: Service = next(s for s in SERVICES if s.context == "wallet")
     method = "/paymesh.wallet.v1.WalletService/ApplyOperations"
-    response: Callable[[bytes], Any] = service.ApplyOperationsResponse.FromString
+    response: Callable[[bytes], Any] = wire.ApplyOperationsResponse.FromString
     row_schema: Sequence[LiteralString] = wallet_sql.SCHEMA
 
     def bare_script(self, shape: Shape) -> str:
@@ -60,11 +60,11 @@ class WalletWorkload:
 
     def request(self, shape: Shape, size: int, choose: Random) -> bytes:
         """Make a request of `size` credits."""
-        return service.ApplyOperationsRequest(
+        return wire.ApplyOperationsRequest(
             operations=[_credit(shape, number, choose) for number in range(size)]
         ).SerializeToString()
 
-    def judge(self, response: service.ApplyOperationsResponse) -> Answer:
+    def judge(self, response: wire.ApplyOperationsResponse) -> Answer:
         """Tell what a request came to."""
         results = response.results
         written = sum(1 for r in results if r.HasField("operation") and not r.replayed)
@@ -98,8 +98,8 @@ class WalletWorkload:
         return Stored(stored, faults)
 
 
-def _credit(shape: Shape, number: int, choose: Random) -> service.NewOperation:
-    return service.NewOperation(
+def _credit(shape: Shape, number: int, choose: Random) -> wire.NewOperation:
+    return wire.NewOperation(
         operation_id=f"order:{STAMP_PLACE}{number:04d}:credit",
         wallet_id=_PLATFORM if shape is Shape.HOT else _seller(choose.randrange(ACCOUNTS)),
         kind=noun.Operation.CREDIT,
@@ -116,12 +116,12 @@ def _seller(number: int) -> str:
 async def _wallets(channel: grpc.aio.Channel) -> list[noun.Wallet]:
     """Open all wallets; those that are there answer as they are. The platform's is the first."""
     wanted = [
-        service.NewWallet(wallet_id=wallet_id, client_id="bench", owner="bench", currency="USD")
+        wire.NewWallet(wallet_id=wallet_id, client_id="bench", owner="bench", currency="USD")
         for wallet_id in (_PLATFORM, *map(_seller, range(ACCOUNTS)))
     ]
     wallets: list[noun.Wallet] = []
     for first in range(0, len(wanted), OPENED_AT_ONCE):
-        part = service.OpenWalletsRequest(wallets=wanted[first : first + OPENED_AT_ONCE])
+        part = wire.OpenWalletsRequest(wallets=wanted[first : first + OPENED_AT_ONCE])
         answer = await WalletStub(channel).OpenWallets(part, timeout=_READ_S)
         wallets += [result.wallet for result in answer.results]
     return wallets

@@ -84,8 +84,7 @@ class Workload(Protocol):
 def check(who: str, stored: Stored, acknowledged: int, unknown: int) -> str:
     """Compare what is stored with what was acknowledged; say so in a sentence.
 
-    Args:
-        unknown: transactions in requests without an answer: they may be stored or not.
+    Of the unknown ones, whose requests had no answer, any may be stored.
 
     Raises:
         BooksBroken: an acknowledged transaction is not there, one is that nobody sent, or the books
