@@ -28,12 +28,14 @@ _PLATFORM = "psp:bench:USD"
 _AMOUNT = "10.99"
 _READ_S = 150.0
 
+# pgbench takes a colon and a letter for a variable, in a text too.
+_SPELT_PLATFORM = "'" + _PLATFORM.replace(":", ":' || '") + "'"
 _BARE = """
 \\set debit random(0, {last})
 \\set credit (:debit + random(1, {last})) % {accounts}
 SELECT * FROM post_row(
-    'charge:bare' || nextval('bare_numbers') || ':captured',
-    'Captured', 'pay_bench', {debit}, 'seller:bench:' || lpad(:credit::text, 5, '0'),
+    'charge:' || nextval('bare_numbers') || ':' || 'captured',
+    'Captured', 'pay_bench', {debit}, 'seller:' || 'bench:' || lpad(:credit::text, 5, '0'),
     {amount}::numeric, 'USD');
 """
 
@@ -49,8 +51,8 @@ class LedgerWorkload:
 
     def bare_script(self, shape: Shape) -> str:
         """Write pgbench's script: one call of the baseline's function."""
-        seller = "'seller:bench:' || lpad(:debit::text, 5, '0')"
-        debit = f"'{_PLATFORM}'" if shape is Shape.HOT else seller
+        seller = "'seller:' || 'bench:' || lpad(:debit::text, 5, '0')"
+        debit = _SPELT_PLATFORM if shape is Shape.HOT else seller
         return _BARE.format(last=ACCOUNTS - 1, accounts=ACCOUNTS, debit=debit, amount=_AMOUNT)
 
     def request(self, shape: Shape, size: int, choose: Random) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -88,15 +89,12 @@ async def pgbench(url: str, script: str, *, clients: int, seconds: int) -> Tally
             "-T", str(seconds), "-f", str(folder / "script.sql"),
             "--log", f"--log-prefix={folder / 'times'}", where.path.removeprefix("/"),
         ]  # fmt: skip
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            env={**os.environ, "PGPASSWORD": where.password or ""},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+        environment = {**os.environ, "PGPASSWORD": where.password or ""}
+        ended = await asyncio.to_thread(
+            subprocess.run, command, env=environment, capture_output=True, text=True, check=False
         )
-        said, _ = await process.communicate()
-        if process.returncode != 0:
-            raise RuntimeError(f"pgbench failed: {said.decode(errors='replace')[-500:]}")
+        if ended.returncode != 0:
+            raise RuntimeError(f"pgbench failed: {ended.stderr[:500]}")
         return await asyncio.to_thread(_read_times, folder)
 
 

@@ -35,10 +35,12 @@ FROM (
     SELECT count(*) AS operations, max(wallet_sequence) AS newest FROM operations GROUP BY wallet_id
 ) AS histories
 """
+# pgbench takes a colon and a letter for a variable, in a text too.
+_SPELT_PLATFORM = "'" + _PLATFORM.replace(":", ":' || '") + "'"
 _BARE = """
 \\set wallet random(0, {last})
 SELECT * FROM credit_row(
-    'order:bare' || nextval('bare_numbers') || ':credit',
+    'order:' || nextval('bare_numbers') || ':' || 'credit',
     {wallet}, {amount}::numeric, 'USD', 'pay_bench');
 """
 
@@ -54,8 +56,8 @@ class WalletWorkload:
 
     def bare_script(self, shape: Shape) -> str:
         """Write pgbench's script: one call of the baseline's function."""
-        seller = "'seller:bench:' || lpad(:wallet::text, 5, '0')"
-        wallet = f"'{_PLATFORM}'" if shape is Shape.HOT else seller
+        seller = "'seller:' || 'bench:' || lpad(:wallet::text, 5, '0')"
+        wallet = _SPELT_PLATFORM if shape is Shape.HOT else seller
         return _BARE.format(last=ACCOUNTS - 1, wallet=wallet, amount=_AMOUNT)
 
     def request(self, shape: Shape, size: int, choose: Random) -> bytes:
