@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ _WARM_UP_S = 1.5
 _MEASURE_S = 8.0
 _START_S = 60.0
 _SETTLE_S = 0.5
+_WIDTH = 170  # where nobody looks on: a row of the table is a line
 
 Channels = Mapping[Way, list[grpc.aio.Channel]]
 
@@ -46,7 +48,7 @@ def measure(workload: Workload) -> list[Measure]:
         asyncio.Runner() as runner,
     ):
         keepers = Bookkeepers(workload, folder, ports)
-        console = Console()
+        console = Console(width=None if sys.stdout.isatty() else _WIDTH)
         try:
             runner.run(keepers.start())
             facts = machine.facts(folder)

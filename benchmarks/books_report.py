@@ -21,7 +21,6 @@ _WAYS = {
     Way.STATEMENTS: "row by statements: ",
     Way.BARE: "row at a time, pgbench: ",
 }
-_WIDTH_MIN = 160
 
 
 def line(trial: Trial) -> str:
@@ -37,7 +36,6 @@ def report(
     name: str, trials: Sequence[Trial], facts: Mapping[str, str], console: Console
 ) -> list[Measure]:
     """Print the tables, write them as a page beside the results file, and name the figures."""
-    console.width = max(console.width, _WIDTH_MIN)
     rows, met = [_row(trial) for trial in trials], verdicts(trials)
     table = Table(*_HEADS, box=None)
     for row in rows:
