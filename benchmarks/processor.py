@@ -10,21 +10,30 @@ import psutil
 def used_s(state_folder: Path) -> dict[str, float]:
     """Sum user and system seconds of each process of a stack with its children."""
     noted: Mapping[str, list[object]] = json.loads((state_folder / "children.json").read_text())
-    return {name: _tree(int(str(pid))) for name, (pid, _) in noted.items()}
+    return {name: tree_s(int(str(pid))) for name, (pid, _) in noted.items()}
 
 
 def own_s() -> float:
-    """Sum the seconds of this process, the load generator."""
-    return _one(psutil.Process())
+    """Sum the seconds of this process, the load generator, and of its children that have ended."""
+    return float(sum(psutil.Process().cpu_times()[:4]))
 
 
-def _tree(pid: int) -> float:
+def machine_s() -> float:
+    """Sum the seconds of all processes, the kernel's and what other machines took from us too."""
+    times = psutil.cpu_times()
+    calm = ("idle", "iowait", "guest", "guest_nice")  # a guest's time is in user's as well
+    return float(sum(times) - sum(getattr(times, name, 0.0) for name in calm))
+
+
+def tree_s(pid: int) -> float:
+    """Sum the seconds of a process and its children, those that have ended too."""
     try:
         process = psutil.Process(pid)
+        ended = process.cpu_times()
         family = [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return 0.0
-    return sum(_one(member) for member in family)
+    return sum(map(_one, family)) + float(ended.children_user + ended.children_system)
 
 
 def _one(process: psutil.Process) -> float:

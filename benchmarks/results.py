@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
+RESULTS = _ROOT / "benchmarks" / "results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,16 @@ class Measure:
     ratio: float | None = None
 
 
-def write(name: str, measures: Sequence[Measure]) -> Path:
-    """Write figures with the machine and the commit that they belong to."""
-    revision = subprocess.run(
+def revision() -> str:
+    """Name the commit that the tree is at."""
+    told = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=_ROOT, capture_output=True, text=True, check=False
     )
+    return told.stdout.strip()
+
+
+def write(name: str, measures: Sequence[Measure]) -> Path:
+    """Write figures with the machine and the commit that they belong to."""
     content = {
         "machine": {
             "processor": platform.machine(),
@@ -35,10 +41,10 @@ def write(name: str, measures: Sequence[Measure]) -> Path:
             "python": platform.python_version(),
             "system": platform.system(),
         },
-        "commit": revision.stdout.strip(),
+        "commit": revision(),
         "measures": [asdict(measure) for measure in measures],
     }
-    target = _ROOT / "benchmarks" / "results" / f"{name}.json"
+    target = RESULTS / f"{name}.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(content, indent=2) + "\n")
     return target

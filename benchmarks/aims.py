@@ -1,0 +1,64 @@
+"""What books are to reach, and whether they did."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.scenarios import Shape, Way
+from benchmarks.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An aim, what was measured, and whether that is enough."""
+
+    aim: str
+    measured: str
+    met: bool
+
+
+def verdicts(trials: Sequence[Trial]) -> list[Verdict]:
+    """Hold trials against the aims; an aim whose scenario was not run is left out."""
+    by_name = {trial.scenario.name: trial for trial in trials}
+    baselines = {t.scenario.shape: t for t in trials if t.scenario.way is Way.FUNCTION}
+    found: list[Verdict] = []
+
+    def times(name: str, least: float) -> None:
+        trial = by_name.get(name)
+        baseline = trial and baselines.get(trial.scenario.shape)
+        if trial and baseline and baseline.rate:
+            ratio = trial.rate / baseline.rate
+            said = f"{ratio:.1f} × ({trial.rate:,.0f}/s, {baseline.rate:,.0f}/s)"
+            found.append(Verdict(f"{name}: ≥ {least:g} × row at a time", said, ratio >= least))
+
+    def below(name: str, figure: str, most: float) -> None:
+        if name in by_name:
+            value = getattr(by_name[name], f"{figure}_ms")
+            found.append(
+                Verdict(f"{name}: {figure} < {most:g} ms", f"{value:.1f} ms", value < most)
+            )
+
+    def rate(name: str, least: float) -> None:
+        if name in by_name:
+            value = by_name[name].rate
+            found.append(Verdict(f"{name}: {least:,.0f}/s", f"{value:,.0f}/s", value >= least))
+
+    for shape in Shape:
+        hot = "" if shape is Shape.UNIFORM else "_hot"
+        times(f"single_256_{shape}", 8)
+        rate(f"single_256_{shape}", 2500)
+        below(f"single_256_{shape}", "p99", 200)
+        times(f"batch_1000{hot}", 40)
+        rate(f"batch_1000{hot}", 20_000)
+        times(f"batch_100{hot}", 25)
+        below(f"single_1_{shape}", "p50", 6)
+    for hot_name, uniform_name in (
+        ("single_256_hot", "single_256_uniform"),
+        ("batch_1000_hot", "batch_1000"),
+    ):
+        if hot_name in by_name and uniform_name in by_name and by_name[uniform_name].rate:
+            share = by_name[hot_name].rate / by_name[uniform_name].rate
+            found.append(Verdict(f"{hot_name}: ≥ 90 % of uniform", f"{share:.0%}", share >= 0.9))
+    # An open loop may ask for more than there is; what is refused then is in the table.
+    errors = sum(trial.errors.total() for trial in trials if not trial.scenario.per_s)
+    found.append(Verdict("errors in closed loops: none", f"{errors:,}", errors == 0))
+    return found

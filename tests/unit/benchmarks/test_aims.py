@@ -1,0 +1,44 @@
+"""Holding figures against what was aimed at."""
+
+from benchmarks.aims import verdicts
+from benchmarks.scenarios import Scenario, Shape
+from tests.unit.benchmarks.builders import baselines, trial
+
+_SINGLE = {shape: Scenario(shape, in_flight=256) for shape in Shape}
+
+
+def test_a_ratio_is_to_the_baseline_of_the_same_accounts() -> None:
+    """What is hot is compared with what is hot."""
+    trials = [
+        *baselines(Shape.UNIFORM, function=1000, statements=500),
+        *baselines(Shape.HOT, function=100, statements=50),
+        trial(_SINGLE[Shape.UNIFORM], 2000),
+        trial(_SINGLE[Shape.HOT], 1900),
+    ]
+
+    told = {verdict.aim: (verdict.measured, verdict.met) for verdict in verdicts(trials)}
+
+    assert told["single_256_uniform: ≥ 8 × row at a time"][1] is False
+    assert told["single_256_hot: ≥ 8 × row at a time"] == ("19.0 × (1,900/s, 100/s)", True)
+    assert told["single_256_hot: ≥ 90 % of uniform"] == ("95%", True)
+
+
+def test_an_aim_is_met_by_time_as_well() -> None:
+    """p99 has a limit of its own."""
+    slow = trial(_SINGLE[Shape.HOT], 3000, p99_ms=201)
+
+    (verdict,) = [v for v in verdicts([slow]) if "p99" in v.aim]
+
+    assert not verdict.met
+
+
+def test_errors_in_a_closed_loop_are_told() -> None:
+    """An open loop may ask for more than there is; callers that wait for answers get them."""
+    wrong, asked_too_much = trial(_SINGLE[Shape.HOT], 10), trial(Scenario(Shape.HOT, per_s=2000), 9)
+    asked_too_much.errors["RESOURCE_EXHAUSTED"] = 7
+    calm = verdicts([asked_too_much])[-1]
+
+    wrong.errors["UNAVAILABLE"] = 1
+
+    assert calm.met
+    assert not verdicts([wrong, asked_too_much])[-1].met
