@@ -221,3 +221,12 @@ class UnknownCurrency(Refusal):
 
     def __init__(self, currency: str) -> None:
         super().__init__(f"{currency} is no currency of ISO 4217.", currency=currency)
+
+
+class LedgerNotConfigured(Refusal):
+    """This service was not told where the ledger is."""
+
+    reason = "LEDGER_NOT_CONFIGURED"
+
+    def __init__(self) -> None:
+        super().__init__("This service was not told where the ledger is: set LEDGER_TARGET.")

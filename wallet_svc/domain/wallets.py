@@ -78,7 +78,6 @@ class Wallets:
         self.pending: MutableMapping[Pot, Decimal] = dict(pending or {})
         self.applied: list[Operation] = []
         self.closings: list[str] = []
-        self.made_holds: dict[str, None] = {}
         self.moved_holds: dict[str, None] = {}
 
     @property
@@ -119,9 +118,8 @@ class Wallets:
             if pot in self.pending:
                 self.pending[pot] += operation.change.pending
         if hold is not None:
-            is_new = hold.hold_id not in self.holds
             self.holds[hold.hold_id] = hold
-            (self.made_holds if is_new else self.moved_holds)[hold.hold_id] = None
+            self.moved_holds[hold.hold_id] = None
 
     def close(self, operation_id: str) -> Closed:
         """Close an operation id, once."""
@@ -141,7 +139,6 @@ class Wallets:
             mine.update(cast("ChainMap[object, object]", theirs).maps[0])
         self.applied += draft.applied
         self.closings += draft.closings
-        self.made_holds |= draft.made_holds
         self.moved_holds |= draft.moved_holds
 
     def _parts(self) -> list[MutableMapping[object, object]]:
