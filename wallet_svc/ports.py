@@ -2,7 +2,7 @@
 them with.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -119,8 +119,10 @@ class WalletReader(Protocol):
 class WalletWatch(Protocol):
     """Watches wallets."""
 
-    def states(self, wallet: Wallet, after_version: int) -> AsyncIterator[Wallet]:
-        """Tell a wallet's state if it is newer than a version, then each newer one; no end."""
+    def states(
+        self, wallet: Wallet, after_version: int, timeout_s: float
+    ) -> AsyncGenerator[Wallet, None]:
+        """Tell a wallet's state if it is newer than a version, then newer ones for `timeout_s`."""
         ...
 
 

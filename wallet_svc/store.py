@@ -157,9 +157,7 @@ class WalletStore:
         missing = {w.wallet_id: w for w in reversed(asked) if w.wallet_id not in found}
         if not missing:
             return found
-        await tx.execute(
-            statements.OPEN_WALLETS, batch_rows.new_wallets(missing, self._clock())
-        )
+        await tx.execute(statements.OPEN_WALLETS, batch_rows.new_wallets(missing, self._clock()))
         return found | await _wallets(tx, list(missing))
 
     async def _run(self, commands: Sequence[Command]) -> Sequence[ReversalOutcome]:
@@ -167,9 +165,7 @@ class WalletStore:
         self._log.debug("applied", count=len(commands))
         return outcomes
 
-    async def _decide(
-        self, tx: Transaction, commands: Sequence[Command]
-    ) -> list[ReversalOutcome]:
+    async def _decide(self, tx: Transaction, commands: Sequence[Command]) -> list[ReversalOutcome]:
         # What is reversed never changes, so it may be read before the lock; whether it has been
         # reversed, and what is still pending, may change, and is read after it.
         bases = [c.operation_id for c in commands if isinstance(c, Reversal)]

@@ -86,7 +86,8 @@ def explain(
 ) -> WalletDifference:
     """Name the objects whose sums differ, each in flight while its newest activity is young.
 
-    The wallet differs for good as soon as one object does, or when none explains it.
+    The wallet differs for good as soon as one object does. Where none explains it, what was done
+    between two reads may, so its newest activity of all tells.
     """
     subjects = [
         found
@@ -94,7 +95,9 @@ def explain(
         for found in [_compare(name, operations.get(name), entries.get(name), now)]
         if found is not None
     ][:SUBJECTS_MAX]
-    in_flight = bool(subjects) and all(s.verdict is Verdict.IN_FLIGHT for s in subjects)
+    newest = [found.newest_at for found in (*operations.values(), *entries.values())]
+    verdicts = [s.verdict for s in subjects] or [_verdict(max(newest, default=None), now)]
+    in_flight = all(verdict is Verdict.IN_FLIGHT for verdict in verdicts)
     return WalletDifference(
         wallet.wallet_id,
         wallet.currency,
@@ -113,6 +116,9 @@ def _compare(
     if mine == theirs:
         return None
     newest_at = max(found.newest_at for found in (operations, entries) if found)
-    young = now - newest_at < GRACE
-    verdict = Verdict.IN_FLIGHT if young else Verdict.DIFFERENCE
-    return SubjectDifference(name, mine, theirs, verdict, newest_at)
+    return SubjectDifference(name, mine, theirs, _verdict(newest_at, now), newest_at)
+
+
+def _verdict(newest_at: datetime | None, now: datetime) -> Verdict:
+    young = newest_at is not None and now - newest_at < GRACE
+    return Verdict.IN_FLIGHT if young else Verdict.DIFFERENCE

@@ -164,5 +164,5 @@ def _move(wallets: Wallets, asked: NewOperation) -> tuple[Operation, Hold | None
 
 
 def _amount(asked: NewOperation, change: Change) -> Decimal:
-    """What is let go of a hold is whatever was open."""
+    """Tell how much is done; what is let go of a hold is whatever was open."""
     return change.available if asked.kind in WITHOUT_AMOUNT else asked.amount

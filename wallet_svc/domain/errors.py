@@ -224,7 +224,7 @@ class UnknownCurrency(Refusal):
 
 
 class LedgerNotConfigured(Refusal):
-    """This service was not told where the ledger is."""
+    """Nobody has told this service where the ledger is."""
 
     reason = "LEDGER_NOT_CONFIGURED"
 

@@ -88,6 +88,4 @@ class Hold:
             HoldResolved: it has ended.
         """
         self.require_open()
-        return replace(
-            self, open=self.open * 0, released=self.released + self.open, status=status
-        )
+        return replace(self, open=self.open * 0, released=self.released + self.open, status=status)

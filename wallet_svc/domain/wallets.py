@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from wallet_svc.domain import errors
 from wallet_svc.domain.errors import Refusal
@@ -135,15 +135,14 @@ class Wallets:
 
     def keep_draft(self, draft: "Draft") -> None:
         """Make a draft part of this."""
-        for mine, theirs in zip(self._parts(), draft._parts(), strict=True):
-            mine.update(cast("ChainMap[object, object]", theirs).maps[0])
+        self.standings.update(draft.new_standings)
+        self.operations.update(draft.new_operations)
+        self.closed.update(draft.new_closed)
+        self.holds.update(draft.new_holds)
+        self.pending.update(draft.new_pending)
         self.applied += draft.applied
         self.closings += draft.closings
         self.moved_holds |= draft.moved_holds
-
-    def _parts(self) -> list[MutableMapping[object, object]]:
-        parts = (self.standings, self.operations, self.closed, self.holds, self.pending)
-        return [cast("MutableMapping[object, object]", part) for part in parts]
 
 
 class Draft(Wallets):
@@ -152,8 +151,13 @@ class Draft(Wallets):
     def __init__(self, base: Wallets) -> None:
         super().__init__((), now=base.now)
         self.wallets = base.wallets
-        self.standings = ChainMap({}, base.standings)
-        self.operations = ChainMap({}, base.operations)
-        self.closed = ChainMap({}, base.closed)
-        self.holds = ChainMap({}, base.holds)
-        self.pending = ChainMap({}, base.pending)
+        self.new_standings: dict[str, Standing] = {}
+        self.new_operations: dict[str, Operation] = {}
+        self.new_closed: dict[str, bool] = {}
+        self.new_holds: dict[str, Hold] = {}
+        self.new_pending: dict[Pot, Decimal] = {}
+        self.standings = ChainMap(self.new_standings, base.standings)
+        self.operations = ChainMap(self.new_operations, base.operations)
+        self.closed = ChainMap(self.new_closed, base.closed)
+        self.holds = ChainMap(self.new_holds, base.holds)
+        self.pending = ChainMap(self.new_pending, base.pending)

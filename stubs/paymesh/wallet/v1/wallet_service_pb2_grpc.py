@@ -198,7 +198,7 @@ class WalletServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchWallet(self, request, context):
-        """Tells a wallet as it is now, and then after its changes, until the deadline.
+        """Tells a wallet as it is now, and then after its changes, until the deadline, or for five minutes.
 
         Who reads slowly, or who was away, sees the newest state and not each one between. It is looked up several times a
         second, by one query for all watchers.

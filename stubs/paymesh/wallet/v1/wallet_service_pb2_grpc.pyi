@@ -69,7 +69,7 @@ class WalletServiceStub:
     GetWallets: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.GetWalletsRequest, _wallet_service_pb2.GetWalletsResponse]
     """Reads many wallets, as they are at one moment."""
     WatchWallet: _grpc.UnaryStreamMultiCallable[_wallet_service_pb2.WatchWalletRequest, _wallet_service_pb2.WatchWalletResponse]
-    """Tells a wallet as it is now, and then after its changes, until the deadline.
+    """Tells a wallet as it is now, and then after its changes, until the deadline, or for five minutes.
 
     Who reads slowly, or who was away, sees the newest state and not each one between. It is looked up several times a
     second, by one query for all watchers.
@@ -127,7 +127,7 @@ class WalletServiceAsyncStub(WalletServiceStub):
     GetWallets: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetWalletsRequest, _wallet_service_pb2.GetWalletsResponse]  # type: ignore[assignment]
     """Reads many wallets, as they are at one moment."""
     WatchWallet: _aio.UnaryStreamMultiCallable[_wallet_service_pb2.WatchWalletRequest, _wallet_service_pb2.WatchWalletResponse]  # type: ignore[assignment]
-    """Tells a wallet as it is now, and then after its changes, until the deadline.
+    """Tells a wallet as it is now, and then after its changes, until the deadline, or for five minutes.
 
     Who reads slowly, or who was away, sees the newest state and not each one between. It is looked up several times a
     second, by one query for all watchers.
@@ -248,7 +248,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_service_pb2.WatchWalletRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_wallet_service_pb2.WatchWalletResponse], _abc.AsyncIterator[_wallet_service_pb2.WatchWalletResponse]]:
-        """Tells a wallet as it is now, and then after its changes, until the deadline.
+        """Tells a wallet as it is now, and then after its changes, until the deadline, or for five minutes.
 
         Who reads slowly, or who was away, sees the newest state and not each one between. It is looked up several times a
         second, by one query for all watchers.
