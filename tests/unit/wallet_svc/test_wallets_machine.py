@@ -40,5 +40,5 @@ class InMemory(WalletMachine):
             assert not self.store.closed & self.store.operations.keys()
 
 
-InMemory.TestCase.settings = settings(max_examples=150, stateful_step_count=20, deadline=None)
+InMemory.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 TestInMemory = InMemory.TestCase

@@ -22,14 +22,23 @@ from wallet_svc.domain.wallet import NewWallet, WalletStatus
 from wallet_svc.domain.wallets import Applied, Closed, ReversalOutcome
 
 LIMITS = {"alice": 0, "bob": 500, "carol": 0}
-NAMES = st.sampled_from((*LIMITS, *LIMITS, "nobody"))
-IDS = st.sampled_from(tuple("abcdefghijklmn"))
-ODD_IDS = st.sampled_from(("a:reversal", "b:in", "c:in", "d:reversal"))
+NAMES = st.sampled_from(("alice",) * 6 + ("bob",) * 4 + ("carol",) * 2 + ("nobody",))
+HOLD_IDS = st.sampled_from(("h1", "h2", "h3", "h4"))
+CREDIT_IDS = st.sampled_from(("c1", "c2", "c3", "c4", "c5"))
+TRANSFER_IDS = st.sampled_from(("t1", "t2", "t3"))
+IDS = st.integers(1, 80).map(lambda number: f"o{number}")
+ODD_IDS = st.sampled_from(("c1:reversal", "t1:in", "t2:in", "c2:reversal", "h1", "t1"))
 SUBJECTS = st.sampled_from(("", "pay_1", "pay_2"))
 KINDS = (
     Kind.CREDIT, Kind.CREDIT, Kind.CREDIT, Kind.SETTLE, Kind.SETTLE, Kind.DEBIT, Kind.REFUND,
     Kind.CHARGEBACK, Kind.HOLD, Kind.HOLD, Kind.CAPTURE_HOLD, Kind.RELEASE, Kind.TRANSFER,
 )  # fmt: skip
+
+
+STATUSES = st.sampled_from(
+    (WalletStatus.OPEN, WalletStatus.OPEN, WalletStatus.FROZEN, WalletStatus.CLOSED)
+)
+FUNDS = (Kind.CREDIT, Kind.SETTLE)
 
 
 @dataclass(frozen=True)
@@ -44,19 +53,21 @@ class Step:
 def steps(draw: st.DrawFn) -> Step:
     """Draw an operation with the fields that its kind has."""
     kind = draw(st.sampled_from(KINDS))
-    cents = draw(st.integers(1, 2000))
+    cents = draw(st.integers(1, 800))
     wallet_id = draw(NAMES)
     refers_to, rest, ends = "", False, None
+    own = {Kind.CREDIT: CREDIT_IDS | IDS, Kind.HOLD: HOLD_IDS, Kind.TRANSFER: TRANSFER_IDS | IDS}
+    operation_id = draw(ODD_IDS if draw(st.integers(0, 15)) == 15 else own.get(kind, IDS))
     if kind in (Kind.CAPTURE_HOLD, Kind.RELEASE):
-        refers_to = draw(IDS)
+        refers_to = draw(HOLD_IDS)
     if kind is Kind.CAPTURE_HOLD:
         rest = draw(st.booleans())
     if kind is Kind.TRANSFER:
         refers_to = draw(NAMES.filter(lambda name: name != wallet_id))
     if kind is Kind.HOLD:
-        ends = draw(st.none() | st.integers(0, 20))
+        ends = draw(st.none() | st.integers(0, 40))
     asked = NewOperation(
-        draw(st.one_of(IDS, IDS, IDS, ODD_IDS)),
+        operation_id,
         wallet_id,
         kind,
         Decimal(0) if kind is Kind.RELEASE else Decimal(cents) / 100,
@@ -65,10 +76,15 @@ def steps(draw: st.DrawFn) -> Step:
         refers_to,
         rest,
         None if ends is None else NOW + timedelta(seconds=ends),
-        draw(st.sampled_from((None, None, None, None, 3, 5))),
-        draw(st.sampled_from((False, False, True))),
+        draw(st.sampled_from((None,) * 20 + (3, 4, 5))),
+        draw(st.sampled_from((False,) * 4 + (True,))),
     )
     return Step(asked, ends)
+
+
+def funds(wallet_id: str, kind: Kind) -> NewOperation:
+    """Make what fills a wallet: 30 dollars to be spent, of a subject that nothing else is for."""
+    return NewOperation(f"{wallet_id}:{kind}", wallet_id, kind, Decimal(30), "USD", "funds")
 
 
 class WalletMachine(RuleBasedStateMachine):
@@ -80,6 +96,11 @@ class WalletMachine(RuleBasedStateMachine):
     def make_store(self) -> Any:
         """Make empty wallets that go by `clock`."""
         raise NotImplementedError
+
+    def next_id(self) -> int:
+        """Count."""
+        self.counted += 1
+        return self.counted
 
     def run(self, coroutine: Any) -> Any:
         """Run to the end."""
@@ -94,6 +115,7 @@ class WalletMachine(RuleBasedStateMachine):
         """Open the wallets."""
         self.loop = asyncio.new_event_loop()
         self.model = Model({name: Purse(limit) for name, limit in LIMITS.items()})
+        self.counted = 0
         self.last: tuple[list[Step], list[str]] = ([], [])
         self.store = self.make_store()
         self.run(
@@ -104,6 +126,7 @@ class WalletMachine(RuleBasedStateMachine):
                 ]
             )
         )
+        self.apply([Step(funds(name, kind)) for name in LIMITS for kind in FUNDS])
 
     def teardown(self) -> None:
         """Close the loop."""
@@ -111,8 +134,12 @@ class WalletMachine(RuleBasedStateMachine):
             self.loop.close()
 
     @rule(batch=st.lists(steps(), min_size=1, max_size=6))
-    def apply(self, batch: list[Step]) -> None:
+    def apply_batch(self, batch: list[Step]) -> None:
         """Apply a batch."""
+        self.apply(batch)
+
+    def apply(self, batch: list[Step]) -> None:
+        """Apply a batch, of which the last is linked to nothing."""
         last = batch[-1]
         batch = [*batch[:-1], Step(last.asked._replace(is_linked=False), last.ends)]
         expected = self.in_model(batch)
@@ -131,20 +158,61 @@ class WalletMachine(RuleBasedStateMachine):
             if then in ("", "REPLAYED") and not step.asked.is_linked:
                 assert now in ("REPLAYED", "LINKED_REFUSED")
 
-    @rule(names=st.lists(st.one_of(IDS, ODD_IDS), min_size=1, max_size=3))
+    @rule(
+        data=st.data(),
+        kind=st.sampled_from((Kind.CAPTURE_HOLD, Kind.CAPTURE_HOLD, Kind.RELEASE)),
+        cents=st.integers(1, 500),
+        rest=st.booleans(),
+        before=st.lists(steps(), max_size=1),
+    )
+    def resolve(
+        self, data: st.DataObject, kind: Kind, cents: int, rest: bool, before: list[Step]
+    ) -> None:
+        """Capture a hold or let it go, perhaps linked with something that may be refused."""
+        if not self.model.holds:
+            return
+        hold_id = data.draw(st.sampled_from(sorted(self.model.holds)))
+        amount = Decimal(0) if kind is Kind.RELEASE else Decimal(cents) / 100
+        asked = NewOperation(
+            f"r{self.next_id()}", self.model.holds[hold_id].purse, kind, amount, "USD", "",
+            hold_id, rest and kind is Kind.CAPTURE_HOLD, is_linked=True,
+        )  # fmt: skip
+        self.apply([Step(asked), *before])
+
+    @rule(
+        ends=st.tuples(NAMES, NAMES).filter(lambda two: two[0] != two[1]),
+        cents=st.integers(1, 900),
+        subject=SUBJECTS,
+        off=st.sampled_from((0, 0, 1)),
+    )
+    def chain(self, ends: tuple[str, str], cents: int, subject: str, off: int) -> None:
+        """Credit, settle, transfer by version, and take back, of which the last may not be linked
+        and the transfer may be refused.
+        """
+        amount, (giver, taker) = Decimal(cents) / 100, ends
+        purse = self.model.purses.get(giver)
+        new = [
+            NewOperation(f"x{self.next_id()}", giver, kind, amount, "USD", subject, is_linked=True)
+            for kind in (Kind.CREDIT, Kind.SETTLE, Kind.CREDIT, Kind.TRANSFER, Kind.REFUND)
+        ]
+        version = purse.version + 3 + off if purse else None
+        new[3] = new[3]._replace(refers_to=taker, expected_version=version, is_linked=False)
+        self.apply(list(map(Step, new)))
+
+    @rule(names=st.lists(st.one_of(CREDIT_IDS, CREDIT_IDS, IDS, ODD_IDS), min_size=1, max_size=2))
     def reverse(self, names: list[str]) -> None:
         """Reverse a batch."""
         expected = [self.model.reverse(name) for name in names]
         assert self.told([Reversal(name) for name in names]) == expected
 
-    @rule(batch=st.lists(steps(), min_size=1, max_size=3), name=IDS)
+    @rule(batch=st.lists(steps(), min_size=1, max_size=3), name=CREDIT_IDS)
     def apply_and_reverse_at_once(self, batch: list[Step], name: str) -> None:
         """Requests of both sorts may share a batch."""
         batch = [Step(step.asked._replace(is_linked=False), step.ends) for step in batch]
         expected = [*self.in_model(batch), self.model.reverse(name)]
         assert self.told([*(step.asked for step in batch), Reversal(name)]) == expected
 
-    @rule(name=st.sampled_from(tuple(LIMITS)), status=st.sampled_from(tuple(WalletStatus)))
+    @rule(name=st.sampled_from(("bob", "bob", "carol", "alice")), status=STATUSES)
     def change(self, name: str, status: WalletStatus) -> None:
         """Freeze, unfreeze or close."""
         expected = self.model.change(name, status.value)
