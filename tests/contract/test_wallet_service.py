@@ -273,8 +273,8 @@ async def test_bad_requests_name_the_field(wallets: WalletStub) -> None:
         "operations[1].linked": wire_operation("y:1"),
     }
     for field, asked in wrong.items():
+        neighbour = wire_operation("neighbour", linked=field == "operations[1].linked")
         with pytest.raises(grpc.aio.AioRpcError) as error:
-            neighbour = wire_operation("neighbour", linked=field == "operations[1].linked")
             await apply(wallets, asked, neighbour)
 
         assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT

@@ -152,7 +152,7 @@ def test_a_capture_asked_for_again_must_do_the_same_with_the_rest() -> None:
 
 
 def test_a_reversal_leaves_a_hold_of_its_money_standing() -> None:
-    """What is held of a credit that is taken back is owed by available; the hold can be captured."""
+    """What is held of a credit that is taken back, available owes; the hold can be captured."""
     batch = wallets(pending={Pot(SELLER, "pay_1"): Decimal(0)})
     decide(
         batch,
