@@ -51,9 +51,9 @@ def measure(workload: Workload) -> list[Measure]:
         console = Console(width=None if sys.stdout.isatty() else _WIDTH)
         try:
             runner.run(keepers.start())
-            facts = machine.facts(folder)
             # The load generator has the faster loop; processes were started on asyncio's own.
             trials, told = uvloop.run(_Bench(workload, keepers, seconds, console).run())
+            facts = machine.facts(folder)  # by now the disk is done with what was laid at the start
         finally:
             runner.run(keepers.stop())
     return books_report.report(workload.name, trials, {**facts, **told}, console)
