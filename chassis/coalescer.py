@@ -30,7 +30,7 @@ class Coalescer(Generic[Item, Answer]):
         bisect_on: errors of a whole batch that may be one item's fault; the batch is then split and
             run again.
         patience_s: how long, for each item of a batch of several, to wait until as many wait again:
-            callers who were answered together often come back together. 0: not at all.
+            callers who were answered together often come back together.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Coalescer(Generic[Item, Answer]):
         in_flight_max: int = 1,
         waiting_max: int = 20_000,
         bisect_on: tuple[type[Exception], ...] = (),
-        patience_s: float = 0.0,
+        patience_s: float = 0.0015,
     ) -> None:
         self._run = run
         self._batch_max = batch_max
@@ -81,7 +81,7 @@ class Coalescer(Generic[Item, Answer]):
                 batch = self._take()
                 if batch:
                     await self._serve(batch)
-                if self._patience_s and 1 < len(batch) > len(self._waiting):
+                if 1 < len(batch) > len(self._waiting):
                     await self._gather(len(batch))
         finally:
             # In the same breath as finding nothing left: what comes next starts a new worker.

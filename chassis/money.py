@@ -77,10 +77,9 @@ class Money:
         match = _AMOUNT.fullmatch(text)
         if match is None:
             raise InvalidAmount('a decimal string such as "99.99" is expected')
-        excess = len(match[2] or ".") - 1 - decimals
-        if excess > 0:
+        if len(match[2] or ".") - 1 > decimals:
             raise InvalidAmount(f"{currency} has {decimals} decimals")
-        money = _in_range(Decimal(text), currency) if not excess else cls(Decimal(text), currency)
+        money = _in_range(round(Decimal(text), decimals), currency)
         if not money.amount:
             raise InvalidAmount("must be above zero")
         return money

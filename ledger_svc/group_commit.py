@@ -16,8 +16,6 @@ _SMALL_REQUESTS_MAX = 256
 # More than this waits for seconds: better to be told so at once.
 _WAITING_MAX = 4_096
 _LARGE_WAITING_MAX = 64
-# What a transaction of its own costs, spread over a batch: so long a fuller batch may be awaited.
-_PATIENCE_S = 0.0015
 
 
 class GroupCommit(Generic[Item, Answer]):
@@ -43,7 +41,6 @@ class GroupCommit(Generic[Item, Answer]):
             batch_max=_SMALL_REQUESTS_MAX,
             waiting_max=_WAITING_MAX,
             bisect_on=(psycopg.Error,),
-            patience_s=_PATIENCE_S,
         )
         self._large: Coalescer[Sequence[Item], Sequence[Answer]] = Coalescer(
             self._run_requests,
