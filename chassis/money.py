@@ -66,8 +66,7 @@ class Money:
 
     @classmethod
     def parse(cls, text: str, currency: str) -> "Money":
-        """Read a decimal string above zero, such as "99.99"; no sign, exponent, space or leading
-        zero.
+        """Read a decimal above zero, such as "99.99": no sign, exponent, space or leading zero.
 
         Raises:
             InvalidAmount: the text is anything else, or has more decimals than the currency.
@@ -77,12 +76,13 @@ class Money:
         match = _AMOUNT.fullmatch(text)
         if match is None:
             raise InvalidAmount('a decimal string such as "99.99" is expected')
-        if len(match[2] or ".") - 1 > decimals:
+        missing = decimals - len(match[2] or ".") + 1
+        if missing < 0:
             raise InvalidAmount(f"{currency} has {decimals} decimals")
-        money = _in_range(round(Decimal(text), decimals), currency)
+        money = _in_range(Decimal(text), currency)
         if not money.amount:
             raise InvalidAmount("must be above zero")
-        return money
+        return cls(money.amount, currency) if missing else money
 
     @classmethod
     def of_stored(cls, amount: Decimal, currency: str) -> "Money":
