@@ -1,7 +1,6 @@
 """Measures books, the ledger or the wallets alike: every scenario, its costs, and an audit."""
 
 import asyncio
-import os
 import sys
 import time
 from collections import defaultdict
@@ -21,6 +20,7 @@ from benchmarks.scenarios import Scenario, Way, every_scenario
 from benchmarks.tally import Tally, quantile_ms
 from benchmarks.trial import Trial
 from benchmarks.workload import Workload, check
+from chassis.settings import Environment
 from devstack.health import serving
 from devstack.ports import claimed_ports
 from devstack.state import reachable_folder
@@ -39,9 +39,10 @@ def measure(workload: Workload) -> list[Measure]:
 
     Raises:
         BooksBroken: what is stored is not what was acknowledged.
+        SettingsError: BENCH_SECONDS is no number.
         NotDurable: PostgreSQL does not wait for its disk.
     """
-    seconds = float(os.environ.get("BENCH_SECONDS", _MEASURE_S))
+    seconds = Environment().number("BENCH_SECONDS", _MEASURE_S)
     with (
         reachable_folder("paymesh-bench-") as folder,
         claimed_ports("auto") as ports,
@@ -51,9 +52,9 @@ def measure(workload: Workload) -> list[Measure]:
         console = Console(width=None if sys.stdout.isatty() else _WIDTH)
         try:
             runner.run(keepers.start())
-            facts = machine.facts(folder)
             # The load generator has the faster loop; processes were started on asyncio's own.
             trials, told = uvloop.run(_Bench(workload, keepers, seconds, console).run())
+            facts = machine.facts(folder)  # by now the disk is done with what was laid at the start
         finally:
             runner.run(keepers.stop())
     return books_report.report(workload.name, trials, {**facts, **told}, console)

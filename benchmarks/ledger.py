@@ -6,8 +6,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import grpc
+import psycopg
 from paymesh.ledger.v1 import ledger_pb2 as noun
 from paymesh.ledger.v1 import ledger_service_pb2 as wire
+from paymesh.ledger.v1 import posting_pb2
 from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
 from benchmarks.books import measure
@@ -84,7 +86,11 @@ class LedgerWorkload:
             for line in answer.lines
             if Decimal(line.difference) != 0
         ]
-        transactions = sum(line.transaction_count for line in answer.lines)
+        async with await psycopg.AsyncConnection.connect(database_url) as connection:
+            (row,) = await (
+                await connection.execute("SELECT count(*) FROM transactions")
+            ).fetchall()
+        transactions = int(row[0])
         accounts = await _accounts(channel)
         entries = sum(account.entry_count for account in accounts)
         if entries != 2 * transactions:
@@ -98,13 +104,13 @@ class LedgerWorkload:
         return Stored(transactions, faults)
 
 
-def _posting(shape: Shape, number: int, choose: Random) -> wire.Posting:
+def _posting(shape: Shape, number: int, choose: Random) -> posting_pb2.Posting:
     debit, credit = choose.sample(range(ACCOUNTS), 2)
     sides = (
         (_PLATFORM if shape is Shape.HOT else _seller(debit), noun.SIDE_DEBIT),
         (_seller(credit), noun.SIDE_CREDIT),
     )
-    return wire.Posting(
+    return posting_pb2.Posting(
         reference=f"charge:{STAMP_PLACE}{number:04d}:captured",
         entries=[
             noun.NewEntry(account_id=account, side=side, amount=_AMOUNT, currency="USD")
@@ -122,10 +128,10 @@ def _seller(number: int) -> str:
 async def _accounts(channel: grpc.aio.Channel) -> list[noun.Account]:
     """Open all accounts; those that are there answer as they are."""
     sellers = [
-        wire.NewAccount(account_id=_seller(n), type=noun.Account.LIABILITY, currency="USD")
+        posting_pb2.NewAccount(account_id=_seller(n), type=noun.Account.LIABILITY, currency="USD")
         for n in range(ACCOUNTS)
     ]
-    platform = wire.NewAccount(account_id=_PLATFORM, type=noun.Account.ASSET, currency="USD")
+    platform = posting_pb2.NewAccount(account_id=_PLATFORM, type=noun.Account.ASSET, currency="USD")
     wanted, accounts = [platform, *sellers], []
     for first in range(0, len(wanted), OPENED_AT_ONCE):
         part = wire.OpenAccountsRequest(accounts=wanted[first : first + OPENED_AT_ONCE])

@@ -12,25 +12,16 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from chassis import errors
-from chassis.interceptors import CLIENT_ID, REQUEST_ID, TRACEPARENT, request_context
+from chassis.interceptors import CLIENT_ID, CODES, REQUEST_ID, TRACEPARENT, request_context
 
 Response = TypeVar("Response")
 
 _MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 _UNKNOWN_LEVEL = 0
 
-_ERRORS: dict[grpc.StatusCode, type[errors.PaymeshError]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidRequest,
-    grpc.StatusCode.NOT_FOUND: errors.NotFound,
-    grpc.StatusCode.ALREADY_EXISTS: errors.AlreadyExists,
-    grpc.StatusCode.FAILED_PRECONDITION: errors.FailedPrecondition,
-    grpc.StatusCode.UNAUTHENTICATED: errors.Unauthenticated,
-    grpc.StatusCode.ABORTED: errors.Aborted,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.ResourceExhausted,
-    grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
-    grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
-    grpc.StatusCode.CANCELLED: errors.Unavailable,
-}
+_NUMBERS = {code.value[0]: code for code in grpc.StatusCode}
+_ERRORS = {_NUMBERS[number]: kind for kind, number in CODES.items()}
+_ERRORS[grpc.StatusCode.CANCELLED] = errors.Unavailable
 
 
 def retryable_methods(services: Sequence[ServiceDescriptor]) -> list[dict[str, str]]:

@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import grpc
 import protovalidate
-from google.protobuf import any_pb2, duration_pb2
+from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -23,7 +22,7 @@ CLIENT_ID = "x-paymesh-client-id"  # set by the edge alone, which strips what ca
 REQUEST_ID = "x-request-id"
 TRACEPARENT = "traceparent"
 
-_CODES: dict[type[errors.PaymeshError], int] = {
+CODES: dict[type[errors.PaymeshError], int] = {
     errors.InvalidRequest: code_pb2.INVALID_ARGUMENT,
     errors.NotFound: code_pb2.NOT_FOUND,
     errors.AlreadyExists: code_pb2.ALREADY_EXISTS,
@@ -34,6 +33,7 @@ _CODES: dict[type[errors.PaymeshError], int] = {
     errors.Unavailable: code_pb2.UNAVAILABLE,
     errors.DeadlineExceeded: code_pb2.DEADLINE_EXCEEDED,
 }
+_REASONS = {"required": "MISSING_FIELD"}
 _QUIET = ("/grpc.health.v1.", "/grpc.reflection.")
 
 
@@ -73,20 +73,16 @@ def request_context() -> RequestContext:
 def read_context(metadata: Sequence[tuple[str, str | bytes]]) -> RequestContext:
     """Read the context out of a call's metadata."""
     texts = tuple((key, value) for key, value in metadata if isinstance(value, str))
-    found = RequestContext(metadata=texts)
-    return RequestContext(
-        client_id=found.header(CLIENT_ID) or "",
-        request_id=found.header(REQUEST_ID) or "",
-        traceparent=found.header(TRACEPARENT) or "",
-        metadata=texts,
-    )
+    first = dict(reversed(texts))
+    client_id, request_id = first.get(CLIENT_ID, ""), first.get(REQUEST_ID, "")
+    return RequestContext(client_id, request_id, first.get(TRACEPARENT, ""), texts)
 
 
 def to_status(error: errors.PaymeshError, domain: str) -> status_pb2.Status:
     """Map an error to google.rpc.Status with one ErrorInfo, and BadRequest or RetryInfo where they
     fit.
     """
-    code = next((c for kind, c in _CODES.items() if isinstance(error, kind)), code_pb2.INTERNAL)
+    code = next((c for kind, c in CODES.items() if isinstance(error, kind)), code_pb2.INTERNAL)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=domain, metadata=error.metadata)
     details: list[Message] = [info]
     if isinstance(error, errors.InvalidRequest) and error.violations:
@@ -95,7 +91,7 @@ def to_status(error: errors.PaymeshError, domain: str) -> status_pb2.Status:
         info.metadata["field"] = first.field
         details.append(_bad_request(error.violations))
     if isinstance(error, errors.Retryable):
-        details.append(error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_after)))
+        details.append(error_details_pb2.RetryInfo(retry_delay=error.retry_after))
     status = status_pb2.Status(code=code, message=error.message)
     for detail in details:
         box = any_pb2.Any()
@@ -113,12 +109,6 @@ def _bad_request(violations: Sequence[errors.FieldViolation]) -> error_details_p
     )
 
 
-def _duration(span: timedelta) -> duration_pb2.Duration:
-    duration = duration_pb2.Duration()
-    duration.FromTimedelta(span)
-    return duration
-
-
 def validate(request: Message) -> None:
     """Hold a request against the rules in its proto.
 
@@ -129,14 +119,13 @@ def validate(request: Message) -> None:
     if not broken:
         return
     violations = [
-        errors.FieldViolation(_path(v), v.proto.message, _rule(v.proto.rule_id)) for v in broken
+        errors.FieldViolation(
+            _path(v), v.proto.message, _REASONS.get(v.proto.rule_id, "INVALID_FIELD")
+        )
+        for v in broken
     ]
     message = "; ".join(f"{v.field}: {v.description}" for v in violations[:5])
     raise errors.InvalidRequest(message, violations)
-
-
-def _rule(rule_id: str) -> str:
-    return "MISSING_FIELD" if rule_id == "required" else "INVALID_FIELD"
 
 
 def _path(violation: Any) -> str:

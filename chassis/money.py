@@ -43,8 +43,7 @@ def currency_decimals(code: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount of one currency, zero or above or below, with no more decimals than the currency
-    has.
+    """An amount of one currency, zero or above or below, with as many decimals as the currency has.
 
     Raises:
         InvalidAmount: not finite, too many decimals, or 15 digits before the point are passed.
@@ -63,11 +62,11 @@ class Money:
             raise InvalidAmount(f"{self.currency} has {decimals} decimals")
         if self.amount.adjusted() >= _WHOLE_DIGITS:
             raise InvalidAmount(f"at most {_WHOLE_DIGITS} digits before the point")
+        object.__setattr__(self, "amount", round(self.amount, decimals))
 
     @classmethod
     def parse(cls, text: str, currency: str) -> "Money":
-        """Read a decimal string above zero, such as "99.99"; no sign, exponent, space or leading
-        zero.
+        """Read a decimal above zero, such as "99.99": no sign, exponent, space or leading zero.
 
         Raises:
             InvalidAmount: the text is anything else, or has more decimals than the currency.
@@ -77,12 +76,13 @@ class Money:
         match = _AMOUNT.fullmatch(text)
         if match is None:
             raise InvalidAmount('a decimal string such as "99.99" is expected')
-        if len(match[2] or ".") - 1 > decimals:
+        missing = decimals - len(match[2] or ".") + 1
+        if missing < 0:
             raise InvalidAmount(f"{currency} has {decimals} decimals")
         money = _in_range(Decimal(text), currency)
         if not money.amount:
             raise InvalidAmount("must be above zero")
-        return money
+        return cls(money.amount, currency) if missing else money
 
     @classmethod
     def of_stored(cls, amount: Decimal, currency: str) -> "Money":
@@ -110,7 +110,7 @@ class Money:
 
     def __str__(self) -> str:
         """Write the amount alone, with the currency's own decimals: "99.90"."""
-        return f"{self.amount:.{currency_decimals(self.currency)}f}"
+        return str(self.amount)
 
 
 def _in_range(amount: Decimal, currency: str) -> Money:

@@ -100,6 +100,9 @@ def make_server(domain: str, timeout_s: float, rpc_count_max: int) -> grpc.aio.S
         options=[
             ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
             ("grpc.max_send_message_length", _MESSAGE_BYTES_MAX),
+            # Else gRPC cancels what waits to be let in, before we can say RESOURCE_EXHAUSTED.
+            ("grpc.server.max_pending_requests", 4 * rpc_count_max),
+            ("grpc.server.max_pending_requests_hard_limit", 8 * rpc_count_max),
             ("grpc.so_reuseport", 0),  # two processes must not share a port by accident
         ],
     )

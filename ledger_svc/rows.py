@@ -141,6 +141,6 @@ def _side(row: DictRow) -> Side:
 _nothing = cache(Money.zero)
 
 
-def _money(amount: Decimal, currency: str) -> Money:
-    """Read a balance; most of what is pending is nothing."""
+def _money(amount: Decimal | None, currency: str) -> Money:
+    """Read a balance; most of what is pending is nothing, which may be NULL."""
     return Money.of_stored(amount, currency) if amount else _nothing(currency)

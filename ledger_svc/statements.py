@@ -4,10 +4,11 @@ Columns come as array literals (see `arrays`), so that one statement takes a bat
 """
 
 # One order of locking for every batch, so that two of them cannot wait for each other. What a batch
-# does not need of an account is left out: it would be read a thousand times.
+# does not need of an account is left out, and nothing is NULL: it would be read a thousand times.
 LOCK_ACCOUNTS = """
-SELECT account_id, account_key, type, currency, status, floor, ceiling, balance, pending_in,
-    pending_out, entry_count, last_entry_at
+SELECT account_id, account_key, type, currency, status, floor, ceiling, balance,
+    nullif(pending_in, 0) AS pending_in, nullif(pending_out, 0) AS pending_out, entry_count,
+    last_entry_at
 FROM accounts WHERE account_id = ANY(%s::text[])
 ORDER BY account_id FOR UPDATE
 """

@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.ledger.v1 import ledger_pb2 as noun
 from paymesh.ledger.v1 import ledger_service_pb2 as service
+from paymesh.ledger.v1 import posting_pb2, report_pb2
 from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceServicer
 
 from benchmarks.row_at_a_time import ledger_sql as sql
@@ -58,27 +59,26 @@ class LedgerRows(LedgerServiceServicer):
         rows = await self._database.run(lambda tx: tx.all(sql.TRIAL_BALANCE), timeout_s=120.0)
         return service.GetTrialBalanceResponse(
             lines=[
-                service.TrialBalanceLine(
+                report_pb2.TrialBalanceLine(
                     currency=row["currency"],
                     difference=str(row["debits"] - row["credits"]),
-                    transaction_count=row["transaction_count"],
                 )
                 for row in rows
             ]
         )
 
-    async def _by_function(self, posting: service.Posting) -> Row:
+    async def _by_function(self, posting: posting_pb2.Posting) -> Row:
         debit, credit = posting.entries
         texts = (posting.reference, posting.description, posting.subject_id)
         sides = (debit.account_id, credit.account_id, Decimal(debit.amount), debit.currency)
         (row,) = await self._database.read(sql.CALL, (*texts, *sides))
         return row
 
-    async def _by_statements(self, posting: service.Posting) -> Row:
+    async def _by_statements(self, posting: posting_pb2.Posting) -> Row:
         return await self._database.run(lambda tx: _post(tx, posting))
 
 
-async def _post(tx: Transaction, posting: service.Posting) -> Row:
+async def _post(tx: Transaction, posting: posting_pb2.Posting) -> Row:
     debit, credit = posting.entries
     amount, ids = Decimal(debit.amount), [debit.account_id, credit.account_id]
     locked = await tx.all(sql.LOCK, (ids, debit.currency))
@@ -102,7 +102,7 @@ async def _post(tx: Transaction, posting: service.Posting) -> Row:
     return answer
 
 
-def _result(posting: service.Posting, row: Row) -> service.PostingResult:
+def _result(posting: posting_pb2.Posting, row: Row) -> posting_pb2.PostingResult:
     created_at = Timestamp()
     created_at.FromDatetime(row["o_created_at"])
     # A replay is answered without its entries; the load never asks for one.
@@ -121,7 +121,7 @@ def _result(posting: service.Posting, row: Row) -> service.PostingResult:
         )
         for asked, side in zip(posting.entries, sides, strict=False)
     ]
-    return service.PostingResult(
+    return posting_pb2.PostingResult(
         transaction=noun.Transaction(
             transaction_id=str(row["o_transaction_id"]),
             reference=posting.reference,

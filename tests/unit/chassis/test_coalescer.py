@@ -116,3 +116,37 @@ async def test_caller_who_left_costs_nothing() -> None:
     assert await calls[0] == 0
     assert await calls[2] == 2
     assert seen == [0, 2]
+
+
+async def test_a_patient_line_waits_for_those_who_come_back() -> None:
+    """Callers who were answered together and ask again at their own pace share a batch again."""
+    sizes: list[int] = []
+
+    async def run(items: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(items))
+        await asyncio.sleep(0)
+        return items
+
+    async def call(caller: int, coalescer: Coalescer[int, int]) -> None:
+        for _ in range(3):
+            await coalescer.submit(caller)
+            for _ in range(caller % 5):
+                await asyncio.sleep(0)
+
+    patient = Coalescer(run, patience_s=10.0)
+    await asyncio.gather(*(call(caller, patient) for caller in range(20)))
+
+    assert sizes[:3] == [20, 20, 20]
+
+
+async def test_patience_has_an_end() -> None:
+    """Who comes alone after a crowd is served all the same, and a lone caller never waits."""
+
+    async def run(items: Sequence[int]) -> Sequence[int]:
+        return items
+
+    patient = Coalescer(run, patience_s=0.001)
+    await asyncio.gather(*map(patient.submit, range(20)))
+
+    assert await asyncio.wait_for(patient.submit(7), 5) == 7
+    assert await asyncio.wait_for(patient.submit(8), 5) == 8
