@@ -3,9 +3,11 @@
 Columns come as array literals (see `arrays`), so that one statement takes a batch of any size.
 """
 
+# What is nothing comes as NULL: a batch reads a thousand wallets, and few have limits or holds.
 _WALLET = """
-SELECT wallet_id, client_id, owner, currency, account_type, status, credit_limit, pending,
-    available, held, operation_count, version
+SELECT wallet_id, client_id, owner, currency, account_type, status,
+    nullif(credit_limit, 0) AS credit_limit, nullif(pending, 0) AS pending,
+    nullif(available, 0) AS available, nullif(held, 0) AS held, operation_count, version
 FROM wallets
 """
 
