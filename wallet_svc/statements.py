@@ -63,11 +63,14 @@ FROM unnest(%s::text[]) AS asked (operation_id)
     ) AS o ON true
 """
 
-# What the operations of each wallet and subject have left in pending.
+# What the operations of each wallet and subject have left in pending. Two bounds on the pair, and
+# not two equations, since those would let a plan made while tables are small go through a wallet's
+# whole history.
 PENDING = """
 SELECT pot.wallet_id, pot.subject_id, (
     SELECT coalesce(sum(o.pending_change), 0) FROM operations o
-    WHERE o.subject_id = pot.subject_id AND o.wallet_id = pot.wallet_id
+    WHERE (o.subject_id, o.wallet_id) >= (pot.subject_id, pot.wallet_id)
+        AND (o.subject_id, o.wallet_id) <= (pot.subject_id, pot.wallet_id)
 ) AS pending
 FROM unnest(%s::text[], %s::text[]) AS pot (wallet_id, subject_id)
 """
@@ -116,6 +119,11 @@ DUE_HOLDS = """
 SELECT hold_id, wallet_id, subject_id, currency FROM holds
 WHERE status = 'OPEN' AND expires_at <= %s ORDER BY expires_at LIMIT %s
 """
+
+# As in PENDING.
+OF_SUBJECT_IN_WALLET = (
+    "(o.subject_id, o.wallet_id) >= (%s, %s) AND (o.subject_id, o.wallet_id) <= (%s, %s)"
+)
 
 # Filled with conditions, order and limit by the reader.
 OPERATIONS = "SELECT * FROM operations o"
