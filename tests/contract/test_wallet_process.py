@@ -148,9 +148,9 @@ def insist(
 def test_holds_expire_by_themselves(wallet_database: ServiceDatabase) -> None:
     """The service ends a hold that had its time; nobody needs to ask."""
     ends = Timestamp()
-    ends.FromDatetime(datetime.now(UTC) + timedelta(seconds=1))
     with started(wallet_database) as (_, address), grpc.insecure_channel(address) as channel:
         wallets = WalletServiceStub(channel)
+        ends.FromDatetime(datetime.now(UTC) + timedelta(seconds=1))
         opening = [wire_wallet(SELLER, credit_limit="5.00")]
         wallets.OpenWallets(service.OpenWalletsRequest(wallets=opening))
         held = wire_operation("h:1", "5.00", kind=noun.Operation.HOLD, expires_at=ends)
