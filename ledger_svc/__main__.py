@@ -43,6 +43,7 @@ async def build(_: ServerSettings, environment: Environment, stack: AsyncExitSta
         jobs=[
             jobs.expiry(store, settings.expire_every_s),
             jobs.sealer(verification, settings.seal_every_s),
+            jobs.months(database, settings.months_ahead),
         ],
     )
 

@@ -16,6 +16,7 @@ class LedgerSettings:
     batches_in_flight: int  # transactions at once, of large requests
     expire_every_s: float  # between looks for pending transactions that had their time
     seal_every_s: float  # between seals
+    months_ahead: int  # for which the books have tables; 0 where the database cuts them itself
 
     @classmethod
     def read(cls, environment: Environment) -> "LedgerSettings":
@@ -32,4 +33,5 @@ class LedgerSettings:
             batches_in_flight=environment.integer("LEDGER_BATCHES_IN_FLIGHT", 2),
             expire_every_s=environment.number("LEDGER_EXPIRE_EVERY_S", 1.0),
             seal_every_s=environment.number("LEDGER_SEAL_EVERY_S", 60.0),
+            months_ahead=environment.integer("LEDGER_MONTHS_AHEAD", 12),
         )

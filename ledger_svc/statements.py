@@ -210,3 +210,6 @@ INSERT_SEAL = """
 INSERT INTO seals (number, sealed_at, heads, hash) VALUES (%s, %s, %s::jsonb, %s)
 ON CONFLICT (number) DO NOTHING
 """
+
+# PostgreSQL alone: see migration 0003.
+PREPARE_MONTHS = "SELECT prepare_months(%s) AS made"
