@@ -3,21 +3,28 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
+from paymesh.ledger.v1 import ledger_service_pb2 as ledger
+from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from paymesh.wallet.v1 import wallet_service_pb2 as service
 from paymesh.wallet.v1 import wallet_service_pb2_grpc as wire
 
 from chassis import server
+from chassis.channel import open_channel
+from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.server import Wiring
 from chassis.settings import Environment, ServerSettings
+from wallet_svc.jobs import hold_expiry, ledger_comparison
+from wallet_svc.ledger_books import LedgerBooks
 from wallet_svc.reader import WalletReader
 from wallet_svc.servicer import WalletServicer
 from wallet_svc.settings import WalletSettings
 from wallet_svc.store import WalletStore
+from wallet_svc.watching import Watching
 
 
 async def build(_: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
-    """Wire the service to its database.
+    """Wire the service to its database, and to the ledger if it is told where that is.
 
     Raises:
         SettingsError: a setting is missing or malformed.
@@ -31,14 +38,28 @@ async def build(_: ServerSettings, environment: Environment, stack: AsyncExitSta
     )
     stack.push_async_callback(database.close)
     await database.open()
-    servicer = WalletServicer(
-        WalletStore(database, batches_in_flight=settings.batches_in_flight),
-        WalletReader(database),
-    )
+    store = WalletStore(database, batches_in_flight=settings.batches_in_flight)
+    reader = WalletReader(database, report_timeout_s=settings.report_timeout_s)
+    watching = Watching(reader.changed, every_s=settings.watch_every_s)
+    stack.push_async_callback(watching.close)
+    jobs = [hold_expiry(store, settings.expire_every_s)]
+    books = _books(settings.ledger_target, stack)
+    if books is not None:
+        jobs.append(ledger_comparison(reader, books, utc_now, settings.compare_every_s))
+    servicer = WalletServicer(store, reader, watching, books)
     return Wiring(
         register=[partial(wire.add_WalletServiceServicer_to_server, servicer)],
         names=[service.DESCRIPTOR.services_by_name["WalletService"].full_name],
+        jobs=jobs,
     )
+
+
+def _books(target: str, stack: AsyncExitStack) -> LedgerBooks | None:
+    if not target:
+        return None
+    channel = open_channel(target, ledger.DESCRIPTOR.services_by_name["LedgerService"])
+    stack.push_async_callback(channel.close)
+    return LedgerBooks(LedgerServiceStub(channel))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,10 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 _SMALL_ITEMS_MAX = 8
-_SMALL_REQUESTS_MAX = 128
+_SMALL_REQUESTS_MAX = 256
+# More than this waits for seconds: better to be told so at once.
+_WAITING_MAX = 4_096
+_LARGE_WAITING_MAX = 64
 
 
 class GroupCommit(Generic[Item, Answer]):
@@ -22,8 +25,9 @@ class GroupCommit(Generic[Item, Answer]):
 
     Args:
         run: decides and writes items in one transaction and answers each in order; safe to repeat.
-        in_flight: transactions at once, of small and of large requests each; the rest wait here
-            and not inside PostgreSQL, where a waiter would pin a connection.
+        in_flight: transactions at once of large requests; small ones have one, since half as
+            full batches would cost nearly twice. The rest wait here and not inside PostgreSQL,
+            where a waiter would pin a connection.
     """
 
     def __init__(
@@ -35,11 +39,14 @@ class GroupCommit(Generic[Item, Answer]):
         self._small: Coalescer[Sequence[Item], Sequence[Answer]] = Coalescer(
             self._run_requests,
             batch_max=_SMALL_REQUESTS_MAX,
-            in_flight_max=in_flight,
+            waiting_max=_WAITING_MAX,
             bisect_on=(psycopg.Error,),
         )
         self._large: Coalescer[Sequence[Item], Sequence[Answer]] = Coalescer(
-            self._run_requests, batch_max=1, in_flight_max=in_flight
+            self._run_requests,
+            batch_max=1,
+            in_flight_max=in_flight,
+            waiting_max=_LARGE_WAITING_MAX,
         )
 
     async def submit(self, items: Sequence[Item]) -> Sequence[Answer]:

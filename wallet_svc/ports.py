@@ -1,22 +1,36 @@
-"""What the use cases need from outside: a place that keeps the wallets."""
+"""What the use cases need from outside: a place that keeps the wallets, and the books to compare
+them with.
+"""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from wallet_svc.domain.comparison import Balance, SubjectSum
 from wallet_svc.domain.errors import Refusal
-from wallet_svc.domain.operation import NewOperation, Operation
-from wallet_svc.domain.wallet import NewWallet, Wallet
-from wallet_svc.domain.wallets import Outcome, ReversalOutcome
+from wallet_svc.domain.hold import Hold
+from wallet_svc.domain.operation import Command, Kind, Operation
+from wallet_svc.domain.wallet import NewWallet, Wallet, WalletChange, WalletStatus
+from wallet_svc.domain.wallets import ReversalOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From a time on, and up to but without another; None leaves an end open."""
+
+    start: datetime | None = None
+    end: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OperationFilter:
-    """Which operations to list; an empty text filters nothing."""
+    """Which operations to list; an empty text, or None, filters nothing."""
 
     wallet_id: str = ""
     subject_id: str = ""
+    kind: Kind | None = None
+    created: Period = Period()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +42,14 @@ class Moment:
     operation_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class HoldPlace:
+    """Where a hold stands among those of its wallet."""
+
+    created_at: datetime
+    hold_id: str
+
+
 class WalletWriter(Protocol):
     """Writes wallets. Each call is durable when it answers, and safe to repeat."""
 
@@ -35,30 +57,82 @@ class WalletWriter(Protocol):
         """Open the wallets that are not there yet; answer each in order."""
         ...
 
-    async def apply(self, asked: Sequence[NewOperation]) -> Sequence[Outcome]:
-        """Apply operations, each once; answer each in order."""
+    async def do(self, commands: Sequence[Command]) -> Sequence[ReversalOutcome]:
+        """Apply operations and reversals, each once, linked ones together; answer each in order."""
         ...
 
-    async def reverse(self, operation_ids: Sequence[str]) -> Sequence[ReversalOutcome]:
-        """Take credits back, each once, or close their ids; answer each in order."""
+    async def change_status(
+        self, wallet_id: str, to: WalletStatus, *, reason: str, actor: str
+    ) -> Wallet:
+        """Change a wallet's status, and keep by whom and why."""
+        ...
+
+    async def set_credit_limit(
+        self, wallet_id: str, limit: str, *, reason: str, actor: str
+    ) -> Wallet:
+        """Set a wallet's credit limit, and keep by whom and why."""
         ...
 
 
 class WalletReader(Protocol):
-    """Reads wallets."""
+    """Reads wallets; each answer is of one moment."""
 
-    async def wallet(self, wallet_id: str) -> Wallet | None:
-        """Find a wallet."""
+    async def wallets(self, wallet_ids: Sequence[str]) -> Sequence[Wallet]:
+        """Find wallets; those that are not there are left out."""
+        ...
+
+    async def wallets_from(self, prefix: str, *, after: str, limit: int) -> Sequence[Wallet]:
+        """List the wallets whose id begins with `prefix`, by id, from past `after` on."""
+        ...
+
+    async def changes(self, wallet_id: str) -> Sequence[WalletChange]:
+        """List the changes of a wallet's status and limit, the newest first; at most 500."""
         ...
 
     async def wallet_operations(
-        self, wallet_id: str, *, before: int | None, limit: int
+        self, which: OperationFilter, *, before: int | None, limit: int
     ) -> Sequence[Operation]:
-        """List a wallet's operations, the newest first, from before a `wallet_sequence`."""
+        """List one wallet's operations, the newest first, from before a place in its history."""
         ...
 
     async def operations(
         self, which: OperationFilter, *, before: Moment | None, limit: int
     ) -> Sequence[Operation]:
         """List operations, the newest first, from before a moment."""
+        ...
+
+    async def hold(self, hold_id: str) -> Hold | None:
+        """Find a hold."""
+        ...
+
+    async def holds(
+        self, wallet_id: str, *, only_open: bool, before: HoldPlace | None, limit: int
+    ) -> Sequence[Hold]:
+        """List a wallet's holds, the newest first, from before a place among them."""
+        ...
+
+    async def subject_sums(self, wallet_id: str) -> Mapping[str, SubjectSum]:
+        """Sum what the operations of each object have changed in a wallet."""
+        ...
+
+
+class WalletWatch(Protocol):
+    """Watches wallets."""
+
+    def states(
+        self, wallet: Wallet, after_version: int, timeout_s: float
+    ) -> AsyncGenerator[Wallet, None]:
+        """Tell a wallet's state if it is newer than a version, then newer ones for `timeout_s`."""
+        ...
+
+
+class LedgerBooks(Protocol):
+    """The ledger's books, as far as wallets are compared with them. It only reads."""
+
+    async def balances(self, account_ids: Sequence[str]) -> Mapping[str, Balance]:
+        """Read accounts; those that are not there are left out."""
+        ...
+
+    async def subject_sums(self, account_id: str) -> Mapping[str, SubjectSum]:
+        """Sum the entries of each object on an account, in its normal direction."""
         ...

@@ -1,14 +1,21 @@
 """Reads wallets from PostgreSQL."""
 
-from collections.abc import Sequence
-
-from psycopg.rows import DictRow
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import LiteralString
 
 from chassis.database import Database
 from wallet_svc import rows, statements
+from wallet_svc.arrays import plain, texts
+from wallet_svc.domain.comparison import SubjectSum
+from wallet_svc.domain.hold import Hold
 from wallet_svc.domain.operation import Operation
-from wallet_svc.domain.wallet import Wallet
-from wallet_svc.ports import Moment, OperationFilter
+from wallet_svc.domain.wallet import Wallet, WalletChange
+from wallet_svc.ports import HoldPlace, Moment, OperationFilter
+
+# Sort behind every character that a wallet's id may hold, and behind every hold.
+_LAST = "~"
+_LAST_PLACE = HoldPlace(datetime(9999, 1, 1, tzinfo=UTC), "")
 
 
 class WalletReader:
@@ -16,22 +23,55 @@ class WalletReader:
 
     Args:
         database: opened as the app role.
+        report_timeout_s: for what reads all operations of a wallet.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, report_timeout_s: float = 30.0) -> None:
         self._database = database
+        self._report_timeout_s = report_timeout_s
 
-    async def wallet(self, wallet_id: str) -> Wallet | None:
-        """Find a wallet."""
-        found = await self._all(statements.WALLETS, [[wallet_id]])
-        return rows.to_wallet(found[0]) if found else None
+    async def wallets(self, wallet_ids: Sequence[str]) -> Sequence[Wallet]:
+        """Find wallets, by id; those that are not there are left out."""
+        found = await self._database.read(statements.WALLETS, [texts(wallet_ids)])
+        return [rows.to_wallet(row) for row in found]
+
+    async def wallets_from(self, prefix: str, *, after: str, limit: int) -> Sequence[Wallet]:
+        """List the wallets whose id begins with `prefix`, by id, from past `after` on."""
+        bounds = [after, prefix, prefix + _LAST, limit]
+        found = await self._database.read(statements.WALLETS_FROM, bounds)
+        return [rows.to_wallet(row) for row in found]
+
+    async def changed(self, seen: Mapping[str, int]) -> Sequence[Wallet]:
+        """Find those of many wallets whose version is newer than the one that was seen."""
+        found = await self._database.read(
+            statements.CHANGED_WALLETS, [texts(seen), plain(seen.values())]
+        )
+        return [rows.to_wallet(row) for row in found]
+
+    async def changes(self, wallet_id: str) -> Sequence[WalletChange]:
+        """List the changes of a wallet's status and limit, the newest first; at most 500."""
+        found = await self._database.read(statements.CHANGES, [wallet_id])
+        return [rows.to_change(row) for row in found]
+
+    async def hold(self, hold_id: str) -> Hold | None:
+        """Find a hold."""
+        found = await self._database.read(statements.HOLDS, [texts([hold_id])])
+        return rows.to_hold(found[0]) if found else None
+
+    async def holds(
+        self, wallet_id: str, *, only_open: bool, before: HoldPlace | None, limit: int
+    ) -> Sequence[Hold]:
+        """List a wallet's holds, the newest first, from before a place among them."""
+        place = before or _LAST_PLACE
+        query = statements.HOLDS_OF.format(is_open=statements.ONLY_OPEN if only_open else "")
+        bounds = [wallet_id, place.created_at, place.hold_id, limit]
+        return [rows.to_hold(row) for row in await self._database.read(query, bounds)]
 
     async def wallet_operations(
-        self, wallet_id: str, *, before: int | None, limit: int
+        self, which: OperationFilter, *, before: int | None, limit: int
     ) -> Sequence[Operation]:
-        """List a wallet's operations, the newest first, from before a `wallet_sequence`."""
-        conditions: list[str] = ["o.wallet_id = %s"]
-        parameters: list[object] = [wallet_id]
+        """List one wallet's operations, the newest first, from before a `wallet_sequence`."""
+        conditions, parameters = _conditions(which)
         if before is not None:
             conditions.append("o.wallet_sequence < %s")
             parameters.append(before)
@@ -41,26 +81,51 @@ class WalletReader:
         self, which: OperationFilter, *, before: Moment | None, limit: int
     ) -> Sequence[Operation]:
         """List operations, the newest first, from before a moment."""
-        conditions: list[str] = []
-        parameters: list[object] = []
-        if which.subject_id:
-            conditions.append("o.subject_id = %s")
-            parameters.append(which.subject_id)
-        if which.wallet_id:
-            conditions.append("o.wallet_id = %s")
-            parameters.append(which.wallet_id)
+        conditions, parameters = _conditions(which)
         if before is not None:
             conditions.append("(o.created_at, o.wallet_sequence, o.operation_id) < (%s, %s, %s)")
             parameters += [before.created_at, before.wallet_sequence, before.operation_id]
-        order = "o.created_at DESC, o.wallet_sequence DESC, o.operation_id DESC"
+        order: LiteralString = "o.created_at DESC, o.wallet_sequence DESC, o.operation_id DESC"
         return await self._operations(conditions, parameters, order, limit)
 
-    async def _operations(
-        self, conditions: Sequence[str], parameters: Sequence[object], order: str, limit: int
-    ) -> list[Operation]:
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        query = f"{statements.OPERATIONS}{where} ORDER BY {order} LIMIT %s"
-        return [rows.to_operation(row) for row in await self._all(query, [*parameters, limit])]
+    async def subject_sums(self, wallet_id: str) -> Mapping[str, SubjectSum]:
+        """Sum what the operations of each object have changed in a wallet; reads all of them."""
+        found = await self._database.run(
+            lambda tx: tx.all(statements.SUBJECT_SUMS, [wallet_id]),
+            timeout_s=self._report_timeout_s,
+            alone=True,
+        )
+        return {row["subject_id"]: SubjectSum(row["total"], row["newest_at"]) for row in found}
 
-    async def _all(self, query: str, parameters: Sequence[object]) -> list[DictRow]:
-        return await self._database.read(query, parameters)
+    async def _operations(
+        self,
+        conditions: Sequence[LiteralString],
+        parameters: Sequence[object],
+        order: LiteralString,
+        limit: int,
+    ) -> list[Operation]:
+        where: LiteralString = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        query: LiteralString = f"{statements.OPERATIONS}{where} ORDER BY {order} LIMIT %s"
+        found = await self._database.read(query, [*parameters, limit])
+        return [rows.to_operation(row) for row in found]
+
+
+def _conditions(which: OperationFilter) -> tuple[list[LiteralString], list[object]]:
+    conditions: list[LiteralString] = []
+    parameters: list[object] = []
+
+    def require(condition: LiteralString, value: object) -> None:
+        conditions.append(condition)
+        parameters.append(value)
+
+    if which.subject_id:
+        require("o.subject_id = %s", which.subject_id)
+    if which.wallet_id:
+        require("o.wallet_id = %s", which.wallet_id)
+    if which.kind is not None:
+        require("o.kind = %s", which.kind.value)
+    if which.created.start is not None:
+        require("o.created_at >= %s", which.created.start)
+    if which.created.end is not None:
+        require("o.created_at < %s", which.created.end)
+    return conditions, parameters

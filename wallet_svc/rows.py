@@ -1,15 +1,26 @@
-"""Rows of the wallets' tables to the domain's objects, and back."""
+"""Rows of the wallets' tables to the domain's objects."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
 
 from psycopg.rows import DictRow
 
-from chassis.money import Money
+from wallet_svc.domain.hold import Hold, HoldStatus
 from wallet_svc.domain.operation import Kind, Operation
-from wallet_svc.domain.wallet import Change, Wallet, WalletStatus
-from wallet_svc.domain.wallets import Pot, Wallets
+from wallet_svc.domain.wallet import (
+    AccountType,
+    Change,
+    Changed,
+    Standing,
+    Wallet,
+    WalletChange,
+    WalletStatus,
+)
+from wallet_svc.domain.wallets import Pot
+
+_STATUSES = {status.value: status for status in WalletStatus}
+_TYPES = {kind.value: kind for kind in AccountType}
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 def to_wallet(row: DictRow) -> Wallet:
@@ -18,11 +29,17 @@ def to_wallet(row: DictRow) -> Wallet:
         wallet_id=row["wallet_id"],
         client_id=row["client_id"],
         owner=row["owner"],
-        status=WalletStatus(row["status"]),
-        pending=_money(row, "pending"),
-        available=_money(row, "available"),
-        held=_money(row, "held"),
-        operation_count=row["operation_count"],
+        currency=row["currency"],
+        account_type=_TYPES[row["account_type"]],
+        status=_STATUSES[row["status"]],
+        credit_limit=row["credit_limit"],
+        standing=Standing(
+            row["pending"],
+            row["available"],
+            row["held"],
+            row["operation_count"],
+            row["version"],
+        ),
     )
 
 
@@ -31,53 +48,55 @@ def to_operation(row: DictRow) -> Operation:
     return Operation(
         operation_id=row["operation_id"],
         wallet_id=row["wallet_id"],
-        kind=Kind(row["kind"]),
-        amount=_money(row, "amount"),
+        kind=_KINDS[row["kind"]],
+        amount=row["amount"],
+        currency=row["currency"],
         subject_id=row["subject_id"],
-        change=Change(_money(row, "pending_change"), _money(row, "available_change")),
-        pending_after=_money(row, "pending_after"),
-        available_after=_money(row, "available_after"),
-        held_after=_money(row, "held_after"),
-        wallet_sequence=row["wallet_sequence"],
+        refers_to=row["refers_to"],
+        releases_rest=row["releases_rest"],
+        change=Change(row["pending_change"], row["available_change"], row["held_change"]),
+        after=Standing(
+            row["pending_after"],
+            row["available_after"],
+            row["held_after"],
+            row["wallet_sequence"],
+            row["wallet_version"],
+        ),
         created_at=row["created_at"],
-        reverses=row["reverses"],
     )
 
 
-def to_pending(rows: Sequence[DictRow]) -> dict[Pot, Decimal]:
+def to_hold(row: DictRow) -> Hold:
+    """Read a row of `holds`."""
+    return Hold(
+        hold_id=row["hold_id"],
+        wallet_id=row["wallet_id"],
+        subject_id=row["subject_id"],
+        currency=row["currency"],
+        amount=row["amount"],
+        open=row["open_amount"],
+        captured=row["captured_amount"],
+        released=row["released_amount"],
+        status=HoldStatus(row["status"]),
+        expires_at=row["expires_at"],
+        created_at=row["created_at"],
+    )
+
+
+def to_change(row: DictRow) -> WalletChange:
+    """Read a row of `wallet_changes`."""
+    return WalletChange(
+        wallet_id=row["wallet_id"],
+        version=row["version"],
+        what=Changed(row["what"]),
+        before=row["before"],
+        after=row["after"],
+        reason=row["reason"],
+        actor=row["actor"],
+        changed_at=row["changed_at"],
+    )
+
+
+def to_pending(found: Iterable[DictRow]) -> dict[Pot, Decimal]:
     """Read what each pot has left in pending."""
-    return {Pot(row["wallet_id"], row["subject_id"]): row["pending"] for row in rows}
-
-
-def _money(row: DictRow, column: str) -> Money:
-    return Money.of_stored(row[column], row["currency"])
-
-
-def claim_rows(wallets: Wallets) -> list[tuple[Any, ...]]:
-    """Write the claims of what was decided, in the order in which every batch takes them."""
-    claims = [(operation.operation_id, False, wallets.now) for operation in wallets.applied]
-    claims += [(operation_id, True, wallets.now) for operation_id in wallets.closings]
-    return sorted(claims)
-
-
-def operation_rows(operations: Sequence[Operation]) -> list[tuple[Any, ...]]:
-    """Write rows of `operations`."""
-    return [
-        (
-            o.operation_id,
-            o.wallet_id,
-            o.kind.value,
-            o.amount.amount,
-            o.amount.currency,
-            o.subject_id,
-            o.change.pending.amount,
-            o.change.available.amount,
-            o.pending_after.amount,
-            o.available_after.amount,
-            o.held_after.amount,
-            o.wallet_sequence,
-            o.created_at,
-            o.reverses,
-        )
-        for o in operations
-    ]
+    return {Pot(row["wallet_id"], row["subject_id"]): row["pending"] for row in found}

@@ -1,65 +1,133 @@
-"""The SQL of the store: set statements, portable to CockroachDB.
+"""The SQL of the store and the reader: set statements, portable to CockroachDB.
 
-Arrays go in binary (`%b`): writing them as text costs five times the CPU.
+Columns come as array literals (see `arrays`), so that one statement takes a batch of any size.
 """
 
-WALLETS = "SELECT * FROM wallets WHERE wallet_id = ANY(%b::text[])"
+_WALLET = """
+SELECT wallet_id, client_id, owner, currency, account_type, status, credit_limit, pending,
+    available, held, operation_count, version
+FROM wallets
+"""
+
+WALLETS = _WALLET + "WHERE wallet_id = ANY(%s::text[]) ORDER BY wallet_id"
 
 # One order of locking for every batch, so that two of them cannot wait for each other.
-LOCK_WALLETS = WALLETS + " ORDER BY wallet_id FOR UPDATE"
+LOCK_WALLETS = WALLETS + " FOR UPDATE"
+
+WALLETS_FROM = (
+    _WALLET + "WHERE wallet_id > %s AND wallet_id >= %s AND wallet_id < %s"
+    " ORDER BY wallet_id LIMIT %s"
+)
+
+# Those of many watched ones that have changed since they were last looked at.
+CHANGED_WALLETS = """
+SELECT w.wallet_id, client_id, owner, currency, account_type, status, credit_limit, pending,
+    available, held, operation_count, w.version
+FROM unnest(%s::text[], %s::bigint[]) AS seen (wallet_id, version)
+    JOIN wallets w ON w.wallet_id = seen.wallet_id AND w.version > seen.version
+"""
 
 OPEN_WALLETS = """
 INSERT INTO wallets
-    (wallet_id, client_id, owner, currency, created_at,
-     status, pending, available, held, operation_count)
-SELECT *, 'OPEN', 0, 0, 0, 0
-FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[])
+    (wallet_id, client_id, owner, currency, account_type, credit_limit, created_at,
+     status, pending, available, held, operation_count, version)
+SELECT asked.*, %s::timestamptz, 'OPEN', 0, 0, 0, 0, 1
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::numeric[]) AS asked
 ON CONFLICT (wallet_id) DO NOTHING
 """
+
+CHANGE_WALLET = """
+UPDATE wallets SET status = %s, credit_limit = %s, version = %s WHERE wallet_id = %s
+"""
+
+RECORD_CHANGE = """
+INSERT INTO wallet_changes (wallet_id, version, what, before, after, reason, actor, changed_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+CHANGES = "SELECT * FROM wallet_changes WHERE wallet_id = %s ORDER BY version DESC LIMIT 500"
 
 # What became of operation ids: closed, or an operation. OFFSET 0 keeps the planner from joining
 # whole tables: a plan made while they were small would be cached as they grow.
 CLAIMED = """
-SELECT c.is_closed, c.operation_id AS claimed, o.*
-FROM unnest(%b::text[]) AS asked (operation_id)
+SELECT c.operation_id AS claimed, c.closed_at, o.*
+FROM unnest(%s::text[]) AS asked (operation_id)
     CROSS JOIN LATERAL (
         SELECT * FROM claims WHERE claims.operation_id = asked.operation_id OFFSET 0
     ) AS c
     LEFT JOIN LATERAL (
-        SELECT * FROM operations WHERE operations.operation_id = c.operation_id OFFSET 0
+        SELECT * FROM operations WHERE operations.wallet_id = c.wallet_id
+            AND operations.wallet_sequence = c.wallet_sequence OFFSET 0
     ) AS o ON true
 """
 
 # What the operations of each wallet and subject have left in pending.
 PENDING = """
 SELECT pot.wallet_id, pot.subject_id, (
-    SELECT sum(o.pending_change) FROM operations o
+    SELECT coalesce(sum(o.pending_change), 0) FROM operations o
     WHERE o.subject_id = pot.subject_id AND o.wallet_id = pot.wallet_id
 ) AS pending
-FROM unnest(%b::text[], %b::text[]) AS pot (wallet_id, subject_id)
+FROM unnest(%s::text[], %s::text[]) AS pot (wallet_id, subject_id)
 """
 
-CLAIM = """
-INSERT INTO claims (operation_id, is_closed, claimed_at)
-SELECT * FROM unnest(%b::text[], %b::bool[], %b::timestamptz[])
-"""
+HOLDS = "SELECT * FROM holds WHERE hold_id = ANY(%s::text[])"
 
-INSERT_OPERATIONS = """
-INSERT INTO operations
-    (operation_id, wallet_id, kind, amount, currency, subject_id, pending_change, available_change,
-     pending_after, available_after, held_after, wallet_sequence, created_at, reverses)
-SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::numeric[], %b::text[], %b::text[],
-    %b::numeric[], %b::numeric[], %b::numeric[], %b::numeric[], %b::numeric[], %b::bigint[],
-    %b::timestamptz[], %b::text[])
-"""
-
-UPDATE_WALLETS = """
+# A batch, whole, holds apart.
+WRITE = """
+WITH claimed AS (
+    INSERT INTO claims (operation_id, wallet_id, wallet_sequence, closed_at)
+    SELECT * FROM unnest(%(claims)s::text[], %(claim_wallets)s::text[],
+        %(claim_sequences)s::bigint[], %(closed)s::timestamptz[])
+), written AS (
+    INSERT INTO operations
+        (operation_id, wallet_id, kind, amount, currency, subject_id, refers_to, releases_rest,
+         pending_change, available_change, held_change, pending_after, available_after, held_after,
+         wallet_sequence, wallet_version, created_at)
+    SELECT o.*, %(at)s::timestamptz
+    FROM unnest(%(ids)s::text[], %(wallets)s::text[], %(kinds)s::text[], %(amounts)s::numeric[],
+        %(currencies)s::text[], %(subjects)s::text[], %(references)s::text[], %(rests)s::bool[],
+        %(pending_changes)s::numeric[], %(available_changes)s::numeric[],
+        %(held_changes)s::numeric[], %(pendings_after)s::numeric[],
+        %(availables_after)s::numeric[], %(helds_after)s::numeric[], %(sequences)s::bigint[],
+        %(versions)s::bigint[]) AS o
+)
 UPDATE wallets w
-SET pending = new.pending, available = new.available, operation_count = new.operation_count
-FROM unnest(%b::text[], %b::numeric[], %b::numeric[], %b::bigint[])
-    AS new (wallet_id, pending, available, operation_count)
+SET pending = new.pending, available = new.available, held = new.held,
+    operation_count = new.operation_count, version = new.version
+FROM unnest(%(changed)s::text[], %(pendings)s::numeric[], %(availables)s::numeric[],
+    %(helds)s::numeric[], %(counts)s::bigint[], %(new_versions)s::bigint[])
+    AS new (wallet_id, pending, available, held, operation_count, version)
 WHERE w.wallet_id = new.wallet_id
+"""
+
+WRITE_HOLDS = """
+INSERT INTO holds (hold_id, wallet_id, subject_id, currency, amount, open_amount, captured_amount,
+    released_amount, status, expires_at, created_at)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::numeric[], %s::numeric[],
+    %s::numeric[], %s::numeric[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+ON CONFLICT (hold_id) DO UPDATE
+SET open_amount = excluded.open_amount, captured_amount = excluded.captured_amount,
+    released_amount = excluded.released_amount, status = excluded.status
+"""
+
+DUE_HOLDS = """
+SELECT hold_id, wallet_id, subject_id, currency FROM holds
+WHERE status = 'OPEN' AND expires_at <= %s ORDER BY expires_at LIMIT %s
 """
 
 # Filled with conditions, order and limit by the reader.
 OPERATIONS = "SELECT * FROM operations o"
+
+HOLDS_OF = """
+SELECT * FROM holds
+WHERE wallet_id = %s {is_open} AND (created_at, hold_id) < (%s, %s)
+ORDER BY created_at DESC, hold_id DESC LIMIT %s
+"""
+ONLY_OPEN = "AND status = 'OPEN'"
+
+# What each subject's operations have changed in a wallet, and when the newest was.
+SUBJECT_SUMS = """
+SELECT subject_id, sum(pending_change + available_change + held_change) AS total,
+    max(created_at) AS newest_at
+FROM operations WHERE wallet_id = %s GROUP BY subject_id
+"""

@@ -1,23 +1,36 @@
-"""Writes wallets to PostgreSQL: a transaction a batch, a handful of set statements whatever its
-size.
+"""Writes wallets to PostgreSQL: a transaction a batch, three statements whatever its size.
 
 The wallets are locked first, in the order of their ids, then what exists is read, then all is
 written: in separate statements, since a lock wait does not refresh its own statement's snapshot. An
 operation id that another process claims in between fails the batch with 23505; the whole then runs
-again and finds it.
+again and finds it. What only holds, reversals and refunds need is a statement more for them alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 from chassis.clock import Clock, utc_now
-from chassis.database import Database, Transaction, columns
+from chassis.database import Database, Transaction
 from chassis.telemetry import logger
-from wallet_svc import rows, statements
+from wallet_svc import batch_rows, lookup, rows, statements
+from wallet_svc.arrays import texts
+from wallet_svc.domain import errors
+from wallet_svc.domain.decisions import decide
 from wallet_svc.domain.errors import Refusal
-from wallet_svc.domain.operation import NewOperation, Operation, reversal_id
-from wallet_svc.domain.wallet import NewWallet, Wallet
-from wallet_svc.domain.wallets import Outcome, ReversalOutcome, Wallets
+from wallet_svc.domain.hold import expiry_id
+from wallet_svc.domain.operation import Command, Kind, NewOperation, Reversal
+from wallet_svc.domain.wallet import (
+    Changed,
+    NewWallet,
+    Wallet,
+    WalletChange,
+    WalletStatus,
+    parse_credit_limit,
+)
+from wallet_svc.domain.wallets import ReversalOutcome, Wallets
 from wallet_svc.group_commit import GroupCommit
+
+_NOTHING = Decimal(0)
 
 
 class WalletStore:
@@ -25,8 +38,8 @@ class WalletStore:
 
     Args:
         database: opened as the app role.
-        batches_in_flight: see `GroupCommit`; for operations and for reversals each.
-        clock: tells `created_at`.
+        batches_in_flight: see `GroupCommit`.
+        clock: tells `created_at`, and when holds had their time.
     """
 
     def __init__(
@@ -35,8 +48,9 @@ class WalletStore:
         self._database = database
         self._clock = clock
         self._log = logger()
-        self._operations = GroupCommit(self._run_operations, in_flight=batches_in_flight)
-        self._reversals = GroupCommit(self._run_reversals, in_flight=batches_in_flight)
+        self._commands: GroupCommit[Command, ReversalOutcome] = GroupCommit(
+            self._run, in_flight=batches_in_flight
+        )
 
     async def open_wallets(self, asked: Sequence[NewWallet]) -> Sequence[Wallet | Refusal]:
         """Open the wallets that are not there yet; answer each in order.
@@ -47,68 +61,126 @@ class WalletStore:
         found = await self._database.run(lambda tx: self._open(tx, asked))
         return [_opened(found[item.wallet_id], item) for item in asked]
 
-    async def apply(self, asked: Sequence[NewOperation]) -> Sequence[Outcome]:
-        """Apply operations, each once; answer each in order.
+    async def do(self, commands: Sequence[Command]) -> Sequence[ReversalOutcome]:
+        """Apply operations and reversals, each once; answer each in order.
 
         Raises:
             Unavailable: the database did not answer; asking again is safe.
             ResourceExhausted: too much is waiting.
         """
-        return await self._operations.submit(asked)
+        return await self._commands.submit(commands)
 
-    async def reverse(self, operation_ids: Sequence[str]) -> Sequence[ReversalOutcome]:
-        """Take credits back, each once, or close their ids; answer each in order.
+    async def expire(self, *, limit: int) -> int:
+        """Expire holds that had their time, `limit` at most; tell how many were looked at.
 
         Raises:
             Unavailable: the database did not answer; asking again is safe.
-            ResourceExhausted: too much is waiting.
         """
-        return await self._reversals.submit(operation_ids)
+        due = await self._database.read(statements.DUE_HOLDS, [self._clock(), limit])
+        if due:
+            await self.do(
+                [
+                    NewOperation(
+                        expiry_id(row["hold_id"]),
+                        row["wallet_id"],
+                        Kind.EXPIRE,
+                        _NOTHING,
+                        row["currency"],
+                        row["subject_id"],
+                        refers_to=row["hold_id"],
+                    )
+                    for row in due
+                ]
+            )
+        return len(due)
+
+    async def change_status(
+        self, wallet_id: str, to: WalletStatus, *, reason: str, actor: str
+    ) -> Wallet:
+        """Freeze, unfreeze or close a wallet, and keep by whom and why.
+
+        Raises:
+            WalletNotFound, WalletClosed, WalletNotEmpty: see `Wallet.with_status`.
+            Unavailable: the database did not answer; asking again is safe.
+        """
+
+        def work(wallet: Wallet) -> tuple[Wallet, str, str]:
+            after = wallet.with_status(to)
+            return after, wallet.status.value, after.status.value
+
+        return await self._change(wallet_id, work, Changed.STATUS, reason=reason, actor=actor)
+
+    async def set_credit_limit(
+        self, wallet_id: str, limit: str, *, reason: str, actor: str
+    ) -> Wallet:
+        """Set a wallet's credit limit, a decimal of at least zero, and keep by whom and why.
+
+        Raises:
+            WalletNotFound, WalletClosed: see `Wallet.with_credit_limit`.
+            InvalidAmount: it is no such decimal of the wallet's currency.
+            Unavailable: the database did not answer; asking again is safe.
+        """
+
+        def work(wallet: Wallet) -> tuple[Wallet, str, str]:
+            after = wallet.with_credit_limit(parse_credit_limit(limit, wallet.currency))
+            before = wallet.money(wallet.credit_limit)
+            return after, str(before), str(wallet.money(after.credit_limit))
+
+        return await self._change(wallet_id, work, Changed.CREDIT_LIMIT, reason=reason, actor=actor)
+
+    async def _change(
+        self,
+        wallet_id: str,
+        change: Callable[[Wallet], tuple[Wallet, str, str]],
+        what: Changed,
+        *,
+        reason: str,
+        actor: str,
+    ) -> Wallet:
+        async def work(tx: Transaction) -> Wallet:
+            locked = await lookup.lock(tx, [wallet_id])
+            if not locked:
+                raise errors.WalletNotFound(wallet_id)
+            wallet, before, after = change(locked[0])
+            if before != after:
+                version = wallet.standing.version
+                made = WalletChange(
+                    wallet_id, version, what, before, after, reason, actor, self._clock()
+                )
+                await _write_change(tx, wallet, made)
+            return wallet
+
+        return await self._database.run(work)
 
     async def _open(self, tx: Transaction, asked: Sequence[NewWallet]) -> dict[str, Wallet]:
-        found = await _wallets(tx, statements.WALLETS, [item.wallet_id for item in asked])
+        found = await _wallets(tx, [item.wallet_id for item in asked])
         missing = {w.wallet_id: w for w in reversed(asked) if w.wallet_id not in found}
         if not missing:
             return found
-        now = self._clock()
-        values = [
-            (w.wallet_id, w.client_id, w.owner, w.currency, now) for _, w in sorted(missing.items())
-        ]
-        await tx.execute(statements.OPEN_WALLETS, columns(values, 5))
-        return found | await _wallets(tx, statements.WALLETS, list(missing))
+        await tx.execute(statements.OPEN_WALLETS, batch_rows.new_wallets(missing, self._clock()))
+        return found | await _wallets(tx, list(missing))
 
-    async def _run_operations(self, asked: Sequence[NewOperation]) -> Sequence[Outcome]:
-        outcomes = await self._database.run(lambda tx: self._apply(tx, asked))
-        self._log.debug("applied", count=len(asked))
+    async def _run(self, commands: Sequence[Command]) -> Sequence[ReversalOutcome]:
+        outcomes = await self._database.run(lambda tx: self._decide(tx, commands))
+        self._log.debug("applied", count=len(commands))
         return outcomes
 
-    async def _apply(self, tx: Transaction, asked: Sequence[NewOperation]) -> list[Outcome]:
-        held = await _lock(tx, (item.wallet_id for item in asked))
-        known, closed = await _claimed(tx, [item.operation_id for item in asked])
-        wallets = Wallets(held, known, closed, now=self._clock())
-        outcomes = [wallets.apply(item) for item in asked]
-        await _write(tx, wallets)
-        return outcomes
-
-    async def _run_reversals(self, operation_ids: Sequence[str]) -> Sequence[ReversalOutcome]:
-        outcomes = await self._database.run(lambda tx: self._reverse(tx, operation_ids))
-        self._log.debug("reversed", count=len(operation_ids))
-        return outcomes
-
-    async def _reverse(
-        self, tx: Transaction, operation_ids: Sequence[str]
-    ) -> list[ReversalOutcome]:
+    async def _decide(self, tx: Transaction, commands: Sequence[Command]) -> list[ReversalOutcome]:
         # What is reversed never changes, so it may be read before the lock; whether it has been
         # reversed, and what is still pending, may change, and is read after it.
-        known, closed = await _claimed(tx, operation_ids)
-        held = await _lock(tx, (operation.wallet_id for operation in known))
-        undone, kept_out = await _claimed(tx, [reversal_id(o.operation_id) for o in known])
-        pots = columns(sorted({(o.wallet_id, o.subject_id) for o in known}), 2)
-        pending = rows.to_pending(await tx.all(statements.PENDING, pots))
+        bases = [c.operation_id for c in commands if isinstance(c, Reversal)]
+        credits, closed = await lookup.claimed(tx, sorted(set(bases))) if bases else ([], [])
+        locked = await lookup.lock(tx, lookup.touched(commands, credits))
+        known, kept_out = await lookup.claimed(tx, sorted(lookup.results(commands)))
         wallets = Wallets(
-            held, [*known, *undone], [*closed, *kept_out], pending=pending, now=self._clock()
+            locked,
+            [*credits, *known],
+            [*closed, *kept_out],
+            holds=await lookup.holds(tx, commands),
+            pending=await lookup.pending(tx, lookup.pots(commands, credits)),
+            now=self._clock(),
         )
-        outcomes = [wallets.reverse(operation_id) for operation_id in operation_ids]
+        outcomes = decide(wallets, commands)
         await _write(tx, wallets)
         return outcomes
 
@@ -121,33 +193,32 @@ def _opened(wallet: Wallet, asked: NewWallet) -> Wallet | Refusal:
     return wallet
 
 
-async def _wallets(tx: Transaction, query: str, wallet_ids: Sequence[str]) -> dict[str, Wallet]:
-    found = map(rows.to_wallet, await tx.all(query, [wallet_ids]))
+async def _wallets(tx: Transaction, wallet_ids: Sequence[str]) -> dict[str, Wallet]:
+    found = map(rows.to_wallet, await tx.all(statements.WALLETS, [texts(wallet_ids)]))
     return {wallet.wallet_id: wallet for wallet in found}
 
 
-async def _lock(tx: Transaction, wallet_ids: Iterable[str]) -> Sequence[Wallet]:
-    found = await _wallets(tx, statements.LOCK_WALLETS, sorted(set(wallet_ids)))
-    return list(found.values())
-
-
-async def _claimed(
-    tx: Transaction, operation_ids: Sequence[str]
-) -> tuple[list[Operation], list[str]]:
-    """Find the operations of ids, and which of the ids are closed."""
-    found = await tx.all(statements.CLAIMED, [sorted(set(operation_ids))])
-    closed = [row["claimed"] for row in found if row["is_closed"]]
-    return [rows.to_operation(row) for row in found if not row["is_closed"]], closed
-
-
 async def _write(tx: Transaction, wallets: Wallets) -> None:
-    if wallets.applied or wallets.closings:
-        await tx.execute(statements.CLAIM, columns(rows.claim_rows(wallets), 3))
-    if wallets.applied:
-        operations = rows.operation_rows(wallets.applied)
-        await tx.execute(statements.INSERT_OPERATIONS, columns(operations, 14))
-        changed = [
-            (w.wallet_id, w.pending.amount, w.available.amount, w.operation_count)
-            for w in wallets.changed
-        ]
-        await tx.execute(statements.UPDATE_WALLETS, columns(changed, 4))
+    if not (wallets.applied or wallets.closings):
+        return
+    await tx.execute(statements.WRITE, batch_rows.batch(wallets))
+    if moved := batch_rows.holds(wallets):
+        await tx.execute(statements.WRITE_HOLDS, moved)
+
+
+async def _write_change(tx: Transaction, wallet: Wallet, made: WalletChange) -> None:
+    after = [wallet.status.value, wallet.credit_limit, made.version, wallet.wallet_id]
+    await tx.execute(statements.CHANGE_WALLET, after)
+    await tx.execute(
+        statements.RECORD_CHANGE,
+        [
+            made.wallet_id,
+            made.version,
+            made.what.value,
+            made.before,
+            made.after,
+            made.reason,
+            made.actor,
+            made.changed_at,
+        ],
+    )

@@ -13,7 +13,7 @@ from tests.servers import ServiceDatabase
 from tests.unit.wallet_svc.audit import faults
 from tests.unit.wallet_svc.builders import OTHER, SELLER, new_wallet, operation
 from wallet_svc.domain import errors
-from wallet_svc.domain.operation import Kind, NewOperation
+from wallet_svc.domain.operation import Kind, NewOperation, Reversal
 from wallet_svc.domain.wallets import Applied, Closed
 from wallet_svc.reader import WalletReader
 from wallet_svc.store import WalletStore
@@ -44,7 +44,7 @@ async def test_an_operation_is_applied_once_by_whatever_path(
     """Of many callers with one id exactly one applies; all get the same operation."""
     outcomes = await asyncio.gather(
         *(
-            store.apply([operation(f"c:{number}", "1.00")])
+            store.do([operation(f"c:{number}", "1.00")])
             for number in range(20)
             for store in stores * 4
         )
@@ -53,7 +53,7 @@ async def test_an_operation_is_applied_once_by_whatever_path(
     applied = [outcome for (outcome,) in outcomes if isinstance(outcome, Applied)]
     assert len(applied) == 160
     assert sum(not outcome.replayed for outcome in applied) == 20
-    assert len({outcome.operation.wallet_sequence for outcome in applied}) == 20
+    assert len({outcome.operation.sequence for outcome in applied}) == 20
     assert await faults(wallet_db) == {}
 
 
@@ -77,7 +77,7 @@ async def test_wallets_stay_true_under_load(stores: Pair, wallet_db: Database) -
         applied = 0
         for turn in range(4):
             asked = some(f"{caller}:{turn}", chance.choice((1, 1, 3, 40)))
-            outcomes = [*await store.apply(asked), *await store.reverse([asked[0].operation_id])]
+            outcomes = [*await store.do(asked), *await store.do([Reversal(asked[0].operation_id)])]
             applied += sum(isinstance(outcome, Applied) for outcome in outcomes)
         return applied
 
@@ -98,26 +98,25 @@ async def test_undo_races_do_to_one_of_two_ends(stores: Pair, wallet_db: Databas
         # A few turns of the event loop between the two make every interleaving likely.
         head_start = chance.randrange(4)
         (done,), (undone,) = await asyncio.gather(
-            after(head_start * undo_first, do.apply([operation(f"c:{number}", "1.00")])),
-            after(head_start * (not undo_first), undo.reverse([f"c:{number}"])),
+            after(head_start * undo_first, do.do([operation(f"c:{number}", "1.00")])),
+            after(head_start * (not undo_first), undo.do([Reversal(f"c:{number}")])),
         )
         ends.append((type(done), type(undone)))
 
     assert set(ends) <= {(Applied, Applied), (errors.ReversedBeforeArrival, Closed)}
     assert await faults(wallet_db) == {}
-    found = await WalletReader(wallet_db).wallet(SELLER)
-    assert found is not None
-    assert found.pending.amount == 0
-    assert found.operation_count == 2 * ends.count((Applied, Applied))
+    (found,) = await WalletReader(wallet_db).wallets([SELLER])
+    assert found.standing.pending == 0
+    assert found.standing.operation_count == 2 * ends.count((Applied, Applied))
 
 
 async def test_reversals_race_each_other_to_one_reversal(stores: Pair, wallet_db: Database) -> None:
     """However many reverse credits at once, in whatever order, each is reversed once."""
     names = [f"c:{number}" for number in range(10)]
-    await stores[0].apply([operation(name) for name in names])
+    await stores[0].do([operation(name) for name in names])
 
     answers = await asyncio.gather(
-        *(store.reverse(names[::step]) for store in stores * 3 for step in (1, -1))
+        *(store.do(list(map(Reversal, names[::step]))) for store in stores * 3 for step in (1, -1))
     )
 
     outcomes = [outcome for answer in answers for outcome in answer]
@@ -128,12 +127,12 @@ async def test_reversals_race_each_other_to_one_reversal(stores: Pair, wallet_db
 
 async def test_closings_race_each_other_to_one_closing(stores: Pair, wallet_db: Database) -> None:
     """However many close an id at once, all are answered, and it stays closed."""
-    answers = await asyncio.gather(*(store.reverse(["c:1"]) for store in stores * 10))
+    answers = await asyncio.gather(*(store.do([Reversal("c:1")]) for store in stores * 10))
 
     outcomes = [outcome for answer in answers for outcome in answer]
     assert all(isinstance(outcome, Closed) for outcome in outcomes)
     assert sum(not outcome.replayed for outcome in outcomes if isinstance(outcome, Closed)) == 1
-    (late,) = await stores[1].apply([operation("c:1")])
+    (late,) = await stores[1].do([operation("c:1")])
     assert isinstance(late, errors.ReversedBeforeArrival)
     assert await faults(wallet_db) == {}
 

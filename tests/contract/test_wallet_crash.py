@@ -48,7 +48,7 @@ async def test_a_batch_that_dies_half_written_leaves_nothing(
     await store.open_wallets([new_wallet(SELLER)])
     async with await psycopg.AsyncConnection.connect(wallet_database.owner_url) as owner:
         await owner.execute("LOCK TABLE operations IN EXCLUSIVE MODE")
-        task = asyncio.create_task(store.apply([operation("c:1")]))
+        task = asyncio.create_task(store.do([operation("c:1")]))
         deadline = time.monotonic() + _DEADLINE_S
         waiting = "wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO operations%%'"
         while not await kill(waiting):
@@ -56,8 +56,8 @@ async def test_a_batch_that_dies_half_written_leaves_nothing(
         with pytest.raises(Unavailable):
             await task
 
-    assert (await WalletReader(wallet_db).wallet(SELLER)) == wallet()
-    (again,) = await store.apply([operation("c:1")])
+    assert await WalletReader(wallet_db).wallets([SELLER]) == [wallet()]
+    (again,) = await store.do([operation("c:1")])
 
     assert isinstance(again, Applied)
     assert not again.replayed
@@ -75,7 +75,7 @@ async def test_every_operation_happens_once_while_connections_die(
     async def insist(asked: NewOperation) -> Applied:
         while True:
             try:
-                (outcome,) = await store.apply([asked])
+                (outcome,) = await store.do([asked])
             except Unavailable:
                 continue
             assert isinstance(outcome, Applied)
@@ -95,8 +95,7 @@ async def test_every_operation_happens_once_while_connections_die(
     answered.set()
 
     assert await killer > 0
-    assert len({one.operation.wallet_sequence for some in applied for one in some}) == 200
-    found = await WalletReader(wallet_db).wallet(SELLER)
-    assert found is not None
-    assert (str(found.pending), found.operation_count) == ("200.00", 200)
+    assert len({one.operation.sequence for some in applied for one in some}) == 200
+    (found,) = await WalletReader(wallet_db).wallets([SELLER])
+    assert (found.standing.pending, found.standing.operation_count) == (200, 200)
     assert await faults(wallet_db) == {}

@@ -3,15 +3,14 @@
 from collections.abc import AsyncIterator
 
 import grpc
-import psycopg
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from paymesh.wallet.v1 import wallet_pb2 as noun
 from paymesh.wallet.v1 import wallet_service_pb2 as service
 
 from chassis.database import Database
-from tests.servers import ServiceDatabase
 from tests.unit.wallet_svc.builders import (
     OTHER,
     SELLER,
@@ -21,7 +20,7 @@ from tests.unit.wallet_svc.builders import (
     wire_wallet,
 )
 
-SETTLE = noun.Operation.SETTLE
+SETTLE, TRANSFER = noun.Operation.SETTLE, noun.Operation.TRANSFER
 
 
 @pytest.fixture
@@ -140,27 +139,6 @@ async def test_refused_items_leave_their_neighbours_alone(wallets: WalletStub) -
     assert await balances(wallets) == ("3.00", "0.00", "0.00")
 
 
-async def test_frozen_and_closed_wallets_refuse(
-    wallets: WalletStub, wallet_database: ServiceDatabase
-) -> None:
-    """A wallet that is frozen or closed takes neither operations nor reversals, and says which."""
-    await apply(wallets, wire_operation("c:1"), wire_operation("c:2", wallet_id=OTHER))
-    with psycopg.connect(wallet_database.owner_url) as owner:
-        owner.execute("UPDATE wallets SET status = 'FROZEN' WHERE wallet_id = %s", [SELLER])
-        owner.execute("UPDATE wallets SET status = 'CLOSED' WHERE wallet_id = %s", [OTHER])
-
-    frozen, closed = await apply(
-        wallets, wire_operation("c:3"), wire_operation("c:4", wallet_id=OTHER)
-    )
-    unmoved, kept = await reverse(wallets, "c:1", "c:2")
-    (replay,) = await apply(wallets, wire_operation("c:1"))
-
-    assert [r.refusal.reason for r in (frozen, unmoved)] == ["WALLET_FROZEN"] * 2
-    assert [r.refusal.reason for r in (closed, kept)] == ["WALLET_CLOSED"] * 2
-    assert replay.replayed
-    assert await balances(wallets) == ("99.99", "0.00", "0.00")
-
-
 async def test_reversal_takes_a_pending_credit_back_once(wallets: WalletStub) -> None:
     """A reversal takes the credit from pending, once however often it is asked for."""
     await apply(wallets, wire_operation("c:1", "10.00"), wire_operation("c:2", "5.00"))
@@ -250,17 +228,24 @@ async def test_opening_again_answers_the_wallet_or_what_differs(wallets: WalletS
                 wire_wallet("new"),
                 wire_wallet("new"),
                 wire_wallet("odd", currency="ZZZ"),
+                wire_wallet(SELLER, account_type=noun.Wallet.BUYER, credit_limit="1"),
+                wire_wallet("rich", account_type=noun.Wallet.PLATFORM, credit_limit="10"),
+                wire_wallet("poor", credit_limit="-1"),
             ]
         )
     )
 
-    same, other, new, again, odd = response.results
+    same, other, new, again, odd, buyer, rich, poor = response.results
     assert (same.wallet.pending, same.wallet.operation_count) == ("5.00", 1)
     assert other.refusal.reason == "WALLET_DIFFERS"
     assert other.refusal.metadata["differs"] == "owner,currency"
     assert new.wallet.status == noun.Wallet.OPEN
     assert again == new
     assert odd.refusal.reason == "UNKNOWN_CURRENCY"
+    assert buyer.refusal.metadata["differs"] == "accountType,creditLimit"
+    assert (new.wallet.account_type, new.wallet.credit_limit) == (noun.Wallet.SELLER, "0.00")
+    assert (rich.wallet.account_type, rich.wallet.credit_limit) == (noun.Wallet.PLATFORM, "10.00")
+    assert dict(poor.refusal.metadata) == {"field": "credit_limit"}
 
 
 async def test_unknown_wallet_is_not_found(wallets: WalletStub) -> None:
@@ -281,10 +266,16 @@ async def test_bad_requests_name_the_field(wallets: WalletStub) -> None:
         "operations[0].kind": wire_operation("r:1", kind=noun.Operation.REVERSAL),
         "operations[0].subject_id": wire_operation("n:1", subject_id="a\0b"),
         "operations[0].amount": wire_operation("e:1", amount=""),
+        "operations[0].hold_id": wire_operation("h:1", hold_id="h"),
+        "operations[0].to_wallet_id": wire_operation("t:1", kind=TRANSFER, to_wallet_id=SELLER),
+        "operations[0].releases_rest": wire_operation("l:1", releases_rest=True),
+        "operations[0].expires_at": wire_operation("x:1", expires_at=Timestamp(seconds=1)),
+        "operations[1].linked": wire_operation("y:1"),
     }
     for field, asked in wrong.items():
+        neighbour = wire_operation("neighbour", linked=field == "operations[1].linked")
         with pytest.raises(grpc.aio.AioRpcError) as error:
-            await apply(wallets, asked, wire_operation("neighbour"))
+            await apply(wallets, asked, neighbour)
 
         assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert fields(error.value) == [field]

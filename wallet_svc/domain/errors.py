@@ -5,6 +5,7 @@ same reason.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from chassis.errors import FailedPrecondition, NotFound
 from chassis.money import Money
@@ -24,7 +25,7 @@ class WalletNotFound(Refusal, NotFound):
 
 
 class WalletFrozen(Refusal):
-    """The wallet takes no operations for now."""
+    """The wallet takes nothing new for now."""
 
     reason = "WALLET_FROZEN"
 
@@ -33,7 +34,7 @@ class WalletFrozen(Refusal):
 
 
 class WalletClosed(Refusal):
-    """The wallet takes no operations ever again."""
+    """The wallet takes nothing new ever again."""
 
     reason = "WALLET_CLOSED"
 
@@ -42,7 +43,7 @@ class WalletClosed(Refusal):
 
 
 class WalletDiffers(Refusal):
-    """The wallet is there with another client, owner or currency."""
+    """The wallet is there with another client, owner, currency, account type or credit limit."""
 
     reason = "WALLET_DIFFERS"
 
@@ -72,12 +73,98 @@ class InsufficientFunds(Refusal):
 
     reason = "INSUFFICIENT_FUNDS"
 
-    def __init__(self, wallet_id: str, *, balance: str, holds: Money) -> None:
+    def __init__(
+        self, wallet_id: str, *, balance: str, holds: Money, credit_limit: Money | None = None
+    ) -> None:
+        facts = {balance: holds}
+        if credit_limit is not None:
+            facts["creditLimit"] = credit_limit
         super().__init__(
-            f"Wallet {wallet_id} has only {holds} {balance}.",
-            walletId=wallet_id,
-            **{balance: holds},
+            f"Wallet {wallet_id} has only {holds} {balance}.", walletId=wallet_id, **facts
         )
+
+
+class WalletNotEmpty(Refusal):
+    """Only an empty wallet can be closed."""
+
+    reason = "WALLET_NOT_EMPTY"
+
+    def __init__(self, wallet_id: str, *, pending: Money, available: Money, held: Money) -> None:
+        super().__init__(
+            f"Wallet {wallet_id} has {pending} pending, {available} available, {held} held.",
+            walletId=wallet_id,
+            pending=pending,
+            available=available,
+            held=held,
+        )
+
+
+class VersionConflict(Refusal):
+    """The wallet has changed since the caller looked at it."""
+
+    reason = "VERSION_CONFLICT"
+
+    def __init__(self, wallet_id: str, *, expected: int, actual: int) -> None:
+        super().__init__(
+            f"Wallet {wallet_id} has version {actual}, not {expected}.",
+            walletId=wallet_id,
+            expected=expected,
+            actual=actual,
+        )
+
+
+class LinkedRefused(Refusal):
+    """An operation that it is linked with was refused, so it was not applied either."""
+
+    reason = "LINKED_REFUSED"
+
+    def __init__(self, operation_id: str) -> None:
+        super().__init__(f"Refused with operation {operation_id}.", operationId=operation_id)
+
+
+class HoldNotFound(Refusal, NotFound):
+    """The wallet has no such hold."""
+
+    reason = "HOLD_NOT_FOUND"
+
+    def __init__(self, hold_id: str) -> None:
+        super().__init__(f"No hold {hold_id} there.", holdId=hold_id)
+
+
+class HoldResolved(Refusal):
+    """The hold has ended: nothing of it is set aside any more."""
+
+    reason = "HOLD_RESOLVED"
+
+    def __init__(self, hold_id: str, status: str) -> None:
+        super().__init__(f"Hold {hold_id} is {status}.", holdId=hold_id, status=status)
+
+
+class HoldExpired(Refusal):
+    """The hold had its time: nothing is captured of it any more."""
+
+    reason = "HOLD_EXPIRED"
+
+    def __init__(self, hold_id: str, expires_at: datetime | None) -> None:
+        super().__init__(f"Hold {hold_id} expires at {expires_at}.", holdId=hold_id)
+
+
+class HoldNotDue(Refusal):
+    """The hold has not had its time."""
+
+    reason = "HOLD_NOT_DUE"
+
+    def __init__(self, hold_id: str) -> None:
+        super().__init__(f"Hold {hold_id} has not had its time.", holdId=hold_id)
+
+
+class HoldExceeded(Refusal):
+    """More would be captured than the hold has open."""
+
+    reason = "HOLD_EXCEEDED"
+
+    def __init__(self, hold_id: str, open_: Money) -> None:
+        super().__init__(f"Hold {hold_id} has only {open_} open.", holdId=hold_id, open=open_)
 
 
 class OperationReused(Refusal):
@@ -134,3 +221,12 @@ class UnknownCurrency(Refusal):
 
     def __init__(self, currency: str) -> None:
         super().__init__(f"{currency} is no currency of ISO 4217.", currency=currency)
+
+
+class LedgerNotConfigured(Refusal):
+    """Nobody has told this service where the ledger is."""
+
+    reason = "LEDGER_NOT_CONFIGURED"
+
+    def __init__(self) -> None:
+        super().__init__("This service was not told where the ledger is: set LEDGER_TARGET.")

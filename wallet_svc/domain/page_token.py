@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from chassis.errors import InvalidRequest
 
@@ -38,6 +39,18 @@ def read_token(filters: Sequence[str], token: str, kinds: Sequence[type]) -> Pos
     if not "".join(map(str, parts)).isprintable():  # PostgreSQL might not even be asked for it
         raise InvalidRequest.field("page_token", "is none of ours")
     return parts[1:]
+
+
+def read_time(text: str) -> datetime:
+    """Read a time out of a position.
+
+    Raises:
+        InvalidRequest: it is none, so the token was not made here.
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRequest.field("page_token", "is none of ours") from error
 
 
 def _fingerprint(filters: Sequence[str]) -> str:

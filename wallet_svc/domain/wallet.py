@@ -1,73 +1,141 @@
-"""A wallet: what one party may spend in one currency, and what an operation does to it."""
+"""A wallet: what one party may spend in one currency."""
 
+import re
 from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from chassis import money
 from chassis.money import Money
 from wallet_svc.domain import errors
 
+_NOTHING = re.compile(r"0(\.0+)?", re.ASCII)
+_TOO_MUCH = Decimal(10**15)  # what the database keeps has 15 digits before the point
+
 
 class WalletStatus(StrEnum):
-    """Whether a wallet takes operations."""
+    """Whether a wallet takes operations; `takes` says which a frozen or closed one takes."""
 
     OPEN = "OPEN"
     FROZEN = "FROZEN"
     CLOSED = "CLOSED"
 
 
+class AccountType(StrEnum):
+    """Whose money it is."""
+
+    BUYER = "BUYER"
+    SELLER = "SELLER"
+    PLATFORM = "PLATFORM"
+
+
 @dataclass(frozen=True, slots=True)
 class NewWallet:
-    """A wallet to be opened."""
+    """A wallet to be opened; without a `credit_limit` it gets none, or keeps the one it has."""
 
     wallet_id: str
     client_id: str
     owner: str
     currency: str
+    account_type: AccountType = AccountType.SELLER
+    credit_limit: Decimal | None = None
 
     @classmethod
-    def parse(cls, wallet_id: str, *, client_id: str, owner: str, currency: str) -> "NewWallet":
-        """Read a wallet.
+    def parse(
+        cls,
+        wallet_id: str,
+        *,
+        client_id: str,
+        owner: str,
+        currency: str,
+        account_type: AccountType = AccountType.SELLER,
+        credit_limit: str | None = None,
+    ) -> "NewWallet":
+        """Read a wallet; the credit limit is a decimal of at least zero.
 
         Raises:
             UnknownCurrency: it is not in ISO 4217.
+            InvalidAmount: the credit limit is no such decimal.
         """
         try:
             money.currency_decimals(currency)
         except money.UnknownCurrency as error:
             raise errors.UnknownCurrency(currency) from error
-        return cls(wallet_id, client_id, owner, currency)
+        limit = None if credit_limit is None else parse_credit_limit(credit_limit, currency)
+        return cls(wallet_id, client_id, owner, currency, account_type, limit)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What an operation adds to the balances; below zero takes away."""
+def parse_credit_limit(text: str, currency: str) -> Decimal:
+    """Read a decimal of at least zero.
 
-    pending: Money
-    available: Money
+    Raises:
+        InvalidAmount: it is none, or has too many decimals.
+    """
+    try:
+        if _NOTHING.fullmatch(text):
+            return Money(Decimal(text), currency).amount
+        return Money.parse(text, currency).amount
+    except money.InvalidAmount as error:
+        raise errors.InvalidAmount("credit_limit", str(error)) from error
+
+
+class Change(NamedTuple):
+    """What an operation adds to the balances, in the wallet's currency; below zero takes away."""
+
+    pending: Decimal
+    available: Decimal
+    held: Decimal
+
+
+class Standing(NamedTuple):
+    """What has become of a wallet: the part that operations change.
+
+    `pending` is credited and not yet to be spent, `available` is to be spent, `held` is set aside
+    for something under way: decimals in the wallet's currency. Only `available` may be below zero.
+    `operation_count` operations have made them; `version` grows with every change of the wallet. A
+    tuple, since a batch makes thousands.
+    """
+
+    pending: Decimal
+    available: Decimal
+    held: Decimal
+    operation_count: int
+    version: int
+
+    def after(self, change: Change) -> "Standing":
+        """Make the standing after one more operation.
+
+        Raises:
+            InvalidAmount: a balance would pass what a wallet can hold.
+        """
+        pending = self.pending + change.pending
+        available = self.available + change.available
+        held = self.held + change.held
+        if not (pending < _TOO_MUCH and -_TOO_MUCH < available < _TOO_MUCH and held < _TOO_MUCH):
+            raise errors.InvalidAmount("amount", "a balance holds at most 15 digits")
+        return Standing(pending, available, held, self.operation_count + 1, self.version + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """What one party may spend; no balance is ever below zero.
-
-    `pending` is credited and not yet to be spent, `available` is to be spent, `held` is set aside
-    for something under way; `operation_count` operations have made them.
+    """What one party may spend. `available` may fall to `-credit_limit` by what is asked for, and
+    below by what is taken back.
     """
 
     wallet_id: str
     client_id: str
     owner: str
+    currency: str
+    account_type: AccountType
     status: WalletStatus
-    pending: Money
-    available: Money
-    held: Money
-    operation_count: int
+    credit_limit: Decimal
+    standing: Standing
 
-    @property
-    def currency(self) -> str:
-        """ISO 4217."""
-        return self.pending.currency
+    def money(self, amount: Decimal) -> Money:
+        """Tell an amount with the wallet's currency."""
+        return Money.of_stored(amount, self.currency)
 
     def require_same(self, asked: NewWallet) -> None:
         """Hold it against a wallet to be opened under its id.
@@ -75,50 +143,74 @@ class Wallet:
         Raises:
             WalletDiffers: naming what differs.
         """
+        limit = self.credit_limit if asked.credit_limit is None else asked.credit_limit
         pairs = {
             "clientId": (self.client_id, asked.client_id),
             "owner": (self.owner, asked.owner),
             "currency": (self.currency, asked.currency),
+            "accountType": (self.account_type, asked.account_type),
+            "creditLimit": (self.credit_limit, limit),
         }
         differs = [name for name, (mine, theirs) in pairs.items() if mine != theirs]
         if differs:
             raise errors.WalletDiffers(self.wallet_id, differs)
 
-    def require_takes(self, currency: str) -> None:
-        """Make sure that operations of a currency are taken.
+    def with_status(self, to: WalletStatus) -> "Wallet":
+        """Make the wallet with another status; with its own, the wallet as it is.
 
         Raises:
-            WalletFrozen, WalletClosed: none are.
-            CurrencyMismatch: those of another currency are.
+            WalletClosed: it is closed, and stays so.
+            WalletNotEmpty: it is to be closed while it holds or owes something.
         """
-        if self.status is WalletStatus.FROZEN:
-            raise errors.WalletFrozen(self.wallet_id)
+        if to is self.status:
+            return self
         if self.status is WalletStatus.CLOSED:
             raise errors.WalletClosed(self.wallet_id)
-        if currency != self.currency:
-            raise errors.CurrencyMismatch(
-                self.wallet_id, wallet_currency=self.currency, operation_currency=currency
+        if to is WalletStatus.CLOSED and any(self.standing[:3]):
+            pending, available, held = map(self.money, self.standing[:3])
+            raise errors.WalletNotEmpty(
+                self.wallet_id, pending=pending, available=available, held=held
             )
+        return self._changed(replace(self, status=to))
 
-    def changed(self, change: Change) -> "Wallet":
-        """Make the wallet as it is after one more operation.
+    def with_credit_limit(self, limit: Decimal) -> "Wallet":
+        """Make the wallet with another credit limit; with its own, the wallet as it is.
+
+        A limit below what is owed already forbids to owe more, nothing else.
 
         Raises:
-            InsufficientFunds: a balance would fall below zero.
-            InvalidAmount: a balance would pass what a wallet can hold.
+            WalletClosed: it is closed.
         """
-        return replace(
-            self,
-            pending=self._sum("pending", self.pending, change.pending),
-            available=self._sum("available", self.available, change.available),
-            operation_count=self.operation_count + 1,
-        )
+        if limit == self.credit_limit:
+            return self
+        if self.status is WalletStatus.CLOSED:
+            raise errors.WalletClosed(self.wallet_id)
+        return self._changed(replace(self, credit_limit=limit))
 
-    def _sum(self, name: str, balance: Money, change: Money) -> Money:
-        try:
-            result = balance + change
-        except money.InvalidAmount as error:
-            raise errors.InvalidAmount("amount", f"the {name} balance: {error}") from error
-        if result.amount < 0:
-            raise errors.InsufficientFunds(self.wallet_id, balance=name, holds=balance)
-        return result
+    def _changed(self, wallet: "Wallet") -> "Wallet":
+        standing = self.standing
+        return replace(wallet, standing=standing._replace(version=standing.version + 1))
+
+
+class Changed(StrEnum):
+    """What of a wallet was changed."""
+
+    STATUS = "STATUS"
+    CREDIT_LIMIT = "CREDIT_LIMIT"
+
+
+@dataclass(frozen=True, slots=True)
+class WalletChange:
+    """That a wallet was frozen, unfrozen, closed or given a limit, by whom and why. Never changed.
+
+    `version` is the wallet's after it; `before` and `after` are statuses, or amounts.
+    """
+
+    wallet_id: str
+    version: int
+    what: Changed
+    before: str
+    after: str
+    reason: str
+    actor: str
+    changed_at: datetime

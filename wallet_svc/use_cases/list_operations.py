@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from chassis.errors import InvalidRequest
 from wallet_svc.domain.operation import Operation
-from wallet_svc.domain.page_token import Position, read_token, write_token
+from wallet_svc.domain.page_token import Position, read_time, read_token, write_token
 from wallet_svc.ports import Moment, OperationFilter, WalletReader
 
 PAGE_SIZE_DEFAULT = 50
@@ -41,9 +39,9 @@ async def list_operations(
         return OperationPage(operations, "")
     last = operations[-1]
     position: Position = (
-        [last.wallet_sequence]
+        [last.sequence]
         if by_wallet
-        else [last.created_at.isoformat(), last.wallet_sequence, last.operation_id]
+        else [last.created_at.isoformat(), last.sequence, last.operation_id]
     )
     return OperationPage(operations, write_token(_filters(which), position))
 
@@ -55,7 +53,7 @@ async def _read_wallet(
     if token:
         (sequence,) = read_token(_filters(which), token, [int])
         before = int(sequence)
-    return await reader.wallet_operations(which.wallet_id, before=before, limit=limit)
+    return await reader.wallet_operations(which, before=before, limit=limit)
 
 
 async def _read_any(
@@ -64,16 +62,11 @@ async def _read_any(
     before = None
     if token:
         moment, sequence, operation_id = read_token(_filters(which), token, [str, int, str])
-        before = Moment(_time(str(moment)), int(sequence), str(operation_id))
+        before = Moment(read_time(str(moment)), int(sequence), str(operation_id))
     return await reader.operations(which, before=before, limit=limit)
 
 
-def _time(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidRequest.field("page_token", "is none of ours") from error
-
-
 def _filters(which: OperationFilter) -> list[str]:
-    return [which.wallet_id, which.subject_id]
+    kind = which.kind.value if which.kind else ""
+    created = [str(which.created.start), str(which.created.end)]
+    return [which.wallet_id, which.subject_id, kind, *created]

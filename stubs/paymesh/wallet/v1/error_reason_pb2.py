@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$paymesh/wallet/v1/error_reason.proto\x12\x11paymesh.wallet.v1\"\xa0\x02\n\x0bWalletError\"\x90\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10WALLET_NOT_FOUND\x10\x01\x12\x11\n\rWALLET_FROZEN\x10\x02\x12\x11\n\rWALLET_CLOSED\x10\x03\x12\x12\n\x0eWALLET_DIFFERS\x10\x04\x12\x15\n\x11\x43URRENCY_MISMATCH\x10\x05\x12\x16\n\x12INSUFFICIENT_FUNDS\x10\x06\x12\x14\n\x10OPERATION_REUSED\x10\x07\x12\x1b\n\x17REVERSED_BEFORE_ARRIVAL\x10\x08\x12\x12\n\x0eNOT_REVERSIBLE\x10\t\x12\x12\n\x0eINVALID_AMOUNT\x10\n\x12\x14\n\x10UNKNOWN_CURRENCY\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$paymesh/wallet/v1/error_reason.proto\x12\x11paymesh.wallet.v1\"\xd9\x03\n\x0bWalletError\"\xc9\x03\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10WALLET_NOT_FOUND\x10\x01\x12\x11\n\rWALLET_FROZEN\x10\x02\x12\x11\n\rWALLET_CLOSED\x10\x03\x12\x12\n\x0eWALLET_DIFFERS\x10\x04\x12\x15\n\x11\x43URRENCY_MISMATCH\x10\x05\x12\x16\n\x12INSUFFICIENT_FUNDS\x10\x06\x12\x14\n\x10OPERATION_REUSED\x10\x07\x12\x1b\n\x17REVERSED_BEFORE_ARRIVAL\x10\x08\x12\x12\n\x0eNOT_REVERSIBLE\x10\t\x12\x12\n\x0eINVALID_AMOUNT\x10\n\x12\x14\n\x10UNKNOWN_CURRENCY\x10\x0b\x12\x14\n\x10VERSION_CONFLICT\x10\x0c\x12\x12\n\x0eLINKED_REFUSED\x10\r\x12\x14\n\x10WALLET_NOT_EMPTY\x10\x0e\x12\x12\n\x0eHOLD_NOT_FOUND\x10\x0f\x12\x11\n\rHOLD_RESOLVED\x10\x10\x12\x10\n\x0cHOLD_EXPIRED\x10\x11\x12\x10\n\x0cHOLD_NOT_DUE\x10\x12\x12\x11\n\rHOLD_EXCEEDED\x10\x13\x12\x19\n\x15LEDGER_NOT_CONFIGURED\x10\x14\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paymesh.wallet.v1.error_rea
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WALLETERROR']._serialized_start=60
-  _globals['_WALLETERROR']._serialized_end=348
+  _globals['_WALLETERROR']._serialized_end=533
   _globals['_WALLETERROR_REASON']._serialized_start=76
-  _globals['_WALLETERROR_REASON']._serialized_end=348
+  _globals['_WALLETERROR_REASON']._serialized_end=533
 # @@protoc_insertion_point(module_scope)

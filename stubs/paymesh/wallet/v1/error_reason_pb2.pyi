@@ -33,15 +33,17 @@ class WalletError(_message.Message):
         WALLET_NOT_FOUND: WalletError._Reason.ValueType  # 1
         """No such wallet; open it first. Metadata: walletId."""
         WALLET_FROZEN: WalletError._Reason.ValueType  # 2
-        """The wallet takes no operations for now. Metadata: walletId."""
+        """The wallet takes nothing new for now. Metadata: walletId."""
         WALLET_CLOSED: WalletError._Reason.ValueType  # 3
-        """The wallet takes no operations ever again. Metadata: walletId."""
+        """The wallet takes nothing new ever again. Metadata: walletId."""
         WALLET_DIFFERS: WalletError._Reason.ValueType  # 4
-        """The wallet is there with another client, owner or currency. Metadata: walletId, and what differs."""
+        """The wallet is there with another client, owner, currency, account type or credit limit. Metadata: walletId, and what
+        differs.
+        """
         CURRENCY_MISMATCH: WalletError._Reason.ValueType  # 5
         """The operation's currency is not the wallet's. Metadata: walletId, walletCurrency, operationCurrency."""
         INSUFFICIENT_FUNDS: WalletError._Reason.ValueType  # 6
-        """More would be taken than is there. Metadata: walletId, and the balance that is too low."""
+        """More would be taken than is there. Metadata: walletId, the balance that is too low, and creditLimit if there is one."""
         OPERATION_REUSED: WalletError._Reason.ValueType  # 7
         """The operation id was applied with other content. Metadata: operationId, and what differs."""
         REVERSED_BEFORE_ARRIVAL: WalletError._Reason.ValueType  # 8
@@ -52,6 +54,24 @@ class WalletError(_message.Message):
         """The amount is no decimal above zero, or has too many decimals. Metadata: field."""
         UNKNOWN_CURRENCY: WalletError._Reason.ValueType  # 11
         """The currency is not in ISO 4217. Metadata: currency."""
+        VERSION_CONFLICT: WalletError._Reason.ValueType  # 12
+        """The wallet's version is not the one that was expected. Metadata: walletId, expected, actual."""
+        LINKED_REFUSED: WalletError._Reason.ValueType  # 13
+        """An operation that it is linked with was refused. Metadata: operationId, of that one."""
+        WALLET_NOT_EMPTY: WalletError._Reason.ValueType  # 14
+        """The wallet holds or owes something, so it cannot be closed. Metadata: walletId, pending, available, held."""
+        HOLD_NOT_FOUND: WalletError._Reason.ValueType  # 15
+        """The wallet has no such hold. Metadata: holdId."""
+        HOLD_RESOLVED: WalletError._Reason.ValueType  # 16
+        """The hold has ended. Metadata: holdId, status."""
+        HOLD_EXPIRED: WalletError._Reason.ValueType  # 17
+        """The hold had its time. Metadata: holdId."""
+        HOLD_NOT_DUE: WalletError._Reason.ValueType  # 18
+        """The hold has not had its time. Metadata: holdId."""
+        HOLD_EXCEEDED: WalletError._Reason.ValueType  # 19
+        """More would be captured than the hold has open. Metadata: holdId, open."""
+        LEDGER_NOT_CONFIGURED: WalletError._Reason.ValueType  # 20
+        """This service was not told where the ledger is."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -60,15 +80,17 @@ class WalletError(_message.Message):
     WALLET_NOT_FOUND: WalletError.Reason.ValueType  # 1
     """No such wallet; open it first. Metadata: walletId."""
     WALLET_FROZEN: WalletError.Reason.ValueType  # 2
-    """The wallet takes no operations for now. Metadata: walletId."""
+    """The wallet takes nothing new for now. Metadata: walletId."""
     WALLET_CLOSED: WalletError.Reason.ValueType  # 3
-    """The wallet takes no operations ever again. Metadata: walletId."""
+    """The wallet takes nothing new ever again. Metadata: walletId."""
     WALLET_DIFFERS: WalletError.Reason.ValueType  # 4
-    """The wallet is there with another client, owner or currency. Metadata: walletId, and what differs."""
+    """The wallet is there with another client, owner, currency, account type or credit limit. Metadata: walletId, and what
+    differs.
+    """
     CURRENCY_MISMATCH: WalletError.Reason.ValueType  # 5
     """The operation's currency is not the wallet's. Metadata: walletId, walletCurrency, operationCurrency."""
     INSUFFICIENT_FUNDS: WalletError.Reason.ValueType  # 6
-    """More would be taken than is there. Metadata: walletId, and the balance that is too low."""
+    """More would be taken than is there. Metadata: walletId, the balance that is too low, and creditLimit if there is one."""
     OPERATION_REUSED: WalletError.Reason.ValueType  # 7
     """The operation id was applied with other content. Metadata: operationId, and what differs."""
     REVERSED_BEFORE_ARRIVAL: WalletError.Reason.ValueType  # 8
@@ -79,6 +101,24 @@ class WalletError(_message.Message):
     """The amount is no decimal above zero, or has too many decimals. Metadata: field."""
     UNKNOWN_CURRENCY: WalletError.Reason.ValueType  # 11
     """The currency is not in ISO 4217. Metadata: currency."""
+    VERSION_CONFLICT: WalletError.Reason.ValueType  # 12
+    """The wallet's version is not the one that was expected. Metadata: walletId, expected, actual."""
+    LINKED_REFUSED: WalletError.Reason.ValueType  # 13
+    """An operation that it is linked with was refused. Metadata: operationId, of that one."""
+    WALLET_NOT_EMPTY: WalletError.Reason.ValueType  # 14
+    """The wallet holds or owes something, so it cannot be closed. Metadata: walletId, pending, available, held."""
+    HOLD_NOT_FOUND: WalletError.Reason.ValueType  # 15
+    """The wallet has no such hold. Metadata: holdId."""
+    HOLD_RESOLVED: WalletError.Reason.ValueType  # 16
+    """The hold has ended. Metadata: holdId, status."""
+    HOLD_EXPIRED: WalletError.Reason.ValueType  # 17
+    """The hold had its time. Metadata: holdId."""
+    HOLD_NOT_DUE: WalletError.Reason.ValueType  # 18
+    """The hold has not had its time. Metadata: holdId."""
+    HOLD_EXCEEDED: WalletError.Reason.ValueType  # 19
+    """More would be captured than the hold has open. Metadata: holdId, open."""
+    LEDGER_NOT_CONFIGURED: WalletError.Reason.ValueType  # 20
+    """This service was not told where the ledger is."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaymesh/wallet/v1/wallet.proto\x12\x11paymesh.wallet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x02\n\x06Wallet\x12\x11\n\twallet_id\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x30\n\x06status\x18\x05 \x01(\x0e\x32 .paymesh.wallet.v1.Wallet.Status\x12\x0f\n\x07pending\x18\x06 \x01(\t\x12\x11\n\tavailable\x18\x07 \x01(\t\x12\x0c\n\x04held\x18\x08 \x01(\t\x12\x17\n\x0foperation_count\x18\t \x01(\x03\"B\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\n\n\x06\x46ROZEN\x10\x02\x12\n\n\x06\x43LOSED\x10\x03\"\xec\x02\n\tOperation\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x11\n\twallet_id\x18\x02 \x01(\t\x12/\n\x04kind\x18\x03 \x01(\x0e\x32!.paymesh.wallet.v1.Operation.Kind\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x12\n\nsubject_id\x18\x06 \x01(\t\x12\x15\n\rpending_after\x18\x07 \x01(\t\x12\x17\n\x0f\x61vailable_after\x18\x08 \x01(\t\x12\x12\n\nheld_after\x18\t \x01(\t\x12\x17\n\x0fwallet_sequence\x18\n \x01(\x03\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"B\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\n\n\x06\x43REDIT\x10\x01\x12\n\n\x06SETTLE\x10\x02\x12\x0c\n\x08REVERSAL\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaymesh/wallet/v1/wallet.proto\x12\x11paymesh.wallet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc6\x03\n\x06Wallet\x12\x11\n\twallet_id\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x30\n\x06status\x18\x05 \x01(\x0e\x32 .paymesh.wallet.v1.Wallet.Status\x12\x0f\n\x07pending\x18\x06 \x01(\t\x12\x11\n\tavailable\x18\x07 \x01(\t\x12\x0c\n\x04held\x18\x08 \x01(\t\x12\x17\n\x0foperation_count\x18\t \x01(\x03\x12;\n\x0c\x61\x63\x63ount_type\x18\n \x01(\x0e\x32%.paymesh.wallet.v1.Wallet.AccountType\x12\x14\n\x0c\x63redit_limit\x18\x0b \x01(\t\x12\x0f\n\x07version\x18\x0c \x01(\x03\"B\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\n\n\x06\x46ROZEN\x10\x02\x12\n\n\x06\x43LOSED\x10\x03\"P\n\x0b\x41\x63\x63ountType\x12\x1c\n\x18\x41\x43\x43OUNT_TYPE_UNSPECIFIED\x10\x00\x12\t\n\x05\x42UYER\x10\x01\x12\n\n\x06SELLER\x10\x02\x12\x0c\n\x08PLATFORM\x10\x03\"\xc9\x04\n\tOperation\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x11\n\twallet_id\x18\x02 \x01(\t\x12/\n\x04kind\x18\x03 \x01(\x0e\x32!.paymesh.wallet.v1.Operation.Kind\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x12\n\nsubject_id\x18\x06 \x01(\t\x12\x15\n\rpending_after\x18\x07 \x01(\t\x12\x17\n\x0f\x61vailable_after\x18\x08 \x01(\t\x12\x12\n\nheld_after\x18\t \x01(\t\x12\x17\n\x0fwallet_sequence\x18\n \x01(\x03\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ewallet_version\x18\x0c \x01(\x03\x12\x1d\n\x15reverses_operation_id\x18\r \x01(\t\x12\x0f\n\x07hold_id\x18\x0e \x01(\t\x12\x17\n\x0fother_wallet_id\x18\x0f \x01(\t\"\xbd\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\n\n\x06\x43REDIT\x10\x01\x12\n\n\x06SETTLE\x10\x02\x12\x0c\n\x08REVERSAL\x10\x03\x12\t\n\x05\x44\x45\x42IT\x10\x04\x12\n\n\x06REFUND\x10\x05\x12\x0e\n\nCHARGEBACK\x10\x06\x12\x08\n\x04HOLD\x10\x07\x12\x10\n\x0c\x43\x41PTURE_HOLD\x10\x08\x12\x0b\n\x07RELEASE\x10\t\x12\n\n\x06\x45XPIRE\x10\n\x12\x0c\n\x08TRANSFER\x10\x0b\x12\x0f\n\x0bTRANSFER_IN\x10\x0c\"\x8c\x03\n\x04Hold\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12\x11\n\twallet_id\x18\x02 \x01(\t\x12\x12\n\nsubject_id\x18\x03 \x01(\t\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12.\n\x06status\x18\x05 \x01(\x0e\x32\x1e.paymesh.wallet.v1.Hold.Status\x12\x0e\n\x06\x61mount\x18\x06 \x01(\t\x12\x13\n\x0bopen_amount\x18\x07 \x01(\t\x12\x17\n\x0f\x63\x61ptured_amount\x18\x08 \x01(\t\x12\x17\n\x0freleased_amount\x18\t \x01(\t\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\x0c\n\x08\x43\x41PTURED\x10\x02\x12\x0c\n\x08RELEASED\x10\x03\x12\x0b\n\x07\x45XPIRED\x10\x04\"\x90\x02\n\x0cWalletChange\x12\x11\n\twallet_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x32\n\x04what\x18\x03 \x01(\x0e\x32$.paymesh.wallet.v1.WalletChange.What\x12\x0e\n\x06\x62\x65\x66ore\x18\x04 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x07 \x01(\t\x12.\n\nchanged_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x04What\x12\x14\n\x10WHAT_UNSPECIFIED\x10\x00\x12\n\n\x06STATUS\x10\x01\x12\x10\n\x0c\x43REDIT_LIMIT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,21 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paymesh.wallet.v1.wallet_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WALLET']._serialized_start=87
-  _globals['_WALLET']._serialized_end=359
-  _globals['_WALLET_STATUS']._serialized_start=293
-  _globals['_WALLET_STATUS']._serialized_end=359
-  _globals['_OPERATION']._serialized_start=362
-  _globals['_OPERATION']._serialized_end=726
-  _globals['_OPERATION_KIND']._serialized_start=660
-  _globals['_OPERATION_KIND']._serialized_end=726
+  _globals['_WALLET']._serialized_end=541
+  _globals['_WALLET_STATUS']._serialized_start=393
+  _globals['_WALLET_STATUS']._serialized_end=459
+  _globals['_WALLET_ACCOUNTTYPE']._serialized_start=461
+  _globals['_WALLET_ACCOUNTTYPE']._serialized_end=541
+  _globals['_OPERATION']._serialized_start=544
+  _globals['_OPERATION']._serialized_end=1129
+  _globals['_OPERATION_KIND']._serialized_start=940
+  _globals['_OPERATION_KIND']._serialized_end=1129
+  _globals['_HOLD']._serialized_start=1132
+  _globals['_HOLD']._serialized_end=1528
+  _globals['_HOLD_STATUS']._serialized_start=1445
+  _globals['_HOLD_STATUS']._serialized_end=1528
+  _globals['_WALLETCHANGE']._serialized_start=1531
+  _globals['_WALLETCHANGE']._serialized_end=1803
+  _globals['_WALLETCHANGE_WHAT']._serialized_start=1745
+  _globals['_WALLETCHANGE_WHAT']._serialized_end=1803
 # @@protoc_insertion_point(module_scope)

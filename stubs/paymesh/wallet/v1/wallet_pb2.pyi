@@ -34,9 +34,9 @@ class Wallet(_message.Message):
         OPEN: Wallet._Status.ValueType  # 1
         """Takes operations."""
         FROZEN: Wallet._Status.ValueType  # 2
-        """Takes no operations for now."""
+        """Takes nothing new for now: only SETTLE, CAPTURE_HOLD, RELEASE, EXPIRE, REVERSAL, REFUND and CHARGEBACK."""
         CLOSED: Wallet._Status.ValueType  # 3
-        """Takes no operations ever again."""
+        """Takes nothing new ever again: only REVERSAL, REFUND and CHARGEBACK."""
 
     class Status(_Status, metaclass=_StatusEnumTypeWrapper):
         """Whether a wallet takes operations. It may grow."""
@@ -45,9 +45,34 @@ class Wallet(_message.Message):
     OPEN: Wallet.Status.ValueType  # 1
     """Takes operations."""
     FROZEN: Wallet.Status.ValueType  # 2
-    """Takes no operations for now."""
+    """Takes nothing new for now: only SETTLE, CAPTURE_HOLD, RELEASE, EXPIRE, REVERSAL, REFUND and CHARGEBACK."""
     CLOSED: Wallet.Status.ValueType  # 3
-    """Takes no operations ever again."""
+    """Takes nothing new ever again: only REVERSAL, REFUND and CHARGEBACK."""
+
+    class _AccountType:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _AccountTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Wallet._AccountType.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        ACCOUNT_TYPE_UNSPECIFIED: Wallet._AccountType.ValueType  # 0
+        BUYER: Wallet._AccountType.ValueType  # 1
+        """A buyer's."""
+        SELLER: Wallet._AccountType.ValueType  # 2
+        """A seller's."""
+        PLATFORM: Wallet._AccountType.ValueType  # 3
+        """The platform's own."""
+
+    class AccountType(_AccountType, metaclass=_AccountTypeEnumTypeWrapper):
+        """Whose money it is. It may grow."""
+
+    ACCOUNT_TYPE_UNSPECIFIED: Wallet.AccountType.ValueType  # 0
+    BUYER: Wallet.AccountType.ValueType  # 1
+    """A buyer's."""
+    SELLER: Wallet.AccountType.ValueType  # 2
+    """A seller's."""
+    PLATFORM: Wallet.AccountType.ValueType  # 3
+    """The platform's own."""
 
     WALLET_ID_FIELD_NUMBER: _builtins.int
     CLIENT_ID_FIELD_NUMBER: _builtins.int
@@ -58,6 +83,9 @@ class Wallet(_message.Message):
     AVAILABLE_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     OPERATION_COUNT_FIELD_NUMBER: _builtins.int
+    ACCOUNT_TYPE_FIELD_NUMBER: _builtins.int
+    CREDIT_LIMIT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     wallet_id: _builtins.str
     """The wallet's id, the same as its account's in the ledger: "seller:demo:seller_456:USD"."""
     client_id: _builtins.str
@@ -71,11 +99,17 @@ class Wallet(_message.Message):
     pending: _builtins.str
     """Credited, not yet to be spent."""
     available: _builtins.str
-    """To be spent."""
+    """To be spent. Below zero: owed, by a credit limit or because more was taken back than was there."""
     held: _builtins.str
-    """Set aside for something under way."""
+    """Set aside by holds."""
     operation_count: _builtins.int
     """How many operations it has had."""
+    account_type: Global___Wallet.AccountType.ValueType
+    """Whose money it is."""
+    credit_limit: _builtins.str
+    """How far below zero operations that ask for money may leave `available`. Not below zero itself."""
+    version: _builtins.int
+    """Grows by one with every change of the wallet, from 1: operations, status, credit limit."""
     def __init__(
         self,
         *,
@@ -88,10 +122,13 @@ class Wallet(_message.Message):
         available: _builtins.str = ...,
         held: _builtins.str = ...,
         operation_count: _builtins.int = ...,
+        account_type: Global___Wallet.AccountType.ValueType = ...,
+        credit_limit: _builtins.str = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "client_id", b"client_id", "currency", b"currency", "held", b"held", "operation_count", b"operation_count", "owner", b"owner", "pending", b"pending", "status", b"status", "wallet_id", b"wallet_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_type", b"account_type", "available", b"available", "client_id", b"client_id", "credit_limit", b"credit_limit", "currency", b"currency", "held", b"held", "operation_count", b"operation_count", "owner", b"owner", "pending", b"pending", "status", b"status", "version", b"version", "wallet_id", b"wallet_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -115,7 +152,25 @@ class Operation(_message.Message):
         SETTLE: Operation._Kind.ValueType  # 2
         """Moves from pending to available."""
         REVERSAL: Operation._Kind.ValueType  # 3
-        """Takes back a CREDIT: from pending, or from available once settled."""
+        """Takes back a CREDIT: from what its subject has in pending, the rest from available."""
+        DEBIT: Operation._Kind.ValueType  # 4
+        """Takes from available: a payout."""
+        REFUND: Operation._Kind.ValueType  # 5
+        """Gives money back to a buyer: from what its subject has in pending, the rest from available."""
+        CHARGEBACK: Operation._Kind.ValueType  # 6
+        """Gives money back that a bank has taken: as a REFUND."""
+        HOLD: Operation._Kind.ValueType  # 7
+        """Moves from available to held: a hold of the operation's id."""
+        CAPTURE_HOLD: Operation._Kind.ValueType  # 8
+        """Takes from held, in full or in part."""
+        RELEASE: Operation._Kind.ValueType  # 9
+        """Moves what a hold has open from held back to available."""
+        EXPIRE: Operation._Kind.ValueType  # 10
+        """As a RELEASE, by the service itself, once the hold had its time."""
+        TRANSFER: Operation._Kind.ValueType  # 11
+        """Takes from available for another wallet's available."""
+        TRANSFER_IN: Operation._Kind.ValueType  # 12
+        """Adds to available what another wallet gives: the other half of a TRANSFER, "<operation id>:in"."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What an operation does."""
@@ -126,7 +181,25 @@ class Operation(_message.Message):
     SETTLE: Operation.Kind.ValueType  # 2
     """Moves from pending to available."""
     REVERSAL: Operation.Kind.ValueType  # 3
-    """Takes back a CREDIT: from pending, or from available once settled."""
+    """Takes back a CREDIT: from what its subject has in pending, the rest from available."""
+    DEBIT: Operation.Kind.ValueType  # 4
+    """Takes from available: a payout."""
+    REFUND: Operation.Kind.ValueType  # 5
+    """Gives money back to a buyer: from what its subject has in pending, the rest from available."""
+    CHARGEBACK: Operation.Kind.ValueType  # 6
+    """Gives money back that a bank has taken: as a REFUND."""
+    HOLD: Operation.Kind.ValueType  # 7
+    """Moves from available to held: a hold of the operation's id."""
+    CAPTURE_HOLD: Operation.Kind.ValueType  # 8
+    """Takes from held, in full or in part."""
+    RELEASE: Operation.Kind.ValueType  # 9
+    """Moves what a hold has open from held back to available."""
+    EXPIRE: Operation.Kind.ValueType  # 10
+    """As a RELEASE, by the service itself, once the hold had its time."""
+    TRANSFER: Operation.Kind.ValueType  # 11
+    """Takes from available for another wallet's available."""
+    TRANSFER_IN: Operation.Kind.ValueType  # 12
+    """Adds to available what another wallet gives: the other half of a TRANSFER, "<operation id>:in"."""
 
     OPERATION_ID_FIELD_NUMBER: _builtins.int
     WALLET_ID_FIELD_NUMBER: _builtins.int
@@ -139,6 +212,10 @@ class Operation(_message.Message):
     HELD_AFTER_FIELD_NUMBER: _builtins.int
     WALLET_SEQUENCE_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    WALLET_VERSION_FIELD_NUMBER: _builtins.int
+    REVERSES_OPERATION_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    OTHER_WALLET_ID_FIELD_NUMBER: _builtins.int
     operation_id: _builtins.str
     """What makes it happen once, chosen by the caller."""
     wallet_id: _builtins.str
@@ -159,6 +236,14 @@ class Operation(_message.Message):
     """Held after it."""
     wallet_sequence: _builtins.int
     """Its place in the wallet's history, from 1, without gaps."""
+    wallet_version: _builtins.int
+    """The wallet's version after it."""
+    reverses_operation_id: _builtins.str
+    """The CREDIT that a REVERSAL takes back; empty for others."""
+    hold_id: _builtins.str
+    """The hold that it makes, captures or lets go; empty for others."""
+    other_wallet_id: _builtins.str
+    """The other wallet of a TRANSFER or TRANSFER_IN; empty for others."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was written."""
@@ -177,11 +262,183 @@ class Operation(_message.Message):
         held_after: _builtins.str = ...,
         wallet_sequence: _builtins.int = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        wallet_version: _builtins.int = ...,
+        reverses_operation_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        other_wallet_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "available_after", b"available_after", "created_at", b"created_at", "currency", b"currency", "held_after", b"held_after", "kind", b"kind", "operation_id", b"operation_id", "pending_after", b"pending_after", "subject_id", b"subject_id", "wallet_id", b"wallet_id", "wallet_sequence", b"wallet_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "available_after", b"available_after", "created_at", b"created_at", "currency", b"currency", "held_after", b"held_after", "hold_id", b"hold_id", "kind", b"kind", "operation_id", b"operation_id", "other_wallet_id", b"other_wallet_id", "pending_after", b"pending_after", "reverses_operation_id", b"reverses_operation_id", "subject_id", b"subject_id", "wallet_id", b"wallet_id", "wallet_sequence", b"wallet_sequence", "wallet_version", b"wallet_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Operation: _TypeAlias = Operation  # noqa: Y015
+
+@_typing.final
+class Hold(_message.Message):
+    """Money of a wallet set aside, until each cent of it is captured or let go, once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Status:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Hold._Status.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATUS_UNSPECIFIED: Hold._Status.ValueType  # 0
+        OPEN: Hold._Status.ValueType  # 1
+        """Some of it is still set aside."""
+        CAPTURED: Hold._Status.ValueType  # 2
+        """Captures took it, or the last of them let the rest go."""
+        RELEASED: Hold._Status.ValueType  # 3
+        """A RELEASE let the rest go."""
+        EXPIRED: Hold._Status.ValueType  # 4
+        """It had its time, and the rest was let go."""
+
+    class Status(_Status, metaclass=_StatusEnumTypeWrapper):
+        """How far a hold is. It may grow."""
+
+    STATUS_UNSPECIFIED: Hold.Status.ValueType  # 0
+    OPEN: Hold.Status.ValueType  # 1
+    """Some of it is still set aside."""
+    CAPTURED: Hold.Status.ValueType  # 2
+    """Captures took it, or the last of them let the rest go."""
+    RELEASED: Hold.Status.ValueType  # 3
+    """A RELEASE let the rest go."""
+    EXPIRED: Hold.Status.ValueType  # 4
+    """It had its time, and the rest was let go."""
+
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    WALLET_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    OPEN_AMOUNT_FIELD_NUMBER: _builtins.int
+    CAPTURED_AMOUNT_FIELD_NUMBER: _builtins.int
+    RELEASED_AMOUNT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    hold_id: _builtins.str
+    """The hold's id: that of the HOLD operation which made it."""
+    wallet_id: _builtins.str
+    """The wallet."""
+    subject_id: _builtins.str
+    """The object it was made for; empty for none."""
+    currency: _builtins.str
+    """ISO 4217."""
+    status: Global___Hold.Status.ValueType
+    """How far it is."""
+    amount: _builtins.str
+    """What was set aside: open, captured and released together."""
+    open_amount: _builtins.str
+    """What is still set aside."""
+    captured_amount: _builtins.str
+    """What was captured."""
+    released_amount: _builtins.str
+    """What was let go."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when it can be captured; then the rest is let go. Absent: for ever."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    def __init__(
+        self,
+        *,
+        hold_id: _builtins.str = ...,
+        wallet_id: _builtins.str = ...,
+        subject_id: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        status: Global___Hold.Status.ValueType = ...,
+        amount: _builtins.str = ...,
+        open_amount: _builtins.str = ...,
+        captured_amount: _builtins.str = ...,
+        released_amount: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "captured_amount", b"captured_amount", "created_at", b"created_at", "currency", b"currency", "expires_at", b"expires_at", "hold_id", b"hold_id", "open_amount", b"open_amount", "released_amount", b"released_amount", "status", b"status", "subject_id", b"subject_id", "wallet_id", b"wallet_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Hold: _TypeAlias = Hold  # noqa: Y015
+
+@_typing.final
+class WalletChange(_message.Message):
+    """That a wallet was frozen, unfrozen, closed, or given another credit limit. Never changed itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _What:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _WhatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[WalletChange._What.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        WHAT_UNSPECIFIED: WalletChange._What.ValueType  # 0
+        STATUS: WalletChange._What.ValueType  # 1
+        """Whether it takes operations."""
+        CREDIT_LIMIT: WalletChange._What.ValueType  # 2
+        """How far below zero it may go."""
+
+    class What(_What, metaclass=_WhatEnumTypeWrapper):
+        """What of a wallet was changed. It may grow."""
+
+    WHAT_UNSPECIFIED: WalletChange.What.ValueType  # 0
+    STATUS: WalletChange.What.ValueType  # 1
+    """Whether it takes operations."""
+    CREDIT_LIMIT: WalletChange.What.ValueType  # 2
+    """How far below zero it may go."""
+
+    WALLET_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CHANGED_AT_FIELD_NUMBER: _builtins.int
+    wallet_id: _builtins.str
+    """The wallet."""
+    version: _builtins.int
+    """Its version after the change."""
+    what: Global___WalletChange.What.ValueType
+    """What was changed."""
+    before: _builtins.str
+    """What it was: a status, or a decimal."""
+    after: _builtins.str
+    """What it is since: a status, or a decimal."""
+    reason: _builtins.str
+    """Why."""
+    actor: _builtins.str
+    """By whom."""
+    @_builtins.property
+    def changed_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        wallet_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        what: Global___WalletChange.What.ValueType = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        changed_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "after", b"after", "before", b"before", "changed_at", b"changed_at", "reason", b"reason", "version", b"version", "wallet_id", b"wallet_id", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WalletChange: _TypeAlias = WalletChange  # noqa: Y015

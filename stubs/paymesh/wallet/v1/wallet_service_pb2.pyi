@@ -6,7 +6,9 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from paymesh.wallet.v1 import comparison_pb2 as _comparison_pb2
 from paymesh.wallet.v1 import wallet_pb2 as _wallet_pb2
 import builtins as _builtins
 import sys
@@ -81,6 +83,8 @@ class NewWallet(_message.Message):
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    ACCOUNT_TYPE_FIELD_NUMBER: _builtins.int
+    CREDIT_LIMIT_FIELD_NUMBER: _builtins.int
     wallet_id: _builtins.str
     """The wallet's id: 1 to 200 letters, digits, dots, underscores, colons or hyphens."""
     client_id: _builtins.str
@@ -89,6 +93,12 @@ class NewWallet(_message.Message):
     """Whose it is."""
     currency: _builtins.str
     """ISO 4217."""
+    account_type: _wallet_pb2.Wallet.AccountType.ValueType
+    """Whose money it is. Absent: a SELLER's."""
+    credit_limit: _builtins.str
+    """How far below zero it may go by what is asked of it: a decimal of at least zero. Absent: not at all, or, for a wallet
+    that is there, whatever it may.
+    """
     def __init__(
         self,
         *,
@@ -96,12 +106,16 @@ class NewWallet(_message.Message):
         client_id: _builtins.str = ...,
         owner: _builtins.str = ...,
         currency: _builtins.str = ...,
+        account_type: _wallet_pb2.Wallet.AccountType.ValueType = ...,
+        credit_limit: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_credit_limit", b"_credit_limit", "credit_limit", b"credit_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "currency", b"currency", "owner", b"owner", "wallet_id", b"wallet_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_credit_limit", b"_credit_limit", "account_type", b"account_type", "client_id", b"client_id", "credit_limit", b"credit_limit", "currency", b"currency", "owner", b"owner", "wallet_id", b"wallet_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__credit_limit: _TypeAlias = _typing.Literal["credit_limit"]  # noqa: Y015
+    _WhichOneofArgType__credit_limit: _TypeAlias = _typing.Literal["_credit_limit", b"_credit_limit"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__credit_limit) -> _WhichOneofReturnType__credit_limit | None: ...
 
 Global___NewWallet: _TypeAlias = NewWallet  # noqa: Y015
 
@@ -197,18 +211,40 @@ class NewOperation(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    RELEASES_REST_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    TO_WALLET_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    LINKED_FIELD_NUMBER: _builtins.int
     operation_id: _builtins.str
     """What makes it happen once: "order:ord_01j:credit". 1 to 200 characters."""
     wallet_id: _builtins.str
     """The wallet."""
     kind: _wallet_pb2.Operation.Kind.ValueType
-    """CREDIT or SETTLE; a REVERSAL has its own RPC."""
+    """What it is to do. REVERSAL has its own RPC; EXPIRE and TRANSFER_IN are the service's own."""
     amount: _builtins.str
-    """A decimal string above zero."""
+    """A decimal string above zero. Empty with RELEASE alone, which lets go whatever is open."""
     currency: _builtins.str
     """ISO 4217, the wallet's own."""
     subject_id: _builtins.str
-    """The object it is done for; at most 64 characters."""
+    """The object it is done for; at most 64 characters. What a REFUND or CHARGEBACK takes from pending is this object's."""
+    hold_id: _builtins.str
+    """The hold to be captured or let go. With CAPTURE_HOLD and RELEASE alone."""
+    releases_rest: _builtins.bool
+    """True: what a capture leaves open is let go. With CAPTURE_HOLD alone; without it, more captures may follow."""
+    to_wallet_id: _builtins.str
+    """The wallet that a TRANSFER gives to, of the same currency. With TRANSFER alone."""
+    expected_version: _builtins.int
+    """The wallet's version that the caller decided by; with another it is refused, VERSION_CONFLICT. Absent: any."""
+    linked: _builtins.bool
+    """True: it and the next item of the request succeed or fail together; so a run of linked items is one chain. The one at
+    fault answers its own refusal, the others of the chain LINKED_REFUSED. The last item of a request must not be linked.
+    """
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when the hold can be captured. Absent: for ever. With HOLD alone."""
+
     def __init__(
         self,
         *,
@@ -218,12 +254,20 @@ class NewOperation(_message.Message):
         amount: _builtins.str = ...,
         currency: _builtins.str = ...,
         subject_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        releases_rest: _builtins.bool = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        to_wallet_id: _builtins.str = ...,
+        expected_version: _builtins.int | None = ...,
+        linked: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "currency", b"currency", "kind", b"kind", "operation_id", b"operation_id", "subject_id", b"subject_id", "wallet_id", b"wallet_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "amount", b"amount", "currency", b"currency", "expected_version", b"expected_version", "expires_at", b"expires_at", "hold_id", b"hold_id", "kind", b"kind", "linked", b"linked", "operation_id", b"operation_id", "releases_rest", b"releases_rest", "subject_id", b"subject_id", "to_wallet_id", b"to_wallet_id", "wallet_id", b"wallet_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
+    _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
 
 Global___NewOperation: _TypeAlias = NewOperation  # noqa: Y015
 
@@ -410,6 +454,468 @@ class GetWalletResponse(_message.Message):
 Global___GetWalletResponse: _TypeAlias = GetWalletResponse  # noqa: Y015
 
 @_typing.final
+class GetWalletsRequest(_message.Message):
+    """Which wallets to read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def wallet_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Their ids, 1 to 1,000."""
+
+    def __init__(
+        self,
+        *,
+        wallet_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["wallet_ids", b"wallet_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWalletsRequest: _TypeAlias = GetWalletsRequest  # noqa: Y015
+
+@_typing.final
+class GetWalletsResponse(_message.Message):
+    """The wallets that there are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLETS_FIELD_NUMBER: _builtins.int
+    MISSING_WALLET_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def wallets(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Wallet]:
+        """Those found, by id."""
+
+    @_builtins.property
+    def missing_wallet_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids that have no wallet, in the order asked."""
+
+    def __init__(
+        self,
+        *,
+        wallets: _abc.Iterable[_wallet_pb2.Wallet] | None = ...,
+        missing_wallet_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_wallet_ids", b"missing_wallet_ids", "wallets", b"wallets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWalletsResponse: _TypeAlias = GetWalletsResponse  # noqa: Y015
+
+@_typing.final
+class WatchWalletRequest(_message.Message):
+    """Which wallet to watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_ID_FIELD_NUMBER: _builtins.int
+    AFTER_VERSION_FIELD_NUMBER: _builtins.int
+    wallet_id: _builtins.str
+    """Its id."""
+    after_version: _builtins.int
+    """Tell only what is newer than this version: the last one that a watch which broke off has told. 0: tell it as it is."""
+    def __init__(
+        self,
+        *,
+        wallet_id: _builtins.str = ...,
+        after_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_version", b"after_version", "wallet_id", b"wallet_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchWalletRequest: _TypeAlias = WatchWalletRequest  # noqa: Y015
+
+@_typing.final
+class WatchWalletResponse(_message.Message):
+    """A wallet at one moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def wallet(self) -> _wallet_pb2.Wallet:
+        """The wallet."""
+
+    def __init__(
+        self,
+        *,
+        wallet: _wallet_pb2.Wallet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchWalletResponse: _TypeAlias = WatchWalletResponse  # noqa: Y015
+
+@_typing.final
+class FreezeWalletRequest(_message.Message):
+    """Which wallet to freeze, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    wallet_id: _builtins.str
+    """Its id."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        wallet_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "wallet_id", b"wallet_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FreezeWalletRequest: _TypeAlias = FreezeWalletRequest  # noqa: Y015
+
+@_typing.final
+class FreezeWalletResponse(_message.Message):
+    """The wallet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def wallet(self) -> _wallet_pb2.Wallet:
+        """The wallet as it is now."""
+
+    def __init__(
+        self,
+        *,
+        wallet: _wallet_pb2.Wallet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FreezeWalletResponse: _TypeAlias = FreezeWalletResponse  # noqa: Y015
+
+@_typing.final
+class UnfreezeWalletRequest(_message.Message):
+    """Which wallet to let take operations again, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    wallet_id: _builtins.str
+    """Its id."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        wallet_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "wallet_id", b"wallet_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnfreezeWalletRequest: _TypeAlias = UnfreezeWalletRequest  # noqa: Y015
+
+@_typing.final
+class UnfreezeWalletResponse(_message.Message):
+    """The wallet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def wallet(self) -> _wallet_pb2.Wallet:
+        """The wallet as it is now."""
+
+    def __init__(
+        self,
+        *,
+        wallet: _wallet_pb2.Wallet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnfreezeWalletResponse: _TypeAlias = UnfreezeWalletResponse  # noqa: Y015
+
+@_typing.final
+class CloseWalletRequest(_message.Message):
+    """Which wallet to close, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    wallet_id: _builtins.str
+    """Its id."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        wallet_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "wallet_id", b"wallet_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseWalletRequest: _TypeAlias = CloseWalletRequest  # noqa: Y015
+
+@_typing.final
+class CloseWalletResponse(_message.Message):
+    """The wallet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def wallet(self) -> _wallet_pb2.Wallet:
+        """The wallet as it is now."""
+
+    def __init__(
+        self,
+        *,
+        wallet: _wallet_pb2.Wallet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseWalletResponse: _TypeAlias = CloseWalletResponse  # noqa: Y015
+
+@_typing.final
+class SetCreditLimitRequest(_message.Message):
+    """Which wallet's credit limit to set, to what, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_ID_FIELD_NUMBER: _builtins.int
+    CREDIT_LIMIT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    wallet_id: _builtins.str
+    """The wallet's id."""
+    credit_limit: _builtins.str
+    """A decimal string of at least zero."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        wallet_id: _builtins.str = ...,
+        credit_limit: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit_limit", b"credit_limit", "reason", b"reason", "wallet_id", b"wallet_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetCreditLimitRequest: _TypeAlias = SetCreditLimitRequest  # noqa: Y015
+
+@_typing.final
+class SetCreditLimitResponse(_message.Message):
+    """The wallet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def wallet(self) -> _wallet_pb2.Wallet:
+        """The wallet as it is now."""
+
+    def __init__(
+        self,
+        *,
+        wallet: _wallet_pb2.Wallet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetCreditLimitResponse: _TypeAlias = SetCreditLimitResponse  # noqa: Y015
+
+@_typing.final
+class ListWalletChangesRequest(_message.Message):
+    """Whose changes to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_ID_FIELD_NUMBER: _builtins.int
+    wallet_id: _builtins.str
+    """The wallet."""
+    def __init__(
+        self,
+        *,
+        wallet_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["wallet_id", b"wallet_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWalletChangesRequest: _TypeAlias = ListWalletChangesRequest  # noqa: Y015
+
+@_typing.final
+class ListWalletChangesResponse(_message.Message):
+    """The changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.WalletChange]:
+        """The changes, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[_wallet_pb2.WalletChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWalletChangesResponse: _TypeAlias = ListWalletChangesResponse  # noqa: Y015
+
+@_typing.final
+class GetHoldRequest(_message.Message):
+    """Which hold to read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    hold_id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        hold_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold_id", b"hold_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHoldRequest: _TypeAlias = GetHoldRequest  # noqa: Y015
+
+@_typing.final
+class GetHoldResponse(_message.Message):
+    """A hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hold(self) -> _wallet_pb2.Hold:
+        """The hold as it is now."""
+
+    def __init__(
+        self,
+        *,
+        hold: _wallet_pb2.Hold | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHoldResponse: _TypeAlias = GetHoldResponse  # noqa: Y015
+
+@_typing.final
+class ListHoldsRequest(_message.Message):
+    """Which holds to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_ID_FIELD_NUMBER: _builtins.int
+    ONLY_OPEN_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    wallet_id: _builtins.str
+    """The wallet."""
+    only_open: _builtins.bool
+    """True: only those that are open."""
+    page_size: _builtins.int
+    """Default 50, at most 500; larger is lowered."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        wallet_id: _builtins.str = ...,
+        only_open: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["only_open", b"only_open", "page_size", b"page_size", "page_token", b"page_token", "wallet_id", b"wallet_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHoldsRequest: _TypeAlias = ListHoldsRequest  # noqa: Y015
+
+@_typing.final
+class ListHoldsResponse(_message.Message):
+    """A page of holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Ask for the next page with it; empty at the end."""
+    @_builtins.property
+    def holds(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Hold]:
+        """The holds."""
+
+    def __init__(
+        self,
+        *,
+        holds: _abc.Iterable[_wallet_pb2.Hold] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holds", b"holds", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHoldsResponse: _TypeAlias = ListHoldsResponse  # noqa: Y015
+
+@_typing.final
 class ListOperationsRequest(_message.Message):
     """Which operations to list. With no filter: all."""
 
@@ -419,6 +925,9 @@ class ListOperationsRequest(_message.Message):
     SUBJECT_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CREATED_FROM_FIELD_NUMBER: _builtins.int
+    CREATED_TO_FIELD_NUMBER: _builtins.int
     wallet_id: _builtins.str
     """Only this wallet's."""
     subject_id: _builtins.str
@@ -427,6 +936,16 @@ class ListOperationsRequest(_message.Message):
     """Default 50, at most 500; larger is lowered."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first."""
+    kind: _wallet_pb2.Operation.Kind.ValueType
+    """Only those of this kind. Absent: of any."""
+    @_builtins.property
+    def created_from(self) -> _timestamp_pb2.Timestamp:
+        """Only those written at this time or later."""
+
+    @_builtins.property
+    def created_to(self) -> _timestamp_pb2.Timestamp:
+        """Only those written before this time."""
+
     def __init__(
         self,
         *,
@@ -434,10 +953,13 @@ class ListOperationsRequest(_message.Message):
         subject_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        kind: _wallet_pb2.Operation.Kind.ValueType = ...,
+        created_from: _timestamp_pb2.Timestamp | None = ...,
+        created_to: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_from", b"created_from", "created_to", b"created_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "subject_id", b"subject_id", "wallet_id", b"wallet_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_from", b"created_from", "created_to", b"created_to", "kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "subject_id", b"subject_id", "wallet_id", b"wallet_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -470,3 +992,57 @@ class ListOperationsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListOperationsResponse: _TypeAlias = ListOperationsResponse  # noqa: Y015
+
+@_typing.final
+class CompareWithLedgerRequest(_message.Message):
+    """Which wallets to compare."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREFIX_FIELD_NUMBER: _builtins.int
+    prefix: _builtins.str
+    """Only those whose id begins so: "seller:demo:". Empty: all."""
+    def __init__(
+        self,
+        *,
+        prefix: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["prefix", b"prefix"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareWithLedgerRequest: _TypeAlias = CompareWithLedgerRequest  # noqa: Y015
+
+@_typing.final
+class CompareWithLedgerResponse(_message.Message):
+    """A difference, or how far the comparison is; the last message is the second with `is_done`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    COMPARISON_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def difference(self) -> _comparison_pb2.WalletDifference:
+        """A wallet that is not what the ledger says."""
+
+    @_builtins.property
+    def comparison(self) -> _comparison_pb2.Comparison:
+        """How far the comparison is."""
+
+    def __init__(
+        self,
+        *,
+        difference: _comparison_pb2.WalletDifference | None = ...,
+        comparison: _comparison_pb2.Comparison | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "difference", b"difference", "told", b"told"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "difference", b"difference", "told", b"told"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_told: _TypeAlias = _typing.Literal["difference", "comparison"]  # noqa: Y015
+    _WhichOneofArgType_told: _TypeAlias = _typing.Literal["told", b"told"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_told) -> _WhichOneofReturnType_told | None: ...
+
+Global___CompareWithLedgerResponse: _TypeAlias = CompareWithLedgerResponse  # noqa: Y015

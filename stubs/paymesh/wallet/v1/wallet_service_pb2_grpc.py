@@ -50,15 +50,65 @@ class WalletServiceStub:
                 request_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ReverseOperationsRequest.SerializeToString,
                 response_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ReverseOperationsResponse.FromString,
                 _registered_method=True)
+        self.FreezeWallet = channel.unary_unary(
+                '/paymesh.wallet.v1.WalletService/FreezeWallet',
+                request_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.FreezeWalletRequest.SerializeToString,
+                response_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.FreezeWalletResponse.FromString,
+                _registered_method=True)
+        self.UnfreezeWallet = channel.unary_unary(
+                '/paymesh.wallet.v1.WalletService/UnfreezeWallet',
+                request_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.UnfreezeWalletRequest.SerializeToString,
+                response_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.UnfreezeWalletResponse.FromString,
+                _registered_method=True)
+        self.CloseWallet = channel.unary_unary(
+                '/paymesh.wallet.v1.WalletService/CloseWallet',
+                request_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.CloseWalletRequest.SerializeToString,
+                response_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.CloseWalletResponse.FromString,
+                _registered_method=True)
+        self.SetCreditLimit = channel.unary_unary(
+                '/paymesh.wallet.v1.WalletService/SetCreditLimit',
+                request_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.SetCreditLimitRequest.SerializeToString,
+                response_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.SetCreditLimitResponse.FromString,
+                _registered_method=True)
+        self.ListWalletChanges = channel.unary_unary(
+                '/paymesh.wallet.v1.WalletService/ListWalletChanges',
+                request_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletChangesRequest.SerializeToString,
+                response_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletChangesResponse.FromString,
+                _registered_method=True)
         self.GetWallet = channel.unary_unary(
                 '/paymesh.wallet.v1.WalletService/GetWallet',
                 request_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletRequest.SerializeToString,
                 response_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletResponse.FromString,
                 _registered_method=True)
+        self.GetWallets = channel.unary_unary(
+                '/paymesh.wallet.v1.WalletService/GetWallets',
+                request_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletsResponse.FromString,
+                _registered_method=True)
+        self.WatchWallet = channel.unary_stream(
+                '/paymesh.wallet.v1.WalletService/WatchWallet',
+                request_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchWalletRequest.SerializeToString,
+                response_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchWalletResponse.FromString,
+                _registered_method=True)
         self.ListOperations = channel.unary_unary(
                 '/paymesh.wallet.v1.WalletService/ListOperations',
                 request_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListOperationsRequest.SerializeToString,
                 response_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListOperationsResponse.FromString,
+                _registered_method=True)
+        self.GetHold = channel.unary_unary(
+                '/paymesh.wallet.v1.WalletService/GetHold',
+                request_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetHoldRequest.SerializeToString,
+                response_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetHoldResponse.FromString,
+                _registered_method=True)
+        self.ListHolds = channel.unary_unary(
+                '/paymesh.wallet.v1.WalletService/ListHolds',
+                request_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListHoldsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListHoldsResponse.FromString,
+                _registered_method=True)
+        self.CompareWithLedger = channel.unary_stream(
+                '/paymesh.wallet.v1.WalletService/CompareWithLedger',
+                request_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.CompareWithLedgerRequest.SerializeToString,
+                response_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.CompareWithLedgerResponse.FromString,
                 _registered_method=True)
 
 
@@ -69,8 +119,8 @@ class WalletServiceServicer:
     def OpenWallets(self, request, context):
         """Opens wallets that are not there yet.
 
-        Items are answered one by one, in the order asked. A wallet that is there with the same client, owner and currency
-        answers as it is; with others it is refused, WALLET_DIFFERS.
+        Items are answered one by one, in the order asked. A wallet that is there with the same client, owner, currency,
+        account type and credit limit answers as it is; with others it is refused, WALLET_DIFFERS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,8 +129,8 @@ class WalletServiceServicer:
     def ApplyOperations(self, request, context):
         """Applies operations, each once.
 
-        Items are answered one by one, in the order asked; a refused item leaves its neighbours alone. An operation id that
-        was applied before with the same content answers as the first time; with other content it is refused,
+        Items are answered one by one, in the order asked; a refused item leaves its neighbours alone, unless they are
+        linked. An operation id that was applied before with the same content answers as the first time; with other content it is refused,
         OPERATION_REUSED. One that was reversed before it arrived is refused, REVERSED_BEFORE_ARRIVAL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -96,6 +146,43 @@ class WalletServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FreezeWallet(self, request, context):
+        """Stops a wallet from taking anything new; what was promised before, and what is taken back, it takes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnfreezeWallet(self, request, context):
+        """Lets a frozen wallet take operations again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseWallet(self, request, context):
+        """Closes a wallet for ever.
+
+        All its balances must be zero, or it is refused, WALLET_NOT_EMPTY.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetCreditLimit(self, request, context):
+        """Tells how far below zero a wallet may go by what is asked of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWalletChanges(self, request, context):
+        """Lists who changed a wallet's status and credit limit, when and why, the newest first; at most 500.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetWallet(self, request, context):
         """Reads a wallet.
         """
@@ -103,8 +190,48 @@ class WalletServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetWallets(self, request, context):
+        """Reads many wallets, as they are at one moment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchWallet(self, request, context):
+        """Tells a wallet as it is now, and then after its changes, until the deadline, or for five minutes.
+
+        Who reads slowly, or who was away, sees the newest state and not each one between. It is looked up several times a
+        second, by one query for all watchers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListOperations(self, request, context):
         """Lists operations, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHold(self, request, context):
+        """Reads a hold.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHolds(self, request, context):
+        """Lists a wallet's holds, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareWithLedger(self, request, context):
+        """Compares every wallet with the ledger's account of the same id, and tells each that differs.
+
+        Sends how far it is as it goes. FAILED_PRECONDITION, LEDGER_NOT_CONFIGURED, without a ledger to compare with.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,15 +255,65 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     request_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ReverseOperationsRequest.FromString,
                     response_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ReverseOperationsResponse.SerializeToString,
             ),
+            'FreezeWallet': grpc.unary_unary_rpc_method_handler(
+                    servicer.FreezeWallet,
+                    request_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.FreezeWalletRequest.FromString,
+                    response_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.FreezeWalletResponse.SerializeToString,
+            ),
+            'UnfreezeWallet': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnfreezeWallet,
+                    request_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.UnfreezeWalletRequest.FromString,
+                    response_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.UnfreezeWalletResponse.SerializeToString,
+            ),
+            'CloseWallet': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseWallet,
+                    request_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.CloseWalletRequest.FromString,
+                    response_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.CloseWalletResponse.SerializeToString,
+            ),
+            'SetCreditLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetCreditLimit,
+                    request_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.SetCreditLimitRequest.FromString,
+                    response_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.SetCreditLimitResponse.SerializeToString,
+            ),
+            'ListWalletChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWalletChanges,
+                    request_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletChangesRequest.FromString,
+                    response_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletChangesResponse.SerializeToString,
+            ),
             'GetWallet': grpc.unary_unary_rpc_method_handler(
                     servicer.GetWallet,
                     request_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletRequest.FromString,
                     response_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletResponse.SerializeToString,
             ),
+            'GetWallets': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWallets,
+                    request_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletsRequest.FromString,
+                    response_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletsResponse.SerializeToString,
+            ),
+            'WatchWallet': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchWallet,
+                    request_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchWalletRequest.FromString,
+                    response_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchWalletResponse.SerializeToString,
+            ),
             'ListOperations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOperations,
                     request_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListOperationsRequest.FromString,
                     response_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListOperationsResponse.SerializeToString,
+            ),
+            'GetHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHold,
+                    request_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetHoldRequest.FromString,
+                    response_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetHoldResponse.SerializeToString,
+            ),
+            'ListHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHolds,
+                    request_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListHoldsRequest.FromString,
+                    response_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListHoldsResponse.SerializeToString,
+            ),
+            'CompareWithLedger': grpc.unary_stream_rpc_method_handler(
+                    servicer.CompareWithLedger,
+                    request_deserializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.CompareWithLedgerRequest.FromString,
+                    response_serializer=paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.CompareWithLedgerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -232,6 +409,141 @@ class WalletService:
             _registered_method=True)
 
     @staticmethod
+    def FreezeWallet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.wallet.v1.WalletService/FreezeWallet',
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.FreezeWalletRequest.SerializeToString,
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.FreezeWalletResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnfreezeWallet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.wallet.v1.WalletService/UnfreezeWallet',
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.UnfreezeWalletRequest.SerializeToString,
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.UnfreezeWalletResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseWallet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.wallet.v1.WalletService/CloseWallet',
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.CloseWalletRequest.SerializeToString,
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.CloseWalletResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetCreditLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.wallet.v1.WalletService/SetCreditLimit',
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.SetCreditLimitRequest.SerializeToString,
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.SetCreditLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWalletChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.wallet.v1.WalletService/ListWalletChanges',
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletChangesRequest.SerializeToString,
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetWallet(request,
             target,
             options=(),
@@ -259,6 +571,60 @@ class WalletService:
             _registered_method=True)
 
     @staticmethod
+    def GetWallets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.wallet.v1.WalletService/GetWallets',
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletsRequest.SerializeToString,
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchWallet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/paymesh.wallet.v1.WalletService/WatchWallet',
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchWalletRequest.SerializeToString,
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchWalletResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListOperations(request,
             target,
             options=(),
@@ -275,6 +641,87 @@ class WalletService:
             '/paymesh.wallet.v1.WalletService/ListOperations',
             paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListOperationsRequest.SerializeToString,
             paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListOperationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.wallet.v1.WalletService/GetHold',
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetHoldRequest.SerializeToString,
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.GetHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.wallet.v1.WalletService/ListHolds',
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListHoldsRequest.SerializeToString,
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.ListHoldsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareWithLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/paymesh.wallet.v1.WalletService/CompareWithLedger',
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.CompareWithLedgerRequest.SerializeToString,
+            paymesh_dot_wallet_dot_v1_dot_wallet__service__pb2.CompareWithLedgerResponse.FromString,
             options,
             channel_credentials,
             insecure,

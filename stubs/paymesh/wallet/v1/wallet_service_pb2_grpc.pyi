@@ -36,14 +36,14 @@ class WalletServiceStub:
     OpenWallets: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.OpenWalletsRequest, _wallet_service_pb2.OpenWalletsResponse]
     """Opens wallets that are not there yet.
 
-    Items are answered one by one, in the order asked. A wallet that is there with the same client, owner and currency
-    answers as it is; with others it is refused, WALLET_DIFFERS.
+    Items are answered one by one, in the order asked. A wallet that is there with the same client, owner, currency,
+    account type and credit limit answers as it is; with others it is refused, WALLET_DIFFERS.
     """
     ApplyOperations: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.ApplyOperationsRequest, _wallet_service_pb2.ApplyOperationsResponse]
     """Applies operations, each once.
 
-    Items are answered one by one, in the order asked; a refused item leaves its neighbours alone. An operation id that
-    was applied before with the same content answers as the first time; with other content it is refused,
+    Items are answered one by one, in the order asked; a refused item leaves its neighbours alone, unless they are
+    linked. An operation id that was applied before with the same content answers as the first time; with other content it is refused,
     OPERATION_REUSED. One that was reversed before it arrived is refused, REVERSED_BEFORE_ARRIVAL.
     """
     ReverseOperations: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.ReverseOperationsRequest, _wallet_service_pb2.ReverseOperationsResponse]
@@ -51,10 +51,40 @@ class WalletServiceStub:
 
     An operation id that is not there is closed for ever, so that the operation is refused if it arrives later.
     """
+    FreezeWallet: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.FreezeWalletRequest, _wallet_service_pb2.FreezeWalletResponse]
+    """Stops a wallet from taking anything new; what was promised before, and what is taken back, it takes."""
+    UnfreezeWallet: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.UnfreezeWalletRequest, _wallet_service_pb2.UnfreezeWalletResponse]
+    """Lets a frozen wallet take operations again."""
+    CloseWallet: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.CloseWalletRequest, _wallet_service_pb2.CloseWalletResponse]
+    """Closes a wallet for ever.
+
+    All its balances must be zero, or it is refused, WALLET_NOT_EMPTY.
+    """
+    SetCreditLimit: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.SetCreditLimitRequest, _wallet_service_pb2.SetCreditLimitResponse]
+    """Tells how far below zero a wallet may go by what is asked of it."""
+    ListWalletChanges: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.ListWalletChangesRequest, _wallet_service_pb2.ListWalletChangesResponse]
+    """Lists who changed a wallet's status and credit limit, when and why, the newest first; at most 500."""
     GetWallet: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.GetWalletRequest, _wallet_service_pb2.GetWalletResponse]
     """Reads a wallet."""
+    GetWallets: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.GetWalletsRequest, _wallet_service_pb2.GetWalletsResponse]
+    """Reads many wallets, as they are at one moment."""
+    WatchWallet: _grpc.UnaryStreamMultiCallable[_wallet_service_pb2.WatchWalletRequest, _wallet_service_pb2.WatchWalletResponse]
+    """Tells a wallet as it is now, and then after its changes, until the deadline, or for five minutes.
+
+    Who reads slowly, or who was away, sees the newest state and not each one between. It is looked up several times a
+    second, by one query for all watchers.
+    """
     ListOperations: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.ListOperationsRequest, _wallet_service_pb2.ListOperationsResponse]
     """Lists operations, the newest first."""
+    GetHold: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.GetHoldRequest, _wallet_service_pb2.GetHoldResponse]
+    """Reads a hold."""
+    ListHolds: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.ListHoldsRequest, _wallet_service_pb2.ListHoldsResponse]
+    """Lists a wallet's holds, the newest first."""
+    CompareWithLedger: _grpc.UnaryStreamMultiCallable[_wallet_service_pb2.CompareWithLedgerRequest, _wallet_service_pb2.CompareWithLedgerResponse]
+    """Compares every wallet with the ledger's account of the same id, and tells each that differs.
+
+    Sends how far it is as it goes. FAILED_PRECONDITION, LEDGER_NOT_CONFIGURED, without a ledger to compare with.
+    """
 
 @_typing.type_check_only
 class WalletServiceAsyncStub(WalletServiceStub):
@@ -64,14 +94,14 @@ class WalletServiceAsyncStub(WalletServiceStub):
     OpenWallets: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.OpenWalletsRequest, _wallet_service_pb2.OpenWalletsResponse]  # type: ignore[assignment]
     """Opens wallets that are not there yet.
 
-    Items are answered one by one, in the order asked. A wallet that is there with the same client, owner and currency
-    answers as it is; with others it is refused, WALLET_DIFFERS.
+    Items are answered one by one, in the order asked. A wallet that is there with the same client, owner, currency,
+    account type and credit limit answers as it is; with others it is refused, WALLET_DIFFERS.
     """
     ApplyOperations: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ApplyOperationsRequest, _wallet_service_pb2.ApplyOperationsResponse]  # type: ignore[assignment]
     """Applies operations, each once.
 
-    Items are answered one by one, in the order asked; a refused item leaves its neighbours alone. An operation id that
-    was applied before with the same content answers as the first time; with other content it is refused,
+    Items are answered one by one, in the order asked; a refused item leaves its neighbours alone, unless they are
+    linked. An operation id that was applied before with the same content answers as the first time; with other content it is refused,
     OPERATION_REUSED. One that was reversed before it arrived is refused, REVERSED_BEFORE_ARRIVAL.
     """
     ReverseOperations: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ReverseOperationsRequest, _wallet_service_pb2.ReverseOperationsResponse]  # type: ignore[assignment]
@@ -79,10 +109,40 @@ class WalletServiceAsyncStub(WalletServiceStub):
 
     An operation id that is not there is closed for ever, so that the operation is refused if it arrives later.
     """
+    FreezeWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.FreezeWalletRequest, _wallet_service_pb2.FreezeWalletResponse]  # type: ignore[assignment]
+    """Stops a wallet from taking anything new; what was promised before, and what is taken back, it takes."""
+    UnfreezeWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.UnfreezeWalletRequest, _wallet_service_pb2.UnfreezeWalletResponse]  # type: ignore[assignment]
+    """Lets a frozen wallet take operations again."""
+    CloseWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.CloseWalletRequest, _wallet_service_pb2.CloseWalletResponse]  # type: ignore[assignment]
+    """Closes a wallet for ever.
+
+    All its balances must be zero, or it is refused, WALLET_NOT_EMPTY.
+    """
+    SetCreditLimit: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.SetCreditLimitRequest, _wallet_service_pb2.SetCreditLimitResponse]  # type: ignore[assignment]
+    """Tells how far below zero a wallet may go by what is asked of it."""
+    ListWalletChanges: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ListWalletChangesRequest, _wallet_service_pb2.ListWalletChangesResponse]  # type: ignore[assignment]
+    """Lists who changed a wallet's status and credit limit, when and why, the newest first; at most 500."""
     GetWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetWalletRequest, _wallet_service_pb2.GetWalletResponse]  # type: ignore[assignment]
     """Reads a wallet."""
+    GetWallets: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetWalletsRequest, _wallet_service_pb2.GetWalletsResponse]  # type: ignore[assignment]
+    """Reads many wallets, as they are at one moment."""
+    WatchWallet: _aio.UnaryStreamMultiCallable[_wallet_service_pb2.WatchWalletRequest, _wallet_service_pb2.WatchWalletResponse]  # type: ignore[assignment]
+    """Tells a wallet as it is now, and then after its changes, until the deadline, or for five minutes.
+
+    Who reads slowly, or who was away, sees the newest state and not each one between. It is looked up several times a
+    second, by one query for all watchers.
+    """
     ListOperations: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ListOperationsRequest, _wallet_service_pb2.ListOperationsResponse]  # type: ignore[assignment]
     """Lists operations, the newest first."""
+    GetHold: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetHoldRequest, _wallet_service_pb2.GetHoldResponse]  # type: ignore[assignment]
+    """Reads a hold."""
+    ListHolds: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ListHoldsRequest, _wallet_service_pb2.ListHoldsResponse]  # type: ignore[assignment]
+    """Lists a wallet's holds, the newest first."""
+    CompareWithLedger: _aio.UnaryStreamMultiCallable[_wallet_service_pb2.CompareWithLedgerRequest, _wallet_service_pb2.CompareWithLedgerResponse]  # type: ignore[assignment]
+    """Compares every wallet with the ledger's account of the same id, and tells each that differs.
+
+    Sends how far it is as it goes. FAILED_PRECONDITION, LEDGER_NOT_CONFIGURED, without a ledger to compare with.
+    """
 
 class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     """Knows what each party may spend: pending, available, held."""
@@ -95,8 +155,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_wallet_service_pb2.OpenWalletsResponse, _abc.Awaitable[_wallet_service_pb2.OpenWalletsResponse]]:
         """Opens wallets that are not there yet.
 
-        Items are answered one by one, in the order asked. A wallet that is there with the same client, owner and currency
-        answers as it is; with others it is refused, WALLET_DIFFERS.
+        Items are answered one by one, in the order asked. A wallet that is there with the same client, owner, currency,
+        account type and credit limit answers as it is; with others it is refused, WALLET_DIFFERS.
         """
 
     @_abc_1.abstractmethod
@@ -107,8 +167,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_wallet_service_pb2.ApplyOperationsResponse, _abc.Awaitable[_wallet_service_pb2.ApplyOperationsResponse]]:
         """Applies operations, each once.
 
-        Items are answered one by one, in the order asked; a refused item leaves its neighbours alone. An operation id that
-        was applied before with the same content answers as the first time; with other content it is refused,
+        Items are answered one by one, in the order asked; a refused item leaves its neighbours alone, unless they are
+        linked. An operation id that was applied before with the same content answers as the first time; with other content it is refused,
         OPERATION_REUSED. One that was reversed before it arrived is refused, REVERSED_BEFORE_ARRIVAL.
         """
 
@@ -124,6 +184,49 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def FreezeWallet(
+        self,
+        request: _wallet_service_pb2.FreezeWalletRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.FreezeWalletResponse, _abc.Awaitable[_wallet_service_pb2.FreezeWalletResponse]]:
+        """Stops a wallet from taking anything new; what was promised before, and what is taken back, it takes."""
+
+    @_abc_1.abstractmethod
+    def UnfreezeWallet(
+        self,
+        request: _wallet_service_pb2.UnfreezeWalletRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.UnfreezeWalletResponse, _abc.Awaitable[_wallet_service_pb2.UnfreezeWalletResponse]]:
+        """Lets a frozen wallet take operations again."""
+
+    @_abc_1.abstractmethod
+    def CloseWallet(
+        self,
+        request: _wallet_service_pb2.CloseWalletRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.CloseWalletResponse, _abc.Awaitable[_wallet_service_pb2.CloseWalletResponse]]:
+        """Closes a wallet for ever.
+
+        All its balances must be zero, or it is refused, WALLET_NOT_EMPTY.
+        """
+
+    @_abc_1.abstractmethod
+    def SetCreditLimit(
+        self,
+        request: _wallet_service_pb2.SetCreditLimitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.SetCreditLimitResponse, _abc.Awaitable[_wallet_service_pb2.SetCreditLimitResponse]]:
+        """Tells how far below zero a wallet may go by what is asked of it."""
+
+    @_abc_1.abstractmethod
+    def ListWalletChanges(
+        self,
+        request: _wallet_service_pb2.ListWalletChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.ListWalletChangesResponse, _abc.Awaitable[_wallet_service_pb2.ListWalletChangesResponse]]:
+        """Lists who changed a wallet's status and credit limit, when and why, the newest first; at most 500."""
+
+    @_abc_1.abstractmethod
     def GetWallet(
         self,
         request: _wallet_service_pb2.GetWalletRequest,
@@ -132,11 +235,58 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reads a wallet."""
 
     @_abc_1.abstractmethod
+    def GetWallets(
+        self,
+        request: _wallet_service_pb2.GetWalletsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.GetWalletsResponse, _abc.Awaitable[_wallet_service_pb2.GetWalletsResponse]]:
+        """Reads many wallets, as they are at one moment."""
+
+    @_abc_1.abstractmethod
+    def WatchWallet(
+        self,
+        request: _wallet_service_pb2.WatchWalletRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_wallet_service_pb2.WatchWalletResponse], _abc.AsyncIterator[_wallet_service_pb2.WatchWalletResponse]]:
+        """Tells a wallet as it is now, and then after its changes, until the deadline, or for five minutes.
+
+        Who reads slowly, or who was away, sees the newest state and not each one between. It is looked up several times a
+        second, by one query for all watchers.
+        """
+
+    @_abc_1.abstractmethod
     def ListOperations(
         self,
         request: _wallet_service_pb2.ListOperationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_wallet_service_pb2.ListOperationsResponse, _abc.Awaitable[_wallet_service_pb2.ListOperationsResponse]]:
         """Lists operations, the newest first."""
+
+    @_abc_1.abstractmethod
+    def GetHold(
+        self,
+        request: _wallet_service_pb2.GetHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.GetHoldResponse, _abc.Awaitable[_wallet_service_pb2.GetHoldResponse]]:
+        """Reads a hold."""
+
+    @_abc_1.abstractmethod
+    def ListHolds(
+        self,
+        request: _wallet_service_pb2.ListHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.ListHoldsResponse, _abc.Awaitable[_wallet_service_pb2.ListHoldsResponse]]:
+        """Lists a wallet's holds, the newest first."""
+
+    @_abc_1.abstractmethod
+    def CompareWithLedger(
+        self,
+        request: _wallet_service_pb2.CompareWithLedgerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_wallet_service_pb2.CompareWithLedgerResponse], _abc.AsyncIterator[_wallet_service_pb2.CompareWithLedgerResponse]]:
+        """Compares every wallet with the ledger's account of the same id, and tells each that differs.
+
+        Sends how far it is as it goes. FAILED_PRECONDITION, LEDGER_NOT_CONFIGURED, without a ledger to compare with.
+        """
 
 def add_WalletServiceServicer_to_server(servicer: WalletServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
