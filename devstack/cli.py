@@ -18,6 +18,7 @@ _COMMANDS = {
     "pay": "devstack.explain:pay",
     "explain": "devstack.explain:explain",
     "webhooks": "devstack.webhooks:webhooks",
+    "ledger": "devstack.ledger:ledger",
 }
 
 

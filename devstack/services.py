@@ -17,7 +17,7 @@ class Service:
 
 SERVICES = (
     Service("ledger_svc", "ledger", 50052, 9152, {}),
-    Service("wallet_svc", "wallet", 50053, 9153, {}),
+    Service("wallet_svc", "wallet", 50053, 9153, {"LEDGER_TARGET": "ledger_svc"}),
     Service("risk_svc", "risk", 50054, 9154, {}),
     Service("psp_gateway", "psp", 50055, 9155, {}),
     Service("edge_auth", "edge_auth", 50057, 9157, {}),

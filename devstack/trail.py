@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -135,9 +136,11 @@ class Operator:
         found = await _unless_missing(self.ledger.GetBalance(request, timeout=_TIMEOUT_S))
         return None if found is None else dict(found["account"])
 
-    async def trial_balance(self) -> list[Json]:
-        """Sum the whole ledger, a line per currency."""
+    async def trial_balance(self, at: datetime | None = None) -> list[Json]:
+        """Sum the whole ledger, a line per currency, now or as of a time in UTC."""
         request = ledger.GetTrialBalanceRequest()
+        if at is not None:
+            request.at.FromDatetime(at)
         return list(plain(await self.ledger.GetTrialBalance(request, timeout=_TIMEOUT_S))["lines"])
 
     async def psp_record(self, payment_id: str) -> list[Json]:

@@ -10,10 +10,12 @@ from chassis import server
 from chassis.database import Database
 from chassis.server import Wiring
 from chassis.settings import Environment, ServerSettings
+from ledger_svc import jobs
 from ledger_svc.reader import LedgerReader
 from ledger_svc.servicer import LedgerServicer
 from ledger_svc.settings import LedgerSettings
 from ledger_svc.store import LedgerStore
+from ledger_svc.verification_reader import VerificationReader
 
 
 async def build(_: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
@@ -31,13 +33,18 @@ async def build(_: ServerSettings, environment: Environment, stack: AsyncExitSta
     )
     stack.push_async_callback(database.close)
     await database.open()
-    servicer = LedgerServicer(
-        LedgerStore(database, batches_in_flight=settings.batches_in_flight),
-        LedgerReader(database, report_timeout_s=settings.report_timeout_s),
-    )
+    store = LedgerStore(database, batches_in_flight=settings.batches_in_flight)
+    reader = LedgerReader(database, report_timeout_s=settings.report_timeout_s)
+    verification = VerificationReader(database, report_timeout_s=settings.report_timeout_s)
+    servicer = LedgerServicer(store, reader, verification)
     return Wiring(
         register=[partial(wire.add_LedgerServiceServicer_to_server, servicer)],
         names=[service.DESCRIPTOR.services_by_name["LedgerService"].full_name],
+        jobs=[
+            jobs.expiry(store, settings.expire_every_s),
+            jobs.sealer(verification, settings.seal_every_s),
+            jobs.months(database, settings.months_ahead),
+        ],
     )
 
 

@@ -16,8 +16,10 @@ from ledger_svc.domain.account import (
     Side,
 )
 from ledger_svc.domain.books import Outcome
+from ledger_svc.domain.chain import Head
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Command
+from ledger_svc.domain.seal import Seal
 from ledger_svc.domain.transaction import Entry, Transaction
 
 Position = tuple[str, int]
@@ -100,6 +102,14 @@ class BalanceAt:
     entry_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where each stream ends, and every account, at one moment."""
+
+    heads: Sequence[Head]
+    accounts: Sequence[Account]
+
+
 class LedgerWriter(Protocol):
     """Writes the books. Each call is durable when it answers, and safe to repeat."""
 
@@ -151,4 +161,32 @@ class LedgerReader(Protocol):
 
     async def trial_balance(self, before: datetime | None) -> Sequence[TrialBalanceLine]:
         """Sum the balances per currency, as they are or as they were just before a time."""
+        ...
+
+
+class LedgerVerification(Protocol):
+    """Reads the books from the first transaction to the last, and the seals."""
+
+    async def snapshot(self) -> Snapshot:
+        """Read all heads and accounts as they are at one moment."""
+        ...
+
+    async def heads(self) -> Sequence[Head]:
+        """Read where each stream ends now."""
+        ...
+
+    async def transactions(self, after: str, *, limit: int) -> Sequence[Transaction]:
+        """Read the transactions past an id, the ids ascending, whole."""
+        ...
+
+    async def claims(self, references: Sequence[str]) -> Mapping[str, str]:
+        """Find the transaction ids that references are claimed by; closed ones are left out."""
+        ...
+
+    async def seals(self, *, after: int, limit: int) -> Sequence[Seal]:
+        """Read seals past a number, ascending."""
+        ...
+
+    async def seals_before(self, number: int, *, limit: int) -> Sequence[Seal]:
+        """Read seals before a number, the newest first."""
         ...

@@ -21,22 +21,30 @@ from ledger_svc.use_cases.get_statement import get_statement
 from ledger_svc.use_cases.get_transaction import get_transaction
 from ledger_svc.use_cases.get_trial_balance import get_trial_balance
 from ledger_svc.use_cases.list_accounts import list_account_changes, list_accounts
-from ledger_svc.use_cases.list_entries import list_entries
+from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, list_entries
 from ledger_svc.use_cases.open_accounts import open_accounts
 from ledger_svc.use_cases.post_transactions import post_transactions
 from ledger_svc.use_cases.resolve_transactions import resolve_transactions
 from ledger_svc.use_cases.reverse_transaction import reverse_transaction
+from ledger_svc.use_cases.verify_ledger import verify_ledger
 
 _ACTOR = "x-paymesh-actor"
 _UNVERIFIED = "unverified:system"
+_NEWEST = 2**62
 
 
 class LedgerServicer(LedgerServiceServicer):
     """`paymesh.ledger.v1.LedgerService`."""
 
-    def __init__(self, writer: ports.LedgerWriter, reader: ports.LedgerReader) -> None:
+    def __init__(
+        self,
+        writer: ports.LedgerWriter,
+        reader: ports.LedgerReader,
+        verification: ports.LedgerVerification,
+    ) -> None:
         self._writer = writer
         self._reader = reader
+        self._verification = verification
 
     async def OpenAccounts(
         self, request: service.OpenAccountsRequest, context: Any
@@ -226,6 +234,21 @@ class LedgerServicer(LedgerServiceServicer):
         """Sum the ledger."""
         lines = await get_trial_balance(self._reader, to_moment("at", request, "at"))
         return service.GetTrialBalanceResponse(lines=map(messages.to_trial_balance_line, lines))
+
+    async def VerifyLedger(
+        self, request: service.VerifyLedgerRequest, context: Any
+    ) -> AsyncIterator[service.VerifyLedgerResponse]:
+        """Prove the books anew."""
+        async for told in verify_ledger(self._verification):
+            yield messages.to_verification(told)
+
+    async def ListSeals(
+        self, request: service.ListSealsRequest, context: Any
+    ) -> service.ListSealsResponse:
+        """List seals."""
+        limit = min(request.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+        found = await self._verification.seals_before(request.before or _NEWEST, limit=limit)
+        return service.ListSealsResponse(seals=map(messages.to_seal, found))
 
     async def _change(self, request: Any, context: Any, to: AccountStatus) -> Any:
         require_text("reason", request.reason)

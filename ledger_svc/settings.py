@@ -13,7 +13,10 @@ class LedgerSettings:
     database_connections: int  # at most
     database_timeout_s: float  # for one transaction, waiting for a connection included
     report_timeout_s: float  # for what reads the whole ledger
-    batches_in_flight: int  # transactions at once: of small requests, large ones, reversals each
+    batches_in_flight: int  # transactions at once, of large requests
+    expire_every_s: float  # between looks for pending transactions that had their time
+    seal_every_s: float  # between seals
+    months_ahead: int  # for which the books have tables; 0 where the database cuts them itself
 
     @classmethod
     def read(cls, environment: Environment) -> "LedgerSettings":
@@ -28,4 +31,7 @@ class LedgerSettings:
             database_timeout_s=environment.number("LEDGER_DATABASE_TIMEOUT_S", 10.0),
             report_timeout_s=environment.number("LEDGER_REPORT_TIMEOUT_S", 30.0),
             batches_in_flight=environment.integer("LEDGER_BATCHES_IN_FLIGHT", 2),
+            expire_every_s=environment.number("LEDGER_EXPIRE_EVERY_S", 1.0),
+            seal_every_s=environment.number("LEDGER_SEAL_EVERY_S", 60.0),
+            months_ahead=environment.integer("LEDGER_MONTHS_AHEAD", 12),
         )

@@ -189,3 +189,27 @@ FROM accounts a LEFT JOIN LATERAL (
 ) AS e ON true
 GROUP BY a.currency, a.type ORDER BY a.currency, a.type
 """
+
+# What verification reads, and the seals.
+HEADS = "SELECT stream, number, hash, written_at FROM streams ORDER BY stream"
+
+ALL_ACCOUNTS = "SELECT * FROM accounts ORDER BY account_id"
+
+TRANSACTIONS_AFTER = """
+SELECT * FROM transactions WHERE transaction_id > %s ORDER BY transaction_id LIMIT %s
+"""
+
+LAST_SEAL = "SELECT * FROM seals ORDER BY number DESC LIMIT 1"
+
+SEALS = "SELECT * FROM seals WHERE number > %s ORDER BY number LIMIT %s"
+
+SEALS_BEFORE = "SELECT * FROM seals WHERE number < %s ORDER BY number DESC LIMIT %s"
+
+# Whoever comes second with a number has nothing to add.
+INSERT_SEAL = """
+INSERT INTO seals (number, sealed_at, heads, hash) VALUES (%s, %s, %s::jsonb, %s)
+ON CONFLICT (number) DO NOTHING
+"""
+
+# PostgreSQL alone: see migration 0003.
+PREPARE_MONTHS = "SELECT prepare_months(%s) AS made"

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 GENESIS = bytes(32)
+NOTHING = "txn_" + "0" * 32  # sorts before every transaction
 STREAM_MAX = 2**14 - 1
 NUMBER_MAX = 2**48 - 1
 

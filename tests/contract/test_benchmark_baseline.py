@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from paymesh.ledger.v1 import ledger_pb2
+from paymesh.ledger.v1 import ledger_pb2, posting_pb2
 from paymesh.ledger.v1 import ledger_service_pb2 as ledger
 from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 
@@ -52,13 +52,13 @@ async def _opened(url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-def _posting(reference: str, debit: str, credit: str, amount: str) -> ledger.Posting:
+def _posting(reference: str, debit: str, credit: str, amount: str) -> posting_pb2.Posting:
     sides = ((debit, ledger_pb2.SIDE_DEBIT), (credit, ledger_pb2.SIDE_CREDIT))
     entries = [
         ledger_pb2.NewEntry(account_id=account, side=side, amount=amount, currency="USD")
         for account, side in sides
     ]
-    return ledger.Posting(reference=reference, entries=entries)
+    return posting_pb2.Posting(reference=reference, entries=entries)
 
 
 @BY_FUNCTION
@@ -70,7 +70,8 @@ async def test_postings_at_once_keep_balances_and_sequences(
         rows: Any = LedgerRows(database, by_function=by_function)
         liability = ledger_pb2.Account.LIABILITY
         opened = [
-            ledger.NewAccount(account_id=id_, type=liability, currency="USD") for id_ in SELLERS
+            posting_pb2.NewAccount(account_id=id_, type=liability, currency="USD")
+            for id_ in SELLERS
         ]
         await rows.OpenAccounts(ledger.OpenAccountsRequest(accounts=opened), None)
         asked = [
@@ -102,7 +103,7 @@ async def test_postings_at_once_keep_balances_and_sequences(
                 assert entry.account_sequence == sequence
                 assert Decimal(entry.balance_after) == balance
         (line,) = (await rows.GetTrialBalance(ledger.GetTrialBalanceRequest(), None)).lines
-        assert (line.transaction_count, Decimal(line.difference)) == (60, 0)
+        assert Decimal(line.difference) == 0
 
 
 @BY_FUNCTION

@@ -1,5 +1,6 @@
 """The ledger's database: append-only by privilege, and the schema that the code believes in."""
 
+import re
 from pathlib import Path
 
 import psycopg
@@ -43,12 +44,18 @@ def test_accounts_cannot_be_deleted(ledger_database: ServiceDatabase) -> None:
             app.execute("DELETE FROM accounts")
 
 
+def _is_no_month(name: str | None, kind: str, _: object) -> bool:
+    """Leave the tables of single months out: their parents are compared."""
+    return kind != "table" or not re.fullmatch(r"(entries|transactions)_(first|[\d_]+)", name or "")
+
+
 def test_tables_are_what_the_migrations_leave(ledger_database: ServiceDatabase) -> None:
     """`tables.py` and the migrated schema do not differ."""
     url = ledger_database.owner_url.replace("postgresql://", "postgresql+psycopg://", 1)
     engine = create_engine(url)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        options = {"compare_type": True, "include_name": _is_no_month}
+        context = MigrationContext.configure(connection, opts=options)
 
         assert compare_metadata(context, METADATA) == []
     engine.dispose()

@@ -34,6 +34,7 @@ from ledger_svc.domain.transaction import Transaction
 from ledger_svc.reader import LedgerReader
 from ledger_svc.servicer import LedgerServicer
 from ledger_svc.store import LedgerStore
+from ledger_svc.verification_reader import VerificationReader
 
 if TYPE_CHECKING:  # the aio stub exists for the type checker alone
     from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceAsyncStub
@@ -157,7 +158,9 @@ async def open_two(store: LedgerStore) -> None:
 @asynccontextmanager
 async def served(database: Database) -> AsyncIterator[LedgerStub]:
     """Serve the ledger on a free port and answer a stub that calls it."""
-    servicer = LedgerServicer(LedgerStore(database), LedgerReader(database))
+    servicer = LedgerServicer(
+        LedgerStore(database), LedgerReader(database), VerificationReader(database)
+    )
     wiring = Wiring(
         register=[partial(add_LedgerServiceServicer_to_server, servicer)],
         names=["paymesh.ledger.v1.LedgerService"],

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from paymesh.ledger.v1 import error_reason_pb2, ledger_pb2
+from paymesh.ledger.v1 import error_reason_pb2, ledger_pb2, report_pb2
 
 from chassis.errors import InvalidRequest
 from ledger_svc import messages
@@ -16,6 +16,7 @@ from ledger_svc.domain.account import AccountStatus, AccountType, NewAccount, Si
 from ledger_svc.domain.page_token import read_token, write_token
 from ledger_svc.domain.templates.errors import TemplateMismatch
 from ledger_svc.domain.transaction import Kind
+from ledger_svc.domain.verification import OffenceKind
 
 
 def test_reasons_are_those_of_the_proto() -> None:
@@ -34,6 +35,7 @@ def test_reasons_are_those_of_the_proto() -> None:
         (messages.TYPES, AccountType, ledger_pb2.Account.Type, ""),
         (messages.STATUSES, AccountStatus, ledger_pb2.Account.Status, ""),
         (messages.KINDS, Kind, ledger_pb2.Transaction.Kind, ""),
+        (messages.OFFENCES, OffenceKind, report_pb2.Offence.Kind, ""),
     ],
 )
 def test_enums_are_mapped_whole(

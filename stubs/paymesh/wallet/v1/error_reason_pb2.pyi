@@ -71,7 +71,7 @@ class WalletError(_message.Message):
         HOLD_EXCEEDED: WalletError._Reason.ValueType  # 19
         """More would be captured than the hold has open. Metadata: holdId, open."""
         LEDGER_NOT_CONFIGURED: WalletError._Reason.ValueType  # 20
-        """This service was not told where the ledger is."""
+        """Nobody has told this service where the ledger is."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -118,7 +118,7 @@ class WalletError(_message.Message):
     HOLD_EXCEEDED: WalletError.Reason.ValueType  # 19
     """More would be captured than the hold has open. Metadata: holdId, open."""
     LEDGER_NOT_CONFIGURED: WalletError.Reason.ValueType  # 20
-    """This service was not told where the ledger is."""
+    """Nobody has told this service where the ledger is."""
 
     def __init__(
         self,

@@ -1,0 +1,201 @@
+"""Proves the books anew, transaction after transaction, in the order of their ids.
+
+It keeps something for each account, stream and open pending transaction, nothing for what it has
+seen: so the books may be of any length.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from chassis.money import Money
+from ledger_svc.domain import chain
+from ledger_svc.domain.account import Account, Side
+from ledger_svc.domain.chain import GENESIS, Head
+from ledger_svc.domain.errors import Unbalanced
+from ledger_svc.domain.posting import Line, require_balanced
+from ledger_svc.domain.transaction import Entry, Kind, Transaction, hashed
+
+
+class OffenceKind(StrEnum):
+    """What is wrong: see the proto."""
+
+    UNBALANCED = "UNBALANCED"
+    WRONG_BALANCE = "WRONG_BALANCE"
+    WRONG_SEQUENCE = "WRONG_SEQUENCE"
+    WRONG_ACCOUNT = "WRONG_ACCOUNT"
+    WRONG_HASH = "WRONG_HASH"
+    WRONG_STREAM = "WRONG_STREAM"
+    WRONG_CLAIM = "WRONG_CLAIM"
+    WRONG_SEAL = "WRONG_SEAL"
+    WRONG_PENDING = "WRONG_PENDING"
+
+
+@dataclass(frozen=True, slots=True)
+class Offence:
+    """Something that is not as it was written: what, where, and a sentence."""
+
+    kind: OffenceKind
+    subject: str
+    message: str
+
+
+@dataclass(slots=True)
+class _Walked:
+    """What an account's entries have made of it so far."""
+
+    balance: Money
+    entry_count: int = 0
+
+
+@dataclass(slots=True)
+class _Stream:
+    """How far a stream was followed."""
+
+    number: int = 0
+    hash: bytes = GENESIS
+
+
+@dataclass(slots=True)
+class Verifier:
+    """Takes transactions in the order of their ids, and tells what is wrong.
+
+    Args:
+        accounts: all of them, as they were at one moment.
+        heads: where each stream ended at that moment; what came later is not to be taken.
+        sealed: the hashes that seals keep, by stream and number.
+    """
+
+    accounts: Mapping[str, Account]
+    heads: Mapping[int, Head]
+    sealed: Mapping[tuple[int, int], bytes] = field(default_factory=dict)
+    transaction_count: int = 0
+    entry_count: int = 0
+    _walked: dict[str, _Walked] = field(default_factory=dict)
+    _streams: dict[int, _Stream] = field(default_factory=dict)
+    _open: dict[str, tuple[Line, ...]] = field(default_factory=dict)
+
+    def take(self, transaction: Transaction) -> Iterator[Offence]:
+        """Look at the next transaction, the ids ascending; tell what is wrong with it."""
+        self.transaction_count += 1
+        self.entry_count += len(transaction.entries)
+        yield from self._chain(transaction)
+        try:
+            require_balanced(transaction.lines)
+        except Unbalanced as unbalanced:
+            yield Offence(OffenceKind.UNBALANCED, transaction.transaction_id, unbalanced.message)
+        for entry in transaction.entries:
+            yield from self._walk(entry)
+        self._note_pending(transaction)
+
+    def finish(self) -> Iterator[Offence]:
+        """Hold the ends of the streams and the accounts against what was seen."""
+        for stream, head in sorted(self.heads.items()):
+            seen = self._streams.get(stream, _Stream())
+            if (seen.number, seen.hash) != (head.number, head.hash):
+                yield Offence(
+                    OffenceKind.WRONG_STREAM,
+                    f"stream {stream}",
+                    f"It ends at {seen.number}; its head says {head.number}"
+                    + ("." if seen.number != head.number else ", with another hash."),
+                )
+        pending = _sums(line for lines in self._open.values() for line in lines)
+        for _, account in sorted(self.accounts.items()):
+            yield from self._end_of(account, pending)
+
+    def _chain(self, transaction: Transaction) -> Iterator[Offence]:
+        stream, number = chain.place(transaction.transaction_id)
+        seen = self._streams.setdefault(stream, _Stream())
+        if number != seen.number + 1:
+            yield Offence(
+                OffenceKind.WRONG_STREAM,
+                transaction.transaction_id,
+                f"It is number {number} of stream {stream}, after {seen.number}.",
+            )
+        expected = hashed(
+            seen.hash,
+            transaction.transaction_id,
+            transaction.heading,
+            transaction.created_at,
+            transaction.entries,
+            transaction.pending,
+        )
+        if transaction.hash != expected:
+            yield Offence(
+                OffenceKind.WRONG_HASH,
+                transaction.transaction_id,
+                "Its hash does not follow from the one before and its content.",
+            )
+        sealed = self.sealed.get((stream, number))
+        if sealed is not None and sealed != transaction.hash:
+            yield Offence(
+                OffenceKind.WRONG_SEAL,
+                transaction.transaction_id,
+                "A seal keeps another hash of it.",
+            )
+        # Go on from what is written: one change is one offence, not all that follow.
+        seen.number, seen.hash = number, transaction.hash
+
+    def _walk(self, entry: Entry) -> Iterator[Offence]:
+        account = self.accounts.get(entry.account_id)
+        if account is None:
+            yield Offence(
+                OffenceKind.WRONG_ACCOUNT, entry.account_id, "It has entries, and is not there."
+            )
+            return
+        seen = self._walked.setdefault(entry.account_id, _Walked(Money.zero(account.currency)))
+        where = f"{entry.transaction_id} line {entry.line}"
+        if entry.account_sequence != seen.entry_count + 1:
+            yield Offence(
+                OffenceKind.WRONG_SEQUENCE,
+                where,
+                f"It is entry {entry.account_sequence} of {entry.account_id}, after"
+                f" {seen.entry_count}.",
+            )
+        grows = entry.side is account.type.normal_side
+        balance = seen.balance + entry.amount if grows else seen.balance - entry.amount
+        if entry.balance_after != balance:
+            yield Offence(
+                OffenceKind.WRONG_BALANCE,
+                where,
+                f"It leaves {entry.balance_after} on {entry.account_id}, not {balance}.",
+            )
+        seen.balance, seen.entry_count = entry.balance_after, entry.account_sequence
+
+    def _note_pending(self, transaction: Transaction) -> None:
+        if transaction.kind is Kind.PENDING:
+            self._open[transaction.reference] = transaction.pending
+        elif transaction.heading.resolves_reference:
+            self._open.pop(transaction.heading.resolves_reference, None)
+
+    def _end_of(
+        self, account: Account, pending: Mapping[tuple[str, Side], Money]
+    ) -> Iterator[Offence]:
+        name, nothing = account.account_id, Money.zero(account.currency)
+        seen = self._walked.get(name, _Walked(nothing))
+        now = account.standing
+        if (now.balance, now.entry_count) != (seen.balance, seen.entry_count):
+            yield Offence(
+                OffenceKind.WRONG_ACCOUNT,
+                name,
+                f"It says {now.balance} by {now.entry_count} entries; they make {seen.balance}"
+                f" by {seen.entry_count}.",
+            )
+        normal = account.type.normal_side
+        coming = pending.get((name, normal), nothing)
+        going = pending.get((name, normal.opposite), nothing)
+        if (now.pending_in, now.pending_out) != (coming, going):
+            yield Offence(
+                OffenceKind.WRONG_PENDING,
+                name,
+                f"It says {now.pending_in} coming and {now.pending_out} going; open transactions"
+                f" reserve {coming} and {going}.",
+            )
+
+
+def _sums(lines: Iterable[Line]) -> dict[tuple[str, Side], Money]:
+    sums: dict[tuple[str, Side], Money] = {}
+    for account_id, side, amount in lines:
+        place = account_id, side
+        sums[place] = sums[place] + amount if place in sums else amount
+    return sums
