@@ -59,16 +59,21 @@ async def pending(tx: Transaction, pots: Iterable[Pot]) -> dict[Pot, Decimal]:
 
 
 def pots(commands: Sequence[Command], credits: Iterable[Operation]) -> Iterator[Pot]:
-    """Tell which pots are taken back from: those of `credits`, and of credits in the batch that a
-    reversal in it takes back at once.
+    """Tell which pots may be taken back from: those of `credits`, which are to be reversed, and
+    those of new operations that take back, or that a reversal in the batch takes back at once.
     """
     yield from (Pot(credit.wallet_id, credit.subject_id) for credit in credits)
-    reversed_ = {c.operation_id for c in commands if isinstance(c, Reversal)}
+    bases = reversed_ids(commands)
     for command in commands:
         if isinstance(command, NewOperation) and (
-            command.kind in TAKING_BACK or command.operation_id in reversed_
+            command.kind in TAKING_BACK or command.operation_id in bases
         ):
             yield Pot(command.wallet_id, command.subject_id)
+
+
+def reversed_ids(commands: Iterable[Command]) -> set[str]:
+    """Name the operations that commands are to reverse."""
+    return {c.operation_id for c in commands if isinstance(c, Reversal)}
 
 
 def touched(commands: Iterable[Command], credits: Iterable[Operation]) -> set[str]:

@@ -1,6 +1,7 @@
 """gRPC to use cases and back; with `messages` and `requests`, the only place that sees both."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from paymesh.wallet.v1 import wallet_pb2 as noun
@@ -161,8 +162,9 @@ class WalletServicer(WalletServiceServicer):
             after_version=request.after_version,
             timeout_s=_WATCH_MAX_S if left is None else min(left, _WATCH_MAX_S),
         )
-        async for state in states:
-            yield service.WatchWalletResponse(wallet=messages.to_wallet(state))
+        async with aclosing(states):
+            async for state in states:
+                yield service.WatchWalletResponse(wallet=messages.to_wallet(state))
 
     async def ListOperations(
         self, request: service.ListOperationsRequest, context: Any

@@ -18,7 +18,7 @@ from wallet_svc.domain import errors
 from wallet_svc.domain.decisions import decide
 from wallet_svc.domain.errors import Refusal
 from wallet_svc.domain.hold import expiry_id
-from wallet_svc.domain.operation import Command, Kind, NewOperation, Reversal
+from wallet_svc.domain.operation import Command, Kind, NewOperation
 from wallet_svc.domain.wallet import (
     Changed,
     NewWallet,
@@ -168,10 +168,15 @@ class WalletStore:
     async def _decide(self, tx: Transaction, commands: Sequence[Command]) -> list[ReversalOutcome]:
         # What is reversed never changes, so it may be read before the lock; whether it has been
         # reversed, and what is still pending, may change, and is read after it.
-        bases = [c.operation_id for c in commands if isinstance(c, Reversal)]
-        credits, closed = await lookup.claimed(tx, sorted(set(bases))) if bases else ([], [])
+        bases = lookup.reversed_ids(commands)
+        credits, closed = await lookup.claimed(tx, sorted(bases)) if bases else ([], [])
         locked = await lookup.lock(tx, lookup.touched(commands, credits))
         known, kept_out = await lookup.claimed(tx, sorted(lookup.results(commands)))
+        if arrived := [o for o in known if o.operation_id in bases and o not in credits]:
+            # Applied elsewhere since: its wallet may be another than the one that was asked for.
+            credits += arrived
+            there = {wallet.wallet_id for wallet in locked}
+            locked += await lookup.lock(tx, {o.wallet_id for o in arrived} - there)
         wallets = Wallets(
             locked,
             [*credits, *known],

@@ -1,6 +1,6 @@
 """Watches a wallet."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from wallet_svc.domain.wallet import Wallet
@@ -15,7 +15,7 @@ async def watch_wallet(
     *,
     after_version: int,
     timeout_s: float,
-) -> AsyncIterator[Wallet]:
+) -> AsyncGenerator[Wallet, None]:
     """Tell a wallet as it is, if newer than a version, and then its newest state after changes.
 
     Raises:
