@@ -13,7 +13,7 @@ class WalletSettings:
     database_connections: int  # at most
     database_timeout_s: float  # for one transaction, waiting for a connection included
     report_timeout_s: float  # for what reads all operations of a wallet
-    batches_in_flight: int  # transactions at once: of small requests and of large ones each
+    batches_in_flight: int  # transactions of large requests at once; small ones share one
     watch_every_s: float  # between two looks at all wallets that are watched
     expire_every_s: float  # between two looks for holds that had their time
     ledger_target: str  # host:port to compare wallets with; empty for none

@@ -20,6 +20,7 @@ from tests.unit.wallet_svc.builders import (
     wire_wallet,
 )
 from wallet_svc.domain.wallet import Wallet
+from wallet_svc.reader import WalletReader
 from wallet_svc.watching import Watching
 
 _DEADLINE_S = 20
@@ -82,6 +83,25 @@ async def test_a_watch_ends_with_its_deadline(wallets: WalletStub) -> None:
 
     assert states == [1]
     assert await watch.code() in (grpc.StatusCode.OK, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+async def test_who_hangs_up_is_forgotten(wallet_db: Database) -> None:
+    """A watch that was cancelled, or whose deadline came, leaves nothing behind."""
+    watching = Watching(WalletReader(wallet_db).changed, every_s=0.02)
+    async with served(wallet_db, watching=watching) as stub:
+        await stub.OpenWallets(service.OpenWalletsRequest(wallets=[wire_wallet(SELLER)]))
+        request = service.WatchWalletRequest(wallet_id=SELLER)
+        watches = [stub.WatchWallet(request, timeout=_DEADLINE_S) for _ in range(10)]
+        for watch in watches:
+            await watch.read()
+        most = watching.count
+        for watch in watches:
+            watch.cancel()
+        async with asyncio.timeout(_DEADLINE_S):
+            while watching.count:
+                await asyncio.sleep(0.01)
+
+    assert most == 10
 
 
 async def test_an_unknown_wallet_cannot_be_watched(wallets: WalletStub) -> None:

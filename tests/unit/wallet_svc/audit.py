@@ -63,6 +63,18 @@ _HELD = """
 SELECT w.wallet_id FROM wallets w LEFT JOIN holds h ON h.wallet_id = w.wallet_id
 GROUP BY w.wallet_id HAVING w.held <> coalesce(sum(h.open_amount), 0)
 """
+_CONSERVED = """
+SELECT w.currency FROM (
+    SELECT currency, sum(pending + available + held) AS whole FROM wallets GROUP BY currency
+) AS w LEFT JOIN (
+    SELECT currency, sum(CASE
+        WHEN kind = 'CREDIT' THEN amount
+        WHEN kind IN ('REVERSAL', 'DEBIT', 'REFUND', 'CHARGEBACK', 'CAPTURE_HOLD') THEN -amount
+        ELSE 0 END) AS whole
+    FROM operations GROUP BY currency
+) AS o ON o.currency = w.currency
+WHERE w.whole <> coalesce(o.whole, 0)
+"""
 
 
 async def faults(database: Database) -> dict[str, int]:
@@ -75,6 +87,7 @@ async def faults(database: Database) -> dict[str, int]:
         "reversals of something else": _REVERSALS,
         "halves of transfers": _TRANSFERS,
         "holds that are not what their operations made of them": _HOLDS,
+        "currencies whose money came from nowhere or is gone": _CONSERVED,
         "wallets whose held is not what their holds have open": _HELD,
     }
     found = {}

@@ -147,11 +147,11 @@ def wire_operation(
 
 @asynccontextmanager
 async def served(
-    database: Database, *, books: LedgerBooks | None = None
+    database: Database, *, books: LedgerBooks | None = None, watching: Watching | None = None
 ) -> AsyncIterator[WalletStub]:
     """Serve the wallets on a free port and answer a stub that calls them."""
     reader = WalletReader(database)
-    watching = Watching(reader.changed, every_s=0.02)
+    watching = watching or Watching(reader.changed, every_s=0.02)
     servicer = WalletServicer(WalletStore(database), reader, watching, books)
     wiring = Wiring(
         register=[partial(add_WalletServiceServicer_to_server, servicer)],
