@@ -248,6 +248,19 @@ async def test_opening_again_answers_the_wallet_or_what_differs(wallets: WalletS
     assert dict(poor.refusal.metadata) == {"field": "credit_limit"}
 
 
+async def test_many_wallets_are_read_at_once(wallets: WalletStub) -> None:
+    """Those found by id, those missing in the order asked, each once."""
+    await apply(wallets, wire_operation("c:1", "5.00"))
+
+    answer = await wallets.GetWallets(
+        service.GetWalletsRequest(wallet_ids=["z", OTHER, SELLER, "a", "z", SELLER])
+    )
+
+    assert [found.wallet_id for found in answer.wallets] == [SELLER, OTHER]
+    assert [found.version for found in answer.wallets] == [2, 1]
+    assert list(answer.missing_wallet_ids) == ["z", "a"]
+
+
 async def test_unknown_wallet_is_not_found(wallets: WalletStub) -> None:
     """An unknown wallet is NOT_FOUND, with the reason and the id."""
     with pytest.raises(grpc.aio.AioRpcError) as error:
