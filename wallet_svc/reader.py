@@ -114,13 +114,16 @@ def _conditions(which: OperationFilter) -> tuple[list[LiteralString], list[objec
     conditions: list[LiteralString] = []
     parameters: list[object] = []
 
-    def require(condition: LiteralString, value: object) -> None:
+    def require(condition: LiteralString, *values: object) -> None:
         conditions.append(condition)
-        parameters.append(value)
+        parameters.extend(values)
 
-    if which.subject_id:
+    if which.subject_id and which.wallet_id:
+        pair = which.subject_id, which.wallet_id
+        require(statements.OF_SUBJECT_IN_WALLET, *pair, *pair)
+    elif which.subject_id:
         require("o.subject_id = %s", which.subject_id)
-    if which.wallet_id:
+    elif which.wallet_id:
         require("o.wallet_id = %s", which.wallet_id)
     if which.kind is not None:
         require("o.kind = %s", which.kind.value)

@@ -18,25 +18,26 @@ from wallet_svc.domain.wallet import (
 )
 from wallet_svc.domain.wallets import Pot
 
+_NOTHING = Decimal(0)
 _STATUSES = {status.value: status for status in WalletStatus}
 _TYPES = {kind.value: kind for kind in AccountType}
 _KINDS = {kind.value: kind for kind in Kind}
 
 
 def to_wallet(row: DictRow) -> Wallet:
-    """Read a row of `wallets`."""
+    """Read a row of `wallets`; a balance that is nothing may be NULL."""
     return Wallet(
-        wallet_id=row["wallet_id"],
-        client_id=row["client_id"],
-        owner=row["owner"],
-        currency=row["currency"],
-        account_type=_TYPES[row["account_type"]],
-        status=_STATUSES[row["status"]],
-        credit_limit=row["credit_limit"],
-        standing=Standing(
-            row["pending"],
-            row["available"],
-            row["held"],
+        row["wallet_id"],
+        row["client_id"],
+        row["owner"],
+        row["currency"],
+        _TYPES[row["account_type"]],
+        _STATUSES[row["status"]],
+        row["credit_limit"] or _NOTHING,
+        Standing(
+            row["pending"] or _NOTHING,
+            row["available"] or _NOTHING,
+            row["held"] or _NOTHING,
             row["operation_count"],
             row["version"],
         ),

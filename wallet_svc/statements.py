@@ -3,9 +3,11 @@
 Columns come as array literals (see `arrays`), so that one statement takes a batch of any size.
 """
 
+# What is nothing comes as NULL: a batch reads a thousand wallets, and few have limits or holds.
 _WALLET = """
-SELECT wallet_id, client_id, owner, currency, account_type, status, credit_limit, pending,
-    available, held, operation_count, version
+SELECT wallet_id, client_id, owner, currency, account_type, status,
+    nullif(credit_limit, 0) AS credit_limit, nullif(pending, 0) AS pending,
+    nullif(available, 0) AS available, nullif(held, 0) AS held, operation_count, version
 FROM wallets
 """
 
@@ -61,11 +63,14 @@ FROM unnest(%s::text[]) AS asked (operation_id)
     ) AS o ON true
 """
 
-# What the operations of each wallet and subject have left in pending.
+# What the operations of each wallet and subject have left in pending. Two bounds on the pair, and
+# not two equations, since those would let a plan made while tables are small go through a wallet's
+# whole history.
 PENDING = """
 SELECT pot.wallet_id, pot.subject_id, (
     SELECT coalesce(sum(o.pending_change), 0) FROM operations o
-    WHERE o.subject_id = pot.subject_id AND o.wallet_id = pot.wallet_id
+    WHERE (o.subject_id, o.wallet_id) >= (pot.subject_id, pot.wallet_id)
+        AND (o.subject_id, o.wallet_id) <= (pot.subject_id, pot.wallet_id)
 ) AS pending
 FROM unnest(%s::text[], %s::text[]) AS pot (wallet_id, subject_id)
 """
@@ -114,6 +119,11 @@ DUE_HOLDS = """
 SELECT hold_id, wallet_id, subject_id, currency FROM holds
 WHERE status = 'OPEN' AND expires_at <= %s ORDER BY expires_at LIMIT %s
 """
+
+# As in PENDING.
+OF_SUBJECT_IN_WALLET = (
+    "(o.subject_id, o.wallet_id) >= (%s, %s) AND (o.subject_id, o.wallet_id) <= (%s, %s)"
+)
 
 # Filled with conditions, order and limit by the reader.
 OPERATIONS = "SELECT * FROM operations o"

@@ -103,11 +103,7 @@ class Versions:
     def at(self, name: str) -> Wallet:
         """Make a wallet of the version."""
         made = wallet(name)
-        standing = made.standing._replace(version=self.now[name])
-        return type(made)(
-            made.wallet_id, made.client_id, made.owner, made.currency, made.account_type,
-            made.status, made.credit_limit, standing,
-        )  # fmt: skip
+        return made._replace(standing=made.standing._replace(version=self.now[name]))
 
     async def look(self, seen: Mapping[str, int]) -> Sequence[Wallet]:
         """Find those that are newer."""

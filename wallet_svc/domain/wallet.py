@@ -1,7 +1,7 @@
 """A wallet: what one party may spend in one currency."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -118,10 +118,9 @@ class Standing(NamedTuple):
         return Standing(pending, available, held, self.operation_count + 1, self.version + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Wallet:
+class Wallet(NamedTuple):
     """What one party may spend. `available` may fall to `-credit_limit` by what is asked for, and
-    below by what is taken back.
+    below by what is taken back. A tuple, since a batch reads a thousand.
     """
 
     wallet_id: str
@@ -171,7 +170,7 @@ class Wallet:
             raise errors.WalletNotEmpty(
                 self.wallet_id, pending=pending, available=available, held=held
             )
-        return self._changed(replace(self, status=to))
+        return self._changed(status=to)
 
     def with_credit_limit(self, limit: Decimal) -> "Wallet":
         """Make the wallet with another credit limit; with its own, the wallet as it is.
@@ -185,11 +184,17 @@ class Wallet:
             return self
         if self.status is WalletStatus.CLOSED:
             raise errors.WalletClosed(self.wallet_id)
-        return self._changed(replace(self, credit_limit=limit))
+        return self._changed(credit_limit=limit)
 
-    def _changed(self, wallet: "Wallet") -> "Wallet":
+    def _changed(
+        self, *, status: WalletStatus | None = None, credit_limit: Decimal | None = None
+    ) -> "Wallet":
         standing = self.standing
-        return replace(wallet, standing=standing._replace(version=standing.version + 1))
+        return self._replace(
+            status=self.status if status is None else status,
+            credit_limit=self.credit_limit if credit_limit is None else credit_limit,
+            standing=standing._replace(version=standing.version + 1),
+        )
 
 
 class Changed(StrEnum):

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -101,7 +100,7 @@ class MemoryStore:
 
     def _keep(self, wallets: Wallets) -> None:
         for wallet, standing in wallets.changed:
-            self.kept[wallet.wallet_id] = replace(wallet, standing=standing)
+            self.kept[wallet.wallet_id] = wallet._replace(standing=standing)
         for operation in wallets.applied:
             assert operation.operation_id not in self.operations.keys() | self.closed
             self.operations[operation.operation_id] = operation

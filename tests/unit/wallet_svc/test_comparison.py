@@ -1,7 +1,6 @@
 """Comparing wallets with accounts: what differs, and which object is at fault."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -138,7 +137,7 @@ async def compared(both: Both, prefix: str = "") -> list[WalletDifference | Comp
 async def test_pages_cover_every_wallet() -> None:
     """More than a page; the last message says that all were compared."""
     wallets = [wallet(f"w:{n:04}") for n in range(PAGE + 3)]
-    wallets[1] = replace(wallets[1], standing=wallet(pending="1.00").standing)
+    wallets[1] = wallets[1]._replace(standing=wallet(pending="1.00").standing)
     both = Both(wallets, {"w:0002": "5.00", f"w:{PAGE:04}": "0.00"})
 
     told = await compared(both)
