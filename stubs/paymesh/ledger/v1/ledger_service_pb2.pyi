@@ -961,21 +961,16 @@ Global___GetTrialBalanceResponse: _TypeAlias = GetTrialBalanceResponse  # noqa: 
 
 @_typing.final
 class VerifyLedgerRequest(_message.Message):
-    """What to verify."""
+    """Asks for a verification, from the first transaction on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    FROM_NEWEST_CHECKPOINT_FIELD_NUMBER: _builtins.int
-    from_newest_checkpoint: _builtins.bool
-    """True: from the newest checkpoint on, rather than from the oldest that is needed."""
     def __init__(
         self,
-        *,
-        from_newest_checkpoint: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_newest_checkpoint", b"from_newest_checkpoint"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -179,7 +179,6 @@ class VerificationSummary(_message.Message):
     SEAL_COUNT_FIELD_NUMBER: _builtins.int
     OFFENCE_COUNT_FIELD_NUMBER: _builtins.int
     LAST_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
-    CHECKPOINT_FIELD_NUMBER: _builtins.int
     sound: _builtins.bool
     """Whether nothing is wrong."""
     transaction_count: _builtins.int
@@ -196,8 +195,6 @@ class VerificationSummary(_message.Message):
     """How many offences there are; only the first 100 are told."""
     last_transaction_id: _builtins.str
     """The last transaction that was looked at; empty for none."""
-    checkpoint: _builtins.str
-    """The month whose checkpoint it started from, such as "2026-10"; empty: from the first transaction."""
     def __init__(
         self,
         *,
@@ -209,11 +206,10 @@ class VerificationSummary(_message.Message):
         seal_count: _builtins.int = ...,
         offence_count: _builtins.int = ...,
         last_transaction_id: _builtins.str = ...,
-        checkpoint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_count", b"account_count", "checkpoint", b"checkpoint", "entry_count", b"entry_count", "last_transaction_id", b"last_transaction_id", "offence_count", b"offence_count", "seal_count", b"seal_count", "sound", b"sound", "stream_count", b"stream_count", "transaction_count", b"transaction_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_count", b"account_count", "entry_count", b"entry_count", "last_transaction_id", b"last_transaction_id", "offence_count", b"offence_count", "seal_count", b"seal_count", "sound", b"sound", "stream_count", b"stream_count", "transaction_count", b"transaction_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
