@@ -1,17 +1,12 @@
 """The ledger's database: append-only by privilege, and the schema that the code believes in."""
 
-import re
 from pathlib import Path
 
 import psycopg
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
 
 from chassis.database import Database, upgrade
 from ledger_svc.store import LedgerStore
-from ledger_svc.tables import METADATA
 from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc.builders import open_two, posting
 
@@ -42,23 +37,6 @@ def test_accounts_cannot_be_deleted(ledger_database: ServiceDatabase) -> None:
 
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.execute("DELETE FROM accounts")
-
-
-def _is_no_month(name: str | None, kind: str, _: object) -> bool:
-    """Leave the tables of single months out: their parents are compared."""
-    return kind != "table" or not re.fullmatch(r"(entries|transactions)_(first|[\d_]+)", name or "")
-
-
-def test_tables_are_what_the_migrations_leave(ledger_database: ServiceDatabase) -> None:
-    """`tables.py` and the migrated schema do not differ."""
-    url = ledger_database.owner_url.replace("postgresql://", "postgresql+psycopg://", 1)
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        options = {"compare_type": True, "include_name": _is_no_month}
-        context = MigrationContext.configure(connection, opts=options)
-
-        assert compare_metadata(context, METADATA) == []
-    engine.dispose()
 
 
 def test_migrating_again_changes_nothing(ledger_database: ServiceDatabase) -> None:

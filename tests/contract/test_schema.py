@@ -1,6 +1,7 @@
 """tables.py says what the migrations make, in every service."""
 
 import importlib
+import re
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -11,6 +12,11 @@ from tests.servers import PostgresServer
 from tests.tidy.test_tidy import SERVICES
 
 
+def _is_no_month(name: str | None, kind: str, _: object) -> bool:
+    """Leave the tables of single months out: their parents are compared."""
+    return kind != "table" or not re.fullmatch(r"(entries|transactions)_(first|[\d_]+)", name or "")
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_tables_equal_the_migrated_schema(postgres: PostgresServer, service: str) -> None:
     """Nothing is in one and not in the other."""
@@ -19,7 +25,8 @@ def test_tables_equal_the_migrated_schema(postgres: PostgresServer, service: str
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
 
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        options = {"compare_type": True, "include_name": _is_no_month}
+        context = MigrationContext.configure(connection, opts=options)
         differences = compare_metadata(context, metadata)
     engine.dispose()
 
