@@ -1,14 +1,16 @@
 """What the use cases need from outside: a place that keeps attempts, and PSPs by capability."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from typing import Protocol
 
 from chassis.money import Money
 from psp_gateway.domain.answer import Answer
 from psp_gateway.domain.attempt import Attempt
+from psp_gateway.domain.capabilities import Capabilities
 from psp_gateway.domain.errors import Refusal
+from psp_gateway.domain.psp_event import PspEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,28 @@ class AttemptReader(Protocol):
 
 
 class Charge(Protocol):
-    """A PSP that charges in two requests, so that each unknown outcome has an id to be read by."""
+    """A PSP that charges, in two requests where it can, so that each unknown outcome has an id to
+    be read by (`Capabilities.first_stage`).
+    """
 
     async def create_charge(self, attempt: Attempt, *, token: str, key: str) -> Answer:
         """Make the PSP's object; no money moves."""
         ...
 
-    async def confirm_charge(self, attempt: Attempt, *, key: str) -> Answer:
-        """Move the money of the object `attempt.psp_reference`."""
+    async def confirm_charge(self, attempt: Attempt, *, token: str, key: str) -> Answer:
+        """Move the money of the object `attempt.psp_reference`, or that of `token` at once where
+        there is no such object.
+        """
+        ...
+
+
+class Return(Protocol):
+    """A PSP that must be told what a buyer brought back from its page."""
+
+    async def complete_charge(
+        self, attempt: Attempt, *, details: Mapping[str, str], key: str
+    ) -> Answer:
+        """Go on with a charge whose buyer has come back with `details`, the query of the return."""
         ...
 
 
@@ -126,19 +142,34 @@ class LookUp(Protocol):
         ...
 
 
+class Webhooks(Protocol):
+    """A PSP that says unasked what has happened."""
+
+    def read_webhook(
+        self, headers: Mapping[str, str], body: bytes, *, now: datetime
+    ) -> Sequence[PspEvent]:
+        """Check the signature over the raw body, and read the events.
+
+        Args:
+            headers: by lower-case name.
+            body: as it came, byte for byte.
+            now: bounds how old a signature may be.
+
+        Raises:
+            BadSignature: it is missing, wrong or too old; nothing is to be believed.
+            UnreadableWebhook: it is right, and the body cannot be read.
+        """
+        ...
+
+
 class Provider(Charge, Hold, Refund, LookUp, Protocol):
     """A PSP that charges, holds, refunds and can be asked; each call answers and never raises for
     what the PSP or the network does.
     """
 
     @property
-    def name(self) -> str:
-        """Its name, as attempts keep it: "stripe"."""
-        ...
-
-    @property
-    def key_retention(self) -> timedelta:
-        """How long it keeps an idempotency key at least."""
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
         ...
 
     def takes(self, currency: str) -> bool:

@@ -91,3 +91,11 @@ class ExceedsAuthorization(Refusal):
 
     def __init__(self, held: Money) -> None:
         super().__init__(f"{held} {held.currency} is held.", held=held)
+
+
+class BadSignature(Exception):
+    """A webhook is not the PSP's: the signature is missing, wrong or too old. It says why."""
+
+
+class UnreadableWebhook(Exception):
+    """A webhook is the PSP's, and its body cannot be read. It says why."""

@@ -40,7 +40,7 @@ def read_amount(provider: Provider, amount: str, currency: str) -> Money:
     if not provider.takes(currency):
         raise NoRoute(currency)
     if not provider.can_express(read):
-        raise InvalidAmount(f"{provider.name} cannot express {read} {currency}")
+        raise InvalidAmount(f"{provider.capabilities.psp} cannot express {read} {currency}")
     return read
 
 
@@ -55,7 +55,7 @@ def begin_charge(command: ChargeCommand, provider: Provider, now: datetime) -> A
         kind=Kind.AUTHORIZATION if command.is_held else Kind.CHARGE,
         payment_id=command.payment_id,
         client_id=command.client_id,
-        psp=provider.name,
+        psp=provider.capabilities.psp,
         amount=read_amount(provider, command.amount, command.currency),
         stage=Stage.CREATE,
         fingerprint=command.fingerprint,

@@ -36,7 +36,7 @@ def begin_hold(command: HoldCommand, provider: Provider, now: datetime) -> Attem
         kind=command.kind,
         payment_id="",
         client_id="",
-        psp=provider.name,
+        psp=provider.capabilities.psp,
         amount=read_amount(provider, command.amount, command.currency),
         stage=_STAGES[command.kind],
         charge_attempt_id=command.charge_attempt_id,

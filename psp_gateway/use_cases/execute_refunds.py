@@ -31,7 +31,7 @@ def begin_refund(command: RefundCommand, provider: Provider, now: datetime) -> A
         kind=Kind.REFUND,
         payment_id="",
         client_id="",
-        psp=provider.name,
+        psp=provider.capabilities.psp,
         amount=read_amount(provider, command.amount, command.currency),
         stage=Stage.REFUND,
         charge_attempt_id=command.charge_attempt_id,

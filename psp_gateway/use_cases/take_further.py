@@ -27,10 +27,9 @@ class Means:
     clock: Clock
     faults: FaultPoints
 
-    @property
-    def patience(self) -> Patience:
-        """How long this PSP's keys are sent again."""
-        return Patience(self.provider.key_retention / 2)
+    def patience(self, attempt: Attempt) -> Patience:
+        """How long the keys of an attempt's requests are sent again."""
+        return Patience(self.provider.capabilities.key_retention[attempt.stage] / 2)
 
 
 async def take_further(means: Means, taken_up: TakenUp, token: str = "") -> Attempt:
@@ -46,7 +45,7 @@ async def take_further(means: Means, taken_up: TakenUp, token: str = "") -> Atte
         await means.faults.reach("psp.attempt_stored")
         return await _walk(means, Walk(attempt, Seen.STORED), token)
     now = means.clock()
-    if not is_due(attempt, now, means.patience):
+    if not is_due(attempt, now, means.patience(attempt)):
         return attempt
     walk = resume(attempt, now)
     # Whoever resumes says so first: two processes that do so at once part here, and a TRANSIENT
@@ -60,13 +59,13 @@ async def take_further(means: Means, taken_up: TakenUp, token: str = "") -> Atte
 async def _walk(means: Means, walk: Walk, token: str) -> Attempt:
     while True:
         before = walk.attempt
-        step = decide(walk, means.clock(), means.patience)
+        step = decide(walk, means.clock(), means.patience(before))
         if step is Step.ANSWER:
             return before
         answer = await _ask(means.provider, before, step, token)
         if step is not Step.LOOK_UP:
             await means.faults.reach(_SENT_AT_STAGE[before.stage])
-        walk = advance(walk, step, answer, means.clock(), means.patience)
+        walk = advance(walk, step, answer, means.clock(), means.patience(before))
         exchange = Exchange(f"{step.name}_{before.stage}", _class_of(answer), answer.trace)
         saved = await means.store.save(walk.attempt, exchange)
         await means.faults.reach("psp.outcome_stored")
@@ -88,7 +87,7 @@ async def _ask(provider: Provider, attempt: Attempt, step: Step, token: str) -> 
         case Stage.CREATE:
             return await provider.create_charge(attempt, token=token, key=key)
         case Stage.CONFIRM:
-            return await provider.confirm_charge(attempt, key=key)
+            return await provider.confirm_charge(attempt, token=token, key=key)
         case Stage.CAPTURE:
             return await provider.capture_charge(attempt, key=key)
         case Stage.VOID:

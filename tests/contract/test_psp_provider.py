@@ -47,7 +47,7 @@ async def created(provider: Provider, token: str = "tok") -> Attempt:
 async def charged(provider: Provider) -> Attempt:
     """Charge; answer a refund of it as it would be stored."""
     attempt = await created(provider)
-    await provider.confirm_charge(attempt, key="att_1:confirm")
+    await provider.confirm_charge(attempt, token="", key="att_1:confirm")
     return replace(new_refund(), charge_reference=attempt.psp_reference)
 
 
@@ -56,7 +56,7 @@ async def held(provider: Provider) -> tuple[str, Answer]:
     made = await provider.create_charge(new_hold(), token="tok", key="att_1:create")
     assert isinstance(made, Created)
     attempt = replace(new_hold(), psp_reference=made.reference)
-    return made.reference, await provider.confirm_charge(attempt, key="att_1:confirm")
+    return made.reference, await provider.confirm_charge(attempt, token="", key="att_1:confirm")
 
 
 def facts(answer: Answer) -> tuple[Outcome, str, Reason | None]:
@@ -87,8 +87,10 @@ async def test_a_confirm_charges_once(provider: Provider) -> None:
     attempt = await created(provider)
     expected = (Outcome.SUCCEEDED, attempt.psp_reference, None)
 
-    answers = [await provider.confirm_charge(attempt, key="att_1:confirm") for _ in range(2)]
-    other = await provider.confirm_charge(attempt, key="att_1:confirm-2")
+    answers = [
+        await provider.confirm_charge(attempt, token="", key="att_1:confirm") for _ in range(2)
+    ]
+    other = await provider.confirm_charge(attempt, token="", key="att_1:confirm-2")
     read = await provider.read_charge(attempt)
 
     assert [facts(answer) for answer in (*answers, read)] == [expected] * 3
@@ -100,7 +102,7 @@ async def test_a_decline_is_told_and_stays(provider: Provider) -> None:
     attempt = await created(provider, DECLINED_TOKEN)
     expected = (Outcome.DECLINED, attempt.psp_reference, Reason.CARD_DECLINED)
 
-    told = await provider.confirm_charge(attempt, key="att_1:confirm")
+    told = await provider.confirm_charge(attempt, token="", key="att_1:confirm")
     read = await provider.read_charge(attempt)
 
     assert (facts(told), facts(read)) == (expected, expected)
@@ -125,7 +127,7 @@ async def test_a_hold_reads_the_same_by_answer_and_look_up(provider: Provider) -
     reference, told = await held(provider)
     attempt = replace(new_hold(), psp_reference=reference)
 
-    again = await provider.confirm_charge(attempt, key="att_1:confirm")
+    again = await provider.confirm_charge(attempt, token="", key="att_1:confirm")
     read = await provider.read_charge(attempt)
 
     ends = set()

@@ -20,7 +20,8 @@ from psp_gateway.domain.answer import (
 )
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.providers.stripe.client import NoAnswer, NotSent, Response, Result
+from psp_gateway.http_client import NoAnswer, NotSent
+from psp_gateway.providers.stripe.client import Response, Result
 from psp_gateway.providers.stripe.units import to_minor
 
 # https://docs.stripe.com/declines/codes and https://docs.stripe.com/error-codes; a code that is not

@@ -10,13 +10,26 @@ from typing import Any
 from chassis.money import Money
 from chassis.telemetry import logger
 from psp_gateway.domain.answer import Absent, Answer, Created, Verdict, unusable
-from psp_gateway.domain.attempt import Attempt, Kind
+from psp_gateway.domain.attempt import Attempt, Kind, Stage
+from psp_gateway.domain.capabilities import Capabilities, Captures, Method
 from psp_gateway.metrics import PSP_CALL_SECONDS
 from psp_gateway.providers.stripe import mapping, units
 from psp_gateway.providers.stripe.client import Response, Result, StripeClient
 
 NAME = "stripe"
 KEY_RETENTION = timedelta(hours=24)  # at least, says docs.stripe.com/api/idempotent_requests
+CAPABILITIES = Capabilities(
+    psp=NAME,
+    methods=frozenset({Method.CARD}),
+    first_stage=Stage.CREATE,
+    can_look_up=True,
+    captures=Captures.ONCE,
+    refunds=True,
+    hosted_page=False,
+    payouts=False,
+    disputes=False,
+    key_retention=dict.fromkeys(Stage, KEY_RETENTION),
+)
 
 # Our clock and Stripe's may differ by so much when objects are listed by time.
 _CLOCKS_DIFFER = timedelta(minutes=5)
@@ -38,14 +51,9 @@ class StripeProvider:
         self._log = logger()
 
     @property
-    def name(self) -> str:
-        """See `ports.Provider.name`."""
-        return NAME
-
-    @property
-    def key_retention(self) -> timedelta:
-        """See `ports.Provider.key_retention`."""
-        return KEY_RETENTION
+    def capabilities(self) -> Capabilities:
+        """See `ports.Provider.capabilities`."""
+        return CAPABILITIES
 
     def takes(self, currency: str) -> bool:
         """See `ports.Provider.takes`."""
@@ -72,7 +80,7 @@ class StripeProvider:
         call = self._client.post("/payment_intents", fields, key=key)
         return await self._told("create", attempt, call, mapping.read_created)
 
-    async def confirm_charge(self, attempt: Attempt, *, key: str) -> Answer:
+    async def confirm_charge(self, attempt: Attempt, *, token: str, key: str) -> Answer:
         """See `ports.Charge.confirm_charge`."""
         path = f"/payment_intents/{attempt.psp_reference}/confirm"
         call = self._client.post(path, {**self._confirmation, **_expansion(attempt)}, key=key)

@@ -20,7 +20,8 @@ from psp_gateway.domain.answer import (
     not_sent,
     unusable,
 )
-from psp_gateway.domain.attempt import Attempt, Kind, Outcome
+from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
+from psp_gateway.domain.capabilities import Capabilities, Captures, Method
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.holds import Holds
 from psp_gateway.domain.reasons import Reason
@@ -42,13 +43,28 @@ DECLINED_TOKEN = "pm_card_visa_chargeDeclined"
 _LIMITED = Verdict(Outcome.TRANSIENT, reason=Reason.PSP_RATE_LIMITED, about_request=True)
 
 
+def capable(psp: str, retention: timedelta = timedelta(hours=24)) -> Capabilities:
+    """Declare a PSP that charges cards in two requests and can be asked."""
+    return Capabilities(
+        psp=psp,
+        methods=frozenset({Method.CARD}),
+        first_stage=Stage.CREATE,
+        can_look_up=True,
+        captures=Captures.ONCE,
+        refunds=True,
+        hosted_page=False,
+        payouts=False,
+        disputes=False,
+        key_retention=dict.fromkeys(Stage, retention),
+    )
+
+
 @dataclass
 class FakePsp:
     """`ports.Provider` in memory; `moved` is its record."""
 
     faults: Iterator[str] = field(default_factory=lambda: iter(()))
-    name: str = "fake"
-    key_retention: timedelta = timedelta(hours=24)
+    capabilities: Capabilities = field(default_factory=lambda: capable("fake"))
     moved: list[tuple[str, str]] = field(default_factory=list)  # kind, attempt id
     held: list[Callable[[], Answer]] = field(default_factory=list)
     sent_keys: list[str] = field(default_factory=list)
@@ -76,7 +92,7 @@ class FakePsp:
 
         return self._send(key, effect)
 
-    async def confirm_charge(self, attempt: Attempt, *, key: str) -> Answer:
+    async def confirm_charge(self, attempt: Attempt, *, token: str, key: str) -> Answer:
         """See `ports.Charge`."""
         return self._send(key, lambda: self._confirm(attempt))
 

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from psp_gateway.http_client import NoAnswer, NotSent
 from psp_gateway.providers.stripe.client import (
     API_VERSION,
-    NoAnswer,
-    NotSent,
     Response,
     encode_form,
 )

@@ -12,8 +12,9 @@ from psp_gateway.domain import errors
 from psp_gateway.domain.answer import Absent, Answer, Created, Verdict
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome
 from psp_gateway.domain.reasons import MESSAGES, Reason
+from psp_gateway.http_client import NoAnswer, NotSent
 from psp_gateway.providers.stripe import mapping
-from psp_gateway.providers.stripe.client import NoAnswer, NotSent, Response, Result
+from psp_gateway.providers.stripe.client import Response, Result
 from tests.unit.psp_gateway.test_take_further import new_capture, new_charge, new_refund, new_void
 
 REASONS = error_reason_pb2.PspError.Reason

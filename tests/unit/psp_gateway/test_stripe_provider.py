@@ -72,8 +72,10 @@ async def test_a_return_url_is_said_at_the_confirm() -> None:
     """
     attempt = replace(new_charge(), psp_reference="pi_1")
     async with scripted(lambda _: answer({}, status=500)) as wire, opened(wire.url) as client:
-        await StripeProvider(client).confirm_charge(attempt, key="k")
-        await StripeProvider(client, return_url="https://shop").confirm_charge(attempt, key="k")
+        await StripeProvider(client).confirm_charge(attempt, token="", key="k")
+        await StripeProvider(client, return_url="https://shop").confirm_charge(
+            attempt, token="", key="k"
+        )
 
     assert [request.line for request in wire.requests] == [
         "POST /v1/payment_intents/pi_1/confirm HTTP/1.1"
@@ -94,7 +96,7 @@ async def test_what_is_to_be_held_says_so() -> None:
     async with scripted(lambda _: answer({}, status=500)) as wire, opened(wire.url) as client:
         provider = StripeProvider(client, return_url="https://shop")
         await provider.create_charge(new_hold(), token="tok", key="att_1:create")
-        await provider.confirm_charge(held, key="att_1:confirm")
+        await provider.confirm_charge(held, token="", key="att_1:confirm")
         await provider.read_charge(held)
 
     create, confirm, read = wire.requests

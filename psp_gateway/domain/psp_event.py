@@ -1,0 +1,47 @@
+"""What a PSP says unasked, in words that all PSPs share."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from psp_gateway.domain.answer import Verdict
+
+
+class Subject(StrEnum):
+    """What an event is about."""
+
+    CHARGE = "CHARGE"  # or an authorization
+    CAPTURE = "CAPTURE"
+    VOID = "VOID"
+    REFUND = "REFUND"
+    PAYOUT = "PAYOUT"
+    DISPUTE = "DISPUTE"
+    PAGE = "PAGE"  # a hosted page
+    REPORT = "REPORT"
+    OTHER = "OTHER"  # stored, and of no consequence
+
+
+@dataclass(frozen=True, slots=True)
+class PspEvent:
+    """One event of a webhook whose signature was right.
+
+    Attributes:
+        event_id: the PSP's own, or made of what makes the event one: the same for each delivery.
+        event_type: as the PSP spells it.
+        reference: the PSP's id of the subject; empty when it names none.
+        charge_reference: the PSP's id of the charge that the subject belongs to; empty when it is
+            the charge or is not named.
+        attempt_id: ours, when the PSP repeats it; else empty.
+        verdict: what it says of the money; None when it only tells to ask the PSP again.
+        occurred_at: by the PSP's clock; None when it does not say.
+    """
+
+    psp: str
+    event_id: str
+    event_type: str
+    subject: Subject
+    reference: str = ""
+    charge_reference: str = ""
+    attempt_id: str = ""
+    verdict: Verdict | None = None
+    occurred_at: datetime | None = None
