@@ -1,7 +1,8 @@
 """`paymesh ledger`: the trial balance, and the proof of the books, of the running stack."""
 
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,8 @@ import click
 from devstack.options import STATE
 from devstack.state import State
 
-_VERIFY_TIMEOUT_S = 24 * 3600.0
+_TIMEOUT_S = 24 * 3600.0
+_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @click.group()
@@ -36,21 +38,88 @@ def trial_balance(at: datetime | None, folder: Path) -> None:
 
 
 @ledger.command()
+@click.option("--since-last-checkpoint", is_flag=True, help="Only what no closed month covers.")
+@click.option(
+    "--seal",
+    "seals",
+    multiple=True,
+    metavar="NUMBER:HASH",
+    help="A seal that was kept elsewhere, as the log or `paymesh ledger seals` told it.",
+)
 @STATE
-def verify(folder: Path) -> None:
-    """Prove the books from the first entry to the last: sums, balances, sequences, hashes, seals.
+def verify(*, since_last_checkpoint: bool, seals: Sequence[str], folder: Path) -> None:
+    """Prove the books from the first entry to the last: sums, balances, sequences, hashes, seals
+    and checkpoints.
 
     They may be written to meanwhile. Exits 1 when anything is wrong, and tells what.
     """
-    summary = asyncio.run(_verify(State(folder).running()))
+    from paymesh.ledger.v1 import ledger_service_pb2 as service
+
+    request = service.VerifyLedgerRequest(
+        since_last_checkpoint=since_last_checkpoint,
+        known_seals=[service.KnownSeal(**_read_seal(seal)) for seal in seals],
+    )
+    summary = asyncio.run(_followed(State(folder).running(), "VerifyLedger", request))
     told = (
         f"{summary['transaction_count']} transactions, {summary['entry_count']} entries,"
         f" {summary['account_count']} accounts, {summary['stream_count']} streams,"
-        f" {summary['seal_count']} seals"
+        f" {summary['seal_count']} seals, {summary['checkpoint_count']} checkpoints"
     )
+    if summary["from_checkpoint"] != "0":
+        told += f", from checkpoint {summary['from_checkpoint']} on"
     if not summary["sound"]:
         raise click.ClickException(f"{summary['offence_count']} things are wrong in {told}")
     click.echo(f"The books are sound: {told}.")
+
+
+@ledger.command()
+@STATE
+def seals(folder: Path) -> None:
+    """Tell the newest seals as `verify --seal` takes them, the newest first."""
+    from paymesh.ledger.v1 import ledger_service_pb2 as service
+
+    found = asyncio.run(_asked(State(folder).running(), "ListSeals", service.ListSealsRequest()))
+    for seal in found.seals:
+        click.echo(f"{seal.number}:{seal.hash.hex()}")
+
+
+@ledger.command("close-month")
+@click.argument("month", metavar="YYYY-MM")
+@STATE
+def close_month(month: str, folder: Path) -> None:
+    """Prove the books up to the end of a MONTH, and keep a checkpoint of them.
+
+    The month must be over for an hour, by UTC. Closing it again tells the same. Exits 1 when
+    anything is wrong; nothing is kept then.
+    """
+    from paymesh.ledger.v1 import ledger_service_pb2 as service
+
+    request = service.CloseMonthRequest(month=month)
+    made = asyncio.run(_followed(State(folder).running(), "CloseMonth", request))
+    click.echo(
+        f"Checkpoint {made['number']}: {made['transaction_count']} transactions,"
+        f" {made['entry_count']} entries before {made['until']}."
+    )
+
+
+@ledger.command()
+@STATE
+def checkpoints(folder: Path) -> None:
+    """Tell the newest checkpoints: number, end, transactions before it, hash."""
+    from paymesh.ledger.v1 import ledger_service_pb2 as service
+
+    request = service.ListCheckpointsRequest()
+    found = asyncio.run(_asked(State(folder).running(), "ListCheckpoints", request))
+    for one in found.checkpoints:
+        until = one.until.ToJsonString()
+        click.echo(f"{one.number}  {until}  {one.transaction_count}  {one.hash.hex()}")
+
+
+def _read_seal(text: str) -> dict[str, Any]:
+    number, _, digits = text.partition(":")
+    if not (number.isascii() and number.isdigit() and _HASH.fullmatch(digits)):
+        raise click.BadParameter(f"{text!r} is not NUMBER:HASH", param_hint="--seal")
+    return {"number": int(number), "hash": bytes.fromhex(digits)}
 
 
 async def _trial_balance(stack: Mapping[str, Any], at: datetime | None) -> list[dict[str, Any]]:
@@ -60,8 +129,16 @@ async def _trial_balance(stack: Mapping[str, Any], at: datetime | None) -> list[
         return await operator.trial_balance(at)
 
 
-async def _verify(stack: Mapping[str, Any]) -> dict[str, Any]:
-    from paymesh.ledger.v1 import ledger_service_pb2 as service
+async def _asked(stack: Mapping[str, Any], rpc: str, request: Any) -> Any:
+    from devstack.trail import Operator
+
+    async with Operator(stack) as operator:
+        return await getattr(operator.ledger, rpc)(request)
+
+
+async def _followed(stack: Mapping[str, Any], rpc: str, request: Any) -> dict[str, Any]:
+    """Follow an RPC that tells how far it is; answer its last message."""
+    import grpc
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -70,20 +147,20 @@ async def _verify(stack: Mapping[str, Any]) -> dict[str, Any]:
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     async with Operator(stack) as operator:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("verify", total=None)
-            call = operator.ledger.VerifyLedger(
-                service.VerifyLedgerRequest(), timeout=_VERIFY_TIMEOUT_S
-            )
-            async for message in call:
-                match message.WhichOneof("message"):
-                    case "progress":
+            task = bar.add_task(rpc, total=None)
+            try:
+                async for message in getattr(operator.ledger, rpc)(request, timeout=_TIMEOUT_S):
+                    which = message.WhichOneof("message")
+                    if which == "progress":
                         done, total = message.progress.done, message.progress.total
                         bar.update(task, completed=done, total=total)
-                    case "offence":
+                    elif which == "offence":
                         told = plain(message.offence)
                         bar.console.print(f"{told['kind']}  {told['subject']}: {told['message']}")
-                    case _:
-                        return plain(message.summary)
+                    else:
+                        return plain(getattr(message, which))
+            except grpc.aio.AioRpcError as error:
+                raise click.ClickException(str(error.details())) from error
     raise click.ClickException("the ledger stopped before it was done")
 
 

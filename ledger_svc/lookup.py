@@ -1,6 +1,7 @@
 """What is in the books under references, read inside a transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from psycopg.rows import DictRow
 
@@ -11,17 +12,41 @@ from ledger_svc.domain.transaction import Kind
 from ledger_svc.domain.transaction import Transaction as LedgerTransaction
 
 
-async def claimed(
-    tx: Transaction, references: Sequence[str]
-) -> tuple[list[LedgerTransaction], list[str]]:
-    """Find the transactions of references, and which of the references are closed."""
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What became of references.
+
+    Attributes:
+        transactions: those that can be read.
+        closed: references that no transaction will ever have.
+        archived: ids of the transactions of the others, whose month is archived, by reference.
+    """
+
+    transactions: Sequence[LedgerTransaction] = ()
+    closed: Sequence[str] = ()
+    archived: Mapping[str, str] = field(default_factory=dict)
+
+    def __or__(self, other: "Claims") -> "Claims":
+        """Join the two."""
+        return Claims(
+            [*self.transactions, *other.transactions],
+            [*self.closed, *other.closed],
+            {**self.archived, **other.archived},
+        )
+
+
+async def claimed(tx: Transaction, references: Sequence[str]) -> Claims:
+    """Find what became of references; those that nobody has claimed are left out."""
     found = await tx.all(statements.CLAIMED, [texts(sorted(set(references)))])
     if not found:
-        return [], []
+        return Claims()
     closed = [row["reference"] for row in found if row["transaction_id"] is None]
-    ids = [row["transaction_id"] for row in found if row["transaction_id"] is not None]
+    ids = {row["transaction_id"]: row["reference"] for row in found}
+    ids.pop(None, None)
     heads = await tx.all(statements.TRANSACTIONS, [plain(ids)]) if ids else []
-    return await whole(tx, heads), closed
+    away = ids.keys() - {row["transaction_id"] for row in heads}
+    archived = {ids[name]: rows.to_name(name) for name in away}
+    return Claims(await whole(tx, heads), closed, archived)
 
 
 async def reversals(

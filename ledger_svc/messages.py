@@ -1,7 +1,7 @@
 """The domain's objects as messages, and back."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -9,7 +9,6 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.ledger.v1 import ledger_pb2 as noun
-from paymesh.ledger.v1 import ledger_service_pb2 as service
 from paymesh.ledger.v1 import posting_pb2 as wire
 from paymesh.ledger.v1 import report_pb2 as report
 
@@ -21,16 +20,12 @@ from ledger_svc.domain.account import AccountStatus, AccountType, NewAccount, Si
 from ledger_svc.domain.books import Closed, Outcome, Posted
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Action, Line, Posting, Resolution
-from ledger_svc.domain.seal import Seal
 from ledger_svc.domain.transaction import Kind
-from ledger_svc.domain.verification import Offence, OffenceKind
 from ledger_svc.use_cases.post_transactions import Asked, Unreadable
-from ledger_svc.use_cases.verify_ledger import Progress, Summary
 
 SIDES = {Side.DEBIT: noun.SIDE_DEBIT, Side.CREDIT: noun.SIDE_CREDIT}
 TYPES = {kind: noun.Account.Type.Value(kind.value) for kind in AccountType}
 STATUSES = {status: noun.Account.Status.Value(status.value) for status in AccountStatus}
-OFFENCES = {kind: report.Offence.Kind.Value(kind.value) for kind in OffenceKind}
 KINDS = {kind: noun.Transaction.Kind.Value(kind.value) for kind in Kind}
 # EXPIRE is the ledger's own: nobody asks for it.
 ACTIONS = {Action.POST: wire.Resolution.POST, Action.VOID: wire.Resolution.VOID}
@@ -305,31 +300,4 @@ def to_trial_balance_line(line: ports.TrialBalanceLine) -> report.TrialBalanceLi
         difference=text(line.debits - line.credits),
         account_count=sum(total.account_count for total in line.totals.values()),
         by_type={kind.value: text(x.above - x.below) for kind, x in line.totals.items()},
-    )
-
-
-def to_verification(told: Progress | Offence | Summary) -> service.VerifyLedgerResponse:
-    """Write what verification has to say."""
-    match told:
-        case Progress(done, total):
-            progress = service.VerifyLedgerResponse.Progress(done=done, total=total)
-            return service.VerifyLedgerResponse(progress=progress)
-        case Offence(kind, subject, message):
-            offence = report.Offence(kind=OFFENCES[kind], subject=subject, message=message)
-            return service.VerifyLedgerResponse(offence=offence)
-        case Summary():
-            summary = report.VerificationSummary(sound=not told.offence_count, **asdict(told))
-            return service.VerifyLedgerResponse(summary=summary)
-
-
-def to_seal(seal: Seal) -> report.Seal:
-    """Write a seal."""
-    return report.Seal(
-        number=seal.number,
-        sealed_at=stamp(seal.sealed_at),
-        heads=[
-            report.StreamHead(stream=head.stream, number=head.number, hash=head.hash)
-            for head in seal.heads
-        ],
-        hash=seal.hash,
     )

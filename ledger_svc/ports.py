@@ -17,6 +17,7 @@ from ledger_svc.domain.account import (
 )
 from ledger_svc.domain.books import Outcome
 from ledger_svc.domain.chain import Head
+from ledger_svc.domain.checkpoint import AccountAt, Checkpoint
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Command
 from ledger_svc.domain.seal import Seal
@@ -103,6 +104,16 @@ class BalanceAt:
 
 
 @dataclass(frozen=True, slots=True)
+class Archived:
+    """What was written before `until` cannot be read; none of it takes effect after
+    `effective_until`.
+    """
+
+    until: datetime
+    effective_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Where each stream ends, and every account, at one moment."""
 
@@ -152,11 +163,17 @@ class LedgerReader(Protocol):
         ...
 
     async def balance_before(self, account: Account, moment: datetime) -> BalanceAt:
-        """Tell what an account had just before a time, by when entries were written."""
+        """Tell what an account had just before a time, by when entries were written; a time that is
+        not archived.
+        """
         ...
 
     async def balance_effective(self, account: Account, moment: datetime) -> Money:
         """Sum what counts up to and with a time; reads all entries of the account."""
+        ...
+
+    async def archived(self) -> Archived | None:
+        """Tell what is archived; after a report, it tells whether all of it was there."""
         ...
 
     async def trial_balance(self, before: datetime | None) -> Sequence[TrialBalanceLine]:
@@ -175,8 +192,8 @@ class LedgerVerification(Protocol):
         """Read where each stream ends now."""
         ...
 
-    async def transactions(self, after: str, *, limit: int) -> Sequence[Transaction]:
-        """Read the transactions past an id, the ids ascending, whole."""
+    async def transactions(self, after: str, *, before: str, limit: int) -> Sequence[Transaction]:
+        """Read the transactions between two ids, the ids ascending, whole."""
         ...
 
     async def claims(self, references: Sequence[str]) -> Mapping[str, str]:
@@ -189,4 +206,32 @@ class LedgerVerification(Protocol):
 
     async def seals_before(self, number: int, *, limit: int) -> Sequence[Seal]:
         """Read seals before a number, the newest first."""
+        ...
+
+    async def archived(self) -> Archived | None:
+        """Tell what is archived."""
+        ...
+
+    async def checkpoints(self, *, after: int, limit: int) -> Sequence[Checkpoint]:
+        """Read checkpoints past a number, ascending."""
+        ...
+
+    async def checkpoints_before(self, number: int, *, limit: int) -> Sequence[Checkpoint]:
+        """Read checkpoints before a number, the newest first."""
+        ...
+
+    async def balances_at(self, checkpoint: Checkpoint) -> Sequence[AccountAt]:
+        """Read what the accounts had at a checkpoint, by account id."""
+        ...
+
+
+class MonthCloser(LedgerVerification, Protocol):
+    """Proves the books up to the end of a month, and keeps what they were."""
+
+    async def fence(self, until: datetime) -> None:
+        """See to it that nothing is written any more under a time before this one."""
+        ...
+
+    async def keep(self, checkpoint: Checkpoint, balances: Sequence[AccountAt]) -> None:
+        """Keep a checkpoint, whole; nothing when another with its number is there."""
         ...

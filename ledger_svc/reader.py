@@ -8,13 +8,14 @@ from typing import LiteralString
 from psycopg.rows import DictRow
 
 from chassis.database import Database
+from chassis.errors import Unavailable
 from chassis.money import Money
 from ledger_svc import lookup, rows, statements
 from ledger_svc.arrays import texts
-from ledger_svc.domain import chain
+from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
 from ledger_svc.domain.transaction import Entry, Transaction
-from ledger_svc.ports import BalanceAt, EntryFilter, Page, TrialBalanceLine, TypeTotal
+from ledger_svc.ports import Archived, BalanceAt, EntryFilter, Page, TrialBalanceLine, TypeTotal
 
 # Sorts behind every character that an account's id may hold.
 _LAST = "~"
@@ -33,9 +34,15 @@ class LedgerReader:
         self._report_timeout_s = report_timeout_s
 
     async def transaction(self, reference: str) -> Transaction | None:
-        """Find a transaction by its reference."""
-        known, _ = await self._database.run(lambda tx: lookup.claimed(tx, [reference]))
-        return known[0] if known else None
+        """Find a transaction by its reference.
+
+        Raises:
+            Archived: it was written in a month that is archived.
+        """
+        found = await self._database.run(lambda tx: lookup.claimed(tx, [reference]))
+        for transaction_id in found.archived.values():
+            raise errors.Archived(reference, transaction_id)
+        return found.transactions[0] if found.transactions else None
 
     async def accounts(self, account_ids: Sequence[str]) -> Sequence[Account]:
         """Find accounts; those that are not there are left out."""
@@ -66,28 +73,45 @@ class LedgerReader:
 
     async def balance_before(self, account: Account, moment: datetime) -> BalanceAt:
         """Tell what an account had just before a time, by when entries were written."""
-        found = await self._database.read(
-            statements.BALANCE_BEFORE, [account.key, _digits(chain.first_id(moment))]
-        )
-        if not found:
-            return BalanceAt(Money.zero(account.currency), 0)
-        (row,) = found
-        balance = Money.of_stored(row["balance_after"], account.currency)
-        return BalanceAt(balance, row["account_sequence"])
+        first = _digits(chain.first_id(moment))
+        found = await self._database.read(statements.BALANCE_BEFORE, [account.key, first])
+        for row in found:
+            balance = Money.of_stored(row["balance_after"], account.currency)
+            return BalanceAt(balance, row["account_sequence"])
+        return await self._balance_at_checkpoint(account, moment)
+
+    async def _balance_at_checkpoint(self, account: Account, moment: datetime) -> BalanceAt:
+        parameters = [account.key, moment]
+        found = await self._database.read(statements.BALANCE_AT_CHECKPOINT, parameters)
+        for row in found:
+            balance = Money.of_stored(row["balance"], account.currency)
+            return BalanceAt(balance, row["entry_count"])
+        return BalanceAt(Money.zero(account.currency), 0)
 
     async def balance_effective(self, account: Account, moment: datetime) -> Money:
         """Sum what counts up to and with a time; reads all entries of the account."""
         is_debit = account.type.normal_side is Side.DEBIT
+        archived = await self.archived()
         (row,) = await self._report(statements.BALANCE_EFFECTIVE, [is_debit, account.key, moment])
-        return Money.of_stored(row["balance"], account.currency)
+        balance = Money.of_stored(row["balance"], account.currency)
+        if archived != await self.archived():
+            raise Unavailable("A month was archived meanwhile; try again.")
+        if archived is None:
+            return balance
+        return balance + (await self._balance_at_checkpoint(account, archived.until)).balance
+
+    async def archived(self) -> Archived | None:
+        """Tell what is archived; after a report, it tells whether all of it was there."""
+        found = await self._database.read(statements.ARCHIVED)
+        return Archived(found[0]["until"], found[0]["effective_until"]) if found else None
 
     async def trial_balance(self, before: datetime | None) -> Sequence[TrialBalanceLine]:
         """Sum the balances per currency, as they are or as they were just before a time."""
         if before is None:
             found = await self._report(statements.TRIAL_BALANCE, [])
         else:
-            moment = _digits(chain.first_id(before))
-            found = await self._report(statements.TRIAL_BALANCE_BEFORE, [moment])
+            first = _digits(chain.first_id(before))
+            found = await self._report(statements.TRIAL_BALANCE_BEFORE, [first, before])
         return [
             _trial_balance_line(currency, list(group))
             for currency, group in groupby(found, key=lambda row: row["currency"])

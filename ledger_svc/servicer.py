@@ -6,8 +6,9 @@ from typing import Any
 from paymesh.ledger.v1 import ledger_service_pb2 as service
 from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceServicer
 
+from chassis.clock import Clock, utc_now
 from chassis.errors import InvalidRequest
-from ledger_svc import messages, ports
+from ledger_svc import messages, ports, verification_messages
 from ledger_svc.domain.account import AccountStatus
 from ledger_svc.domain.books import Closed, Outcome, Posted
 from ledger_svc.domain.errors import Refusal
@@ -15,6 +16,7 @@ from ledger_svc.domain.posting import Reversal
 from ledger_svc.messages import require_text, to_moment
 from ledger_svc.ports import EntryFilter, Period
 from ledger_svc.use_cases.change_status import change_status
+from ledger_svc.use_cases.close_month import close_month
 from ledger_svc.use_cases.export_entries import export_entries
 from ledger_svc.use_cases.get_balance import get_balance, get_balances
 from ledger_svc.use_cases.get_statement import get_statement
@@ -34,17 +36,25 @@ _NEWEST = 2**62
 
 
 class LedgerServicer(LedgerServiceServicer):
-    """`paymesh.ledger.v1.LedgerService`."""
+    """`paymesh.ledger.v1.LedgerService`.
+
+    Args:
+        writer, reader, closer: the books, by what is done with them.
+        clock: tells whether a month is over.
+    """
 
     def __init__(
         self,
         writer: ports.LedgerWriter,
         reader: ports.LedgerReader,
-        verification: ports.LedgerVerification,
+        closer: ports.MonthCloser,
+        *,
+        clock: Clock = utc_now,
     ) -> None:
         self._writer = writer
         self._reader = reader
-        self._verification = verification
+        self._closer = closer
+        self._clock = clock
 
     async def OpenAccounts(
         self, request: service.OpenAccountsRequest, context: Any
@@ -173,7 +183,9 @@ class LedgerServicer(LedgerServiceServicer):
             self._reader, which, page_size=request.page_size, page_token=request.page_token
         )
         return service.ListEntriesResponse(
-            entries=map(messages.to_entry, page.entries), next_page_token=page.next_page_token
+            entries=map(messages.to_entry, page.entries),
+            next_page_token=page.next_page_token,
+            archived_until=messages.stamp(page.archived_until) if page.archived_until else None,
         )
 
     async def ExportEntries(
@@ -239,16 +251,38 @@ class LedgerServicer(LedgerServiceServicer):
         self, request: service.VerifyLedgerRequest, context: Any
     ) -> AsyncIterator[service.VerifyLedgerResponse]:
         """Prove the books anew."""
-        async for told in verify_ledger(self._verification):
-            yield messages.to_verification(told)
+        known = {seal.number: seal.hash for seal in request.known_seals}
+        async for told in verify_ledger(
+            self._closer,
+            since_last_checkpoint=request.since_last_checkpoint,
+            known_seals=known,
+        ):
+            yield verification_messages.to_verification(told)
 
     async def ListSeals(
         self, request: service.ListSealsRequest, context: Any
     ) -> service.ListSealsResponse:
         """List seals."""
         limit = min(request.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
-        found = await self._verification.seals_before(request.before or _NEWEST, limit=limit)
-        return service.ListSealsResponse(seals=map(messages.to_seal, found))
+        found = await self._closer.seals_before(request.before or _NEWEST, limit=limit)
+        return service.ListSealsResponse(seals=map(verification_messages.to_seal, found))
+
+    async def CloseMonth(
+        self, request: service.CloseMonthRequest, context: Any
+    ) -> AsyncIterator[service.CloseMonthResponse]:
+        """Close a month."""
+        async for told in close_month(self._closer, request.month, self._clock):
+            yield verification_messages.to_closing(told)
+
+    async def ListCheckpoints(
+        self, request: service.ListCheckpointsRequest, context: Any
+    ) -> service.ListCheckpointsResponse:
+        """List checkpoints."""
+        limit = min(request.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+        found = await self._closer.checkpoints_before(request.before or _NEWEST, limit=limit)
+        return service.ListCheckpointsResponse(
+            checkpoints=map(verification_messages.to_checkpoint, found)
+        )
 
     async def _change(self, request: Any, context: Any, to: AccountStatus) -> Any:
         require_text("reason", request.reason)

@@ -164,10 +164,24 @@ WHERE account_key = %s AND transaction_id < %s
 ORDER BY transaction_id DESC, line DESC LIMIT 1
 """
 
+# What an account had at the end of the last closed month that ended by a time.
+BALANCE_AT_CHECKPOINT = """
+SELECT b.balance, b.entry_count FROM checkpoint_balances b
+WHERE b.account_key = %s
+    AND b.number <= (SELECT number FROM checkpoints WHERE until <= %s ORDER BY until DESC LIMIT 1)
+ORDER BY b.number DESC LIMIT 1
+"""
+
 BALANCE_EFFECTIVE = """
 SELECT coalesce(sum(CASE WHEN e.is_debit = %s THEN e.amount ELSE -e.amount END), 0) AS balance
 FROM entries e JOIN transactions t ON t.transaction_id = e.transaction_id
 WHERE e.account_key = %s AND t.effective_at <= %s
+"""
+
+# The end of what is archived: of the first checkpoint that covers it all. NULL: nothing is.
+ARCHIVED = """
+SELECT until, effective_until FROM checkpoints
+WHERE until >= (SELECT until FROM archives ORDER BY until DESC LIMIT 1) ORDER BY until LIMIT 1
 """
 
 TRIAL_BALANCE = """
@@ -177,15 +191,22 @@ FROM accounts GROUP BY currency, type ORDER BY currency, type
 """
 
 # An account's newest entry before a time tells what it had then: a look into the index for each.
+# Where that is archived, the last checkpoint tells.
 TRIAL_BALANCE_BEFORE = """
 SELECT a.currency, a.type,
-    coalesce(sum(e.balance_after) FILTER (WHERE e.balance_after > 0), 0) AS above,
-    coalesce(sum(-e.balance_after) FILTER (WHERE e.balance_after < 0), 0) AS below,
+    coalesce(sum(e.balance) FILTER (WHERE e.balance > 0), 0) AS above,
+    coalesce(sum(-e.balance) FILTER (WHERE e.balance < 0), 0) AS below,
     count(*) AS account_count
 FROM accounts a LEFT JOIN LATERAL (
-    SELECT balance_after FROM entries
-    WHERE entries.account_key = a.account_key AND entries.transaction_id < %s
-    ORDER BY transaction_id DESC, line DESC LIMIT 1
+    SELECT coalesce(
+        (SELECT balance_after FROM entries
+        WHERE entries.account_key = a.account_key AND entries.transaction_id < %s
+        ORDER BY transaction_id DESC, line DESC LIMIT 1),
+        (SELECT b.balance FROM checkpoint_balances b
+        WHERE b.account_key = a.account_key AND b.number <= (
+            SELECT number FROM checkpoints WHERE until <= %s ORDER BY until DESC LIMIT 1
+        ) ORDER BY b.number DESC LIMIT 1)
+    ) AS balance
 ) AS e ON true
 GROUP BY a.currency, a.type ORDER BY a.currency, a.type
 """
@@ -196,7 +217,8 @@ HEADS = "SELECT stream, number, hash, written_at FROM streams ORDER BY stream"
 ALL_ACCOUNTS = "SELECT * FROM accounts ORDER BY account_id"
 
 TRANSACTIONS_AFTER = """
-SELECT * FROM transactions WHERE transaction_id > %s ORDER BY transaction_id LIMIT %s
+SELECT * FROM transactions WHERE transaction_id > %s AND transaction_id < %s
+ORDER BY transaction_id LIMIT %s
 """
 
 LAST_SEAL = "SELECT * FROM seals ORDER BY number DESC LIMIT 1"
@@ -209,6 +231,37 @@ SEALS_BEFORE = "SELECT * FROM seals WHERE number < %s ORDER BY number DESC LIMIT
 INSERT_SEAL = """
 INSERT INTO seals (number, sealed_at, heads, hash) VALUES (%s, %s, %s::jsonb, %s)
 ON CONFLICT (number) DO NOTHING
+"""
+
+# Whoever writes to a stream that ended before a time must look at it again: nothing that was begun
+# before can end up there.
+FENCE_STREAMS = """
+UPDATE streams SET epoch = epoch + 1, leased_until = now() WHERE written_at < %s
+"""
+
+CHECKPOINTS = "SELECT * FROM checkpoints WHERE number > %s ORDER BY number LIMIT %s"
+
+CHECKPOINTS_BEFORE = "SELECT * FROM checkpoints WHERE number < %s ORDER BY number DESC LIMIT %s"
+
+CHECKPOINT_BALANCES = """
+SELECT a.account_id, a.currency, b.balance, b.entry_count
+FROM checkpoint_balances b JOIN accounts a ON a.account_key = b.account_key
+WHERE b.number = %s ORDER BY a.account_id
+"""
+
+# Whoever comes second with a number has nothing to add.
+INSERT_CHECKPOINT = """
+INSERT INTO checkpoints (number, until, made_at, heads, transaction_count, entry_count,
+    effective_until, balances_hash, hash)
+VALUES (%s, %s, %s, %s::jsonb, %s, %s, %s, %s, %s)
+ON CONFLICT DO NOTHING
+"""
+
+INSERT_CHECKPOINT_BALANCES = """
+INSERT INTO checkpoint_balances (number, account_key, balance, entry_count)
+SELECT %s, a.account_key, given.balance, given.entry_count
+FROM unnest(%s::text[], %s::numeric[], %s::bigint[]) AS given (account_id, balance, entry_count)
+    JOIN accounts a ON a.account_id = given.account_id
 """
 
 # PostgreSQL alone: see migration 0003.

@@ -140,14 +140,16 @@ class LedgerStore:
         # What is reversed or resolved never changes, so it may be read before the lock; what has
         # become of it may change, and is read after it.
         bases = [c.reference for c in commands if not isinstance(c, Posting)]
-        known, closed = await lookup.claimed(tx, bases) if bases else ([], [])
-        accounts = await _lock(tx, _touched(commands, known))
-        results, kept_out = await lookup.claimed(tx, [result_reference(c) for c in commands])
+        known = await lookup.claimed(tx, bases) if bases else lookup.Claims()
+        accounts = await _lock(tx, _touched(commands, known.transactions))
+        results = await lookup.claimed(tx, [result_reference(c) for c in commands])
+        claims = known | results
         reversed_ = [c.reference for c in commands if isinstance(c, Reversal)]
         books = Books(
             accounts,
-            [*known, *results],
-            [*closed, *kept_out],
+            claims.transactions,
+            claims.closed,
+            archived=claims.archived,
             reversals=await lookup.reversals(tx, reversed_) if reversed_ else None,
             head=stream.head,
             now=self._now(stream.head, accounts),

@@ -138,3 +138,40 @@ SEALS = Table(
     Column("heads", JSONB, nullable=False),
     Column("hash", LargeBinary, nullable=False),
 )
+
+CHECKPOINTS = Table(
+    "checkpoints",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("until", _TIME, nullable=False),
+    Column("made_at", _TIME, nullable=False),
+    Column("heads", JSONB, nullable=False),
+    Column("transaction_count", BigInteger, nullable=False),
+    Column("entry_count", BigInteger, nullable=False),
+    Column("effective_until", _TIME, nullable=False),
+    Column("balances_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    UniqueConstraint("until", name="checkpoints_until"),
+)
+
+CHECKPOINT_BALANCES = Table(
+    "checkpoint_balances",
+    METADATA,
+    Column("account_key", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("balance", _AMOUNT, nullable=False),
+    Column("entry_count", BigInteger, nullable=False),
+    Index("checkpoint_balances_number", "number", "account_key"),
+)
+
+ARCHIVES = Table(
+    "archives",
+    METADATA,
+    Column("part", Text, primary_key=True),
+    Column("parent", Text, nullable=False),
+    Column("lower_id", Uuid),
+    Column("upper_id", Uuid, nullable=False),
+    Column("until", _TIME, nullable=False),
+    Column("archived_at", _TIME, nullable=False),
+    Index("archives_until", "until"),
+)

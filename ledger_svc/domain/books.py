@@ -51,6 +51,7 @@ class Books:
         accounts: those that the batch touches, as far as they exist.
         transactions: those that exist under the batch's references and those that it makes.
         closed: the references among them that were reversed or voided before they arrived.
+        archived: the transaction ids of those among them that were written in an archived month.
         reversals: what was taken back before of the transactions that the batch reverses, by
             reference.
         head: the end of the stream that the batch is written to.
@@ -63,6 +64,7 @@ class Books:
         transactions: Iterable[Transaction],
         closed: Iterable[str],
         *,
+        archived: Mapping[str, str] | None = None,
         reversals: Mapping[str, Sequence[Transaction]] | None = None,
         head: Head,
         now: datetime,
@@ -71,6 +73,7 @@ class Books:
         self.standings = {name: account.standing for name, account in self.accounts.items()}
         self.transactions = {known.reference: known for known in transactions}
         self.closed = set(closed)
+        self.archived = archived or {}
         self.reversals = {reference: list(some) for reference, some in (reversals or {}).items()}
         self.head = head
         self.now = now
@@ -116,7 +119,13 @@ class Draft:
         return self._books.now
 
     def transaction(self, reference: str) -> Transaction | None:
-        """Find the transaction of a reference."""
+        """Find the transaction of a reference.
+
+        Raises:
+            Archived: there is one, and it cannot be read.
+        """
+        if reference in self._books.archived:
+            raise errors.Archived(reference, self._books.archived[reference])
         return self.written.get(reference) or self._books.transactions.get(reference)
 
     def is_closed(self, reference: str) -> bool:

@@ -5,6 +5,7 @@ same reason.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from chassis.errors import AlreadyExists, FailedPrecondition, NotFound
 from chassis.money import Money
@@ -248,3 +249,65 @@ class ExpiredBeforeArrival(Refusal):
 
     def __init__(self, reference: str) -> None:
         super().__init__(f"{reference} would have expired already.", reference=reference)
+
+
+class Archived(Refusal):
+    """The transaction was written in a month that is archived: it stands, and cannot be read."""
+
+    reason = "ARCHIVED"
+
+    def __init__(self, reference: str, transaction_id: str) -> None:
+        super().__init__(
+            f"{reference} was written in a month that is archived.",
+            reference=reference,
+            transactionId=transaction_id,
+        )
+
+
+class PeriodArchived(FailedPrecondition):
+    """What was written then is archived."""
+
+    reason = "PERIOD_ARCHIVED"
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(
+            f"What was written before {until.isoformat()} is archived; ask from then on.",
+            archivedUntil=until.isoformat(),
+        )
+
+
+class MonthNotOver(FailedPrecondition):
+    """A month is closed when it has been over for an hour."""
+
+    reason = "MONTH_NOT_OVER"
+
+    def __init__(self, month: str, over: datetime) -> None:
+        super().__init__(
+            f"{month} can be closed from {over.isoformat()} on.", month=month, over=over.isoformat()
+        )
+
+
+class MonthClosed(FailedPrecondition):
+    """A later month was closed, and this one with it."""
+
+    reason = "MONTH_CLOSED"
+
+    def __init__(self, month: str, until: datetime) -> None:
+        super().__init__(
+            f"{month} was closed with all that was written before {until.isoformat()}.",
+            month=month,
+            closedUntil=until.isoformat(),
+        )
+
+
+class BooksUnsound(FailedPrecondition):
+    """Verification found what is wrong, so the month was not closed."""
+
+    reason = "BOOKS_UNSOUND"
+
+    def __init__(self, month: str, offence_count: int) -> None:
+        super().__init__(
+            f"{offence_count} things are wrong, so {month} was not closed.",
+            month=month,
+            offenceCount=offence_count,
+        )

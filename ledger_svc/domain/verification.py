@@ -6,6 +6,7 @@ seen: so the books may be of any length.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from chassis.money import Money
@@ -15,6 +16,8 @@ from ledger_svc.domain.chain import GENESIS, Head
 from ledger_svc.domain.errors import Unbalanced
 from ledger_svc.domain.posting import Line, require_balanced
 from ledger_svc.domain.transaction import Entry, Kind, Transaction, hashed
+
+_LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class OffenceKind(StrEnum):
@@ -29,6 +32,7 @@ class OffenceKind(StrEnum):
     WRONG_CLAIM = "WRONG_CLAIM"
     WRONG_SEAL = "WRONG_SEAL"
     WRONG_PENDING = "WRONG_PENDING"
+    WRONG_CHECKPOINT = "WRONG_CHECKPOINT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Offence:
 
 
 @dataclass(slots=True)
-class _Walked:
+class Walked:
     """What an account's entries have made of it so far."""
 
     balance: Money
@@ -49,7 +53,7 @@ class _Walked:
 
 
 @dataclass(slots=True)
-class _Stream:
+class Followed:
     """How far a stream was followed."""
 
     number: int = 0
@@ -62,23 +66,27 @@ class Verifier:
 
     Args:
         accounts: all of them, as they were at one moment.
-        heads: where each stream ended at that moment; what came later is not to be taken.
-        sealed: the hashes that seals keep, by stream and number.
+        sealed: the hashes that seals keep, by stream and number; those passed are taken out.
+        transaction_count, entry_count: how many were seen, or proved before.
+        effective_until: none of them takes effect later.
+        walked: what the accounts' entries have made of them so far.
+        streams: how far the streams were followed.
     """
 
     accounts: Mapping[str, Account]
-    heads: Mapping[int, Head]
-    sealed: Mapping[tuple[int, int], bytes] = field(default_factory=dict)
+    sealed: dict[tuple[int, int], bytes] = field(default_factory=dict)
     transaction_count: int = 0
     entry_count: int = 0
-    _walked: dict[str, _Walked] = field(default_factory=dict)
-    _streams: dict[int, _Stream] = field(default_factory=dict)
+    effective_until: datetime = _LONG_AGO
+    walked: dict[str, Walked] = field(default_factory=dict)
+    streams: dict[int, Followed] = field(default_factory=dict)
     _open: dict[str, tuple[Line, ...]] = field(default_factory=dict)
 
     def take(self, transaction: Transaction) -> Iterator[Offence]:
         """Look at the next transaction, the ids ascending; tell what is wrong with it."""
         self.transaction_count += 1
         self.entry_count += len(transaction.entries)
+        self.effective_until = max(self.effective_until, transaction.heading.effective_at)
         yield from self._chain(transaction)
         try:
             require_balanced(transaction.lines)
@@ -88,10 +96,14 @@ class Verifier:
             yield from self._walk(entry)
         self._note_pending(transaction)
 
-    def finish(self) -> Iterator[Offence]:
-        """Hold the ends of the streams and the accounts against what was seen."""
-        for stream, head in sorted(self.heads.items()):
-            seen = self._streams.get(stream, _Stream())
+    def finish(self, heads: Mapping[int, Head]) -> Iterator[Offence]:
+        """Hold the ends of the streams and the accounts against what was seen.
+
+        Args:
+            heads: where each stream ended when the accounts were read; nothing later was taken.
+        """
+        for stream, head in sorted(heads.items()):
+            seen = self.streams.get(stream, Followed())
             if (seen.number, seen.hash) != (head.number, head.hash):
                 yield Offence(
                     OffenceKind.WRONG_STREAM,
@@ -105,7 +117,7 @@ class Verifier:
 
     def _chain(self, transaction: Transaction) -> Iterator[Offence]:
         stream, number = chain.place(transaction.transaction_id)
-        seen = self._streams.setdefault(stream, _Stream())
+        seen = self.streams.setdefault(stream, Followed())
         if number != seen.number + 1:
             yield Offence(
                 OffenceKind.WRONG_STREAM,
@@ -126,7 +138,7 @@ class Verifier:
                 transaction.transaction_id,
                 "Its hash does not follow from the one before and its content.",
             )
-        sealed = self.sealed.get((stream, number))
+        sealed = self.sealed.pop((stream, number), None)
         if sealed is not None and sealed != transaction.hash:
             yield Offence(
                 OffenceKind.WRONG_SEAL,
@@ -143,7 +155,7 @@ class Verifier:
                 OffenceKind.WRONG_ACCOUNT, entry.account_id, "It has entries, and is not there."
             )
             return
-        seen = self._walked.setdefault(entry.account_id, _Walked(Money.zero(account.currency)))
+        seen = self.walked.setdefault(entry.account_id, Walked(Money.zero(account.currency)))
         where = f"{entry.transaction_id} line {entry.line}"
         if entry.account_sequence != seen.entry_count + 1:
             yield Offence(
@@ -172,7 +184,7 @@ class Verifier:
         self, account: Account, pending: Mapping[tuple[str, Side], Money]
     ) -> Iterator[Offence]:
         name, nothing = account.account_id, Money.zero(account.currency)
-        seen = self._walked.get(name, _Walked(nothing))
+        seen = self.walked.get(name, Walked(nothing))
         now = account.standing
         if (now.balance, now.entry_count) != (seen.balance, seen.entry_count):
             yield Offence(

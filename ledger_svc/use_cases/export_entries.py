@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from ledger_svc.domain.page_token import write_token
 from ledger_svc.domain.transaction import Entry
 from ledger_svc.ports import EntryFilter, LedgerReader, Page
+from ledger_svc.use_cases.archive import require_kept
 from ledger_svc.use_cases.list_entries import filters_of, position_of
 
 CHUNK = 1_000
@@ -29,13 +30,16 @@ async def export_entries(
 
     Raises:
         InvalidRequest: the token was made with other filters, or not here.
+        PeriodArchived: a part of it is archived; all or nothing is exported.
     """
     filters = filters_of(which)
     after = position_of(filters, resume_token, field="resume_token")
     page = Page(CHUNK, after, oldest_first=True)
     while entries := await reader.entries(which, page):
+        await require_kept(reader, which.period.start)
         last = entries[-1].transaction_id, entries[-1].line
         yield Chunk(entries, write_token(filters, last))
         if len(entries) < CHUNK:
             return
         page = replace(page, after=last)
+    await require_kept(reader, which.period.start)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from ledger_svc.domain.account import Account
 from ledger_svc.domain.errors import AccountNotFound
 from ledger_svc.ports import LedgerReader
+from ledger_svc.use_cases.archive import require_effect_kept, require_kept
 
 _TICK = timedelta(microseconds=1)
 
@@ -28,15 +29,18 @@ async def get_balance(
 
     Raises:
         AccountNotFound: there is none.
+        PeriodArchived: what was written then is archived.
     """
     account = await find_account(reader, account_id)
     if at is None:
         return account
     if by_effective_at:
         balance, count = await reader.balance_effective(account, at), 0
+        await require_effect_kept(reader, at)
     else:
         # Up to and with `at`: times are of whole microseconds.
         then = await reader.balance_before(account, at + _TICK)
+        await require_kept(reader, at + _TICK)
         balance, count = then.balance, then.entry_count
     standing = account.standing._replace(balance=balance, entry_count=count)
     return replace(account, standing=standing)

@@ -8,6 +8,7 @@ from chassis.money import Money
 from ledger_svc.domain.account import Account
 from ledger_svc.domain.transaction import Entry
 from ledger_svc.ports import BalanceAt, EntryFilter, LedgerReader, Period
+from ledger_svc.use_cases.archive import require_kept
 from ledger_svc.use_cases.get_balance import find_account
 from ledger_svc.use_cases.list_entries import list_entries
 
@@ -34,6 +35,7 @@ async def get_statement(
     Raises:
         AccountNotFound: there is none.
         InvalidRequest: the period ends before it starts, or the token is of another statement.
+        PeriodArchived: a part of it is archived.
     """
     if period.start and period.end and period.end < period.start:
         raise InvalidRequest.field("to", "must not be before `from`")
@@ -51,6 +53,7 @@ async def get_statement(
         page_token=page_token,
         oldest_first=True,
     )
+    await require_kept(reader, period.start)
     return Statement(
         account,
         opening.balance,

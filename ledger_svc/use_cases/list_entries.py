@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from chassis.errors import InvalidRequest
 from ledger_svc.domain.page_token import read_token, write_token
@@ -18,10 +19,13 @@ _LINES = range(1, 2**15)
 
 @dataclass(frozen=True, slots=True)
 class EntryPage:
-    """A page of entries; an empty `next_page_token` ends the list."""
+    """A page of entries; an empty `next_page_token` ends the list, and `archived_until` then tells
+    what is left out of it.
+    """
 
     entries: Sequence[Entry]
     next_page_token: str
+    archived_until: datetime | None = None
 
 
 async def list_entries(
@@ -44,9 +48,16 @@ async def list_entries(
     found = await reader.entries(which, page)
     entries = found[:limit]
     if len(found) <= limit:
-        return EntryPage(entries, "")
+        return EntryPage(entries, "", await _left_out(reader, which))
     last = entries[-1]
     return EntryPage(entries, write_token(filters, [last.transaction_id, last.line]))
+
+
+async def _left_out(reader: LedgerReader, which: EntryFilter) -> datetime | None:
+    archived, start = await reader.archived(), which.period.start
+    if archived is None or (start is not None and start >= archived.until):
+        return None
+    return archived.until
 
 
 def filters_of(which: EntryFilter) -> list[str]:

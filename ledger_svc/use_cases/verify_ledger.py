@@ -4,31 +4,25 @@ What is verified is what stood when it began: of each stream, what its head had.
 disk, and on each account it comes before all that is written meanwhile.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger_svc.domain import chain
-from ledger_svc.domain.chain import Head
-from ledger_svc.domain.seal import Seal, seal_offences
-from ledger_svc.domain.transaction import Transaction
-from ledger_svc.domain.verification import Offence, OffenceKind, Verifier
+from ledger_svc.domain.checkpoint import Checkpoint, standing_offences
+from ledger_svc.domain.verification import Offence
 from ledger_svc.ports import LedgerVerification
-
-CHUNK = 1_000
-OFFENCES_TOLD_MAX = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How many transactions have been looked at, of how many."""
-
-    done: int
-    total: int
+from ledger_svc.use_cases.walk_books import CHUNK, END, Progress, begin
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What was found."""
+    """What was found.
+
+    Attributes:
+        transaction_count, entry_count: those that were read, and not what was archived or proved
+            before.
+        from_checkpoint: where it began; 0 for the first transaction.
+    """
 
     transaction_count: int
     entry_count: int
@@ -37,96 +31,68 @@ class Summary:
     seal_count: int
     offence_count: int
     last_transaction_id: str
+    checkpoint_count: int
+    from_checkpoint: int
 
 
 async def verify_ledger(
     books: LedgerVerification,
+    *,
+    since_last_checkpoint: bool = False,
+    known_seals: Mapping[int, bytes] | None = None,
 ) -> AsyncIterator[Progress | Offence | Summary]:
-    """Verify everything; tell how far it is, each offence as it is met, 100 at most, and at the end
-    what was found.
+    """Verify everything that is not archived; tell how far it is, each offence as it is met, 100 at
+    most, and at the end what was found.
+
+    Args:
+        books: read while they are written to.
+        since_last_checkpoint: begin there, and prove anew only what came after.
+        known_seals: hashes by number, kept elsewhere, that seals must have.
     """
-    snapshot = await books.snapshot()
-    heads = {head.stream: head for head in snapshot.heads}
-    seals = await _seals(books)
-    sealed = {(head.stream, head.number): head.hash for seal in seals for head in seal.heads}
-    verifier = Verifier({a.account_id: a for a in snapshot.accounts}, heads, sealed)
-    told, last, done = _Told(), "", 0
-    strangers: set[int] = set()
-    total = sum(head.number for head in snapshot.heads)
-    yield Progress(0, total)
-    for offence in told.some(seal_offences(seals)):
+    checkpoints = await all_checkpoints(books)
+    base = await _base(books, checkpoints, since_last_checkpoint=since_last_checkpoint)
+    walk = await begin(books, checkpoints, base, known_seals)
+    yield Progress(0, walk.total)
+    for offence in walk.early:
         yield offence
-    while chunk := await books.transactions(last or chain.NOTHING, limit=CHUNK):
-        last = chunk[-1].transaction_id
-        known = [one for one in chunk if _is_within(heads, one)]
-        strangers |= {chain.place(one.transaction_id)[0] for one in chunk} - heads.keys()
-        done += len(known)
-        found = [offence for one in known for offence in verifier.take(one)]
-        claims = await books.claims([one.reference for one in known])
-        for offence in told.some([*found, *_claim_offences(known, claims)]):
+    seen = walk.verifier.transaction_count, walk.verifier.entry_count
+    for checkpoint in checkpoints[base.number if base is not None else 0 :]:
+        async for told in walk.up_to(chain.first_id(checkpoint.until)):
+            yield told
+        for offence in walk.told.some(standing_offences(checkpoint, walk.verifier)):
             yield offence
-        yield Progress(min(done, total), total)
-        # To the very end, past what the heads say: that is where something could be hidden.
-        if len(chunk) < CHUNK:
-            break
-    begun = {head.stream for head in await books.heads()} if strangers else set()
-    for offence in told.some([*verifier.finish(), *_headless(strangers - begun)]):
+    async for told in walk.up_to(END):
+        yield told
+    async for offence in walk.finish():
         yield offence
     yield Summary(
-        verifier.transaction_count,
-        verifier.entry_count,
-        len(snapshot.accounts),
-        len(heads),
-        len(seals),
-        told.count,
-        last,
+        walk.verifier.transaction_count - seen[0],
+        walk.verifier.entry_count - seen[1],
+        len(walk.snapshot.accounts),
+        len(walk.heads),
+        walk.seals.count,
+        walk.told.count,
+        walk.last if walk.done else "",
+        len(checkpoints),
+        base.number if base is not None else 0,
     )
 
 
-@dataclass(slots=True)
-class _Told:
-    """Counts offences, and lets the first hundred through."""
-
-    count: int = 0
-
-    def some(self, offences: Iterable[Offence]) -> list[Offence]:
-        """Count offences; keep those that are told."""
-        kept = []
-        for offence in offences:
-            self.count += 1
-            if self.count <= OFFENCES_TOLD_MAX:
-                kept.append(offence)
-        return kept
+async def all_checkpoints(books: LedgerVerification) -> Sequence[Checkpoint]:
+    """Read the checkpoints; there are twelve a year."""
+    found: list[Checkpoint] = []
+    while page := await books.checkpoints(after=found[-1].number if found else 0, limit=CHUNK):
+        found += page
+    return found
 
 
-async def _seals(books: LedgerVerification) -> Sequence[Seal]:
-    seals: list[Seal] = []
-    while page := await books.seals(after=seals[-1].number if seals else 0, limit=CHUNK):
-        seals += page
-    return seals
-
-
-def _headless(streams: Iterable[int]) -> list[Offence]:
-    """Tell of streams that have transactions and no head; one that began meanwhile has one now."""
-    return [
-        Offence(OffenceKind.WRONG_STREAM, f"stream {stream}", "It has transactions, and no head.")
-        for stream in sorted(streams)
-    ]
-
-
-def _is_within(heads: dict[int, Head], one: Transaction) -> bool:
-    """Tell whether it stood when the heads were read."""
-    stream, number = chain.place(one.transaction_id)
-    return stream in heads and number <= heads[stream].number
-
-
-def _claim_offences(chunk: Sequence[Transaction], claims: Mapping[str, str]) -> list[Offence]:
-    return [
-        Offence(
-            OffenceKind.WRONG_CLAIM,
-            one.transaction_id,
-            f"{one.reference} is claimed by {claims.get(one.reference, 'no transaction')}.",
-        )
-        for one in chunk
-        if claims.get(one.reference) != one.transaction_id
-    ]
+async def _base(
+    books: LedgerVerification, checkpoints: Sequence[Checkpoint], *, since_last_checkpoint: bool
+) -> Checkpoint | None:
+    """Choose where to begin: at the end of what is archived, unless later is asked for."""
+    if since_last_checkpoint and checkpoints:
+        return checkpoints[-1]
+    archived = await books.archived()
+    if archived is None:
+        return None
+    return next((one for one in checkpoints if one.until >= archived.until), None)

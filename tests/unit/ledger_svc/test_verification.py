@@ -69,11 +69,11 @@ class Written:
     ) -> list[tuple[OffenceKind, str]]:
         """Verify a history, by default the one that was written."""
         sealed = {(head.stream, head.number): head.hash for seal in seals for head in seal.heads}
-        verifier = Verifier(self.accounts, self.heads, sealed)
+        verifier = Verifier(self.accounts, sealed)
         taken = self.history if history is None else history
         found = [*seal_offences(seals)]
         found += [offence for one in taken for offence in verifier.take(one)]
-        found += verifier.finish()
+        found += verifier.finish(self.heads)
         return [(offence.kind, offence.subject) for offence in found]
 
 

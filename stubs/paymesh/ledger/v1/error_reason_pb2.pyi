@@ -74,6 +74,16 @@ class LedgerError(_message.Message):
         """A pending transaction must expire after now. Metadata: reference."""
         TEMPLATE_MISMATCH: LedgerError._Reason.ValueType  # 22
         """The facts do not go with their template. Metadata: template, and field, the fact's path."""
+        ARCHIVED: LedgerError._Reason.ValueType  # 23
+        """The transaction was written in a month that is archived. Metadata: reference, transactionId."""
+        PERIOD_ARCHIVED: LedgerError._Reason.ValueType  # 24
+        """What was written then is archived. Metadata: archivedUntil."""
+        MONTH_NOT_OVER: LedgerError._Reason.ValueType  # 25
+        """A month is closed when it has been over for an hour. Metadata: month, over."""
+        MONTH_CLOSED: LedgerError._Reason.ValueType  # 26
+        """A later month was closed, and this one with it. Metadata: month, closedUntil."""
+        BOOKS_UNSOUND: LedgerError._Reason.ValueType  # 27
+        """Verification found what is wrong, so the month was not closed. Metadata: month, offenceCount."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -123,6 +133,16 @@ class LedgerError(_message.Message):
     """A pending transaction must expire after now. Metadata: reference."""
     TEMPLATE_MISMATCH: LedgerError.Reason.ValueType  # 22
     """The facts do not go with their template. Metadata: template, and field, the fact's path."""
+    ARCHIVED: LedgerError.Reason.ValueType  # 23
+    """The transaction was written in a month that is archived. Metadata: reference, transactionId."""
+    PERIOD_ARCHIVED: LedgerError.Reason.ValueType  # 24
+    """What was written then is archived. Metadata: archivedUntil."""
+    MONTH_NOT_OVER: LedgerError.Reason.ValueType  # 25
+    """A month is closed when it has been over for an hour. Metadata: month, over."""
+    MONTH_CLOSED: LedgerError.Reason.ValueType  # 26
+    """A later month was closed, and this one with it. Metadata: month, closedUntil."""
+    BOOKS_UNSOUND: LedgerError.Reason.ValueType  # 27
+    """Verification found what is wrong, so the month was not closed. Metadata: month, offenceCount."""
 
     def __init__(
         self,

@@ -632,21 +632,27 @@ class ListEntriesResponse(_message.Message):
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ARCHIVED_UNTIL_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Ask for the next page with it; empty at the end."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.Entry]:
         """The entries."""
 
+    @_builtins.property
+    def archived_until(self) -> _timestamp_pb2.Timestamp:
+        """With the last page: what was written before this is archived, and left out; absent when nothing is."""
+
     def __init__(
         self,
         *,
         entries: _abc.Iterable[_ledger_pb2.Entry] | None = ...,
         next_page_token: _builtins.str = ...,
+        archived_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["archived_until", b"archived_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archived_until", b"archived_until", "entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -961,20 +967,59 @@ Global___GetTrialBalanceResponse: _TypeAlias = GetTrialBalanceResponse  # noqa: 
 
 @_typing.final
 class VerifyLedgerRequest(_message.Message):
-    """Asks for a verification, from the first transaction on."""
+    """Asks for a verification: from the first transaction on, or the first that is not archived."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    SINCE_LAST_CHECKPOINT_FIELD_NUMBER: _builtins.int
+    KNOWN_SEALS_FIELD_NUMBER: _builtins.int
+    since_last_checkpoint: _builtins.bool
+    """Begins at the last checkpoint instead: what was proved then is not proved anew."""
+    @_builtins.property
+    def known_seals(self) -> _containers.RepeatedCompositeFieldContainer[Global___KnownSeal]:
+        """Seals that were kept elsewhere, held against those in the books; this is how it is noticed that the newest seals, and
+        what they sealed, were taken away.
+        """
+
     def __init__(
         self,
+        *,
+        since_last_checkpoint: _builtins.bool = ...,
+        known_seals: _abc.Iterable[Global___KnownSeal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_seals", b"known_seals", "since_last_checkpoint", b"since_last_checkpoint"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyLedgerRequest: _TypeAlias = VerifyLedgerRequest  # noqa: Y015
+
+@_typing.final
+class KnownSeal(_message.Message):
+    """A seal as somebody keeps it: the log, an auditor."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Its number."""
+    hash: _builtins.bytes
+    """Its hash."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hash", b"hash", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KnownSeal: _TypeAlias = KnownSeal  # noqa: Y015
 
 @_typing.final
 class VerifyLedgerResponse(_message.Message):
@@ -1087,3 +1132,113 @@ class ListSealsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSealsResponse: _TypeAlias = ListSealsResponse  # noqa: Y015
+
+@_typing.final
+class CloseMonthRequest(_message.Message):
+    """The month to close."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MONTH_FIELD_NUMBER: _builtins.int
+    month: _builtins.str
+    """The month, by UTC: "2026-11". It must be over for an hour. Months before it that are open are closed with it."""
+    def __init__(
+        self,
+        *,
+        month: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["month", b"month"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseMonthRequest: _TypeAlias = CloseMonthRequest  # noqa: Y015
+
+@_typing.final
+class CloseMonthResponse(_message.Message):
+    """What closing a month has to say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    OFFENCE_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___VerifyLedgerResponse.Progress:
+        """How many transactions have been looked at; of how many at most."""
+
+    @_builtins.property
+    def offence(self) -> _report_pb2.Offence:
+        """Something that is wrong."""
+
+    @_builtins.property
+    def checkpoint(self) -> _report_pb2.Checkpoint:
+        """What is kept; the last message."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___VerifyLedgerResponse.Progress | None = ...,
+        offence: _report_pb2.Offence | None = ...,
+        checkpoint: _report_pb2.Checkpoint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "message", b"message", "offence", b"offence", "progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "message", b"message", "offence", b"offence", "progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["progress", "offence", "checkpoint"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___CloseMonthResponse: _TypeAlias = CloseMonthResponse  # noqa: Y015
+
+@_typing.final
+class ListCheckpointsRequest(_message.Message):
+    """Which checkpoints to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Default 50, at most 500; larger is lowered."""
+    before: _builtins.int
+    """Only those before this number; 0: from the newest."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        before: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCheckpointsRequest: _TypeAlias = ListCheckpointsRequest  # noqa: Y015
+
+@_typing.final
+class ListCheckpointsResponse(_message.Message):
+    """Some checkpoints."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def checkpoints(self) -> _containers.RepeatedCompositeFieldContainer[_report_pb2.Checkpoint]:
+        """The checkpoints, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        checkpoints: _abc.Iterable[_report_pb2.Checkpoint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoints", b"checkpoints"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCheckpointsResponse: _TypeAlias = ListCheckpointsResponse  # noqa: Y015

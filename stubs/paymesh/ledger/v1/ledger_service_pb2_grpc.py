@@ -125,6 +125,16 @@ class LedgerServiceStub:
                 request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListSealsRequest.SerializeToString,
                 response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListSealsResponse.FromString,
                 _registered_method=True)
+        self.CloseMonth = channel.unary_stream(
+                '/paymesh.ledger.v1.LedgerService/CloseMonth',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.CloseMonthRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.CloseMonthResponse.FromString,
+                _registered_method=True)
+        self.ListCheckpoints = channel.unary_unary(
+                '/paymesh.ledger.v1.LedgerService/ListCheckpoints',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListCheckpointsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListCheckpointsResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -275,6 +285,24 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CloseMonth(self, request, context):
+        """Closes a month: proves what was written since the last closed one, and keeps what the books were at its end.
+
+        Tells how far it is as it goes, and at the end the checkpoint; the same one when the month is closed already. With an
+        offence nothing is kept: each is told, then the call fails with BOOKS_UNSOUND. A month may be archived once it is
+        closed, and verification may begin after it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCheckpoints(self, request, context):
+        """Lists the checkpoints, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -367,6 +395,16 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.ListSeals,
                     request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListSealsRequest.FromString,
                     response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListSealsResponse.SerializeToString,
+            ),
+            'CloseMonth': grpc.unary_stream_rpc_method_handler(
+                    servicer.CloseMonth,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.CloseMonthRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.CloseMonthResponse.SerializeToString,
+            ),
+            'ListCheckpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCheckpoints,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListCheckpointsRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListCheckpointsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -856,6 +894,60 @@ class LedgerService:
             '/paymesh.ledger.v1.LedgerService/ListSeals',
             paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListSealsRequest.SerializeToString,
             paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListSealsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseMonth(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/CloseMonth',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.CloseMonthRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.CloseMonthResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCheckpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/ListCheckpoints',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListCheckpointsRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListCheckpointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -93,6 +93,15 @@ class LedgerServiceStub:
     """
     ListSeals: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListSealsRequest, _ledger_service_pb2.ListSealsResponse]
     """Lists the seals, the newest first."""
+    CloseMonth: _grpc.UnaryStreamMultiCallable[_ledger_service_pb2.CloseMonthRequest, _ledger_service_pb2.CloseMonthResponse]
+    """Closes a month: proves what was written since the last closed one, and keeps what the books were at its end.
+
+    Tells how far it is as it goes, and at the end the checkpoint; the same one when the month is closed already. With an
+    offence nothing is kept: each is told, then the call fails with BOOKS_UNSOUND. A month may be archived once it is
+    closed, and verification may begin after it.
+    """
+    ListCheckpoints: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListCheckpointsRequest, _ledger_service_pb2.ListCheckpointsResponse]
+    """Lists the checkpoints, the newest first."""
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -159,6 +168,15 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """
     ListSeals: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListSealsRequest, _ledger_service_pb2.ListSealsResponse]  # type: ignore[assignment]
     """Lists the seals, the newest first."""
+    CloseMonth: _aio.UnaryStreamMultiCallable[_ledger_service_pb2.CloseMonthRequest, _ledger_service_pb2.CloseMonthResponse]  # type: ignore[assignment]
+    """Closes a month: proves what was written since the last closed one, and keeps what the books were at its end.
+
+    Tells how far it is as it goes, and at the end the checkpoint; the same one when the month is closed already. With an
+    offence nothing is kept: each is told, then the call fails with BOOKS_UNSOUND. A month may be archived once it is
+    closed, and verification may begin after it.
+    """
+    ListCheckpoints: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListCheckpointsRequest, _ledger_service_pb2.ListCheckpointsResponse]  # type: ignore[assignment]
+    """Lists the checkpoints, the newest first."""
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps the double-entry books, append-only."""
@@ -330,5 +348,26 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.ListSealsResponse, _abc.Awaitable[_ledger_service_pb2.ListSealsResponse]]:
         """Lists the seals, the newest first."""
+
+    @_abc_1.abstractmethod
+    def CloseMonth(
+        self,
+        request: _ledger_service_pb2.CloseMonthRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_ledger_service_pb2.CloseMonthResponse], _abc.AsyncIterator[_ledger_service_pb2.CloseMonthResponse]]:
+        """Closes a month: proves what was written since the last closed one, and keeps what the books were at its end.
+
+        Tells how far it is as it goes, and at the end the checkpoint; the same one when the month is closed already. With an
+        offence nothing is kept: each is told, then the call fails with BOOKS_UNSOUND. A month may be archived once it is
+        closed, and verification may begin after it.
+        """
+
+    @_abc_1.abstractmethod
+    def ListCheckpoints(
+        self,
+        request: _ledger_service_pb2.ListCheckpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.ListCheckpointsResponse, _abc.Awaitable[_ledger_service_pb2.ListCheckpointsResponse]]:
+        """Lists the checkpoints, the newest first."""
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

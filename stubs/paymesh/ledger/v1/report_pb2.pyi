@@ -117,6 +117,8 @@ class Offence(_message.Message):
         """A seal does not follow from the one before, or from the streams."""
         WRONG_PENDING: Offence._Kind.ValueType  # 9
         """What is pending on an account is not what its unresolved transactions reserve."""
+        WRONG_CHECKPOINT: Offence._Kind.ValueType  # 10
+        """A checkpoint does not follow from the one before, or from the transactions before it."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What is wrong. It may grow."""
@@ -140,6 +142,8 @@ class Offence(_message.Message):
     """A seal does not follow from the one before, or from the streams."""
     WRONG_PENDING: Offence.Kind.ValueType  # 9
     """What is pending on an account is not what its unresolved transactions reserve."""
+    WRONG_CHECKPOINT: Offence.Kind.ValueType  # 10
+    """A checkpoint does not follow from the one before, or from the transactions before it."""
 
     KIND_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
@@ -147,7 +151,7 @@ class Offence(_message.Message):
     kind: Global___Offence.Kind.ValueType
     """What is wrong."""
     subject: _builtins.str
-    """Where: a transaction, an account, a stream or a seal."""
+    """Where: a transaction, an account, a stream, a seal or a checkpoint."""
     message: _builtins.str
     """What was expected and what is there."""
     def __init__(
@@ -179,6 +183,8 @@ class VerificationSummary(_message.Message):
     SEAL_COUNT_FIELD_NUMBER: _builtins.int
     OFFENCE_COUNT_FIELD_NUMBER: _builtins.int
     LAST_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_COUNT_FIELD_NUMBER: _builtins.int
+    FROM_CHECKPOINT_FIELD_NUMBER: _builtins.int
     sound: _builtins.bool
     """Whether nothing is wrong."""
     transaction_count: _builtins.int
@@ -195,6 +201,10 @@ class VerificationSummary(_message.Message):
     """How many offences there are; only the first 100 are told."""
     last_transaction_id: _builtins.str
     """The last transaction that was looked at; empty for none."""
+    checkpoint_count: _builtins.int
+    """How many checkpoints were held against the transactions."""
+    from_checkpoint: _builtins.int
+    """The checkpoint that it began at; 0 when it began at the first transaction."""
     def __init__(
         self,
         *,
@@ -206,14 +216,78 @@ class VerificationSummary(_message.Message):
         seal_count: _builtins.int = ...,
         offence_count: _builtins.int = ...,
         last_transaction_id: _builtins.str = ...,
+        checkpoint_count: _builtins.int = ...,
+        from_checkpoint: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_count", b"account_count", "entry_count", b"entry_count", "last_transaction_id", b"last_transaction_id", "offence_count", b"offence_count", "seal_count", b"seal_count", "sound", b"sound", "stream_count", b"stream_count", "transaction_count", b"transaction_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_count", b"account_count", "checkpoint_count", b"checkpoint_count", "entry_count", b"entry_count", "from_checkpoint", b"from_checkpoint", "last_transaction_id", b"last_transaction_id", "offence_count", b"offence_count", "seal_count", b"seal_count", "sound", b"sound", "stream_count", b"stream_count", "transaction_count", b"transaction_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerificationSummary: _TypeAlias = VerificationSummary  # noqa: Y015
+
+@_typing.final
+class Checkpoint(_message.Message):
+    """What the books were at the end of a month, proved when it was made, and chained to the one before. Never changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    MADE_AT_FIELD_NUMBER: _builtins.int
+    HEADS_FIELD_NUMBER: _builtins.int
+    TRANSACTION_COUNT_FIELD_NUMBER: _builtins.int
+    ENTRY_COUNT_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_UNTIL_FIELD_NUMBER: _builtins.int
+    BALANCES_HASH_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Its place, from 1, without gaps."""
+    transaction_count: _builtins.int
+    """How many transactions there were."""
+    entry_count: _builtins.int
+    """How many entries there were."""
+    balances_hash: _builtins.bytes
+    """SHA-256 over the balances of all accounts."""
+    hash: _builtins.bytes
+    """SHA-256 over the checkpoint before and its own content."""
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """The end of the month: it covers what was written before."""
+
+    @_builtins.property
+    def made_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    @_builtins.property
+    def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamHead]:
+        """Where the streams were."""
+
+    @_builtins.property
+    def effective_until(self) -> _timestamp_pb2.Timestamp:
+        """Nothing before takes effect later than this."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        made_at: _timestamp_pb2.Timestamp | None = ...,
+        heads: _abc.Iterable[Global___StreamHead] | None = ...,
+        transaction_count: _builtins.int = ...,
+        entry_count: _builtins.int = ...,
+        effective_until: _timestamp_pb2.Timestamp | None = ...,
+        balances_hash: _builtins.bytes = ...,
+        hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_until", b"effective_until", "made_at", b"made_at", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances_hash", b"balances_hash", "effective_until", b"effective_until", "entry_count", b"entry_count", "hash", b"hash", "heads", b"heads", "made_at", b"made_at", "number", b"number", "transaction_count", b"transaction_count", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Checkpoint: _TypeAlias = Checkpoint  # noqa: Y015
 
 @_typing.final
 class Seal(_message.Message):

@@ -1,0 +1,239 @@
+"""Goes through the books, one transaction after the other, and holds all else against them."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ledger_svc.domain import chain
+from ledger_svc.domain.chain import Head
+from ledger_svc.domain.checkpoint import (
+    AccountAt,
+    Checkpoint,
+    balance_offences,
+    checkpoint_offences,
+)
+from ledger_svc.domain.seal import Seal, seal_offences
+from ledger_svc.domain.transaction import Transaction
+from ledger_svc.domain.verification import Followed, Offence, OffenceKind, Verifier, Walked
+from ledger_svc.ports import LedgerVerification, Snapshot
+
+CHUNK = 1_000
+OFFENCES_TOLD_MAX = 100
+
+# Sorts behind every transaction.
+END = "txn_" + "f" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many transactions have been looked at, of how many."""
+
+    done: int
+    total: int
+
+
+@dataclass(slots=True)
+class Told:
+    """Counts offences, and lets the first hundred through."""
+
+    count: int = 0
+
+    def some(self, offences: Iterable[Offence]) -> list[Offence]:
+        """Count offences; keep those that are told."""
+        kept = []
+        for offence in offences:
+            self.count += 1
+            if self.count <= OFFENCES_TOLD_MAX:
+                kept.append(offence)
+        return kept
+
+
+@dataclass(slots=True)
+class Seals:
+    """The seals, a page at a time, as far ahead as the walk needs them."""
+
+    books: LedgerVerification
+    verifier: Verifier
+    known: dict[int, bytes] = field(default_factory=dict)
+    count: int = 0
+    reach: dict[int, int] = field(default_factory=dict)  # the newest number sealed, by stream
+    _last: Seal | None = None
+    _is_whole: bool = False
+
+    async def cover(self, streams: Mapping[int, int]) -> AsyncIterator[Offence]:
+        """Read on until every seal of these numbers is at hand, by stream; tell what is wrong."""
+        while not self._is_whole and any(
+            number >= self.reach.get(stream, 0) for stream, number in streams.items()
+        ):
+            async for offence in self._next_page():
+                yield offence
+
+    async def finish(self) -> AsyncIterator[Offence]:
+        """Read all that are left, and hold what others know against them."""
+        while not self._is_whole:
+            async for offence in self._next_page():
+                yield offence
+        for number in sorted(self.known):
+            yield _wrong_seal(number, "It is known elsewhere, and is not there.")
+
+    async def _next_page(self) -> AsyncIterator[Offence]:
+        after = self._last.number if self._last is not None else 0
+        page = await self.books.seals(after=after, limit=CHUNK)
+        self._is_whole = not page
+        for offence in seal_offences(page, self._last):
+            yield offence
+        for seal in page:
+            self.count, self._last = self.count + 1, seal
+            if self.known.pop(seal.number, seal.hash) != seal.hash:
+                yield _wrong_seal(seal.number, "It is known elsewhere with another hash.")
+            self._take(seal)
+
+    def _take(self, seal: Seal) -> None:
+        """Remember the hashes that are still to come."""
+        for head in seal.heads:
+            self.reach[head.stream] = max(head.number, self.reach.get(head.stream, 0))
+            seen = self.verifier.streams.get(head.stream)
+            if seen is None or head.number > seen.number:
+                self.verifier.sealed[head.stream, head.number] = head.hash
+
+
+@dataclass(slots=True)
+class Walk:
+    """One way through the books as they stood at a moment.
+
+    Args:
+        heads: where the streams ended then; what came later is passed over.
+        total: how many transactions there are to see, at most.
+        early: what was wrong before the first transaction was read.
+    """
+
+    books: LedgerVerification
+    snapshot: Snapshot
+    heads: Mapping[int, Head]
+    verifier: Verifier
+    seals: Seals
+    total: int
+    told: Told = field(default_factory=Told)
+    done: int = 0
+    last: str = ""
+    strangers: set[int] = field(default_factory=set)
+    early: list[Offence] = field(default_factory=list)
+
+    async def up_to(self, before: str) -> AsyncIterator[Progress | Offence]:
+        """Look at everything up to an id, in order; tell how far it is and what is wrong."""
+        while True:
+            after = self.last or chain.NOTHING
+            chunk = await self.books.transactions(after, before=before, limit=CHUNK)
+            if not chunk:
+                return
+            self.last = chunk[-1].transaction_id
+            async for told in self._look_at(chunk):
+                yield told
+            # To the very end, past what the heads say: that is where something could be hidden.
+            if len(chunk) < CHUNK:
+                return
+
+    async def finish(self) -> AsyncIterator[Offence]:
+        """Hold the ends against what was seen."""
+        found = [offence async for offence in self.seals.finish()]
+        now = {head.stream: head for head in await self.books.heads()}
+        found += self.verifier.finish(self.heads)
+        found += _headless(self.strangers - now.keys())
+        found += _sealed_and_gone(self.seals.reach, now)
+        for offence in self.told.some(found):
+            yield offence
+
+    async def _look_at(self, chunk: Sequence[Transaction]) -> AsyncIterator[Progress | Offence]:
+        known = [one for one in chunk if self._is_within(one)]
+        self.strangers |= {chain.place(one.transaction_id)[0] for one in chunk} - self.heads.keys()
+        self.done += len(known)
+        reached = dict(chain.place(one.transaction_id) for one in known)
+        found = [offence async for offence in self.seals.cover(reached)]
+        for one in known:
+            found += self.verifier.take(one)
+        claims = await self.books.claims([one.reference for one in known])
+        for offence in self.told.some([*found, *_claim_offences(known, claims)]):
+            yield offence
+        yield Progress(min(self.done, self.total), self.total)
+
+    def _is_within(self, one: Transaction) -> bool:
+        stream, number = chain.place(one.transaction_id)
+        return stream in self.heads and number <= self.heads[stream].number
+
+
+async def begin(
+    books: LedgerVerification,
+    checkpoints: Sequence[Checkpoint],
+    base: Checkpoint | None,
+    known_seals: Mapping[int, bytes] | None = None,
+) -> Walk:
+    """Take the moment that is walked to, and begin at a checkpoint, or at the first transaction.
+
+    Args:
+        books: read while they are written to.
+        checkpoints: all of them.
+        base: one of them to begin at; None for the first transaction.
+        known_seals: hashes by number that seals must have.
+    """
+    snapshot = await books.snapshot()
+    heads = {head.stream: head for head in snapshot.heads}
+    verifier = Verifier({account.account_id: account for account in snapshot.accounts})
+    seals = Seals(books, verifier, dict(known_seals or {}))
+    walk = Walk(books, snapshot, heads, verifier, seals, sum(h.number for h in snapshot.heads))
+    walk.early += walk.told.some(checkpoint_offences(checkpoints))
+    if base is not None:
+        balances = await books.balances_at(base)
+        walk.early += walk.told.some(balance_offences(base, balances))
+        _resume(walk, base, balances)
+    return walk
+
+
+def _resume(walk: Walk, base: Checkpoint, balances: Iterable[AccountAt]) -> None:
+    verifier = walk.verifier
+    verifier.transaction_count, verifier.entry_count = base.transaction_count, base.entry_count
+    verifier.effective_until = base.effective_until
+    verifier.walked = {one.account_id: Walked(one.balance, one.entry_count) for one in balances}
+    verifier.streams = {head.stream: Followed(head.number, head.hash) for head in base.heads}
+    walk.last = _before(base)
+    walk.total -= base.transaction_count
+
+
+def _before(base: Checkpoint) -> str:
+    """Name an id behind all that the checkpoint covers and before all that it does not."""
+    return f"txn_{int(chain.first_id(base.until)[4:], 16) - 1:032x}"
+
+
+def _headless(streams: Iterable[int]) -> list[Offence]:
+    """Tell of streams that have transactions and no head; one that began meanwhile has one now."""
+    return [
+        Offence(OffenceKind.WRONG_STREAM, f"stream {stream}", "It has transactions, and no head.")
+        for stream in sorted(streams)
+    ]
+
+
+def _sealed_and_gone(reach: Mapping[int, int], now: Mapping[int, Head]) -> list[Offence]:
+    """Tell of streams that end before what a seal keeps of them."""
+    return [
+        Offence(
+            OffenceKind.WRONG_SEAL,
+            f"stream {stream}",
+            f"A seal keeps its transaction {number}, and it ends before that.",
+        )
+        for stream, number in sorted(reach.items())
+        if stream not in now or now[stream].number < number
+    ]
+
+
+def _claim_offences(chunk: Sequence[Transaction], claims: Mapping[str, str]) -> list[Offence]:
+    return [
+        Offence(
+            OffenceKind.WRONG_CLAIM,
+            one.transaction_id,
+            f"{one.reference} is claimed by {claims.get(one.reference, 'no transaction')}.",
+        )
+        for one in chunk
+        if claims.get(one.reference) != one.transaction_id
+    ]
+
+
+def _wrong_seal(number: int, message: str) -> Offence:
+    return Offence(OffenceKind.WRONG_SEAL, f"seal {number}", message)
