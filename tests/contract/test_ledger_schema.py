@@ -13,6 +13,7 @@ from tests.unit.ledger_svc.builders import open_two, posting
 ROOT = Path(__file__).resolve().parents[2]
 _NEWEST = max(path.name for path in (ROOT / "ledger_svc/migrations").glob("0*.py"))[:4]
 _HISTORY = ["account_changes", "claims", "transactions", "entries", "pending_lines", "seals"]
+_HISTORY += ["checkpoints", "checkpoint_balances"]
 
 
 @pytest.mark.parametrize("table", _HISTORY)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from devstack.rest import RestClient, specification_request
@@ -35,6 +36,27 @@ async def test_the_books_of_a_payment_are_sound(rest: RestClient, state: State) 
     assert line.split()[3] == "0.00"
     (line,) = [line for line in before.stdout.splitlines() if line.startswith(" USD")]
     assert line.split()[1:4] == ["0.00", "0.00", "0.00"]
+
+
+async def test_a_month_is_closed_and_seals_are_held_against_the_books(state: State) -> None:
+    """A closed month answers as before; a month not over, and a seal unheard of, do not."""
+    last_month = (datetime.now(UTC).replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+
+    closed = paymesh(state, "ledger", "close-month", last_month)
+    again = paymesh(state, "ledger", "close-month", last_month)
+    early = paymesh(state, "ledger", "close-month", datetime.now(UTC).strftime("%Y-%m"))
+    since = paymesh(state, "ledger", "verify", "--since-last-checkpoint")
+    unknown = paymesh(state, "ledger", "verify", "--seal", f"999999:{'0' * 64}")
+    unreadable = paymesh(state, "ledger", "verify", "--seal", "1:zz")
+
+    assert closed.stdout == again.stdout
+    assert closed.stdout.startswith("Checkpoint 1: 0 transactions")
+    assert early.returncode == 1
+    assert "can be closed from" in early.stderr
+    assert "from checkpoint 1 on" in since.stdout
+    assert unknown.returncode == 1
+    assert "WRONG_SEAL  seal 999999" in unknown.stderr
+    assert unreadable.returncode == 2
 
 
 def test_a_time_that_is_none_is_refused(state: State) -> None:

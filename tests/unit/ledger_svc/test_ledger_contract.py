@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paymesh.ledger.v1 import error_reason_pb2, ledger_pb2, report_pb2
 
-from chassis.errors import InvalidRequest
-from ledger_svc import messages
+from chassis.errors import FailedPrecondition, InvalidRequest
+from ledger_svc import messages, verification_messages
 from ledger_svc.domain import errors
 from ledger_svc.domain.account import AccountStatus, AccountType, NewAccount, Side
 from ledger_svc.domain.page_token import read_token, write_token
@@ -19,9 +19,21 @@ from ledger_svc.domain.transaction import Kind
 from ledger_svc.domain.verification import OffenceKind
 
 
+def _is_failure(kind: object) -> bool:
+    """Tell whether it is an error of an RPC alone, which no item of a batch is refused with."""
+    return (
+        isinstance(kind, type)
+        and kind.__module__ == errors.__name__
+        and issubclass(kind, FailedPrecondition)
+        and not issubclass(kind, errors.Refusal)
+    )
+
+
 def test_reasons_are_those_of_the_proto() -> None:
     """Each reason of the proto has one class, and no class has a reason of its own."""
-    reasons = [kind.reason for kind in errors.Refusal.__subclasses__()]
+    refused = errors.Refusal.__subclasses__()
+    failed = [kind for kind in vars(errors).values() if _is_failure(kind)]
+    reasons = [kind.reason for kind in [*refused, *failed]]
     names = error_reason_pb2.LedgerError.Reason.keys()
 
     assert TemplateMismatch.reason in reasons
@@ -35,7 +47,7 @@ def test_reasons_are_those_of_the_proto() -> None:
         (messages.TYPES, AccountType, ledger_pb2.Account.Type, ""),
         (messages.STATUSES, AccountStatus, ledger_pb2.Account.Status, ""),
         (messages.KINDS, Kind, ledger_pb2.Transaction.Kind, ""),
-        (messages.OFFENCES, OffenceKind, report_pb2.Offence.Kind, ""),
+        (verification_messages.OFFENCES, OffenceKind, report_pb2.Offence.Kind, ""),
     ],
 )
 def test_enums_are_mapped_whole(
