@@ -1,5 +1,6 @@
 """Serves the PSP gateway: `python -m psp_gateway`."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -12,19 +13,24 @@ from chassis.database import Database
 from chassis.faults import FaultPoints
 from chassis.server import Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
+from psp_gateway.domain.routing import Rule
+from psp_gateway.guard import Bounds, Guard
+from psp_gateway.ports import Provider
 from psp_gateway.providers.stripe.client import StripeClient
 from psp_gateway.providers.stripe.provider import StripeProvider
+from psp_gateway.routing_file import InvalidRouting, read_rules
 from psp_gateway.running import Running
 from psp_gateway.servicer import PspGatewayServicer
 from psp_gateway.settings import PspSettings
 from psp_gateway.store import AttemptStore
+from psp_gateway.use_cases.route_charge import PSPS, Router
 from psp_gateway.use_cases.take_further import Means
 
 
 async def build(
     server_settings: ServerSettings, environment: Environment, stack: AsyncExitStack
 ) -> Wiring:
-    """Wire the service to its database and to Stripe.
+    """Wire the service to its database and to the PSPs.
 
     Raises:
         SettingsError: a setting is missing or malformed.
@@ -38,28 +44,45 @@ async def build(
     )
     stack.push_async_callback(database.close)
     await database.open()
-    store = AttemptStore(database, batches_in_flight=settings.batches_in_flight)
-    client = StripeClient(
+    providers = await providers_of(settings, stack)
+    bounds = Bounds(settings.in_flight_max, settings.wait_s, settings.per_s)
+    guards = {psp: Guard(psp, utc_now, bounds) for psp in providers}
+    store = AttemptStore(
+        database,
+        lambda psp, amount: psp not in providers or providers[psp].can_express(amount),
+        batches_in_flight=settings.batches_in_flight,
+    )
+    running = Running(answer_s=settings.answer_s, count_max=settings.attempts_max)
+    stack.push_async_callback(running.close, server_settings.drain_s)
+    means = Means(store, providers, guards, utc_now, _faults(server_settings))
+    router = Router(_rules(settings), providers, guards)
+    servicer = PspGatewayServicer(
+        means, router, store, running, guards, fingerprint_key=settings.fingerprint_key
+    )
+    return Wiring(
+        register=[partial(wire.add_PspGatewayServiceServicer_to_server, servicer)],
+        names=[service.DESCRIPTOR.services_by_name["PspGatewayService"].full_name],
+    )
+
+
+async def providers_of(settings: PspSettings, stack: AsyncExitStack) -> Mapping[str, Provider]:
+    """Open the PSPs that are configured, by name."""
+    stripe = StripeClient(
         settings.stripe_api_base,
         settings.stripe_api_key,
         connect_timeout_s=settings.stripe_connect_timeout_s,
         timeout_s=settings.stripe_timeout_s,
     )
-    stack.push_async_callback(client.close)
-    await client.open()
-    running = Running(answer_s=settings.answer_s, count_max=settings.attempts_max)
-    stack.push_async_callback(running.close, server_settings.drain_s)
-    means = Means(
-        store=store,
-        provider=StripeProvider(client, return_url=settings.stripe_return_url),
-        clock=utc_now,
-        faults=_faults(server_settings),
-    )
-    servicer = PspGatewayServicer(means, store, running, fingerprint_key=settings.fingerprint_key)
-    return Wiring(
-        register=[partial(wire.add_PspGatewayServiceServicer_to_server, servicer)],
-        names=[service.DESCRIPTOR.services_by_name["PspGatewayService"].full_name],
-    )
+    stack.push_async_callback(stripe.close)
+    await stripe.open()
+    return {"stripe": StripeProvider(stripe, return_url=settings.stripe_return_url)}
+
+
+def _rules(settings: PspSettings) -> Sequence[Rule]:
+    try:
+        return read_rules(settings.routing_file, PSPS)
+    except InvalidRouting as error:
+        raise SettingsError(f"PSP_ROUTING_FILE: {error}") from error
 
 
 def _faults(server_settings: ServerSettings) -> FaultPoints:

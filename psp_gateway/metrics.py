@@ -1,6 +1,6 @@
 """What psp_gateway measures, beside what every service does."""
 
-from prometheus_client import Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from chassis.telemetry import REGISTRY, SECONDS
 
@@ -9,5 +9,19 @@ PSP_CALL_SECONDS = Histogram(
     "Time of one call to a PSP.",
     ["psp", "operation", "outcome"],
     buckets=SECONDS,
+    registry=REGISTRY,
+)
+
+PSP_CIRCUIT = Gauge(
+    "paymesh_psp_circuit",
+    "State of a circuit: 0 closed, 1 half open, 2 open.",
+    ["psp", "operation"],
+    registry=REGISTRY,
+)
+
+ROUTED = Counter(
+    "paymesh_psp_routed_total",
+    "Charges by the rule that routed them; failover counts once more.",
+    ["rule", "psp"],
     registry=REGISTRY,
 )

@@ -1,6 +1,6 @@
 """What the use cases need from outside: a place that keeps attempts, and PSPs by capability."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -75,6 +75,10 @@ class AttemptReader(Protocol):
         """List a payment's attempts, the oldest first."""
         ...
 
+    async def find(self, attempt_ids: Sequence[str]) -> Sequence[Attempt]:
+        """Find attempts; those that are not there are left out."""
+        ...
+
 
 class Charge(Protocol):
     """A PSP that charges, in two requests where it can, so that each unknown outcome has an id to
@@ -139,6 +143,18 @@ class LookUp(Protocol):
 
     async def find_refund(self, attempt: Attempt) -> Answer:
         """Find a refund of `attempt.charge_reference` by our attempt id."""
+        ...
+
+
+class Guarding(Protocol):
+    """What stands between the gateway and one PSP."""
+
+    async def ask(self, operation: str, send: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Make a call, unless it is held back, which is answered as not sent."""
+        ...
+
+    def obstacle(self, operation: str) -> str:
+        """Tell why an operation would not be sent now; empty when it would."""
         ...
 
 

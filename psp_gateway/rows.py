@@ -35,6 +35,7 @@ def to_attempt(row: DictRow) -> Attempt:
         sent_at=row["sent_at"],
         updated_at=row["updated_at"],
         expires_at=row["expires_at"],
+        psps_tried=tuple(filter(None, row["psps_tried"].split(","))),
     )
 
 
@@ -74,6 +75,8 @@ def saved_row(attempt: Attempt) -> Sequence[object]:
         attempt.sent_at,
         attempt.updated_at,
         attempt.expires_at,
+        attempt.psp,
+        ",".join(attempt.psps_tried),
     )
 
 

@@ -2,39 +2,27 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-from paymesh.psp.v1 import attempt_pb2 as noun
+from paymesh.psp.v1 import provider_pb2 as nouns
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceServicer
 
-from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome
-from psp_gateway.domain.errors import Refusal
+from chassis.errors import InvalidRequest
+from psp_gateway.domain.attempt import Attempt, Kind
+from psp_gateway.domain.errors import InvalidAmount, NoRoute, Refusal
+from psp_gateway.guard import Guard
+from psp_gateway.messages import METHODS_IN, results, to_attempt, to_provider
 from psp_gateway.ports import AttemptReader
 from psp_gateway.running import Asked, Running
-from psp_gateway.use_cases.execute_charges import ChargeCommand, begin_charge, execute_charge
+from psp_gateway.use_cases.execute_charges import begin_charge, execute_charge
 from psp_gateway.use_cases.execute_holds import HoldCommand, begin_hold, execute_hold
 from psp_gateway.use_cases.execute_refunds import RefundCommand, begin_refund, execute_refund
 from psp_gateway.use_cases.list_attempts import list_attempts
+from psp_gateway.use_cases.route_charge import ChargeCommand, Router
 from psp_gateway.use_cases.take_further import Means
-
-KINDS = {kind: noun.Attempt.Kind.Value(kind.value) for kind in Kind}
-OUTCOMES = {
-    Outcome.SUCCEEDED: noun.Attempt.SUCCEEDED,
-    Outcome.DECLINED: noun.Attempt.DECLINED,
-    Outcome.ACTION_REQUIRED: noun.Attempt.ACTION_REQUIRED,
-    Outcome.PENDING: noun.Attempt.PENDING,
-    Outcome.TRANSIENT: noun.Attempt.TRANSIENT,
-    Outcome.UNKNOWN: noun.Attempt.UNKNOWN,
-}
-DELIVERIES = {
-    Delivery.NOT_SENT: noun.Attempt.NOT_SENT,
-    Delivery.SENT_NO_ANSWER: noun.Attempt.SENT_NO_ANSWER,
-    Delivery.ANSWERED: noun.Attempt.ANSWERED,
-}
 
 
 class PspGatewayServicer(PspGatewayServiceServicer):
@@ -46,11 +34,20 @@ class PspGatewayServicer(PspGatewayServiceServicer):
     """
 
     def __init__(
-        self, means: Means, reader: AttemptReader, running: Running, *, fingerprint_key: bytes
+        self,
+        means: Means,
+        router: Router,
+        reader: AttemptReader,
+        running: Running,
+        guards: Mapping[str, Guard],
+        *,
+        fingerprint_key: bytes,
     ) -> None:
         self._means = means
+        self._router = router
         self._reader = reader
         self._running = running
+        self._guards = guards
         self._key = fingerprint_key
 
     async def ExecuteCharges(
@@ -59,7 +56,9 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         """Charge buyers."""
         now = self._means.clock()
         asked = [_or_refusal(self._charge, item, now) for item in request.charges]
-        return service.ExecuteChargesResponse(results=_results(await self._running.run(asked)))
+        answers = await self._running.run(asked)
+        ids = [item.attempt_id for item in request.charges]
+        return service.ExecuteChargesResponse(results=results(await self._known(ids, answers)))
 
     async def ExecuteCaptures(
         self, request: service.ExecuteCapturesRequest, context: Any
@@ -67,7 +66,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         """Take what is held."""
         now = self._means.clock()
         asked = [_or_refusal(self._capture, item, now) for item in request.captures]
-        return service.ExecuteCapturesResponse(results=_results(await self._running.run(asked)))
+        return service.ExecuteCapturesResponse(results=results(await self._running.run(asked)))
 
     async def ExecuteVoids(
         self, request: service.ExecuteVoidsRequest, context: Any
@@ -75,7 +74,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         """Let go of what is held."""
         now = self._means.clock()
         asked = [_or_refusal(self._void, item, now) for item in request.voids]
-        return service.ExecuteVoidsResponse(results=_results(await self._running.run(asked)))
+        return service.ExecuteVoidsResponse(results=results(await self._running.run(asked)))
 
     async def ExecuteRefunds(
         self, request: service.ExecuteRefundsRequest, context: Any
@@ -83,28 +82,82 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         """Give charges back."""
         now = self._means.clock()
         asked = [_or_refusal(self._refund, item, now) for item in request.refunds]
-        return service.ExecuteRefundsResponse(results=_results(await self._running.run(asked)))
+        return service.ExecuteRefundsResponse(results=results(await self._running.run(asked)))
 
     async def ListAttempts(
         self, request: service.ListAttemptsRequest, context: Any
     ) -> service.ListAttemptsResponse:
         """List a payment's attempts."""
         found = await list_attempts(self._reader, request.payment_id)
-        return service.ListAttemptsResponse(attempts=map(_attempt, found))
+        return service.ListAttemptsResponse(attempts=map(to_attempt, found))
 
-    def _charge(self, item: service.ChargeCommand, now: datetime) -> Asked:
+    async def SimulateRouting(
+        self, request: service.SimulateRoutingRequest, context: Any
+    ) -> service.SimulateRoutingResponse:
+        """Tell where a charge would go."""
+        found = self._router.route(self._command(request.charge))
+        return service.SimulateRoutingResponse(
+            rule=found.rule, psps=found.psps, hindered=found.reasons
+        )
+
+    async def ListProviders(
+        self, request: service.ListProvidersRequest, context: Any
+    ) -> service.ListProvidersResponse:
+        """List the PSPs."""
+        return service.ListProvidersResponse(providers=map(self._provider, sorted(self._guards)))
+
+    async def ResetCircuit(
+        self, request: service.ResetCircuitRequest, context: Any
+    ) -> service.ResetCircuitResponse:
+        """Close circuits."""
+        guard = self._guards.get(request.psp)
+        if guard is None:
+            named = ", ".join(sorted(self._guards))
+            raise InvalidRequest.field("psp", f"is none that is configured: {named}")
+        guard.reset(request.operation)
+        return service.ResetCircuitResponse(provider=self._provider(request.psp))
+
+    def _provider(self, psp: str) -> nouns.Provider:
+        return to_provider(self._means.providers[psp].capabilities, self._guards[psp].circuits)
+
+    async def _known(
+        self, ids: Sequence[str], answers: Sequence[Attempt | Refusal]
+    ) -> Sequence[Attempt | Refusal]:
+        """Answer what is stored in the place of a refusal to route: rules and PSPs change, and an
+        attempt that was taken up before stays so.
+        """
+        refused = [
+            id_
+            for id_, answer in zip(ids, answers, strict=True)
+            if isinstance(answer, NoRoute | InvalidAmount)
+        ]
+        if not refused:
+            return answers
+        stored = {found.attempt_id: found for found in await self._reader.find(refused)}
+        return [
+            stored.get(id_, answer) if id_ in refused else answer
+            for id_, answer in zip(ids, answers, strict=True)
+        ]
+
+    def _command(self, item: service.ChargeCommand) -> ChargeCommand:
         token = item.payment_token
-        command = ChargeCommand(
+        return ChargeCommand(
             attempt_id=item.attempt_id,
             payment_id=item.payment_id,
             client_id=item.client_id,
             amount=item.amount,
             currency=item.currency,
+            token=token,
             fingerprint=hmac.new(self._key, token.encode(), hashlib.sha256).hexdigest(),
             is_held=item.capture_method == service.ChargeCommand.MANUAL,
+            method=METHODS_IN[item.payment_method],
+            country=item.country,
+            preferred_psp=item.preferred_psp,
         )
-        attempt = begin_charge(command, self._means.provider, now)
-        return Asked(attempt, lambda: execute_charge(self._means, attempt, token))
+
+    def _charge(self, item: service.ChargeCommand, now: datetime) -> Asked:
+        attempt, paying = begin_charge(self._command(item), self._router, now)
+        return Asked(attempt, lambda: execute_charge(self._means, attempt, paying))
 
     def _capture(self, item: service.CaptureCommand, now: datetime) -> Asked:
         return self._hold(Kind.CAPTURE, item, now)
@@ -122,7 +175,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
             amount=item.amount,
             currency=item.currency,
         )
-        attempt = begin_hold(command, self._means.provider, now)
+        attempt = begin_hold(command, now)
         return Asked(attempt, lambda: execute_hold(self._means, attempt))
 
     def _refund(self, item: service.RefundCommand, now: datetime) -> Asked:
@@ -132,7 +185,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
             amount=item.amount,
             currency=item.currency,
         )
-        attempt = begin_refund(command, self._means.provider, now)
+        attempt = begin_refund(command, now)
         return Asked(attempt, lambda: execute_refund(self._means, attempt))
 
 
@@ -143,48 +196,3 @@ def _or_refusal(
         return read(item, now)
     except Refusal as refusal:
         return refusal
-
-
-def _results(answers: Sequence[Attempt | Refusal]) -> list[service.AttemptResult]:
-    return [
-        service.AttemptResult(refusal=_refusal(answer))
-        if isinstance(answer, Refusal)
-        else service.AttemptResult(attempt=_attempt(answer))
-        for answer in answers
-    ]
-
-
-def _refusal(refusal: Refusal) -> service.Refusal:
-    return service.Refusal(
-        reason=refusal.reason, message=refusal.message, metadata=refusal.metadata
-    )
-
-
-def _attempt(found: Attempt) -> noun.Attempt:
-    message = noun.Attempt(
-        attempt_id=found.attempt_id,
-        kind=KINDS[found.kind],
-        outcome=OUTCOMES[found.outcome],
-        delivery=DELIVERIES[found.delivery],
-        psp=found.psp,
-        psp_reference=found.psp_reference,
-        amount=str(found.amount),
-        currency=found.amount.currency,
-        reason=found.reason,
-        psp_code=found.psp_code,
-        message=found.message,
-        redirect_url=found.redirect_url,
-        payment_id=found.payment_id,
-        request_count=found.request_count,
-        created_at=_timestamp(found.created_at),
-        updated_at=_timestamp(found.updated_at),
-    )
-    if found.expires_at is not None:
-        message.expires_at.CopyFrom(_timestamp(found.expires_at))
-    return message
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp

@@ -1,8 +1,10 @@
 """Every knob of the gateway, its unit and default."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from chassis.settings import Environment, ServerSettings, SettingsError
+from psp_gateway import routing_file
 from psp_gateway.providers.stripe.client import API_BASE
 
 
@@ -22,6 +24,10 @@ class PspSettings:
     stripe_connect_timeout_s: float
     stripe_timeout_s: float  # for one request in all
     stripe_return_url: str  # where buyers come back to after 3-D Secure; empty for none
+    routing_file: Path  # the rules; see routing.toml
+    in_flight_max: int  # requests to one PSP at once
+    wait_s: float  # how long a request waits for its turn at a PSP
+    per_s: float  # requests a second to one PSP; 0 for no limit
 
     @classmethod
     def read(cls, environment: Environment, server: ServerSettings) -> "PspSettings":
@@ -47,4 +53,8 @@ class PspSettings:
             stripe_connect_timeout_s=environment.number("STRIPE_CONNECT_TIMEOUT_S", 2.0),
             stripe_timeout_s=environment.number("STRIPE_TIMEOUT_S", 15.0),
             stripe_return_url=environment.text("STRIPE_RETURN_URL", ""),
+            routing_file=Path(environment.text("PSP_ROUTING_FILE", str(routing_file.DEFAULT))),
+            in_flight_max=environment.integer("PSP_IN_FLIGHT_MAX", 256),
+            wait_s=environment.number("PSP_WAIT_S", 1.0),
+            per_s=environment.number("PSP_PER_S", 0.0),
         )

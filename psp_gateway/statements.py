@@ -35,16 +35,19 @@ SET stage = new.stage, outcome = new.outcome, delivery = new.delivery,
     psp_reference = new.psp_reference, reason = new.reason, psp_code = new.psp_code,
     message = new.message, redirect_url = new.redirect_url, request_count = new.request_count,
     sent_at = new.sent_at, updated_at = new.updated_at, expires_at = new.expires_at,
+    psp = new.psp, psps_tried = new.psps_tried,
     version = a.version + 1
 FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::text[], %b::text[], %b::text[], %b::integer[], %b::timestamptz[], %b::timestamptz[],
-    %b::timestamptz[])
+    %b::timestamptz[], %b::text[], %b::text[])
     AS new (attempt_id, version, stage, outcome, delivery, psp_reference, reason,
-        psp_code, message, redirect_url, request_count, sent_at, updated_at, expires_at)
+        psp_code, message, redirect_url, request_count, sent_at, updated_at, expires_at, psp,
+        psps_tried)
 WHERE a.attempt_id = new.attempt_id
     AND a.outcome NOT IN ('SUCCEEDED', 'DECLINED')
     AND (a.version = new.version
-        OR (new.outcome = 'SUCCEEDED' AND a.psp_reference IN ('', new.psp_reference)))
+        OR (new.outcome = 'SUCCEEDED' AND a.psp = new.psp
+            AND a.psp_reference IN ('', new.psp_reference)))
 RETURNING a.attempt_id, a.version
 """
 

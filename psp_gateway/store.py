@@ -5,7 +5,7 @@ An error from COMMIT leaves open whether it was stored. That is safe: an attempt
 not sent, or sent and not stored, is resumed by the next call from what its row says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import LiteralString
 
@@ -13,6 +13,7 @@ import psycopg
 
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, columns
+from chassis.money import Money
 from psp_gateway import rows, statements
 from psp_gateway.domain.attempt import Attempt
 from psp_gateway.domain.errors import Refusal
@@ -23,7 +24,7 @@ from psp_gateway.ports import Exchange, Saved, TakenUp
 Saving = tuple[Attempt, Exchange]
 
 _BATCH_MAX = 256
-_NEW_WIDTH, _SAVED_WIDTH, _EVENT_WIDTH = 13, 14, 7
+_NEW_WIDTH, _SAVED_WIDTH, _EVENT_WIDTH = 13, 16, 7
 
 
 class AttemptStore:
@@ -31,11 +32,19 @@ class AttemptStore:
 
     Args:
         database: opened as the app role.
+        expresses: whether a PSP can express an amount.
         batches_in_flight: transactions at once, per operation.
     """
 
-    def __init__(self, database: Database, *, batches_in_flight: int = 2) -> None:
+    def __init__(
+        self,
+        database: Database,
+        expresses: Callable[[str, Money], bool],
+        *,
+        batches_in_flight: int = 2,
+    ) -> None:
         self._database = database
+        self._expresses = expresses
         # A batch that fails in SQL is split until the attempt at fault is alone.
         self._charges: Coalescer[Attempt, TakenUp] = Coalescer(
             self._take_up_charges,
@@ -78,6 +87,11 @@ class AttemptStore:
         found = await self._database.read(statements.OF_PAYMENT, [payment_id])
         return [rows.to_attempt(row) for row in found]
 
+    async def find(self, attempt_ids: Sequence[str]) -> Sequence[Attempt]:
+        """See `ports.AttemptReader.find`."""
+        found = await self._database.read(statements.BY_ID, [list(attempt_ids)])
+        return [rows.to_attempt(row) for row in found]
+
     async def _take_up_charges(self, asked: Sequence[Attempt]) -> list[TakenUp]:
         """Insert what is not there.
 
@@ -112,7 +126,7 @@ class AttemptStore:
             charges = await _attempts(tx, statements.LOCK, charge_ids)
             about = await _attempts(tx, statements.ABOUT, charge_ids)
             known = await _attempts(tx, statements.BY_ID, [a.attempt_id for a in asked])
-            guard = guard_of(charges.values(), about.values(), known.values())
+            guard = guard_of(charges.values(), about.values(), known.values(), self._expresses)
             answers = [guard.take_up(attempt) for attempt in asked]
             if guard.new:
                 inserted = await _insert(tx, guard.new)

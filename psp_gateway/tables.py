@@ -43,6 +43,7 @@ ATTEMPTS = Table(
     Column("sent_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True)),
+    Column("psps_tried", Text, nullable=False),
     Index("attempts_payment_id", "payment_id", "created_at"),
     Index("attempts_charge_attempt_id", "charge_attempt_id"),
 )

@@ -34,6 +34,7 @@ class Verdict:
     Attributes:
         is_replay: the PSP repeats a stored error and will for as long as it keeps the key.
         is_alarm: a person must look: nothing is sent again in this walk.
+        may_go_elsewhere: of a decline: the PSP's own table says that another PSP may be asked.
         about_request: it says what became of this request alone. An earlier one may have done it.
         expires_at: of a success that holds the money: when the PSP lets go.
         trace: the status and the PSP's own id of the exchange.
@@ -47,6 +48,7 @@ class Verdict:
     redirect_url: str = ""
     is_replay: bool = False
     is_alarm: bool = False
+    may_go_elsewhere: bool = False
     about_request: bool = False
     trace: str = ""
     expires_at: datetime | None = None
@@ -62,9 +64,12 @@ Answer = Created | Absent | Verdict
 
 def not_sent() -> Verdict:
     """Say that no byte left."""
-    return Verdict(
-        Outcome.TRANSIENT, Delivery.NOT_SENT, reason=Reason.PSP_UNREACHABLE, about_request=True
-    )
+    return held_back(Reason.PSP_UNREACHABLE)
+
+
+def held_back(reason: Reason) -> Verdict:
+    """Say that it was not sent, and why."""
+    return Verdict(Outcome.TRANSIENT, Delivery.NOT_SENT, reason=reason, about_request=True)
 
 
 def no_answer() -> Verdict:

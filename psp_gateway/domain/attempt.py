@@ -76,6 +76,7 @@ class Attempt:
         version: counts the writes; who does not hold the newest may only write success.
         sent_at: when the last request for it was sent; None before the first.
         expires_at: when the PSP lets go of what is held; None unless an authorization succeeded.
+        psps_tried: those that could not take it, before `psp` was asked.
     """
 
     attempt_id: str
@@ -101,6 +102,7 @@ class Attempt:
     version: int = 1
     sent_at: datetime | None = None
     expires_at: datetime | None = None
+    psps_tried: tuple[str, ...] = ()
 
     def differs_from(self, asked: "Attempt") -> list[str]:
         """Name the fields in which what was asked before differs from what is asked now."""

@@ -1,6 +1,6 @@
 """Every way in which the gateway says no before any PSP is asked; an answer to one item."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chassis.errors import FailedPrecondition
 from chassis.money import Money
@@ -25,12 +25,20 @@ class AttemptReused(Refusal):
 
 
 class NoRoute(Refusal):
-    """No PSP takes this currency."""
+    """No PSP takes it."""
 
     reason = "NO_ROUTE"
 
-    def __init__(self, currency: str) -> None:
-        super().__init__(f"No PSP takes {currency}.", currency=currency)
+    def __init__(
+        self, currency: str, rule: str = "", hindered: Mapping[str, str] | None = None
+    ) -> None:
+        told = "; ".join(f"{psp}: {why}" for psp, why in (hindered or {}).items())
+        super().__init__(
+            f"No PSP takes it in {currency}" + (f" ({told})." if told else "."),
+            currency=currency,
+            rule=rule,
+            **(hindered or {}),
+        )
 
 
 class InvalidAmount(Refusal):
@@ -40,6 +48,11 @@ class InvalidAmount(Refusal):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"amount: {why}.", field="amount")
+
+
+def inexpressible(psp: str, amount: Money) -> InvalidAmount:
+    """Say that an amount does not exist in a PSP's units."""
+    return InvalidAmount(f"{psp} cannot express {amount} {amount.currency}")
 
 
 class ChargeNotFound(Refusal):

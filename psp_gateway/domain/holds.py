@@ -1,8 +1,9 @@
 """The guard of what is held: it is captured, at most once, or let go."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from chassis.money import Money
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
 from psp_gateway.domain.errors import (
     AlreadyCaptured,
@@ -10,6 +11,7 @@ from psp_gateway.domain.errors import (
     ChargeNotFound,
     ExceedsAuthorization,
     Refusal,
+    inexpressible,
 )
 
 
@@ -23,14 +25,20 @@ class Holds:
         holds: the locked rows that the captures and voids name.
         about: all stored captures and voids of those authorizations.
         known: stored attempts with the ids that are asked.
+        expresses: whether a PSP can express an amount.
     """
 
     def __init__(
-        self, holds: Iterable[Attempt], about: Iterable[Attempt], known: Iterable[Attempt]
+        self,
+        holds: Iterable[Attempt],
+        about: Iterable[Attempt],
+        known: Iterable[Attempt],
+        expresses: Callable[[str, Money], bool],
     ) -> None:
         self._holds = {hold.attempt_id: hold for hold in holds}
         self._ended = {a.charge_attempt_id: a for a in about if a.outcome is not Outcome.DECLINED}
         self._known = {attempt.attempt_id: attempt for attempt in known}
+        self._expresses = expresses
         self.new: list[Attempt] = []
 
     def take_up(self, asked: Attempt) -> tuple[Attempt, bool] | Refusal:
@@ -62,6 +70,8 @@ class Holds:
         asks, holds = asked.amount.amount, hold.amount.amount
         if asks > holds or (asked.kind is Kind.VOID and asks != holds):
             return ExceedsAuthorization(hold.amount)
+        if not self._expresses(hold.psp, asked.amount):
+            return inexpressible(hold.psp, asked.amount)
         return None
 
 

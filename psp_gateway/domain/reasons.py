@@ -27,6 +27,9 @@ class Reason(StrEnum):
     KEY_TOO_OLD = "KEY_TOO_OLD"
     AUTHORIZATION_EXPIRED = "AUTHORIZATION_EXPIRED"
     ALREADY_CAPTURED = "ALREADY_CAPTURED"
+    PSP_CIRCUIT_OPEN = "PSP_CIRCUIT_OPEN"
+    PSP_BUSY = "PSP_BUSY"
+    DO_NOT_RETRY = "DO_NOT_RETRY"
 
 
 MESSAGES: dict[Reason, str] = {
@@ -48,4 +51,7 @@ MESSAGES: dict[Reason, str] = {
     Reason.KEY_TOO_OLD: "Too old to be sent again; it is only looked up.",
     Reason.AUTHORIZATION_EXPIRED: "The PSP has let go of the amount; it was held for too long.",
     Reason.ALREADY_CAPTURED: "The amount was captured; it can only be refunded.",
+    Reason.PSP_CIRCUIT_OPEN: "The PSP is in trouble and was not asked.",
+    Reason.PSP_BUSY: "Too much is asked of the PSP already; nothing was sent.",
+    Reason.DO_NOT_RETRY: "The PSP or the issuer says that it must not be tried again.",
 }

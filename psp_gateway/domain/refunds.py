@@ -1,11 +1,11 @@
 """The guard of refunds: those of one charge never sum above it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from chassis.money import Money, total
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
-from psp_gateway.domain.errors import ChargeNotFound, RefundExceedsCharge, Refusal
+from psp_gateway.domain.errors import ChargeNotFound, RefundExceedsCharge, Refusal, inexpressible
 
 
 class Refunds:
@@ -17,14 +17,20 @@ class Refunds:
         charges: the locked rows that the refunds name.
         refunds: all stored refunds of those charges.
         known: stored attempts with the ids that are asked.
+        expresses: whether a PSP can express an amount.
     """
 
     def __init__(
-        self, charges: Iterable[Attempt], refunds: Iterable[Attempt], known: Iterable[Attempt]
+        self,
+        charges: Iterable[Attempt],
+        refunds: Iterable[Attempt],
+        known: Iterable[Attempt],
+        expresses: Callable[[str, Money], bool],
     ) -> None:
         self._charges = {charge.attempt_id: charge for charge in charges}
         self._given: dict[str, list[Money]] = {}
         self._known = {attempt.attempt_id: attempt for attempt in known}
+        self._expresses = expresses
         self.new: list[Attempt] = []
         for refund in refunds:
             if refund.outcome is not Outcome.DECLINED:
@@ -37,6 +43,8 @@ class Refunds:
         charge = self._charges.get(asked.charge_attempt_id)
         if charge is None or not _can_be_refunded(charge, asked):
             return ChargeNotFound(asked.charge_attempt_id)
+        if not self._expresses(charge.psp, asked.amount):
+            return inexpressible(charge.psp, asked.amount)
         given = self._given.setdefault(charge.attempt_id, [])
         refunded = total(given, charge.amount.currency)
         if (refunded + asked.amount).amount > charge.amount.amount:

@@ -45,10 +45,14 @@ class Patience:
     Attributes:
         resend_window: how long a key may be sent again: half of what the PSP keeps it, since a
             repetition under a forgotten key is a new request.
+        can_look_up: whether it can be asked what became of a request. Where it cannot, the same
+            request under the same key is the only question; what was accepted then is told by the
+            PSP, unasked.
         pause: how long an unfinished attempt rests before the PSP is asked again.
     """
 
     resend_window: timedelta
+    can_look_up: bool = True
     pause: timedelta = timedelta(seconds=0.4)
 
 
@@ -72,7 +76,9 @@ class Walk:
 def is_due(attempt: Attempt, now: datetime, patience: Patience) -> bool:
     """Whether a stored attempt is to be taken further now, or answered as it stands."""
     rested = now - (attempt.sent_at or attempt.updated_at) >= patience.pause
-    return rested and not attempt.outcome.is_final
+    is_told_unasked = not patience.can_look_up and attempt.delivery is Delivery.ANSWERED
+    waits = attempt.outcome in (Outcome.PENDING, Outcome.ACTION_REQUIRED)
+    return rested and not attempt.outcome.is_final and not (is_told_unasked and waits)
 
 
 def resume(attempt: Attempt, now: datetime) -> Walk:
@@ -95,7 +101,8 @@ def decide(walk: Walk, now: datetime, patience: Patience) -> Step:
     """Choose the next step. A walk ends: each kind of step is taken a few times at most."""
     if walk.attempt.outcome.is_final or walk.seen is Seen.TOLD:
         return Step.ANSWER
-    step = _step(walk, is_old=now - walk.attempt.created_at >= patience.resend_window)
+    is_old = now - walk.attempt.created_at >= patience.resend_window
+    step = _step(walk, is_old=is_old) if patience.can_look_up else _resend(walk, is_old=is_old)
     taken, most = {
         Step.SEND: (walk.sends, _SENDS_MAX),
         Step.SEND_FRESH: (walk.fresh_keys, _FRESH_KEYS_MAX),
@@ -119,6 +126,14 @@ def _step(walk: Walk, *, is_old: bool) -> Step:
     if seen is Seen.STORED or stage is Stage.CREATE:
         return Step.SEND
     return Step.LOOK_UP
+
+
+def _resend(walk: Walk, *, is_old: bool) -> Step:
+    """Ask a PSP that has no look-up: the same request under the same key answers as the first time,
+    or is the first.
+    """
+    spent = walk.seen in (Seen.REPLAYED, Seen.ABSENT, Seen.ABSENT_AFTER_REPLAY)
+    return Step.ANSWER if is_old or spent else Step.SEND
 
 
 def advance(walk: Walk, step: Step, answer: Answer, now: datetime, patience: Patience) -> Walk:
@@ -200,6 +215,36 @@ def _told(walk: Walk, verdict: Verdict) -> Walk:
         seen=Seen.REPLAYED if verdict.is_replay else Seen.DOUBT,
         in_doubt=walk.attempt.stage is not Stage.CREATE,
     )
+
+
+def rerouted(attempt: Attempt, psp: str, stage: Stage) -> Attempt:
+    """Give an attempt that moved nothing at its PSP, by that PSP's own word or since nothing was
+    sent, to another one.
+    """
+    return replace(
+        attempt,
+        psp=psp,
+        psps_tried=(*attempt.psps_tried, attempt.psp),
+        stage=stage,
+        outcome=Outcome.PENDING,
+        delivery=Delivery.SENT_NO_ANSWER,
+        psp_reference="",
+        reason="",
+        psp_code="",
+        message="",
+        redirect_url="",
+        expires_at=None,
+    )
+
+
+def may_go_elsewhere(attempt: Attempt, answer: Answer) -> bool:
+    """Whether another PSP may be asked instead: nothing can come of what this one was asked."""
+    if not isinstance(answer, Verdict) or not attempt.kind.is_first:
+        return False
+    if attempt.outcome is Outcome.DECLINED:
+        return answer.may_go_elsewhere
+    never_sent = attempt.delivery is Delivery.NOT_SENT and not attempt.psp_reference
+    return attempt.outcome is Outcome.TRANSIENT and never_sent
 
 
 def _with(attempt: Attempt, verdict: Verdict) -> Attempt:

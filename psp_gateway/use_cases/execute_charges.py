@@ -1,70 +1,43 @@
 """ExecuteCharges: read each command, route it, store it, take it further."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
-from chassis import money
-from chassis.money import Money
-from psp_gateway.domain.attempt import Attempt, Kind, Stage
-from psp_gateway.domain.errors import AttemptReused, InvalidAmount, NoRoute, Refusal
-from psp_gateway.ports import Provider
-from psp_gateway.use_cases.take_further import Means, take_further
+from psp_gateway.domain.attempt import Attempt, Kind
+from psp_gateway.domain.errors import AttemptReused, NoRoute, Refusal, inexpressible
+from psp_gateway.domain.routing import Route
+from psp_gateway.use_cases.route_charge import ChargeCommand, Router, bare, parse_amount
+from psp_gateway.use_cases.take_further import Means, Paying, take_further
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeCommand:
-    """A charge that a caller asks for."""
+def begin_charge(command: ChargeCommand, router: Router, now: datetime) -> tuple[Attempt, Paying]:
+    """Route a charge and make its attempt, not stored yet, and what it takes to make it.
 
-    attempt_id: str
-    payment_id: str
-    client_id: str
-    amount: str
-    currency: str
-    fingerprint: str  # keyed hash of the token
-    is_held: bool = False  # held, to be captured later
-
-
-def read_amount(provider: Provider, amount: str, currency: str) -> Money:
-    """Read an amount that the PSP can express.
-
-    Raises:
-        InvalidAmount: no decimal above zero, or none of the PSP's units.
-        NoRoute: the PSP does not take the currency.
-    """
-    try:
-        read = Money.parse(amount, currency)
-    except money.InvalidAmount as error:
-        raise InvalidAmount(str(error)) from error
-    except money.UnknownCurrency as error:
-        raise NoRoute(currency) from error
-    if not provider.takes(currency):
-        raise NoRoute(currency)
-    if not provider.can_express(read):
-        raise InvalidAmount(f"{provider.capabilities.psp} cannot express {read} {currency}")
-    return read
-
-
-def begin_charge(command: ChargeCommand, provider: Provider, now: datetime) -> Attempt:
-    """Route a charge and make its attempt, not stored yet.
+    When all who could take it are in trouble, the first of them has it: the attempt is stored, so
+    that it is not lost, and waits.
 
     Raises:
         Refusal: it cannot be taken up.
     """
-    return Attempt(
+    route = router.route(command)
+    if not route.psps:
+        raise _nobody(command, route)
+    psp = route.psps[0]
+    attempt = Attempt(
         attempt_id=command.attempt_id,
         kind=Kind.AUTHORIZATION if command.is_held else Kind.CHARGE,
         payment_id=command.payment_id,
         client_id=command.client_id,
-        psp=provider.capabilities.psp,
-        amount=read_amount(provider, command.amount, command.currency),
-        stage=Stage.CREATE,
+        psp=psp,
+        amount=parse_amount(command.amount, command.currency),
+        stage=router.providers[psp].capabilities.first_stage,
         fingerprint=command.fingerprint,
         created_at=now,
         updated_at=now,
     )
+    return attempt, Paying(bare(command.token), route.psps)
 
 
-async def execute_charge(means: Means, asked: Attempt, token: str) -> Attempt | Refusal:
+async def execute_charge(means: Means, asked: Attempt, paying: Paying) -> Attempt | Refusal:
     """Charge once: store, then call; or answer, look up or try again what is stored.
 
     Raises:
@@ -74,4 +47,12 @@ async def execute_charge(means: Means, asked: Attempt, token: str) -> Attempt | 
     differs = taken_up.attempt.differs_from(asked)
     if differs:
         return AttemptReused(asked.attempt_id, differs)
-    return await take_further(means, taken_up, token)
+    return await take_further(means, taken_up, paying)
+
+
+def _nobody(command: ChargeCommand, route: Route) -> Refusal:
+    """Say why nobody takes a charge; the amount is at fault when it alone is."""
+    if route.hindered and all(each.of_amount for each in route.hindered.values()):
+        psp = next(iter(route.hindered))
+        return inexpressible(psp, parse_amount(command.amount, command.currency))
+    return NoRoute(command.currency, route.rule, route.reasons)

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from psp_gateway.domain.attempt import Attempt, Kind, Stage
 from psp_gateway.domain.errors import AttemptReused, Refusal
-from psp_gateway.ports import Provider
-from psp_gateway.use_cases.execute_charges import read_amount
+from psp_gateway.use_cases.route_charge import parse_amount
 from psp_gateway.use_cases.take_further import Means, take_further
 
 _STAGES = {Kind.CAPTURE: Stage.CAPTURE, Kind.VOID: Stage.VOID}
@@ -25,7 +24,7 @@ class HoldCommand:
     currency: str
 
 
-def begin_hold(command: HoldCommand, provider: Provider, now: datetime) -> Attempt:
+def begin_hold(command: HoldCommand, now: datetime) -> Attempt:
     """Make the attempt of a capture or void, not stored yet; the store fills in the rest.
 
     Raises:
@@ -36,8 +35,8 @@ def begin_hold(command: HoldCommand, provider: Provider, now: datetime) -> Attem
         kind=command.kind,
         payment_id="",
         client_id="",
-        psp=provider.capabilities.psp,
-        amount=read_amount(provider, command.amount, command.currency),
+        psp="",
+        amount=parse_amount(command.amount, command.currency),
         stage=_STAGES[command.kind],
         charge_attempt_id=command.charge_attempt_id,
         created_at=now,

@@ -5,8 +5,7 @@ from datetime import datetime
 
 from psp_gateway.domain.attempt import Attempt, Kind, Stage
 from psp_gateway.domain.errors import AttemptReused, Refusal
-from psp_gateway.ports import Provider
-from psp_gateway.use_cases.execute_charges import read_amount
+from psp_gateway.use_cases.route_charge import parse_amount
 from psp_gateway.use_cases.take_further import Means, take_further
 
 
@@ -20,7 +19,7 @@ class RefundCommand:
     currency: str
 
 
-def begin_refund(command: RefundCommand, provider: Provider, now: datetime) -> Attempt:
+def begin_refund(command: RefundCommand, now: datetime) -> Attempt:
     """Make a refund's attempt, not stored yet; the store fills in what its charge knows.
 
     Raises:
@@ -31,8 +30,8 @@ def begin_refund(command: RefundCommand, provider: Provider, now: datetime) -> A
         kind=Kind.REFUND,
         payment_id="",
         client_id="",
-        psp=provider.capabilities.psp,
-        amount=read_amount(provider, command.amount, command.currency),
+        psp="",
+        amount=parse_amount(command.amount, command.currency),
         stage=Stage.REFUND,
         charge_attempt_id=command.charge_attempt_id,
         created_at=now,

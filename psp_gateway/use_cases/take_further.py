@@ -1,13 +1,26 @@
 """Takes one attempt as far as it goes now: decide, ask the PSP, store, and again."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
 from psp_gateway.domain.answer import Absent, Answer, Created, Verdict
-from psp_gateway.domain.attempt import Attempt, Stage
-from psp_gateway.domain.walk import Patience, Seen, Step, Walk, advance, decide, is_due, resume
-from psp_gateway.ports import AttemptWriter, Exchange, Provider, TakenUp
+from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
+from psp_gateway.domain.walk import (
+    Patience,
+    Seen,
+    Step,
+    Walk,
+    advance,
+    decide,
+    is_due,
+    may_go_elsewhere,
+    rerouted,
+    resume,
+)
+from psp_gateway.ports import AttemptWriter, Exchange, Guarding, Provider, TakenUp
 
 _SENT_AT_STAGE = {
     Stage.CREATE: "psp.created",
@@ -17,33 +30,62 @@ _SENT_AT_STAGE = {
     Stage.REFUND: "psp.refunded",
 }
 
+# Cards are held for seven days at least, everywhere that we know of.
+HOLD_MIN = timedelta(days=7)
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
     """What walking takes."""
 
     store: AttemptWriter
-    provider: Provider
+    providers: Mapping[str, Provider]
+    guards: Mapping[str, Guarding]
     clock: Clock
     faults: FaultPoints
 
     def patience(self, attempt: Attempt) -> Patience:
         """How long the keys of an attempt's requests are sent again."""
-        return Patience(self.provider.capabilities.key_retention[attempt.stage] / 2)
+        capable = self.providers[attempt.psp].capabilities
+        return Patience(capable.key_retention[attempt.stage] / 2, can_look_up=capable.can_look_up)
 
 
-async def take_further(means: Means, taken_up: TakenUp, token: str = "") -> Attempt:
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """What a charge is paid by.
+
+    Attributes:
+        token: what pays, as the PSP knows it; never stored, so each call brings it again.
+        psps: those that may take the charge, in the order to be tried.
+    """
+
+    token: str = ""
+    psps: Sequence[str] = ()
+
+    def next_psp(self, attempt: Attempt) -> str:
+        """Name the PSP to be tried next; empty when there is none."""
+        tried = {attempt.psp, *attempt.psps_tried}
+        return next((psp for psp in self.psps if psp not in tried), "")
+
+
+NOTHING = Paying()
+
+
+async def take_further(means: Means, taken_up: TakenUp, paying: Paying = NOTHING) -> Attempt:
     """Take a stored attempt as far as it goes now; answer it as it then stands, stored.
 
-    `token` is what pays; it is needed only until the PSP's object is made.
+    A charge that its PSP could not be asked for, or declined in a way that another may be asked
+    about, goes on at the next of `paying.psps`.
 
     Raises:
         Unavailable: the store did not answer; asking again is safe.
     """
     attempt = taken_up.attempt
+    if attempt.psp not in means.providers:
+        return attempt  # its PSP is not configured any more: a person must look
     if taken_up.is_new:
         await means.faults.reach("psp.attempt_stored")
-        return await _walk(means, Walk(attempt, Seen.STORED), token)
+        return await _walk(means, Walk(attempt, Seen.STORED), paying)
     now = means.clock()
     if not is_due(attempt, now, means.patience(attempt)):
         return attempt
@@ -53,20 +95,24 @@ async def take_further(means: Means, taken_up: TakenUp, token: str = "") -> Atte
     claimed = await means.store.save(walk.attempt, Exchange("resume", "", ""))
     if not claimed.is_held:
         return claimed.attempt
-    return await _walk(means, replace(walk, attempt=claimed.attempt), token)
+    return await _walk(means, replace(walk, attempt=claimed.attempt), paying)
 
 
-async def _walk(means: Means, walk: Walk, token: str) -> Attempt:
+async def _walk(means: Means, walk: Walk, paying: Paying) -> Attempt:
     while True:
         before = walk.attempt
         step = decide(walk, means.clock(), means.patience(before))
         if step is Step.ANSWER:
             return before
-        answer = await _ask(means.provider, before, step, token)
+        answer = await _ask(means, before, step, paying.token)
         if step is not Step.LOOK_UP:
             await means.faults.reach(_SENT_AT_STAGE[before.stage])
         walk = advance(walk, step, answer, means.clock(), means.patience(before))
         exchange = Exchange(f"{step.name}_{before.stage}", _class_of(answer), answer.trace)
+        psp = paying.next_psp(walk.attempt)
+        if psp and may_go_elsewhere(walk.attempt, answer):
+            first = means.providers[psp].capabilities.first_stage
+            walk = Walk(rerouted(walk.attempt, psp, first), Seen.STORED)
         saved = await means.store.save(walk.attempt, exchange)
         await means.faults.reach("psp.outcome_stored")
         if not saved.is_held:
@@ -74,9 +120,24 @@ async def _walk(means: Means, walk: Walk, token: str) -> Attempt:
         walk = replace(walk, attempt=saved.attempt)
 
 
-async def _ask(provider: Provider, attempt: Attempt, step: Step, token: str) -> Answer:
+async def _ask(means: Means, attempt: Attempt, step: Step, token: str) -> Answer:
+    provider, guard = means.providers[attempt.psp], means.guards[attempt.psp]
     if step is Step.LOOK_UP:
-        return await _look_up(provider, attempt)
+        return await guard.ask("look_up", lambda: _look_up(provider, attempt))
+    answer = await guard.ask(attempt.stage.lower(), lambda: _send(provider, attempt, step, token))
+    return _with_expiry(attempt, answer, means.clock())
+
+
+def _with_expiry(attempt: Attempt, answer: Answer, now: datetime) -> Answer:
+    """Say until when at least an amount is held, where the PSP does not."""
+    if attempt.kind is not Kind.AUTHORIZATION or not isinstance(answer, Verdict):
+        return answer
+    if answer.outcome is not Outcome.SUCCEEDED or answer.expires_at is not None:
+        return answer
+    return replace(answer, expires_at=now + HOLD_MIN)
+
+
+async def _send(provider: Provider, attempt: Attempt, step: Step, token: str) -> Answer:
     key = f"{attempt.attempt_id}:{attempt.stage.lower()}"
     if step is Step.SEND_FRESH:
         # Safe only because the look-up before it proved that the object is not there, or not

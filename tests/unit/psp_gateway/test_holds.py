@@ -17,6 +17,7 @@ from psp_gateway.domain.errors import (
     Refusal,
 )
 from psp_gateway.domain.holds import Holds
+from tests.unit.psp_gateway.fakes import expresses_all
 from tests.unit.psp_gateway.test_take_further import new_capture, new_hold, new_void
 
 HOLD = replace(new_hold(), outcome=Outcome.SUCCEEDED, psp="stripe", psp_reference="pi_1")
@@ -36,7 +37,9 @@ def test_what_may_have_ended_it_counts(
 ) -> None:
     """Only a capture or void that definitely failed leaves the hold to another."""
     for asked in (new_capture(), new_void()):
-        answer = Holds([HOLD], [replace(earlier, outcome=outcome)], []).take_up(asked)
+        answer = Holds([HOLD], [replace(earlier, outcome=outcome)], [], expresses_all).take_up(
+            asked
+        )
 
         assert isinstance(answer, refusal) == (outcome is not Outcome.DECLINED)
         if isinstance(answer, Refusal):
@@ -49,7 +52,9 @@ def test_one_that_failed_hides_none_that_did_not() -> None:
     unknown = replace(new_capture("1.00", "att_unknown"), outcome=Outcome.UNKNOWN)
 
     for about in ([failed, unknown], [unknown, failed]):
-        assert isinstance(Holds([HOLD], about, []).take_up(new_void()), AlreadyCaptured)
+        assert isinstance(
+            Holds([HOLD], about, [], expresses_all).take_up(new_void()), AlreadyCaptured
+        )
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
@@ -60,7 +65,7 @@ def test_only_what_is_held_is_ended(kind: Kind, outcome: Outcome) -> None:
     is_held = kind is Kind.AUTHORIZATION and outcome is Outcome.SUCCEEDED
 
     for asked in (new_capture(), new_void()):
-        answer = Holds([named], [], []).take_up(asked)
+        answer = Holds([named], [], [], expresses_all).take_up(asked)
         assert isinstance(answer, ChargeNotFound) == (not is_held)
 
 
@@ -68,8 +73,8 @@ def test_nothing_is_held_in_another_currency() -> None:
     """Nor under another id."""
     euros = replace(new_capture(), amount=Money.parse("99.99", "EUR"))
 
-    assert isinstance(Holds([HOLD], [], []).take_up(euros), ChargeNotFound)
-    assert isinstance(Holds([], [], []).take_up(new_capture()), ChargeNotFound)
+    assert isinstance(Holds([HOLD], [], [], expresses_all).take_up(euros), ChargeNotFound)
+    assert isinstance(Holds([], [], [], expresses_all).take_up(new_capture()), ChargeNotFound)
 
 
 @given(cents=st.integers(1, 20_000), is_void=st.booleans())
@@ -78,7 +83,7 @@ def test_no_more_is_taken_than_is_held(cents: int, is_void: bool) -> None:
     amount = Money(Decimal(cents).scaleb(-2), "USD")
     asked = replace(new_void() if is_void else new_capture(), amount=amount)
 
-    answer = Holds([HOLD], [], []).take_up(asked)
+    answer = Holds([HOLD], [], [], expresses_all).take_up(asked)
 
     is_within = cents == 9999 if is_void else cents <= 9999
     assert isinstance(answer, ExceedsAuthorization) == (not is_within)
@@ -88,7 +93,7 @@ def test_no_more_is_taken_than_is_held(cents: int, is_void: bool) -> None:
 
 def test_it_belongs_to_what_it_ends() -> None:
     """It takes payment, client, PSP and the PSP's id from the authorization."""
-    guard = Holds([HOLD], [], [])
+    guard = Holds([HOLD], [], [], expresses_all)
 
     answer = guard.take_up(new_capture())
 
@@ -103,7 +108,7 @@ def test_it_belongs_to_what_it_ends() -> None:
 def test_a_known_id_is_answered_whatever_came_of_it() -> None:
     """The same capture asked again is the stored one."""
     earlier = replace(new_capture(), outcome=Outcome.SUCCEEDED)
-    guard = Holds([HOLD], [earlier], [earlier])
+    guard = Holds([HOLD], [earlier], [earlier], expresses_all)
 
     assert guard.take_up(new_capture()) == (earlier, False)
     assert guard.new == []
@@ -112,7 +117,7 @@ def test_a_known_id_is_answered_whatever_came_of_it() -> None:
 @given(asked=st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.booleans()), max_size=8))
 def test_a_batch_ends_it_once(asked: list[tuple[str, bool]]) -> None:
     """In any batch the first is taken up; only the same id is answered again."""
-    guard = Holds([HOLD], [], [])
+    guard = Holds([HOLD], [], [], expresses_all)
 
     for name, is_void in asked:
         word = new_void(f"att_{name}") if is_void else new_capture("1.00", f"att_{name}")

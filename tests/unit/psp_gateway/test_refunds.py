@@ -11,6 +11,7 @@ from chassis.money import Money
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
 from psp_gateway.domain.errors import ChargeNotFound, RefundExceedsCharge, Refusal
 from psp_gateway.domain.refunds import Refunds
+from tests.unit.psp_gateway.fakes import expresses_all
 from tests.unit.psp_gateway.test_take_further import new_charge, new_refund
 
 CHARGE = replace(new_charge(), outcome=Outcome.SUCCEEDED, psp="stripe", psp_reference="pi_1")
@@ -29,7 +30,7 @@ def test_what_may_have_been_given_counts(outcome: Outcome) -> None:
     """Only a refund that definitely failed leaves its money to be given again."""
     earlier = refund(9999, attempt_id="att_earlier", outcome=outcome)
 
-    answer = Refunds([CHARGE], [earlier], []).take_up(refund(1))
+    answer = Refunds([CHARGE], [earlier], [], expresses_all).take_up(refund(1))
 
     assert isinstance(answer, RefundExceedsCharge) == (outcome is not Outcome.DECLINED)
 
@@ -39,7 +40,7 @@ def test_only_what_was_charged_is_given_back(outcome: Outcome) -> None:
     """A charge that has not succeeded has nothing to give back."""
     charge = replace(CHARGE, outcome=outcome)
 
-    answer = Refunds([charge], [], []).take_up(refund(1))
+    answer = Refunds([charge], [], [], expresses_all).take_up(refund(1))
 
     assert isinstance(answer, ChargeNotFound) == (outcome is not Outcome.SUCCEEDED)
 
@@ -48,7 +49,7 @@ def test_a_refund_is_no_charge() -> None:
     """A refund cannot be refunded."""
     given_back = refund(5, attempt_id="att_1", outcome=Outcome.SUCCEEDED)
 
-    answer = Refunds([given_back], [], []).take_up(refund(1))
+    answer = Refunds([given_back], [], [], expresses_all).take_up(refund(1))
 
     assert isinstance(answer, ChargeNotFound)
 
@@ -56,7 +57,7 @@ def test_a_refund_is_no_charge() -> None:
 def test_what_is_held_is_not_given_back() -> None:
     """An authorization took nothing, though it has succeeded; nor did a void."""
     for kind in (Kind.AUTHORIZATION, Kind.VOID):
-        answer = Refunds([replace(CHARGE, kind=kind)], [], []).take_up(refund(1))
+        answer = Refunds([replace(CHARGE, kind=kind)], [], [], expresses_all).take_up(refund(1))
 
         assert isinstance(answer, ChargeNotFound)
 
@@ -64,7 +65,7 @@ def test_what_is_held_is_not_given_back() -> None:
 def test_what_was_captured_is_the_limit() -> None:
     """Of a capture no more is given back than it took, whatever was held."""
     capture = replace(CHARGE, kind=Kind.CAPTURE, amount=Money(Decimal("40.00"), "USD"))
-    guard = Refunds([capture], [], [])
+    guard = Refunds([capture], [], [], expresses_all)
 
     answers = [guard.take_up(refund(cents, attempt_id=f"att_{cents}")) for cents in (4001, 4000, 1)]
 
@@ -73,7 +74,7 @@ def test_what_was_captured_is_the_limit() -> None:
 
 def test_a_refund_belongs_to_its_charge() -> None:
     """It takes payment, client, PSP and the PSP's id from the charge."""
-    answer = Refunds([CHARGE], [], []).take_up(refund(1))
+    answer = Refunds([CHARGE], [], [], expresses_all).take_up(refund(1))
 
     assert not isinstance(answer, Refusal)
     taken, is_new = answer
@@ -85,7 +86,7 @@ def test_a_refund_belongs_to_its_charge() -> None:
 def test_a_known_id_is_answered_whatever_is_left() -> None:
     """The same refund asked again is the stored one, also when all has been given back."""
     earlier = refund(9999, attempt_id="att_new", outcome=Outcome.SUCCEEDED)
-    guard = Refunds([CHARGE], [earlier], [earlier])
+    guard = Refunds([CHARGE], [earlier], [earlier], expresses_all)
 
     assert guard.take_up(refund(9999)) == (earlier, False)
     assert guard.new == []
@@ -104,7 +105,7 @@ def test_refunds_never_pass_the_charge(
         for n, (cents, outcome) in enumerate(earlier)
     ]
     left = 9999 - sum(cents for cents, outcome in earlier if outcome is not Outcome.DECLINED)
-    guard = Refunds([CHARGE], stored, [])
+    guard = Refunds([CHARGE], stored, [], expresses_all)
 
     for number, cents in enumerate(asked):
         answer = guard.take_up(refund(cents, attempt_id=f"att_new{number}"))

@@ -17,9 +17,9 @@ from psp_gateway.domain.errors import Refusal
 from psp_gateway.use_cases.execute_charges import execute_charge
 from psp_gateway.use_cases.execute_holds import execute_hold
 from psp_gateway.use_cases.execute_refunds import execute_refund
-from psp_gateway.use_cases.take_further import Means
+from psp_gateway.use_cases.take_further import Means, Paying
 from tests.builders import NOW
-from tests.unit.psp_gateway.fakes import DECLINED_TOKEN, FAULTS, FakePsp, FakeStore
+from tests.unit.psp_gateway.fakes import DECLINED_TOKEN, FAULTS, FakePsp, FakeStore, FreePassage
 
 POINTS = (
     "psp.attempt_stored",
@@ -105,7 +105,8 @@ class World:
         """Ask for the attempt, which may be refused."""
         means = Means(
             store=self.store,
-            provider=self.psp,
+            providers={"fake": self.psp},
+            guards={"fake": FreePassage()},
             clock=lambda: NOW + self.now,
             faults=FaultPoints.parse(plan, "development"),
         )
@@ -116,7 +117,7 @@ class World:
                 case Kind.CAPTURE | Kind.VOID:
                     return await execute_hold(means, asked)
                 case _:
-                    return await execute_charge(means, asked, self.token)
+                    return await execute_charge(means, asked, Paying(self.token))
         except InjectedFault:
             return None
 

@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -136,6 +138,7 @@ class Attempt(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    PSPS_TRIED_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The attempt's id, the caller's: `att_` and a time-ordered part. The same id never moves money twice."""
     kind: Global___Attempt.Kind.ValueType
@@ -145,7 +148,7 @@ class Attempt(_message.Message):
     delivery: Global___Attempt.Delivery.ValueType
     """Whether the last request reached the PSP."""
     psp: _builtins.str
-    """The PSP that the attempt was routed to, once and for all: "stripe"."""
+    """The PSP that has the attempt: "stripe". It is another one than before only when nothing can come of what that was asked."""
     psp_reference: _builtins.str
     """The PSP's own id of the object; empty until known."""
     amount: _builtins.str
@@ -176,6 +179,10 @@ class Attempt(_message.Message):
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When the PSP lets go of what is held; absent unless an authorization has succeeded."""
 
+    @_builtins.property
+    def psps_tried(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The PSPs that could not take it before `psp` was asked, in that order."""
+
     def __init__(
         self,
         *,
@@ -196,10 +203,11 @@ class Attempt(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        psps_tried: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "created_at", b"created_at", "currency", b"currency", "delivery", b"delivery", "expires_at", b"expires_at", "kind", b"kind", "message", b"message", "outcome", b"outcome", "payment_id", b"payment_id", "psp", b"psp", "psp_code", b"psp_code", "psp_reference", b"psp_reference", "reason", b"reason", "redirect_url", b"redirect_url", "request_count", b"request_count", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "created_at", b"created_at", "currency", b"currency", "delivery", b"delivery", "expires_at", b"expires_at", "kind", b"kind", "message", b"message", "outcome", b"outcome", "payment_id", b"payment_id", "psp", b"psp", "psp_code", b"psp_code", "psp_reference", b"psp_reference", "psps_tried", b"psps_tried", "reason", b"reason", "redirect_url", b"redirect_url", "request_count", b"request_count", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

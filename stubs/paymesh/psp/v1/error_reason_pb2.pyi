@@ -33,7 +33,7 @@ class PspError(_message.Message):
         ATTEMPT_REUSED: PspError._Reason.ValueType  # 1
         """The attempt id was used with other content. Metadata: attemptId, and what differs."""
         NO_ROUTE: PspError._Reason.ValueType  # 2
-        """No PSP takes this currency. Metadata: currency."""
+        """No PSP takes it now. Metadata: currency, rule, and why by PSP."""
         INVALID_AMOUNT: PspError._Reason.ValueType  # 3
         """The amount is no decimal above zero, or the currency cannot express it. Metadata: field."""
         CHARGE_NOT_FOUND: PspError._Reason.ValueType  # 4
@@ -80,6 +80,12 @@ class PspError(_message.Message):
         """The attempt is older than the PSP keeps its key, so it is only looked up."""
         AUTHORIZATION_EXPIRED: PspError._Reason.ValueType  # 36
         """The PSP has let go of what was held before it was captured."""
+        PSP_CIRCUIT_OPEN: PspError._Reason.ValueType  # 37
+        """The PSP has been in trouble, so it was not asked; the circuit closes by itself, or by ResetCircuit."""
+        PSP_BUSY: PspError._Reason.ValueType  # 38
+        """As much as may be asked of the PSP is under way, or its rate is reached; nothing was sent."""
+        DO_NOT_RETRY: PspError._Reason.ValueType  # 39
+        """The PSP or the issuer says that it must not be tried again, there or elsewhere."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -88,7 +94,7 @@ class PspError(_message.Message):
     ATTEMPT_REUSED: PspError.Reason.ValueType  # 1
     """The attempt id was used with other content. Metadata: attemptId, and what differs."""
     NO_ROUTE: PspError.Reason.ValueType  # 2
-    """No PSP takes this currency. Metadata: currency."""
+    """No PSP takes it now. Metadata: currency, rule, and why by PSP."""
     INVALID_AMOUNT: PspError.Reason.ValueType  # 3
     """The amount is no decimal above zero, or the currency cannot express it. Metadata: field."""
     CHARGE_NOT_FOUND: PspError.Reason.ValueType  # 4
@@ -135,6 +141,12 @@ class PspError(_message.Message):
     """The attempt is older than the PSP keeps its key, so it is only looked up."""
     AUTHORIZATION_EXPIRED: PspError.Reason.ValueType  # 36
     """The PSP has let go of what was held before it was captured."""
+    PSP_CIRCUIT_OPEN: PspError.Reason.ValueType  # 37
+    """The PSP has been in trouble, so it was not asked; the circuit closes by itself, or by ResetCircuit."""
+    PSP_BUSY: PspError.Reason.ValueType  # 38
+    """As much as may be asked of the PSP is under way, or its rate is reached; nothing was sent."""
+    DO_NOT_RETRY: PspError.Reason.ValueType  # 39
+    """The PSP or the issuer says that it must not be tried again, there or elsewhere."""
 
     def __init__(
         self,

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from paymesh.psp.v1 import attempt_pb2 as paymesh_dot_psp_dot_v1_dot_attempt__pb2
+from paymesh.psp.v1 import provider_pb2 as paymesh_dot_psp_dot_v1_dot_provider__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(paymesh/psp/v1/psp_gateway_service.proto\x12\x0epaymesh.psp.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cpaymesh/psp/v1/attempt.proto\"\xad\x03\n\rChargeCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12/\n\npayment_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\x12\x30\n\tclient_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12\x1a\n\x06\x61mount\x18\x04 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x05 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12,\n\rpayment_token\x18\x06 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,255}$\x12M\n\x0e\x63\x61pture_method\x18\x07 \x01(\x0e\x32+.paymesh.psp.v1.ChargeCommand.CaptureMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\"J\n\rCaptureMethod\x12\x1e\n\x1a\x43\x41PTURE_METHOD_UNSPECIFIED\x10\x00\x12\r\n\tAUTOMATIC\x10\x01\x12\n\n\x06MANUAL\x10\x02\"T\n\x15\x45xecuteChargesRequest\x12;\n\x07\x63harges\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.ChargeCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"H\n\x16\x45xecuteChargesResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"q\n\rAttemptResult\x12*\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x17.paymesh.psp.v1.AttemptH\x00\x12*\n\x07refusal\x18\x02 \x01(\x0b\x32\x17.paymesh.psp.v1.RefusalH\x00\x42\x08\n\x06result\"\x94\x01\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x37\n\x08metadata\x18\x03 \x03(\x0b\x32%.paymesh.psp.v1.Refusal.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb9\x01\n\rRefundCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x36\n\x11\x63harge_attempt_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"T\n\x15\x45xecuteRefundsRequest\x12;\n\x07refunds\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.RefundCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"H\n\x16\x45xecuteRefundsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"F\n\x13ListAttemptsRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"A\n\x14ListAttemptsResponse\x12)\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x17.paymesh.psp.v1.Attempt\"\xba\x01\n\x0e\x43\x61ptureCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x36\n\x11\x63harge_attempt_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"W\n\x16\x45xecuteCapturesRequest\x12=\n\x08\x63\x61ptures\x18\x01 \x03(\x0b\x32\x1e.paymesh.psp.v1.CaptureCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"I\n\x17\x45xecuteCapturesResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"\xb7\x01\n\x0bVoidCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x36\n\x11\x63harge_attempt_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"N\n\x13\x45xecuteVoidsRequest\x12\x37\n\x05voids\x18\x01 \x03(\x0b\x32\x1b.paymesh.psp.v1.VoidCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"F\n\x14\x45xecuteVoidsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult2\x88\x04\n\x11PspGatewayService\x12\x64\n\x0e\x45xecuteCharges\x12%.paymesh.psp.v1.ExecuteChargesRequest\x1a&.paymesh.psp.v1.ExecuteChargesResponse\"\x03\x90\x02\x02\x12\x64\n\x0e\x45xecuteRefunds\x12%.paymesh.psp.v1.ExecuteRefundsRequest\x1a&.paymesh.psp.v1.ExecuteRefundsResponse\"\x03\x90\x02\x02\x12g\n\x0f\x45xecuteCaptures\x12&.paymesh.psp.v1.ExecuteCapturesRequest\x1a\'.paymesh.psp.v1.ExecuteCapturesResponse\"\x03\x90\x02\x02\x12^\n\x0c\x45xecuteVoids\x12#.paymesh.psp.v1.ExecuteVoidsRequest\x1a$.paymesh.psp.v1.ExecuteVoidsResponse\"\x03\x90\x02\x02\x12^\n\x0cListAttempts\x12#.paymesh.psp.v1.ListAttemptsRequest\x1a$.paymesh.psp.v1.ListAttemptsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(paymesh/psp/v1/psp_gateway_service.proto\x12\x0epaymesh.psp.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cpaymesh/psp/v1/attempt.proto\x1a\x1dpaymesh/psp/v1/provider.proto\"\xc2\x04\n\rChargeCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12/\n\npayment_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\x12\x30\n\tclient_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12\x1a\n\x06\x61mount\x18\x04 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x05 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12,\n\rpayment_token\x18\x06 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,255}$\x12M\n\x0e\x63\x61pture_method\x18\x07 \x01(\x0e\x32+.paymesh.psp.v1.ChargeCommand.CaptureMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12?\n\x0epayment_method\x18\x08 \x01(\x0e\x32\x1d.paymesh.psp.v1.PaymentMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12%\n\x07\x63ountry\x18\t \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{2})?$\x12+\n\rpreferred_psp\x18\n \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[a-z]{0,20}$\"J\n\rCaptureMethod\x12\x1e\n\x1a\x43\x41PTURE_METHOD_UNSPECIFIED\x10\x00\x12\r\n\tAUTOMATIC\x10\x01\x12\n\n\x06MANUAL\x10\x02\"T\n\x15\x45xecuteChargesRequest\x12;\n\x07\x63harges\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.ChargeCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"H\n\x16\x45xecuteChargesResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"q\n\rAttemptResult\x12*\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x17.paymesh.psp.v1.AttemptH\x00\x12*\n\x07refusal\x18\x02 \x01(\x0b\x32\x17.paymesh.psp.v1.RefusalH\x00\x42\x08\n\x06result\"\x94\x01\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x37\n\x08metadata\x18\x03 \x03(\x0b\x32%.paymesh.psp.v1.Refusal.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb9\x01\n\rRefundCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x36\n\x11\x63harge_attempt_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"T\n\x15\x45xecuteRefundsRequest\x12;\n\x07refunds\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.RefundCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"H\n\x16\x45xecuteRefundsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"F\n\x13ListAttemptsRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"A\n\x14ListAttemptsResponse\x12)\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x17.paymesh.psp.v1.Attempt\"\xba\x01\n\x0e\x43\x61ptureCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x36\n\x11\x63harge_attempt_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"W\n\x16\x45xecuteCapturesRequest\x12=\n\x08\x63\x61ptures\x18\x01 \x03(\x0b\x32\x1e.paymesh.psp.v1.CaptureCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"I\n\x17\x45xecuteCapturesResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"\xb7\x01\n\x0bVoidCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x36\n\x11\x63harge_attempt_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"N\n\x13\x45xecuteVoidsRequest\x12\x37\n\x05voids\x18\x01 \x03(\x0b\x32\x1b.paymesh.psp.v1.VoidCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"F\n\x14\x45xecuteVoidsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"O\n\x16SimulateRoutingRequest\x12\x35\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1d.paymesh.psp.v1.ChargeCommandB\x06\xbaH\x03\xc8\x01\x01\"\xaf\x01\n\x17SimulateRoutingResponse\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0c\n\x04psps\x18\x02 \x03(\t\x12G\n\x08hindered\x18\x03 \x03(\x0b\x32\x35.paymesh.psp.v1.SimulateRoutingResponse.HinderedEntry\x1a/\n\rHinderedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x16\n\x14ListProvidersRequest\"D\n\x15ListProvidersResponse\x12+\n\tproviders\x18\x01 \x03(\x0b\x32\x18.paymesh.psp.v1.Provider\"b\n\x13ResetCircuitRequest\x12!\n\x03psp\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[a-z]{1,20}$\x12(\n\toperation\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[a-z_]{0,20}$\"B\n\x14ResetCircuitResponse\x12*\n\x08provider\x18\x01 \x01(\x0b\x32\x18.paymesh.psp.v1.Provider2\xb4\x06\n\x11PspGatewayService\x12\x64\n\x0e\x45xecuteCharges\x12%.paymesh.psp.v1.ExecuteChargesRequest\x1a&.paymesh.psp.v1.ExecuteChargesResponse\"\x03\x90\x02\x02\x12\x64\n\x0e\x45xecuteRefunds\x12%.paymesh.psp.v1.ExecuteRefundsRequest\x1a&.paymesh.psp.v1.ExecuteRefundsResponse\"\x03\x90\x02\x02\x12g\n\x0f\x45xecuteCaptures\x12&.paymesh.psp.v1.ExecuteCapturesRequest\x1a\'.paymesh.psp.v1.ExecuteCapturesResponse\"\x03\x90\x02\x02\x12^\n\x0c\x45xecuteVoids\x12#.paymesh.psp.v1.ExecuteVoidsRequest\x1a$.paymesh.psp.v1.ExecuteVoidsResponse\"\x03\x90\x02\x02\x12g\n\x0fSimulateRouting\x12&.paymesh.psp.v1.SimulateRoutingRequest\x1a\'.paymesh.psp.v1.SimulateRoutingResponse\"\x03\x90\x02\x01\x12\x61\n\rListProviders\x12$.paymesh.psp.v1.ListProvidersRequest\x1a%.paymesh.psp.v1.ListProvidersResponse\"\x03\x90\x02\x01\x12^\n\x0cResetCircuit\x12#.paymesh.psp.v1.ResetCircuitRequest\x1a$.paymesh.psp.v1.ResetCircuitResponse\"\x03\x90\x02\x02\x12^\n\x0cListAttempts\x12#.paymesh.psp.v1.ListAttemptsRequest\x1a$.paymesh.psp.v1.ListAttemptsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +48,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHARGECOMMAND'].fields_by_name['payment_token']._serialized_options = b'\272H\022r\0202\016^[!-~]{1,255}$'
   _globals['_CHARGECOMMAND'].fields_by_name['capture_method']._loaded_options = None
   _globals['_CHARGECOMMAND'].fields_by_name['capture_method']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_CHARGECOMMAND'].fields_by_name['payment_method']._loaded_options = None
+  _globals['_CHARGECOMMAND'].fields_by_name['payment_method']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_CHARGECOMMAND'].fields_by_name['country']._loaded_options = None
+  _globals['_CHARGECOMMAND'].fields_by_name['country']._serialized_options = b'\272H\021r\0172\r^([A-Z]{2})?$'
+  _globals['_CHARGECOMMAND'].fields_by_name['preferred_psp']._loaded_options = None
+  _globals['_CHARGECOMMAND'].fields_by_name['preferred_psp']._serialized_options = b'\272H\021r\0172\r^[a-z]{0,20}$'
   _globals['_EXECUTECHARGESREQUEST'].fields_by_name['charges']._loaded_options = None
   _globals['_EXECUTECHARGESREQUEST'].fields_by_name['charges']._serialized_options = b'\272H\010\222\001\005\010\001\020\364\003'
   _globals['_REFUSAL_METADATAENTRY']._loaded_options = None
@@ -83,6 +90,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VOIDCOMMAND'].fields_by_name['currency']._serialized_options = b'\272H\016r\0142\n^[A-Z]{3}$'
   _globals['_EXECUTEVOIDSREQUEST'].fields_by_name['voids']._loaded_options = None
   _globals['_EXECUTEVOIDSREQUEST'].fields_by_name['voids']._serialized_options = b'\272H\010\222\001\005\010\001\020\364\003'
+  _globals['_SIMULATEROUTINGREQUEST'].fields_by_name['charge']._loaded_options = None
+  _globals['_SIMULATEROUTINGREQUEST'].fields_by_name['charge']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_SIMULATEROUTINGRESPONSE_HINDEREDENTRY']._loaded_options = None
+  _globals['_SIMULATEROUTINGRESPONSE_HINDEREDENTRY']._serialized_options = b'8\001'
+  _globals['_RESETCIRCUITREQUEST'].fields_by_name['psp']._loaded_options = None
+  _globals['_RESETCIRCUITREQUEST'].fields_by_name['psp']._serialized_options = b'\272H\021r\0172\r^[a-z]{1,20}$'
+  _globals['_RESETCIRCUITREQUEST'].fields_by_name['operation']._loaded_options = None
+  _globals['_RESETCIRCUITREQUEST'].fields_by_name['operation']._serialized_options = b'\272H\022r\0202\016^[a-z_]{0,20}$'
   _globals['_PSPGATEWAYSERVICE'].methods_by_name['ExecuteCharges']._loaded_options = None
   _globals['_PSPGATEWAYSERVICE'].methods_by_name['ExecuteCharges']._serialized_options = b'\220\002\002'
   _globals['_PSPGATEWAYSERVICE'].methods_by_name['ExecuteRefunds']._loaded_options = None
@@ -91,44 +106,64 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PSPGATEWAYSERVICE'].methods_by_name['ExecuteCaptures']._serialized_options = b'\220\002\002'
   _globals['_PSPGATEWAYSERVICE'].methods_by_name['ExecuteVoids']._loaded_options = None
   _globals['_PSPGATEWAYSERVICE'].methods_by_name['ExecuteVoids']._serialized_options = b'\220\002\002'
+  _globals['_PSPGATEWAYSERVICE'].methods_by_name['SimulateRouting']._loaded_options = None
+  _globals['_PSPGATEWAYSERVICE'].methods_by_name['SimulateRouting']._serialized_options = b'\220\002\001'
+  _globals['_PSPGATEWAYSERVICE'].methods_by_name['ListProviders']._loaded_options = None
+  _globals['_PSPGATEWAYSERVICE'].methods_by_name['ListProviders']._serialized_options = b'\220\002\001'
+  _globals['_PSPGATEWAYSERVICE'].methods_by_name['ResetCircuit']._loaded_options = None
+  _globals['_PSPGATEWAYSERVICE'].methods_by_name['ResetCircuit']._serialized_options = b'\220\002\002'
   _globals['_PSPGATEWAYSERVICE'].methods_by_name['ListAttempts']._loaded_options = None
   _globals['_PSPGATEWAYSERVICE'].methods_by_name['ListAttempts']._serialized_options = b'\220\002\001'
-  _globals['_CHARGECOMMAND']._serialized_start=120
-  _globals['_CHARGECOMMAND']._serialized_end=549
-  _globals['_CHARGECOMMAND_CAPTUREMETHOD']._serialized_start=475
-  _globals['_CHARGECOMMAND_CAPTUREMETHOD']._serialized_end=549
-  _globals['_EXECUTECHARGESREQUEST']._serialized_start=551
-  _globals['_EXECUTECHARGESREQUEST']._serialized_end=635
-  _globals['_EXECUTECHARGESRESPONSE']._serialized_start=637
-  _globals['_EXECUTECHARGESRESPONSE']._serialized_end=709
-  _globals['_ATTEMPTRESULT']._serialized_start=711
-  _globals['_ATTEMPTRESULT']._serialized_end=824
-  _globals['_REFUSAL']._serialized_start=827
-  _globals['_REFUSAL']._serialized_end=975
-  _globals['_REFUSAL_METADATAENTRY']._serialized_start=928
-  _globals['_REFUSAL_METADATAENTRY']._serialized_end=975
-  _globals['_REFUNDCOMMAND']._serialized_start=978
-  _globals['_REFUNDCOMMAND']._serialized_end=1163
-  _globals['_EXECUTEREFUNDSREQUEST']._serialized_start=1165
-  _globals['_EXECUTEREFUNDSREQUEST']._serialized_end=1249
-  _globals['_EXECUTEREFUNDSRESPONSE']._serialized_start=1251
-  _globals['_EXECUTEREFUNDSRESPONSE']._serialized_end=1323
-  _globals['_LISTATTEMPTSREQUEST']._serialized_start=1325
-  _globals['_LISTATTEMPTSREQUEST']._serialized_end=1395
-  _globals['_LISTATTEMPTSRESPONSE']._serialized_start=1397
-  _globals['_LISTATTEMPTSRESPONSE']._serialized_end=1462
-  _globals['_CAPTURECOMMAND']._serialized_start=1465
-  _globals['_CAPTURECOMMAND']._serialized_end=1651
-  _globals['_EXECUTECAPTURESREQUEST']._serialized_start=1653
-  _globals['_EXECUTECAPTURESREQUEST']._serialized_end=1740
-  _globals['_EXECUTECAPTURESRESPONSE']._serialized_start=1742
-  _globals['_EXECUTECAPTURESRESPONSE']._serialized_end=1815
-  _globals['_VOIDCOMMAND']._serialized_start=1818
-  _globals['_VOIDCOMMAND']._serialized_end=2001
-  _globals['_EXECUTEVOIDSREQUEST']._serialized_start=2003
-  _globals['_EXECUTEVOIDSREQUEST']._serialized_end=2081
-  _globals['_EXECUTEVOIDSRESPONSE']._serialized_start=2083
-  _globals['_EXECUTEVOIDSRESPONSE']._serialized_end=2153
-  _globals['_PSPGATEWAYSERVICE']._serialized_start=2156
-  _globals['_PSPGATEWAYSERVICE']._serialized_end=2676
+  _globals['_CHARGECOMMAND']._serialized_start=151
+  _globals['_CHARGECOMMAND']._serialized_end=729
+  _globals['_CHARGECOMMAND_CAPTUREMETHOD']._serialized_start=655
+  _globals['_CHARGECOMMAND_CAPTUREMETHOD']._serialized_end=729
+  _globals['_EXECUTECHARGESREQUEST']._serialized_start=731
+  _globals['_EXECUTECHARGESREQUEST']._serialized_end=815
+  _globals['_EXECUTECHARGESRESPONSE']._serialized_start=817
+  _globals['_EXECUTECHARGESRESPONSE']._serialized_end=889
+  _globals['_ATTEMPTRESULT']._serialized_start=891
+  _globals['_ATTEMPTRESULT']._serialized_end=1004
+  _globals['_REFUSAL']._serialized_start=1007
+  _globals['_REFUSAL']._serialized_end=1155
+  _globals['_REFUSAL_METADATAENTRY']._serialized_start=1108
+  _globals['_REFUSAL_METADATAENTRY']._serialized_end=1155
+  _globals['_REFUNDCOMMAND']._serialized_start=1158
+  _globals['_REFUNDCOMMAND']._serialized_end=1343
+  _globals['_EXECUTEREFUNDSREQUEST']._serialized_start=1345
+  _globals['_EXECUTEREFUNDSREQUEST']._serialized_end=1429
+  _globals['_EXECUTEREFUNDSRESPONSE']._serialized_start=1431
+  _globals['_EXECUTEREFUNDSRESPONSE']._serialized_end=1503
+  _globals['_LISTATTEMPTSREQUEST']._serialized_start=1505
+  _globals['_LISTATTEMPTSREQUEST']._serialized_end=1575
+  _globals['_LISTATTEMPTSRESPONSE']._serialized_start=1577
+  _globals['_LISTATTEMPTSRESPONSE']._serialized_end=1642
+  _globals['_CAPTURECOMMAND']._serialized_start=1645
+  _globals['_CAPTURECOMMAND']._serialized_end=1831
+  _globals['_EXECUTECAPTURESREQUEST']._serialized_start=1833
+  _globals['_EXECUTECAPTURESREQUEST']._serialized_end=1920
+  _globals['_EXECUTECAPTURESRESPONSE']._serialized_start=1922
+  _globals['_EXECUTECAPTURESRESPONSE']._serialized_end=1995
+  _globals['_VOIDCOMMAND']._serialized_start=1998
+  _globals['_VOIDCOMMAND']._serialized_end=2181
+  _globals['_EXECUTEVOIDSREQUEST']._serialized_start=2183
+  _globals['_EXECUTEVOIDSREQUEST']._serialized_end=2261
+  _globals['_EXECUTEVOIDSRESPONSE']._serialized_start=2263
+  _globals['_EXECUTEVOIDSRESPONSE']._serialized_end=2333
+  _globals['_SIMULATEROUTINGREQUEST']._serialized_start=2335
+  _globals['_SIMULATEROUTINGREQUEST']._serialized_end=2414
+  _globals['_SIMULATEROUTINGRESPONSE']._serialized_start=2417
+  _globals['_SIMULATEROUTINGRESPONSE']._serialized_end=2592
+  _globals['_SIMULATEROUTINGRESPONSE_HINDEREDENTRY']._serialized_start=2545
+  _globals['_SIMULATEROUTINGRESPONSE_HINDEREDENTRY']._serialized_end=2592
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=2594
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=2616
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=2618
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=2686
+  _globals['_RESETCIRCUITREQUEST']._serialized_start=2688
+  _globals['_RESETCIRCUITREQUEST']._serialized_end=2786
+  _globals['_RESETCIRCUITRESPONSE']._serialized_start=2788
+  _globals['_RESETCIRCUITRESPONSE']._serialized_end=2854
+  _globals['_PSPGATEWAYSERVICE']._serialized_start=2857
+  _globals['_PSPGATEWAYSERVICE']._serialized_end=3677
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from paymesh.psp.v1 import attempt_pb2 as _attempt_pb2
+from paymesh.psp.v1 import provider_pb2 as _provider_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -54,6 +55,9 @@ class ChargeCommand(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     PAYMENT_TOKEN_FIELD_NUMBER: _builtins.int
     CAPTURE_METHOD_FIELD_NUMBER: _builtins.int
+    PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    PREFERRED_PSP_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The attempt's id."""
     payment_id: _builtins.str
@@ -68,6 +72,12 @@ class ChargeCommand(_message.Message):
     """The PSP's token of what pays."""
     capture_method: Global___ChargeCommand.CaptureMethod.ValueType
     """When the money is taken; AUTOMATIC when absent."""
+    payment_method: _provider_pb2.PaymentMethod.ValueType
+    """What the buyer pays with; CARD when absent."""
+    country: _builtins.str
+    """The country of the buyer's bill, ISO 3166-1 alpha-2; empty when it is not known."""
+    preferred_psp: _builtins.str
+    """The PSP that the merchant prefers; taken when the rule that decides names it and nothing hinders it."""
     def __init__(
         self,
         *,
@@ -78,10 +88,13 @@ class ChargeCommand(_message.Message):
         currency: _builtins.str = ...,
         payment_token: _builtins.str = ...,
         capture_method: Global___ChargeCommand.CaptureMethod.ValueType = ...,
+        payment_method: _provider_pb2.PaymentMethod.ValueType = ...,
+        country: _builtins.str = ...,
+        preferred_psp: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "capture_method", b"capture_method", "client_id", b"client_id", "currency", b"currency", "payment_id", b"payment_id", "payment_token", b"payment_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "capture_method", b"capture_method", "client_id", b"client_id", "country", b"country", "currency", b"currency", "payment_id", b"payment_id", "payment_method", b"payment_method", "payment_token", b"payment_token", "preferred_psp", b"preferred_psp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -510,3 +523,172 @@ class ExecuteVoidsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExecuteVoidsResponse: _TypeAlias = ExecuteVoidsResponse  # noqa: Y015
+
+@_typing.final
+class SimulateRoutingRequest(_message.Message):
+    """The charge to be routed, as it would be asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHARGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def charge(self) -> Global___ChargeCommand:
+        """The charge. The attempt's id decides the draw between PSPs of one rule."""
+
+    def __init__(
+        self,
+        *,
+        charge: Global___ChargeCommand | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimulateRoutingRequest: _TypeAlias = SimulateRoutingRequest  # noqa: Y015
+
+@_typing.final
+class SimulateRoutingResponse(_message.Message):
+    """Where the charge would go."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class HinderedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    RULE_FIELD_NUMBER: _builtins.int
+    PSPS_FIELD_NUMBER: _builtins.int
+    HINDERED_FIELD_NUMBER: _builtins.int
+    rule: _builtins.str
+    """The rule that decides; empty when none fits."""
+    @_builtins.property
+    def psps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The PSPs, in the order to be tried; empty: it would be refused, NO_ROUTE."""
+
+    @_builtins.property
+    def hindered(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Why PSPs that the rule names are not taken, or are tried last."""
+
+    def __init__(
+        self,
+        *,
+        rule: _builtins.str = ...,
+        psps: _abc.Iterable[_builtins.str] | None = ...,
+        hindered: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hindered", b"hindered", "psps", b"psps", "rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimulateRoutingResponse: _TypeAlias = SimulateRoutingResponse  # noqa: Y015
+
+@_typing.final
+class ListProvidersRequest(_message.Message):
+    """Asks for all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProvidersRequest: _TypeAlias = ListProvidersRequest  # noqa: Y015
+
+@_typing.final
+class ListProvidersResponse(_message.Message):
+    """The PSPs, by name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedCompositeFieldContainer[_provider_pb2.Provider]:
+        """What each can do."""
+
+    def __init__(
+        self,
+        *,
+        providers: _abc.Iterable[_provider_pb2.Provider] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["providers", b"providers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProvidersResponse: _TypeAlias = ListProvidersResponse  # noqa: Y015
+
+@_typing.final
+class ResetCircuitRequest(_message.Message):
+    """Which circuits to close."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PSP_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
+    psp: _builtins.str
+    """The PSP."""
+    operation: _builtins.str
+    """The operation: create, confirm, capture, void, refund, look_up; empty for all."""
+    def __init__(
+        self,
+        *,
+        psp: _builtins.str = ...,
+        operation: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operation", b"operation", "psp", b"psp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResetCircuitRequest: _TypeAlias = ResetCircuitRequest  # noqa: Y015
+
+@_typing.final
+class ResetCircuitResponse(_message.Message):
+    """How the PSP then stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def provider(self) -> _provider_pb2.Provider:
+        """The PSP."""
+
+    def __init__(
+        self,
+        *,
+        provider: _provider_pb2.Provider | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResetCircuitResponse: _TypeAlias = ResetCircuitResponse  # noqa: Y015

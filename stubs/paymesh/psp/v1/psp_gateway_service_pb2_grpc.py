@@ -55,6 +55,21 @@ class PspGatewayServiceStub:
                 request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsRequest.SerializeToString,
                 response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsResponse.FromString,
                 _registered_method=True)
+        self.SimulateRouting = channel.unary_unary(
+                '/paymesh.psp.v1.PspGatewayService/SimulateRouting',
+                request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.SimulateRoutingRequest.SerializeToString,
+                response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.SimulateRoutingResponse.FromString,
+                _registered_method=True)
+        self.ListProviders = channel.unary_unary(
+                '/paymesh.psp.v1.PspGatewayService/ListProviders',
+                request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListProvidersRequest.SerializeToString,
+                response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListProvidersResponse.FromString,
+                _registered_method=True)
+        self.ResetCircuit = channel.unary_unary(
+                '/paymesh.psp.v1.PspGatewayService/ResetCircuit',
+                request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ResetCircuitRequest.SerializeToString,
+                response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ResetCircuitResponse.FromString,
+                _registered_method=True)
         self.ListAttempts = channel.unary_unary(
                 '/paymesh.psp.v1.PspGatewayService/ListAttempts',
                 request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsRequest.SerializeToString,
@@ -98,6 +113,27 @@ class PspGatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SimulateRouting(self, request, context):
+        """Tells which rule would choose which PSPs for a charge now, and why others are not taken. Nothing is stored or sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProviders(self, request, context):
+        """Lists the PSPs that are configured: what each can do, and how its circuits stand in the instance that answers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetCircuit(self, request, context):
+        """Closes circuits by hand, in the instance that answers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAttempts(self, request, context):
         """Lists the attempts of a payment, the oldest first.
         """
@@ -127,6 +163,21 @@ def add_PspGatewayServiceServicer_to_server(servicer, server):
                     servicer.ExecuteVoids,
                     request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsRequest.FromString,
                     response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsResponse.SerializeToString,
+            ),
+            'SimulateRouting': grpc.unary_unary_rpc_method_handler(
+                    servicer.SimulateRouting,
+                    request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.SimulateRoutingRequest.FromString,
+                    response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.SimulateRoutingResponse.SerializeToString,
+            ),
+            'ListProviders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProviders,
+                    request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListProvidersRequest.FromString,
+                    response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListProvidersResponse.SerializeToString,
+            ),
+            'ResetCircuit': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetCircuit,
+                    request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ResetCircuitRequest.FromString,
+                    response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ResetCircuitResponse.SerializeToString,
             ),
             'ListAttempts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAttempts,
@@ -243,6 +294,87 @@ class PspGatewayService:
             '/paymesh.psp.v1.PspGatewayService/ExecuteVoids',
             paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsRequest.SerializeToString,
             paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimulateRouting(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.psp.v1.PspGatewayService/SimulateRouting',
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.SimulateRoutingRequest.SerializeToString,
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.SimulateRoutingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProviders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.psp.v1.PspGatewayService/ListProviders',
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListProvidersRequest.SerializeToString,
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetCircuit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.psp.v1.PspGatewayService/ResetCircuit',
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ResetCircuitRequest.SerializeToString,
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ResetCircuitResponse.FromString,
             options,
             channel_credentials,
             insecure,

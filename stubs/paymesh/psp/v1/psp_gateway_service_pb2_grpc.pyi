@@ -46,6 +46,12 @@ class PspGatewayServiceStub:
     """Takes all or a part of what charges with manual capture hold, each attempt once and each authorization once."""
     ExecuteVoids: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecuteVoidsRequest, _psp_gateway_service_pb2.ExecuteVoidsResponse]
     """Lets go of what charges with manual capture hold, each attempt once."""
+    SimulateRouting: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.SimulateRoutingRequest, _psp_gateway_service_pb2.SimulateRoutingResponse]
+    """Tells which rule would choose which PSPs for a charge now, and why others are not taken. Nothing is stored or sent."""
+    ListProviders: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListProvidersRequest, _psp_gateway_service_pb2.ListProvidersResponse]
+    """Lists the PSPs that are configured: what each can do, and how its circuits stand in the instance that answers."""
+    ResetCircuit: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ResetCircuitRequest, _psp_gateway_service_pb2.ResetCircuitResponse]
+    """Closes circuits by hand, in the instance that answers."""
     ListAttempts: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListAttemptsRequest, _psp_gateway_service_pb2.ListAttemptsResponse]
     """Lists the attempts of a payment, the oldest first."""
 
@@ -67,6 +73,12 @@ class PspGatewayServiceAsyncStub(PspGatewayServiceStub):
     """Takes all or a part of what charges with manual capture hold, each attempt once and each authorization once."""
     ExecuteVoids: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecuteVoidsRequest, _psp_gateway_service_pb2.ExecuteVoidsResponse]  # type: ignore[assignment]
     """Lets go of what charges with manual capture hold, each attempt once."""
+    SimulateRouting: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.SimulateRoutingRequest, _psp_gateway_service_pb2.SimulateRoutingResponse]  # type: ignore[assignment]
+    """Tells which rule would choose which PSPs for a charge now, and why others are not taken. Nothing is stored or sent."""
+    ListProviders: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListProvidersRequest, _psp_gateway_service_pb2.ListProvidersResponse]  # type: ignore[assignment]
+    """Lists the PSPs that are configured: what each can do, and how its circuits stand in the instance that answers."""
+    ResetCircuit: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ResetCircuitRequest, _psp_gateway_service_pb2.ResetCircuitResponse]  # type: ignore[assignment]
+    """Closes circuits by hand, in the instance that answers."""
     ListAttempts: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListAttemptsRequest, _psp_gateway_service_pb2.ListAttemptsResponse]  # type: ignore[assignment]
     """Lists the attempts of a payment, the oldest first."""
 
@@ -109,6 +121,30 @@ class PspGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_psp_gateway_service_pb2.ExecuteVoidsResponse, _abc.Awaitable[_psp_gateway_service_pb2.ExecuteVoidsResponse]]:
         """Lets go of what charges with manual capture hold, each attempt once."""
+
+    @_abc_1.abstractmethod
+    def SimulateRouting(
+        self,
+        request: _psp_gateway_service_pb2.SimulateRoutingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_psp_gateway_service_pb2.SimulateRoutingResponse, _abc.Awaitable[_psp_gateway_service_pb2.SimulateRoutingResponse]]:
+        """Tells which rule would choose which PSPs for a charge now, and why others are not taken. Nothing is stored or sent."""
+
+    @_abc_1.abstractmethod
+    def ListProviders(
+        self,
+        request: _psp_gateway_service_pb2.ListProvidersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_psp_gateway_service_pb2.ListProvidersResponse, _abc.Awaitable[_psp_gateway_service_pb2.ListProvidersResponse]]:
+        """Lists the PSPs that are configured: what each can do, and how its circuits stand in the instance that answers."""
+
+    @_abc_1.abstractmethod
+    def ResetCircuit(
+        self,
+        request: _psp_gateway_service_pb2.ResetCircuitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_psp_gateway_service_pb2.ResetCircuitResponse, _abc.Awaitable[_psp_gateway_service_pb2.ResetCircuitResponse]]:
+        """Closes circuits by hand, in the instance that answers."""
 
     @_abc_1.abstractmethod
     def ListAttempts(

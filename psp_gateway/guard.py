@@ -1,0 +1,124 @@
+"""What stands between the gateway and one PSP: its circuits, a bulkhead, and a rate limit.
+
+What is held back here was never sent, and says so; the walk then tries again later, or elsewhere.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from chassis.clock import Clock
+from chassis.telemetry import logger
+from psp_gateway.domain.answer import Answer, Verdict, held_back
+from psp_gateway.domain.attempt import Outcome
+from psp_gateway.domain.circuit import Circuit, Limits, State
+from psp_gateway.domain.reasons import Reason
+from psp_gateway.metrics import PSP_CIRCUIT
+
+_STATE_VALUES = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much one PSP is asked.
+
+    Attributes:
+        in_flight_max: requests at once; the bulkhead that keeps one PSP from taking all.
+        wait_s: how long a request may wait for its turn, in seconds.
+        per_s: requests a second, in bursts of one second's; 0 for no limit.
+    """
+
+    in_flight_max: int = 256
+    wait_s: float = 1.0
+    per_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Guard:
+    """Lets calls to one PSP through, or not; in memory, an instance of the gateway for itself."""
+
+    psp: str
+    clock: Clock
+    bounds: Bounds = field(default_factory=Bounds)
+    limits: Limits = field(default_factory=Limits)
+    _circuits: dict[str, Circuit] = field(default_factory=dict)
+    _turns: asyncio.Semaphore = field(init=False)
+    _next_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._turns = asyncio.Semaphore(self.bounds.in_flight_max)
+
+    async def ask(self, operation: str, send: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Make a call of an operation, unless its circuit is open or no turn comes in time."""
+        if self.obstacle(operation):
+            return held_back(Reason.PSP_CIRCUIT_OPEN)
+        try:
+            async with asyncio.timeout(self.bounds.wait_s):
+                await self._turns.acquire()
+        except TimeoutError:
+            return held_back(Reason.PSP_BUSY)
+        try:
+            return await self._ask(operation, send)
+        finally:
+            self._turns.release()
+
+    async def _ask(self, operation: str, send: Callable[[], Awaitable[Answer]]) -> Answer:
+        if not await self._paced():
+            return held_back(Reason.PSP_BUSY)
+        allowed = self._circuit(operation).allow(self.clock())
+        if allowed is None:
+            return held_back(Reason.PSP_CIRCUIT_OPEN)
+        self._keep(operation, allowed)
+        answer = await send()
+        counted = self._circuit(operation).took(failed=_is_failure(answer), now=self.clock())
+        self._keep(operation, counted)
+        return answer
+
+    def obstacle(self, operation: str) -> str:
+        """Tell why an operation would not be sent now; empty when it would."""
+        if self._circuit(operation).allow(self.clock()) is None:
+            return f"its circuit for {operation} is open"
+        return ""
+
+    @property
+    def circuits(self) -> Mapping[str, Circuit]:
+        """The circuits of the operations that were called so far."""
+        return self._circuits
+
+    def reset(self, operation: str = "") -> None:
+        """Close the circuit of an operation by hand; of all when none is named."""
+        for name in [operation] if operation else list(self._circuits):
+            self._keep(name, Circuit(self.limits, self.clock()))
+
+    async def _paced(self) -> bool:
+        """Wait for the next moment that the rate allows, if it comes in time."""
+        if not self.bounds.per_s:
+            return True
+        now = asyncio.get_running_loop().time()
+        # What was not used is saved up for one second.
+        at = max(self._next_at, now - 1.0)
+        if at - now > self.bounds.wait_s:
+            return False
+        self._next_at = at + 1.0 / self.bounds.per_s
+        if at > now:
+            await asyncio.sleep(at - now)
+        return True
+
+    def _circuit(self, operation: str) -> Circuit:
+        return self._circuits.get(operation) or Circuit(self.limits, self.clock())
+
+    def _keep(self, operation: str, circuit: Circuit) -> None:
+        before = self._circuits.get(operation)
+        self._circuits[operation] = circuit
+        if before is None or before.state is not circuit.state:
+            PSP_CIRCUIT.labels(self.psp, operation).set(_STATE_VALUES[circuit.state])
+            logger().info("circuit", psp=self.psp, operation=operation, state=circuit.state.value)
+
+
+def _is_failure(answer: Answer) -> bool:
+    """Whether the PSP is in trouble: it cannot be reached, is silent, or errs."""
+    if not isinstance(answer, Verdict) or answer.is_alarm:
+        return False
+    if answer.reason is Reason.PSP_RATE_LIMITED:
+        return False
+    return answer.outcome in (Outcome.UNKNOWN, Outcome.TRANSIENT)

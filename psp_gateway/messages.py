@@ -1,0 +1,103 @@
+"""Attempts, refusals and PSPs: domain to wire."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from paymesh.psp.v1 import attempt_pb2 as noun
+from paymesh.psp.v1 import provider_pb2 as nouns
+from paymesh.psp.v1 import psp_gateway_service_pb2 as service
+
+from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome
+from psp_gateway.domain.capabilities import Capabilities, Captures, Method
+from psp_gateway.domain.circuit import Circuit, State
+from psp_gateway.domain.errors import Refusal
+
+KINDS = {kind: noun.Attempt.Kind.Value(kind.value) for kind in Kind}
+OUTCOMES = {outcome: noun.Attempt.Outcome.Value(outcome.value) for outcome in Outcome}
+DELIVERIES = {delivery: noun.Attempt.Delivery.Value(delivery.value) for delivery in Delivery}
+METHODS = {method: nouns.PaymentMethod.Value(method.value) for method in Method}
+METHODS_IN = {nouns.PAYMENT_METHOD_UNSPECIFIED: Method.CARD} | {
+    value: method for method, value in METHODS.items()
+}
+CAPTURES = {often: nouns.Provider.Captures.Value(often.value) for often in Captures}
+STATES = {state: nouns.Circuit.State.Value(state.value) for state in State}
+
+
+def results(answers: Sequence[Attempt | Refusal]) -> list[service.AttemptResult]:
+    """Write the answers to a batch, in its order."""
+    return [
+        service.AttemptResult(refusal=_refusal(answer))
+        if isinstance(answer, Refusal)
+        else service.AttemptResult(attempt=to_attempt(answer))
+        for answer in answers
+    ]
+
+
+def to_attempt(found: Attempt) -> noun.Attempt:
+    """Write an attempt."""
+    message = noun.Attempt(
+        attempt_id=found.attempt_id,
+        kind=KINDS[found.kind],
+        outcome=OUTCOMES[found.outcome],
+        delivery=DELIVERIES[found.delivery],
+        psp=found.psp,
+        psp_reference=found.psp_reference,
+        amount=str(found.amount),
+        currency=found.amount.currency,
+        reason=found.reason,
+        psp_code=found.psp_code,
+        message=found.message,
+        redirect_url=found.redirect_url,
+        payment_id=found.payment_id,
+        request_count=found.request_count,
+        created_at=_timestamp(found.created_at),
+        updated_at=_timestamp(found.updated_at),
+        psps_tried=found.psps_tried,
+    )
+    if found.expires_at is not None:
+        message.expires_at.CopyFrom(_timestamp(found.expires_at))
+    return message
+
+
+def to_provider(capable: Capabilities, circuits: Mapping[str, Circuit]) -> nouns.Provider:
+    """Write what a PSP can do, and how it stands."""
+    message = nouns.Provider(
+        psp=capable.psp,
+        methods=sorted(METHODS[method] for method in capable.methods),
+        captures=CAPTURES[capable.captures],
+        refunds=capable.refunds,
+        hosted_page=capable.hosted_page,
+        payouts=capable.payouts,
+        disputes=capable.disputes,
+        can_look_up=capable.can_look_up,
+        circuits=[_circuit(name, circuits[name]) for name in sorted(circuits)],
+    )
+    for stage, retention in capable.key_retention.items():
+        message.key_retention[stage.lower()].FromTimedelta(retention)
+    return message
+
+
+def _circuit(operation: str, circuit: Circuit) -> nouns.Circuit:
+    message = nouns.Circuit(
+        operation=operation,
+        state=STATES[circuit.state],
+        calls=circuit.calls,
+        failures=circuit.failures,
+        since=_timestamp(circuit.since),
+    )
+    if circuit.state is State.OPEN:
+        message.rest.FromTimedelta(circuit.rest)
+    return message
+
+
+def _refusal(refusal: Refusal) -> service.Refusal:
+    return service.Refusal(
+        reason=refusal.reason, message=refusal.message, metadata=refusal.metadata
+    )
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    return timestamp
