@@ -9,6 +9,7 @@ from paymesh.ledger.v1 import ledger_service_pb2, ledger_service_pb2_grpc
 from paymesh.payment.v1 import (
     operations_service_pb2_grpc,
     payment_service_pb2_grpc,
+    psp_event_service_pb2_grpc,
     webhook_endpoint_service_pb2_grpc,
 )
 from paymesh.psp.v1 import psp_gateway_service_pb2, psp_gateway_service_pb2_grpc
@@ -29,6 +30,7 @@ from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
 from payment_svc.operations_servicer import PaymentOperationsService
 from payment_svc.ports import Sellers, Witnesses
+from payment_svc.psp_event_servicer import PaymentPspEventService
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas.journey import Move
 from payment_svc.sellers import AnySeller, GrpcSellers
@@ -42,10 +44,12 @@ from payment_svc.witnesses import GrpcWitnesses
 _NAMES = (
     "paymesh.payment.v1.PaymentService",
     "paymesh.payment.v1.OperationsService",
+    "paymesh.payment.v1.PspEventService",
     "paymesh.payment.v1.WebhookEndpointService",
 )
 _PAYMENTS = payment_service_pb2_grpc.add_PaymentServiceServicer_to_server
 _OPERATIONS = operations_service_pb2_grpc.add_OperationsServiceServicer_to_server
+_PSP_EVENTS = psp_event_service_pb2_grpc.add_PspEventServiceServicer_to_server
 _WEBHOOKS = webhook_endpoint_service_pb2_grpc.add_WebhookEndpointServiceServicer_to_server
 _STREAM = "events.payment"
 
@@ -97,6 +101,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         register=(
             partial(_PAYMENTS, public),
             partial(_OPERATIONS, operations),
+            partial(_PSP_EVENTS, PaymentPspEventService(sagas, work.set)),
             partial(_WEBHOOKS, endpoints),
         ),
         names=_NAMES,

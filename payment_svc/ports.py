@@ -183,6 +183,10 @@ class SagaStore(Protocol):
         """Make due what a former run of this instance held; tell how many."""
         ...
 
+    async def wake(self, payment_ids: Sequence[str]) -> int:
+        """Make due what has begun and waits, of these payments; tell how many sagas."""
+        ...
+
     async def explain(self, payment_id: str) -> tuple[Sequence[SagaView], Sequence[StatusChange]]:
         """Read a payment's sagas with their journals, and its status history, oldest first."""
         ...

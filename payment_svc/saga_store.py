@@ -36,6 +36,12 @@ _RELEASE_OWN = """
 UPDATE sagas SET due_at = now()
 WHERE lease_owner = %s AND queue IN ('PAYMENT', 'RETRY', 'WAITING')
 """
+# Those that have begun and wait; one that is only planned for later keeps its time.
+_WAKE = """
+UPDATE sagas SET due_at = now()
+WHERE payment_id = ANY(%s::text[]) AND queue IN ('RETRY', 'WAITING') AND lease_owner IS NULL
+    AND journal_length > 0 AND due_at > now()
+"""
 _UPDATE_SAGAS = """
 UPDATE sagas AS s SET queue = u.queue, step = u.step, turned_round = u.turned_round,
     tries = u.tries, reason = u.reason, memory = u.memory, journal_length = u.journal_length,
@@ -137,6 +143,10 @@ class PostgresSagaStore:
     async def release_own(self) -> int:
         """See `ports.SagaStore.release_own`."""
         return await self._database.run(lambda tx: tx.execute(_RELEASE_OWN, [self._owner]))
+
+    async def wake(self, payment_ids: Sequence[str]) -> int:
+        """See `ports.SagaStore.wake`."""
+        return await self._database.run(lambda tx: tx.execute(_WAKE, [list(payment_ids)]))
 
     async def depths(self) -> dict[str, int]:
         """Count the sagas of each queue, DONE apart."""

@@ -1,30 +1,39 @@
 """Serves the PSP gateway: `python -m psp_gateway`."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
-from paymesh.psp.v1 import psp_gateway_service_pb2 as service
+from paymesh.payment.v1 import psp_event_service_pb2
 from paymesh.psp.v1 import psp_gateway_service_pb2_grpc as wire
+from paymesh.psp.v1 import webhook_service_pb2_grpc as webhook_wire
 
 from chassis import server
+from chassis.channel import open_channel
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.faults import FaultPoints
 from chassis.server import Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
+from psp_gateway import jobs
+from psp_gateway.clients import Nobody, PaymentListener
 from psp_gateway.domain.routing import Rule
 from psp_gateway.guard import Bounds, Guard
-from psp_gateway.ports import Provider
+from psp_gateway.inbox_store import InboxStore
+from psp_gateway.ports import Listener, Provider, Webhooks
 from psp_gateway.providers.stripe.client import StripeClient
 from psp_gateway.providers.stripe.provider import StripeProvider
+from psp_gateway.providers.stripe.webhooks import StripeWebhooks
 from psp_gateway.routing_file import InvalidRouting, read_rules
 from psp_gateway.running import Running
 from psp_gateway.servicer import PspGatewayServicer
 from psp_gateway.settings import PspSettings
 from psp_gateway.store import AttemptStore
+from psp_gateway.use_cases.apply_events import Applying, MinorUnits
 from psp_gateway.use_cases.route_charge import PSPS, Router
 from psp_gateway.use_cases.take_further import Means
+from psp_gateway.webhook_servicer import PspWebhookService
 
 
 async def build(
@@ -59,10 +68,38 @@ async def build(
     servicer = PspGatewayServicer(
         means, router, store, running, guards, fingerprint_key=settings.fingerprint_key
     )
+    inbox, arrived = InboxStore(database, utc_now), asyncio.Event()
+    webhooks = PspWebhookService(readers_of(settings), inbox, utc_now, arrived.set)
+    applying = Applying(means, inbox, await _listener(settings, stack), MINOR_UNITS)
     return Wiring(
-        register=[partial(wire.add_PspGatewayServiceServicer_to_server, servicer)],
-        names=[service.DESCRIPTOR.services_by_name["PspGatewayService"].full_name],
+        register=[
+            partial(wire.add_PspGatewayServiceServicer_to_server, servicer),
+            partial(webhook_wire.add_WebhookServiceServicer_to_server, webhooks),
+        ],
+        names=["paymesh.psp.v1.PspGatewayService", "paymesh.psp.v1.WebhookService"],
+        jobs=[jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s)],
     )
+
+
+def readers_of(settings: PspSettings) -> Mapping[str, Webhooks]:
+    """Make the readers of webhooks of the PSPs that are configured, by name."""
+    readers: dict[str, Webhooks] = {}
+    if settings.stripe_webhook_secrets:
+        readers["stripe"] = StripeWebhooks(settings.stripe_webhook_secrets)
+    return readers
+
+
+# Who is taken at their word tells amounts in units of their own.
+MINOR_UNITS: Mapping[str, MinorUnits] = {}
+
+
+async def _listener(settings: PspSettings, stack: AsyncExitStack) -> Listener:
+    if not settings.payment_target:
+        return Nobody()
+    described = psp_event_service_pb2.DESCRIPTOR.services_by_name["PspEventService"]
+    channel = open_channel(settings.payment_target, described)
+    stack.push_async_callback(channel.close)
+    return PaymentListener(channel)
 
 
 async def providers_of(settings: PspSettings, stack: AsyncExitStack) -> Mapping[str, Provider]:

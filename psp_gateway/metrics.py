@@ -25,3 +25,17 @@ ROUTED = Counter(
     ["rule", "psp"],
     registry=REGISTRY,
 )
+
+WEBHOOKS = Counter(
+    "paymesh_psp_webhooks_total",
+    "Webhooks by what became of them: stored, known, refused.",
+    ["psp", "result"],
+    registry=REGISTRY,
+)
+
+WEBHOOK_EVENTS = Counter(
+    "paymesh_psp_webhook_events_total",
+    "Events that were looked at, by what became of them.",
+    ["psp", "state"],
+    registry=REGISTRY,
+)

@@ -10,6 +10,7 @@ from psp_gateway.domain.answer import Answer
 from psp_gateway.domain.attempt import Attempt
 from psp_gateway.domain.capabilities import Capabilities
 from psp_gateway.domain.errors import Refusal
+from psp_gateway.domain.inbox import Raw, State, Told
 from psp_gateway.domain.psp_event import PspEvent
 
 
@@ -194,4 +195,48 @@ class Provider(Charge, Hold, Refund, LookUp, Protocol):
 
     def can_express(self, amount: Money) -> bool:
         """Whether the amount exists in its units."""
+        ...
+
+
+class Inbox(Protocol):
+    """Keeps what PSPs told. Each call is durable when it answers, and safe to repeat."""
+
+    async def put(self, raw: Raw, events: Sequence[PspEvent]) -> int:
+        """Store a webhook and those of its events that are not there yet; tell how many are new."""
+        ...
+
+    async def claim(self, limit: int) -> Sequence[Told]:
+        """Take the events that are due, the longest due first; nobody else gets them for a
+        while.
+        """
+        ...
+
+    async def settle(self, told: Sequence[Told]) -> None:
+        """Store what became of events."""
+        ...
+
+    async def events(
+        self, *, psp: str, state: State | None, before: int, limit: int
+    ) -> Sequence[Told]:
+        """List events before a number, the newest first."""
+        ...
+
+
+class AttemptFinder(Protocol):
+    """Finds the attempts that an event is about."""
+
+    async def concerned(self, event: PspEvent) -> Sequence[Attempt]:
+        """Find the attempt by our id or by the PSP's, and those that are about it."""
+        ...
+
+
+class Listener(Protocol):
+    """Who waits for news of attempts."""
+
+    async def apply(self, payment_ids: Sequence[str]) -> None:
+        """Say that something is known anew.
+
+        Raises:
+            Unavailable: it was not heard; say it again.
+        """
         ...

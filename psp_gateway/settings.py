@@ -24,6 +24,9 @@ class PspSettings:
     stripe_connect_timeout_s: float
     stripe_timeout_s: float  # for one request in all
     stripe_return_url: str  # where buyers come back to after 3-D Secure; empty for none
+    stripe_webhook_secrets: tuple[str, ...]  # the present one and, while it is rotated, the next
+    payment_target: str  # host:port of payment_svc, which hears of news; empty for nobody
+    inbox_poll_s: float  # how often the inbox is looked at when nothing arrives
     routing_file: Path  # the rules; see routing.toml
     in_flight_max: int  # requests to one PSP at once
     wait_s: float  # how long a request waits for its turn at a PSP
@@ -53,8 +56,16 @@ class PspSettings:
             stripe_connect_timeout_s=environment.number("STRIPE_CONNECT_TIMEOUT_S", 2.0),
             stripe_timeout_s=environment.number("STRIPE_TIMEOUT_S", 15.0),
             stripe_return_url=environment.text("STRIPE_RETURN_URL", ""),
+            stripe_webhook_secrets=_several(environment.text("STRIPE_WEBHOOK_SECRET", "")),
+            payment_target=environment.text("PAYMENT_TARGET", ""),
+            inbox_poll_s=environment.number("PSP_INBOX_POLL_S", 1.0),
             routing_file=Path(environment.text("PSP_ROUTING_FILE", str(routing_file.DEFAULT))),
             in_flight_max=environment.integer("PSP_IN_FLIGHT_MAX", 256),
             wait_s=environment.number("PSP_WAIT_S", 1.0),
             per_s=environment.number("PSP_PER_S", 0.0),
         )
+
+
+def _several(text: str) -> tuple[str, ...]:
+    """Read secrets separated by commas."""
+    return tuple(filter(None, (part.strip() for part in text.split(","))))

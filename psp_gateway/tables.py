@@ -8,11 +8,15 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Numeric,
     Table,
     Text,
+    UniqueConstraint,
+    text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 METADATA = MetaData()
 
@@ -46,6 +50,7 @@ ATTEMPTS = Table(
     Column("psps_tried", Text, nullable=False),
     Index("attempts_payment_id", "payment_id", "created_at"),
     Index("attempts_charge_attempt_id", "charge_attempt_id"),
+    Index("attempts_psp_reference", "psp", "psp_reference"),
 )
 
 ATTEMPT_EVENTS = Table(
@@ -60,4 +65,42 @@ ATTEMPT_EVENTS = Table(
     Column("psp_code", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     Index("attempt_events_attempt_id", "attempt_id"),
+)
+
+WEBHOOKS = Table(
+    "webhooks",
+    METADATA,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("psp", Text, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+)
+
+WEBHOOK_EVENTS = Table(
+    "webhook_events",
+    METADATA,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("webhook", BigInteger, nullable=False),
+    Column("psp", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("charge_reference", Text, nullable=False),
+    Column("attempt_id", Text, nullable=False),
+    Column("outcome", Text),
+    Column("reason", Text),
+    Column("psp_code", Text, nullable=False),
+    Column("amount_minor", BigInteger),
+    Column("currency", Text, nullable=False),
+    Column("occurred_at", DateTime(timezone=True)),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", DateTime(timezone=True)),
+    UniqueConstraint("psp", "event_id", name="webhook_events_event"),
+    Index("webhook_events_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index("webhook_events_state", "state", "number"),
 )

@@ -33,6 +33,8 @@ class PspEvent:
             the charge or is not named.
         attempt_id: ours, when the PSP repeats it; else empty.
         verdict: what it says of the money; None when it only tells to ask the PSP again.
+        amount_minor, currency: what a verdict is about, in the PSP's own minor units; None where
+            the PSP can be asked.
         occurred_at: by the PSP's clock; None when it does not say.
     """
 
@@ -44,4 +46,6 @@ class PspEvent:
     charge_reference: str = ""
     attempt_id: str = ""
     verdict: Verdict | None = None
+    amount_minor: int | None = None
+    currency: str = ""
     occurred_at: datetime | None = None

@@ -121,10 +121,17 @@ async def _walk(means: Means, walk: Walk, paying: Paying) -> Attempt:
 
 
 async def _ask(means: Means, attempt: Attempt, step: Step, token: str) -> Answer:
-    provider, guard = means.providers[attempt.psp], means.guards[attempt.psp]
     if step is Step.LOOK_UP:
-        return await guard.ask("look_up", lambda: _look_up(provider, attempt))
+        return await look_up(means, attempt)
+    provider, guard = means.providers[attempt.psp], means.guards[attempt.psp]
     answer = await guard.ask(attempt.stage.lower(), lambda: _send(provider, attempt, step, token))
+    return _with_expiry(attempt, answer, means.clock())
+
+
+async def look_up(means: Means, attempt: Attempt) -> Answer:
+    """Ask the attempt's PSP what became of it; nothing is stored."""
+    provider = means.providers[attempt.psp]
+    answer = await means.guards[attempt.psp].ask("look_up", lambda: _look_up(provider, attempt))
     return _with_expiry(attempt, answer, means.clock())
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,9 @@ import grpc
 from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceStub
+from paymesh.psp.v1.webhook_service_pb2_grpc import WebhookServiceStub
 
-from chassis.server import add_wiring, make_server
+from chassis.server import Job, add_wiring, make_server
 from chassis.settings import Environment, ServerSettings
 from psp_gateway.__main__ import build
 from tests.servers import ServiceDatabase, free_port
@@ -109,8 +110,9 @@ def environment(database: ServiceDatabase, url: str, **settings: str) -> dict[st
 class Gateway:
     """The gateway's RPCs, for one item at a time."""
 
-    def __init__(self, stub: Any) -> None:
-        self.stub = stub
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.stub: Any = PspGatewayServiceStub(channel)
+        self.webhooks: Any = WebhookServiceStub(channel)
 
     async def charge(self, **fields: str) -> service.AttemptResult:
         """Ask for one charge."""
@@ -184,8 +186,21 @@ async def served(database: ServiceDatabase, url: str, **settings: str) -> AsyncI
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         stack.push_async_callback(server.stop, None)
+        await stack.enter_async_context(_working(wiring.jobs))
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
-        yield Gateway(PspGatewayServiceStub(channel))
+        yield Gateway(channel)
+
+
+@asynccontextmanager
+async def _working(jobs: Iterable[Job]) -> AsyncIterator[None]:
+    """Run jobs until the end of the block."""
+    stopping = asyncio.Event()
+    running = [asyncio.create_task(job(stopping)) for job in jobs]
+    try:
+        yield
+    finally:
+        stopping.set()
+        await asyncio.gather(*running)
 
 
 @asynccontextmanager
@@ -201,7 +216,7 @@ async def gateway_process(
         async with grpc.aio.insecure_channel(values["LISTEN"]) as channel:
             async with asyncio.timeout(DEADLINE_S):
                 await channel.channel_ready()
-            yield Gateway(PspGatewayServiceStub(channel)), process
+            yield Gateway(channel), process
     finally:
         if process.returncode is None:
             process.terminate()

@@ -1,0 +1,33 @@
+"""Who waits for news of attempts, over gRPC."""
+
+from collections.abc import Sequence
+
+import grpc
+from paymesh.payment.v1 import psp_event_service_pb2 as service
+from paymesh.payment.v1.psp_event_service_pb2_grpc import PspEventServiceStub
+
+from chassis.errors import Unavailable
+
+_TIMEOUT_S = 5.0
+
+
+class PaymentListener:
+    """`ports.Listener` at payment_svc."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = PspEventServiceStub(channel)
+
+    async def apply(self, payment_ids: Sequence[str]) -> None:
+        """See `ports.Listener.apply`."""
+        request = service.ApplyPspEventsRequest(payment_ids=payment_ids)
+        try:
+            await self._stub.ApplyPspEvents(request, timeout=_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            raise Unavailable("payment_svc did not answer") from error
+
+
+class Nobody:
+    """`ports.Listener` of a gateway that nobody waits for: who asks is told by the next call."""
+
+    async def apply(self, payment_ids: Sequence[str]) -> None:
+        """See `ports.Listener.apply`."""

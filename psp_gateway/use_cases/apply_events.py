@@ -1,0 +1,133 @@
+"""Applies what PSPs told: the PSP is asked about the attempt, or taken at its word where it cannot
+be asked; then who waits is told.
+
+Events come in any order, early, late and twice: none of them is believed over what is final, and
+each says the same however often it is applied.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from chassis.errors import PaymeshError
+from chassis.money import Money
+from psp_gateway.domain.answer import Absent, Answer, Created, Verdict, alarm
+from psp_gateway.domain.attempt import Attempt, Outcome, Stage
+from psp_gateway.domain.inbox import State, Told
+from psp_gateway.domain.psp_event import PspEvent, Subject
+from psp_gateway.domain.reasons import Reason
+from psp_gateway.domain.walk import Seen, Step, Walk, advance
+from psp_gateway.ports import AttemptFinder, Exchange, Listener
+from psp_gateway.use_cases.take_further import Means, look_up
+
+_STAGES = {
+    Subject.CHARGE: (Stage.CREATE, Stage.CONFIRM),
+    Subject.CAPTURE: (Stage.CAPTURE,),
+    Subject.VOID: (Stage.VOID,),
+    Subject.REFUND: (Stage.REFUND,),
+}
+
+MinorUnits = Callable[[Money], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Applying:
+    """What applying takes.
+
+    Attributes:
+        minor_units: how a PSP counts an amount, for those that are taken at their word.
+    """
+
+    means: Means
+    finder: AttemptFinder
+    listener: Listener
+    minor_units: Mapping[str, MinorUnits]
+
+
+async def apply_event(applying: Applying, told: Told) -> Told:
+    """Apply one event; answer what became of it.
+
+    Raises:
+        Unavailable: the store did not answer; it is applied again later.
+    """
+    now = applying.means.clock()
+    if not told.concerns_attempts:
+        return told.settled(State.KEPT)
+    concerned = await applying.finder.concerned(told.event)
+    if not concerned:
+        return told.put_off(State.PARKED, "No attempt of ours is known by it.", now)
+    notes = [await _apply(applying, told.event, attempt) for attempt in concerned]
+    payment_ids = sorted({attempt.payment_id for attempt in concerned})
+    try:
+        await applying.listener.apply(payment_ids)
+    except PaymeshError:
+        return told.put_off(State.NEW, "payment_svc did not hear of it yet.", now)
+    for note in notes:
+        if note.state is State.NEW:
+            return told.put_off(State.NEW, note.text, now)
+        if note.state is State.CONTRADICTS:
+            return told.settled(State.CONTRADICTS, note.text)
+    return told.settled(State.APPLIED, "; ".join(note.text for note in notes if note.text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    state: State
+    text: str = ""
+
+
+async def _apply(applying: Applying, event: PspEvent, attempt: Attempt) -> _Note:
+    if event.verdict is None:
+        return await _ask_again(applying.means, attempt)
+    if attempt.stage not in _STAGES[event.subject]:
+        return _Note(State.APPLIED)  # about another part of the same charge
+    return await _take_at_word(applying, event, event.verdict, attempt)
+
+
+async def _ask_again(means: Means, attempt: Attempt) -> _Note:
+    if attempt.outcome.is_final or attempt.psp not in means.providers:
+        return _Note(State.APPLIED)
+    answer = await look_up(means, attempt)
+    match answer:
+        case Created() if attempt.stage is Stage.CREATE:
+            pass
+        case Created() | Absent():
+            return _Note(State.APPLIED, "The PSP has not done it yet.")
+        case Verdict() if answer.outcome in (Outcome.UNKNOWN, Outcome.TRANSIENT):
+            if not answer.is_alarm:
+                return _Note(State.NEW, "The PSP did not tell when it was asked.")
+    await _keep(means, attempt, answer)
+    return _Note(State.APPLIED)
+
+
+async def _take_at_word(
+    applying: Applying, event: PspEvent, verdict: Verdict, attempt: Attempt
+) -> _Note:
+    if attempt.outcome.is_final:
+        if verdict.outcome is attempt.outcome:
+            return _Note(State.APPLIED)
+        text = f"{attempt.attempt_id} is {attempt.outcome}; the PSP now says {verdict.outcome}."
+        return _Note(State.CONTRADICTS, text)
+    expected = applying.minor_units[attempt.psp](attempt.amount), attempt.amount.currency
+    if verdict.outcome is Outcome.SUCCEEDED and (event.amount_minor, event.currency) != expected:
+        verdict = alarm("webhook", Reason.AMOUNT_MISMATCH, reference=verdict.reference)
+    await _keep(applying.means, attempt, verdict)
+    return _Note(State.APPLIED)
+
+
+async def _keep(means: Means, attempt: Attempt, answer: Answer) -> None:
+    """Store what was learned; who is under way with the attempt yields to success alone."""
+    walk = Walk(attempt, Seen.RESUMED)
+    after = advance(walk, Step.LOOK_UP, answer, means.clock(), means.patience(attempt)).attempt
+    if after.outcome is Outcome.SUCCEEDED or _differs(attempt, after):
+        await means.store.save(after, Exchange("WEBHOOK", after.outcome.value, _trace(answer)))
+
+
+def _differs(before: Attempt, after: Attempt) -> bool:
+    def state(attempt: Attempt) -> Sequence[object]:
+        return attempt.outcome, attempt.stage, attempt.psp_reference, attempt.redirect_url
+
+    return state(before) != state(after)
+
+
+def _trace(answer: Answer) -> str:
+    return answer.trace
