@@ -13,6 +13,8 @@ from devstack.sandbox.adyen.face import AdyenFace
 from devstack.sandbox.adyen.routes import routes as adyen_routes
 from devstack.sandbox.control import Control
 from devstack.sandbox.faults import FaultBook
+from devstack.sandbox.paypal.face import PayPalFace
+from devstack.sandbox.paypal.routes import routes as paypal_routes
 from devstack.sandbox.record import Record
 from devstack.sandbox.stripe.face import StripeFace
 from devstack.sandbox.stripe.routes import routes as stripe_routes
@@ -54,7 +56,8 @@ def build(options: Options) -> tuple[web.Application, World]:
     world = World(record, FaultBook(options.seed), key_lifetime_s=options.key_lifetime_s)
     stripe = StripeFace(world)
     adyen = AdyenFace(world)
-    faces: Mapping[str, Face] = {face.psp: face for face in (stripe, adyen)}
+    paypal = PayPalFace(world)
+    faces: Mapping[str, Face] = {face.psp: face for face in (stripe, adyen, paypal)}
     for entry, detail in record.open():
         if entry.psp == "sandbox":
             world.clock.offset_s = detail["offset_s"]
@@ -65,6 +68,7 @@ def build(options: Options) -> tuple[web.Application, World]:
     app.add_routes(Control(world, list(faces.values())).routes())
     app.add_routes(stripe_routes(stripe, world))
     app.add_routes(adyen_routes(adyen))
+    app.add_routes(paypal_routes(paypal))
     return app, world
 
 

@@ -26,14 +26,13 @@ class AdyenFace(JsonFace):
 
     psp = "adyen"
     operations = frozenset(
-        {"create", "confirm", "complete", "cancel_by_reference", "update_link", "payout"}
-        | _ACTIONS.keys()
-        | _READS
+        {"create", "confirm", "complete", "update_link", "payout"} | _ACTIONS.keys() | _READS
     )
     things = MappingProxyType(
         {kind.__name__: kind for kind in (Payment, Modification, Link, Transfer)}
     )
     keeps_server_errors = True
+    aliases = MappingProxyType({"cancel_by_reference": "void"})
 
     def authorize(self, call: Call) -> None:
         """Let in who shows an API key of a test account."""

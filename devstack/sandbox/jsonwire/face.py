@@ -3,10 +3,12 @@
 Dark → credentials → rate limit → idempotency → faults → effect → record → disk → answer.
 """
 
+import copy
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from devstack.sandbox.delivery import Ending, Reply
@@ -51,6 +53,8 @@ class JsonFace(ABC):
     operations: frozenset[str]
     things: Mapping[str, type]
     keeps_server_errors: bool
+    # Operations that faults know by another one's name.
+    aliases: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -110,7 +114,7 @@ class JsonFace(ABC):
         """Answer a call, or fail to in the way a fault asks for."""
         if self.world.dark:
             return Reply(ending=Ending.HANG_UP)
-        target = Target(self.psp, call.operation, {})
+        target = Target(self.psp, self.aliases.get(call.operation, call.operation), {})
         try:
             self.authorize(call)
             given = self._read(call)
@@ -123,10 +127,13 @@ class JsonFace(ABC):
             outcome = await self._outcome(call, given, target)
         except Refused as refused:
             await self.world.record.durable()
-            return self._reply(call, Outcome(refused.answer), None)
+            return _reply(self.finish(call, Outcome(refused.answer)))
         await self.world.record.durable()
-        target = replace(target, kinds=_answer_kinds(outcome))
-        return self._reply(call, outcome, self.world.faults.strike(Stage.ANSWER, target))
+        answer = self.finish(call, outcome)
+        if not self.world.faults:
+            return _reply(answer)
+        target = replace(target, kinds=self._answer_kinds(answer, moved=outcome.moved))
+        return self._damaged(answer, self.world.faults.strike(Stage.ANSWER, target))
 
     def restore(self, entry: Entry, detail: Mapping[str, Any]) -> None:
         """Take up a line of the record."""
@@ -221,31 +228,48 @@ class JsonFace(ABC):
         """Commit; until it is on disk the call is under way, and a second one is told so."""
         outcome = self.commit(change, scope, call)
         await self.world.record.durable()
-        if scope is not None:
+        if scope is not None and change.is_kept:
             self._keys.keep(scope, outcome.answer, self.world.clock.now() + self.lifetime_of(call))
         return outcome
 
     def _limited(self, fault: Fault, call: Call) -> Reply:
-        reply = self._reply(call, Outcome(self.rate_limited()), None)
+        reply = _reply(self.finish(call, Outcome(self.rate_limited())))
         if fault.retry_after_s is None:
             return reply
         return replace(reply, headers={**reply.headers, "Retry-After": str(fault.retry_after_s)})
 
-    def _reply(self, call: Call, outcome: Outcome, fault: Fault | None) -> Reply:
-        kind = fault.kind if fault is not None else None
-        if fault is not None and kind == "charge_then_timeout":
+    def _damaged(self, answer: Answer, fault: Fault | None) -> Reply:
+        if fault is None:
+            return _reply(answer)
+        if fault.kind == "charge_then_timeout":
             return Reply(ending=Ending.HOLD, hold_s=fault.hold_s)
-        if kind == "connection_reset_after":
+        if fault.kind == "connection_reset_after":
             return Reply(ending=Ending.RESET)
-        answer = self.finish(call, outcome)
-        body = b"" if answer.body is None else json.dumps(answer.body).encode()
-        if fault is not None and kind == "wrong_amount":
-            lie = json.loads(body)
-            _walk(lie, lambda node: self.falsify(node, fault.off_by))
-            body = json.dumps(lie).encode()
-        if kind == "malformed":
-            body = body[: len(body) // 2]
-        return Reply(answer.status, body, answer.headers)
+        if fault.kind == "wrong_amount":
+            return _reply(replace(answer, body=self._falsified(answer.body, fault.off_by)))
+        reply = _reply(answer)
+        return replace(reply, body=reply.body[: len(reply.body) // 2])
+
+    def _answer_kinds(self, answer: Answer, *, moved: bool) -> frozenset[str]:
+        """Tell which faults of the answer would really take effect on this one."""
+        kinds = {"connection_reset_after"}
+        if moved:
+            kinds.add("charge_then_timeout")
+        if answer.status < 300 and answer.body:
+            kinds.add("malformed")
+            if self._falsified(answer.body, 1) != answer.body:
+                kinds.add("wrong_amount")
+        return frozenset(kinds)
+
+    def _falsified(self, body: Json | None, off_by: int) -> Json:
+        lie: Json = copy.deepcopy(body or {})
+        _walk(lie, lambda node: self.falsify(node, off_by))
+        return lie
+
+
+def _reply(answer: Answer) -> Reply:
+    body = b"" if answer.body is None else json.dumps(answer.body).encode()
+    return Reply(answer.status, body, answer.headers)
 
 
 def _answer(change: Change) -> Answer:
@@ -255,17 +279,6 @@ def _answer(change: Change) -> Answer:
 def _walk(node: object, visit: Callable[[Json], None]) -> None:
     if isinstance(node, dict):
         visit(node)
-    for child in (
-        node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    ):
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
         _walk(child, visit)
-
-
-def _answer_kinds(outcome: Outcome) -> frozenset[str]:
-    """Tell which faults of the answer would really take effect on this one."""
-    kinds = {"connection_reset_after"}
-    if outcome.moved:
-        kinds.add("charge_then_timeout")
-    if outcome.answer.status < 300 and outcome.answer.body:
-        kinds |= {"malformed", "wrong_amount"}
-    return frozenset(kinds)

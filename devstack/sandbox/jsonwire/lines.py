@@ -35,7 +35,7 @@ def detail_of(change: Change, scope: str | None, until: float) -> dict[str, Any]
     detail: dict[str, Any] = {"things": [[type(it).__name__, _plain(it)] for it in change.things]}
     if change.events:
         detail["events"] = change.events
-    if scope is not None and change.answer is not None:
+    if scope is not None and change.answer is not None and change.is_kept:
         detail["kept"] = {"scope": scope, "until": until, "answer": asdict(change.answer)}
     return detail
 

@@ -23,6 +23,7 @@ class Call:
         body: the bytes of it.
         credentials: what the PSP's header of them holds; "" without.
         key: the idempotency key; None without.
+        prefer: the Prefer header.
     """
 
     operation: str
@@ -30,6 +31,7 @@ class Call:
     body: bytes = b""
     credentials: str = ""
     key: str | None = None
+    prefer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Change:
         answer: None when nobody asked.
         things: the objects as they are now.
         events: the webhooks' types and bodies.
+        is_kept: whether the answer is given again under the call's key.
     """
 
     kind: str
@@ -113,3 +116,4 @@ class Change:
     answer: Answer | None = None
     things: tuple[Thing, ...] = ()
     events: tuple[tuple[str, Json], ...] = ()
+    is_kept: bool = True

@@ -27,6 +27,7 @@ def api_routes(
                 body=b"" if request.method == "GET" else await request.read(),
                 credentials=request.headers.get(credentials, ""),
                 key=request.headers.get(key) or None,
+                prefer=request.headers.get("Prefer", ""),
             )
             return await deliver(request, await face.handle(call), face.world)
 
