@@ -498,6 +498,16 @@ async def test_errors_on_purpose(
     assert await adyen.lines() == lines
 
 
+@pytest.mark.parametrize("path", [PAYMENTS, "/adyen/3ds/P1", "/paypal/approve/O1"])
+async def test_darkness_hangs_up(adyen: Served, path: str) -> None:
+    """While it is dark neither calls nor pages are answered."""
+    await adyen.send("POST", "/control/dark", {"dark": True})
+
+    with pytest.raises(aiohttp.ClientError):
+        await adyen.send("POST", path, ORDER)
+    assert await adyen.lines("?kind=all") == []
+
+
 async def test_lies_are_in_the_answer_only(adyen: Served) -> None:
     """wrong_amount and malformed damage one answer; the key keeps the true one."""
     key = {"idempotency-key": "one"}
