@@ -224,7 +224,7 @@ def _source_of(given: Json) -> tuple[str, str]:
     [(name, fields)] = [*read.object_of(sources, "/payment_source").items()][:1] or [("", None)]
     if name not in _SOURCES or not isinstance(fields, dict):
         text = "The sandbox takes card, paypal and token."
-        raise read.refused("PAYMENT_SOURCE_NOT_SUPPORTED", text, "/payment_source")
+        raise read.refused("NOT_SUPPORTED", text, "/payment_source", 400)
     return name, text_in(fields, "id" if name == "token" else "vault_id")
 
 

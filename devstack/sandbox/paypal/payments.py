@@ -129,9 +129,7 @@ def refund(taken: Capture, given: Json, desk: Desk, *, over_refund: bool) -> Cha
     if taken.status == "PENDING":
         raise read.refused("PENDING_CAPTURE", "Cannot initiate a refund as the capture is pending.")
     if taken.status == "DECLINED" or taken.token == REFUND_REFUSED:
-        raise read.refused(
-            "REFUND_NOT_ALLOWED", "Full refund refused - partial refund not allowed."
-        )
+        raise read.refused("REFUND_NOT_ALLOWED", "Capture cannot be refunded.")
     left = taken.amount - taken.refunded
     if left <= 0 and not over_refund:
         raise read.refused("CAPTURE_FULLY_REFUNDED", "The capture has already been fully refunded")

@@ -100,6 +100,7 @@ def item_body(item: Item, bodies: Bodies) -> Json:
         body["errors"] = {
             "name": "RECEIVER_ACCOUNT_LOCKED",
             "message": "Receiver is locked or inactive",
+            "debug_id": item.id,
         }
     return body
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-# Issues of `orders.capture-422` and their descriptions, as published.
+# Issues of `422` and `orders.capture-422` and their descriptions, as published.
 DECLINES: Mapping[str, str] = MappingProxyType(
     {
         "CARD_EXPIRED": "The card is expired",

@@ -315,6 +315,25 @@ async def test_a_capture_can_fail_after_its_success(adyen: Served) -> None:
     assert told(adyen)[1:] == [("CAPTURE", "true"), ("CAPTURE_FAILED", "true")]
 
 
+@pytest.mark.parametrize(
+    ("token", "manual", "what", "told_as"),
+    [
+        ("adyen_capture_refused", "true", "captures", ("CAPTURE", "false")),
+        ("adyen_refund_refused", "false", "refunds", ("REFUND", "false")),
+    ],
+)
+async def test_a_method_can_refuse_what_comes_later(
+    adyen: Served, token: str, manual: str, what: str, told_as: tuple[str, str]
+) -> None:
+    """The payment succeeds, its capture or refund is told as failed and moves nothing."""
+    body = await pay(adyen, token, additionalData={"manualCapture": manual})
+
+    await modify(adyen, body["pspReference"], what)
+
+    assert len(await adyen.lines()) == 1
+    assert told(adyen)[1:] == [told_as]
+
+
 async def test_a_cancel_voids_what_is_held(adyen: Served) -> None:
     """CANCELLATION succeeds before a capture; then no capture does."""
     payment = await held(adyen)

@@ -416,6 +416,18 @@ async def test_refunds_stop_at_what_was_taken(paypal: Served) -> None:
     assert told(paypal)[1:] == ["PAYMENT.CAPTURE.REFUNDED"] * 2
 
 
+async def test_a_source_can_refuse_what_comes_later(paypal: Served) -> None:
+    """The payment succeeds, its capture or refund is refused and moves nothing."""
+    hold = await held(paypal, "paypal_capture_refused")
+    capture = f"/paypal/v2/payments/captures/{await charged(paypal, 'paypal_refund_refused')}"
+
+    captured = await paypal.send("POST", f"{hold}/capture")
+    refunded = await paypal.send("POST", f"{capture}/refund")
+
+    assert (issue(captured[1]), issue(refunded[1])) == ("TRANSACTION_REFUSED", "REFUND_NOT_ALLOWED")
+    assert await paypal.lines() == [("authorization", 1000), ("charge", 1000)]
+
+
 async def test_over_refund_can_be_let_through(paypal: Served) -> None:
     """With the switch on, the caller's own guard is the only one."""
     capture = f"/paypal/v2/payments/captures/{await charged(paypal)}"
@@ -456,7 +468,7 @@ async def test_payouts(paypal: Served) -> None:
             "amount": {"currency": "EUR", "value": "5.00"},
             "sender_item_id": f"pout_{name}",
         }
-        for name in ("ada", "failed", "unclaimed")
+        for name in ("ada", "failed", "unclaimed", "returned")
     ]
     request = {"sender_batch_header": {"sender_batch_id": "batch_1"}, "items": items}
 
@@ -470,15 +482,14 @@ async def test_payouts(paypal: Served) -> None:
     assert (refused[0], refused[1]["name"]) == (400, "USER_BUSINESS_ERROR")
     assert urlsplit(refused[1]["links"][0]["href"]).path == batch
     statuses = [item["transaction_status"] for item in read["items"]]
-    assert statuses == ["SUCCESS", "FAILED", "UNCLAIMED"]
+    assert statuses == ["SUCCESS", "FAILED", "UNCLAIMED", "SUCCESS"]
     item = f"{PAYOUTS}-item/{read['items'][0]['payout_item_id']}"
     assert (await paypal.send("GET", item))[1] == read["items"][0]
     await paypal.advance(30 * DAY_S)
     assert await paypal.lines("?metadata.attempt_id=pout_ada") == [("payout", 500)]
-    assert await paypal.lines("?metadata.attempt_id=pout_unclaimed") == [
-        ("payout", 500),
-        ("payout_failed", 500),
-    ]
+    for name in ("unclaimed", "returned"):
+        back = await paypal.lines(f"?metadata.attempt_id=pout_{name}")
+        assert back == [("payout", 500), ("payout_failed", 500)]
     assert (await paypal.send("POST", PAYOUTS, request))[0] == 201
 
 
