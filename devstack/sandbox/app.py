@@ -9,13 +9,18 @@ from pathlib import Path
 
 from aiohttp import web
 
+from devstack.sandbox.adyen.face import AdyenFace
+from devstack.sandbox.adyen.routes import routes as adyen_routes
 from devstack.sandbox.control import Control
 from devstack.sandbox.faults import FaultBook
+from devstack.sandbox.paypal.face import PayPalFace
+from devstack.sandbox.paypal.routes import routes as paypal_routes
 from devstack.sandbox.record import Record
 from devstack.sandbox.stripe.face import StripeFace
 from devstack.sandbox.stripe.routes import routes as stripe_routes
 from devstack.sandbox.world import Face, World
 
+FACES = web.AppKey("faces", Mapping[str, Face])
 # Its faults and switches are for whoever reaches it: never beyond this machine.
 _HOST = "127.0.0.1"
 _BACKLOG = 1_024
@@ -50,15 +55,20 @@ def build(options: Options) -> tuple[web.Application, World]:
     record = Record(options.record)
     world = World(record, FaultBook(options.seed), key_lifetime_s=options.key_lifetime_s)
     stripe = StripeFace(world)
-    faces: Mapping[str, Face] = {stripe.psp: stripe}
+    adyen = AdyenFace(world)
+    paypal = PayPalFace(world)
+    faces: Mapping[str, Face] = {face.psp: face for face in (stripe, adyen, paypal)}
     for entry, detail in record.open():
         if entry.psp == "sandbox":
             world.clock.offset_s = detail["offset_s"]
         else:
             faces[entry.psp].restore(entry, detail)
     app = web.Application(client_max_size=_BODY_MAX)
+    app[FACES] = faces
     app.add_routes(Control(world, list(faces.values())).routes())
     app.add_routes(stripe_routes(stripe, world))
+    app.add_routes(adyen_routes(adyen))
+    app.add_routes(paypal_routes(paypal))
     return app, world
 
 

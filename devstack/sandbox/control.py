@@ -46,6 +46,7 @@ class Control:
         if len(request.query) != len(set(request.query)):
             raise BadControl("a parameter is given twice")
         query = RecordQuery(dict(request.query))
+        self._settle()
         await self._world.record.durable()
         found = self._world.record.find(query.metadata, query.kinds, query.after, query.limit + 1)
         page = found[: query.limit]
@@ -54,6 +55,7 @@ class Control:
 
     async def state(self, _: web.Request) -> web.Response:
         """Sum up what there is."""
+        self._settle()
         world = self._world
         return web.json_response(
             {
@@ -109,10 +111,14 @@ class Control:
         seq, now = world.record.next_seq, world.clock.now()
         entry = Entry(seq, now, "sandbox", "clock", "", "", 0, "", {})
         world.record.append(entry, {"offset_s": world.clock.offset_s})
-        for face in self._faces:
-            face.settle_due()
+        self._settle()
         await world.record.durable()
         return web.json_response({"now": now, "offset_s": world.clock.offset_s})
+
+    def _settle(self) -> None:
+        """Let happen what is due: some PSPs carry out later what they took in, and say nothing."""
+        for face in self._faces:
+            face.settle_due()
 
     async def dark(self, request: web.Request) -> web.Response:
         """Let the PSPs hang up on every call, or answer again."""

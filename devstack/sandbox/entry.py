@@ -8,7 +8,10 @@ from typing import Any
 # Kinds of lines that say something about money. The rest (an object created, a result kept under a
 # key, the clock moved) only lets the sandbox find its state again.
 MONEY_KINDS = frozenset(
-    {"charge", "authorization", "capture", "refund", "refund_failed", "void", "decline"}
+    {
+        *("charge", "authorization", "capture", "capture_failed", "void", "decline"),
+        *("refund", "refund_failed", "payout", "payout_failed"),
+    }
 )
 
 

@@ -1,0 +1,1 @@
+"""Adyen's face: Checkout v71 and Transfers v4, written from the published descriptions."""

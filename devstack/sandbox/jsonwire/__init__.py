@@ -1,0 +1,1 @@
+"""What the faces of PSPs that speak JSON share: how a call is answered, kept and found again."""
