@@ -27,6 +27,8 @@ def render(state: State, ports: Mapping[str, int], environment: str) -> Path:
         DEVELOPMENT_ROUTES=item(14, _REFLECTION) if environment == "development" else "",
         PAYMENT_HOST="127.0.0.1",
         PAYMENT_PORT=ports["payment_svc"],
+        PSP_HOST="127.0.0.1",
+        PSP_PORT=ports["psp_gateway"],
         EDGE_AUTH_HOST="127.0.0.1",
         EDGE_AUTH_PORT=ports["edge_auth"],
     )

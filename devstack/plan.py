@@ -62,7 +62,9 @@ def sandbox_recipe(state: State, ports: Mapping[str, int]) -> Recipe:
     record = state.folder / "sandbox" / "record.jsonl"
     record.parent.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "devstack.sandbox", "--port", str(ports["sandbox"])]
-    return Recipe("sandbox", [*command, "--record", str(record)])
+    url = f"http://127.0.0.1:{ports['edge']}/v1/webhooks"
+    told = {"SANDBOX_STRIPE_WEBHOOK_SECRET": state.secret("stripe_webhook")}
+    return Recipe("sandbox", [*command, "--record", str(record), "--webhook-url", url], told)
 
 
 def service_recipe(
@@ -101,6 +103,7 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
             "PSP_FINGERPRINT_KEY": state.secret("psp_fingerprint"),
             "STRIPE_API_KEY": "sk_test_sandbox",  # pragma: allowlist secret
             "STRIPE_API_BASE": f"http://127.0.0.1:{ports['sandbox']}/stripe",
+            "STRIPE_WEBHOOK_SECRET": state.secret("stripe_webhook"),
             "STRIPE_RETURN_URL": "https://shop.example/back",  # so that 3-D Secure redirects
         },
     }

@@ -19,7 +19,7 @@ SERVICES = (
     Service("ledger_svc", "ledger", 50052, 9152, {}),
     Service("wallet_svc", "wallet", 50053, 9153, {"LEDGER_TARGET": "ledger_svc"}),
     Service("risk_svc", "risk", 50054, 9154, {}),
-    Service("psp_gateway", "psp", 50055, 9155, {}),
+    Service("psp_gateway", "psp", 50055, 9155, {"PAYMENT_TARGET": "payment_svc"}),
     Service("edge_auth", "edge_auth", 50057, 9157, {}),
     Service(
         "payment_svc",

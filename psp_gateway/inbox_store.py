@@ -7,7 +7,7 @@ from datetime import timedelta
 from psycopg.rows import DictRow
 
 from chassis.clock import Clock
-from chassis.database import Database, Transaction
+from chassis.database import Database, Transaction, columns
 from psp_gateway import rows
 from psp_gateway.domain.answer import Verdict
 from psp_gateway.domain.attempt import Attempt, Outcome
@@ -37,7 +37,11 @@ WHERE number IN (
 RETURNING *
 """
 _SETTLE = """
-UPDATE webhook_events SET state = %s, note = %s, tries = %s, due_at = %s WHERE number = %s
+UPDATE webhook_events e
+SET state = new.state, note = new.note, tries = new.tries, due_at = new.due_at
+FROM unnest(%b::text[], %b::text[], %b::int[], %b::timestamptz[], %b::bigint[])
+    AS new (state, note, tries, due_at, number)
+WHERE e.number = new.number
 """
 _LIST = """
 SELECT * FROM webhook_events WHERE number < %s AND (%s = '' OR psp = %s)
@@ -98,13 +102,9 @@ class InboxStore:
 
     async def settle(self, told: Sequence[Told]) -> None:
         """See `ports.Inbox.settle`."""
-
-        async def work(tx: Transaction) -> None:
-            for one in told:
-                values = [one.state.value, one.note, one.tries, one.due_at, one.number]
-                await tx.execute(_SETTLE, values)
-
-        await self._database.run(work)
+        values = [(one.state.value, one.note, one.tries, one.due_at, one.number) for one in told]
+        if values:
+            await self._database.run(lambda tx: tx.execute(_SETTLE, columns(values, 5)))
 
     async def events(
         self, *, psp: str, state: State | None, before: int, limit: int

@@ -1,6 +1,7 @@
 """`python -m devstack.sandbox`: runs the PSP sandbox."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -22,9 +23,24 @@ def main() -> int:
         default=86_400.0,
         help="how long an idempotency key is remembered (default: 24 h)",
     )
+    parser.add_argument(
+        "--webhook-url",
+        default="",
+        help="where webhooks go, as https://…/v1/webhooks; the PSP's name is added; signed"
+        " with SANDBOX_STRIPE_WEBHOOK_SECRET and SANDBOX_ADYEN_HMAC_KEY, or not at all",
+    )
     given = parser.parse_args()
+    options = Options(
+        given.port,
+        given.record,
+        given.seed,
+        given.key_lifetime_s,
+        given.webhook_url,
+        os.environ.get("SANDBOX_STRIPE_WEBHOOK_SECRET", ""),
+        os.environ.get("SANDBOX_ADYEN_HMAC_KEY", ""),
+    )
     try:
-        uvloop.run(run(Options(given.port, given.record, given.seed, given.key_lifetime_s)))
+        uvloop.run(run(options))
     except (BrokenRecord, OSError) as error:
         print(f"the sandbox cannot run: {error}", file=sys.stderr)
         return 1

@@ -18,6 +18,7 @@ from devstack.sandbox.paypal.routes import routes as paypal_routes
 from devstack.sandbox.record import Record
 from devstack.sandbox.stripe.face import StripeFace
 from devstack.sandbox.stripe.routes import routes as stripe_routes
+from devstack.sandbox.webhooks import Postman, Sign, adyen_sign, stripe_sign
 from devstack.sandbox.world import Face, World
 
 FACES = web.AppKey("faces", Mapping[str, Face])
@@ -37,15 +38,20 @@ class Options:
         record: the record's file; made when it is not there.
         seed: makes the faults' draws.
         key_lifetime_s: how long an idempotency key is remembered, by the sandbox's clock.
+        webhook_url: where webhooks go, the PSP's name at the end of it; empty for nowhere.
+        stripe_secret, adyen_key: what they are signed with; empty: none are sent.
     """
 
     port: int
     record: Path
     seed: int = 1
     key_lifetime_s: float = 86_400.0
+    webhook_url: str = ""
+    stripe_secret: str = ""
+    adyen_key: str = ""
 
 
-def build(options: Options) -> tuple[web.Application, World]:
+def build(options: Options) -> tuple[web.Application, World, Postman]:
     """Find the state again from the record and make the web application.
 
     Raises:
@@ -69,7 +75,20 @@ def build(options: Options) -> tuple[web.Application, World]:
     app.add_routes(stripe_routes(stripe, world))
     app.add_routes(adyen_routes(adyen))
     app.add_routes(paypal_routes(paypal))
-    return app, world
+    postman = Postman(world, [stripe, adyen, paypal], options.webhook_url, _signs(options))
+    stripe.tells = "stripe" in postman.signs
+    return app, world, postman
+
+
+def _signs(options: Options) -> Mapping[str, Sign]:
+    if not options.webhook_url:
+        return {}
+    signs: dict[str, Sign] = {}
+    if options.stripe_secret:
+        signs["stripe"] = stripe_sign(options.stripe_secret)
+    if options.adyen_key:
+        signs["adyen"] = adyen_sign(options.adyen_key)
+    return signs
 
 
 async def run(options: Options) -> None:
@@ -79,7 +98,7 @@ async def run(options: Options) -> None:
         BrokenRecord: the record cannot be read.
         OSError: the record or the port cannot be had.
     """
-    app, world = build(options)
+    app, world, postman = build(options)
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, world.stopping.set)
@@ -90,7 +109,9 @@ async def run(options: Options) -> None:
         await site.start()
         world.base_url = f"http://{_HOST}:{runner.addresses[0][1]}"
         print(json.dumps({"ready": True, "url": world.base_url}), flush=True)
+        sending = asyncio.create_task(postman.run())
         await world.stopping.wait()
+        await sending
     finally:
         await runner.cleanup()
         await world.record.close()

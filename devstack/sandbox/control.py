@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from devstack.sandbox.control_input import (
     read_advance,
     read_fault,
     read_switch,
+    read_webhooks,
 )
 from devstack.sandbox.entry import MONEY_KINDS, Entry
 from devstack.sandbox.faults import Fault
@@ -38,6 +40,7 @@ class Control:
             web.delete("/control/faults/{id}", _told(self.remove_fault)),
             web.post("/control/clock", _told(self.clock)),
             web.post("/control/dark", _told(self.dark)),
+            web.post("/control/webhooks", _told(self.webhooks)),
             web.post("/control/over_refund", _told(self.over_refund)),
         ]
 
@@ -124,6 +127,11 @@ class Control:
         """Let the PSPs hang up on every call, or answer again."""
         self._world.dark = read_switch(await request.read(), "dark")
         return web.json_response({"dark": self._world.dark})
+
+    async def webhooks(self, request: web.Request) -> web.Response:
+        """Hold webhooks back, or send them late, several times, or in disorder."""
+        self._world.webhooks = read_webhooks(await request.read())
+        return web.json_response(asdict(self._world.webhooks))
 
     async def over_refund(self, request: web.Request) -> web.Response:
         """Let refunds above the charge through, or refuse them again."""

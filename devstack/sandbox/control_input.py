@@ -9,6 +9,7 @@ from typing import Any
 
 from devstack.sandbox.entry import MONEY_KINDS
 from devstack.sandbox.faults import STAGES, Fault
+from devstack.sandbox.world import WebhookSwitches
 
 _MATCH = frozenset({"psp", "operation", "metadata"})
 _COMMON = frozenset({"kind", "times", "probability", "skip", "match"})
@@ -52,6 +53,23 @@ def read_switch(body: bytes, name: str) -> bool:
     if not isinstance(value, bool):
         raise BadControl(f"{name} must be true or false")
     return value
+
+
+def read_webhooks(body: bytes) -> WebhookSwitches:
+    """Read how webhooks go out; what is not named is as it is without any word.
+
+    Raises:
+        BadControl: it is something else.
+    """
+    given = read_object(body, {"hold", "copies", "shuffle", "delay_ms"})
+    for name in ("hold", "shuffle"):
+        if not isinstance(given.get(name, False), bool):
+            raise BadControl(f"{name} must be true or false")
+    for name, most in (("copies", 10), ("delay_ms", 60_000)):
+        value = given.get(name, 1)
+        if type(value) is not int or not 0 <= value <= most:
+            raise BadControl(f"{name} must be 0 to {most}")
+    return WebhookSwitches(**given)
 
 
 def read_advance(body: bytes) -> float:

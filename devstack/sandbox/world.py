@@ -32,6 +32,23 @@ class Face(Protocol):
 
 
 @dataclass(slots=True)
+class WebhookSwitches:
+    """How webhooks go out.
+
+    Args:
+        hold: they wait until it is lifted.
+        copies: how often each is sent.
+        shuffle: whether those of a moment go in disorder.
+        delay_ms: how late each is.
+    """
+
+    hold: bool = False
+    copies: int = 1
+    shuffle: bool = False
+    delay_ms: int = 0
+
+
+@dataclass(slots=True)
 class World:
     """The sandbox behind its faces.
 
@@ -39,6 +56,7 @@ class World:
         dark: whether the PSPs hang up on every call, before any effect.
         over_refund: whether refunds above the charge are let through.
         key_lifetime_s: how long an idempotency key is remembered, by the sandbox's clock.
+        webhooks: how they go out.
         base_url: where the sandbox is reached; known once it listens.
     """
 
@@ -49,6 +67,7 @@ class World:
     dark: bool = False
     over_refund: bool = False
     base_url: str = ""
+    webhooks: WebhookSwitches = field(default_factory=WebhookSwitches)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def pause(self, seconds: float) -> None:

@@ -5,8 +5,10 @@ Events come in any order, early, late and twice: none of them is believed over w
 each says the same however often it is applied.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from chassis.errors import PaymeshError
 from chassis.money import Money
@@ -43,27 +45,60 @@ class Applying:
     minor_units: Mapping[str, MinorUnits]
 
 
-async def apply_event(applying: Applying, told: Told) -> Told:
-    """Apply one event; answer what became of it.
-
-    Raises:
-        Unavailable: the store did not answer; it is applied again later.
+async def apply_events(applying: Applying, batch: Sequence[Told]) -> Sequence[Told]:
+    """Apply events, and wake who waits for their attempts, all at once; answer what became of
+    each. One that the store did not answer for is left out: a later claim gets it.
     """
-    now = applying.means.clock()
-    if not told.concerns_attempts:
-        return told.settled(State.KEPT)
-    concerned = await applying.finder.concerned(told.event)
-    if not concerned:
-        return told.put_off(State.PARKED, "No attempt of ours is known by it.", now)
-    notes = [await _apply(applying, told.event, attempt) for attempt in concerned]
-    payment_ids = sorted({attempt.payment_id for attempt in concerned})
+    applied = await asyncio.gather(*(_left_alone(applying, told) for told in batch))
+    done = [one for one in applied if one is not None]
+    payment_ids = sorted({payment_id for one in done for payment_id in one.payment_ids})
+    if not payment_ids:
+        return [one.told for one in done]
     try:
         await applying.listener.apply(payment_ids)
     except PaymeshError:
-        return told.put_off(State.NEW, "payment_svc did not hear of it yet.", now)
+        now, note = applying.means.clock(), "payment_svc did not hear of it yet."
+        return [
+            one.before.put_off(State.NEW, note, now) if one.payment_ids else one.told
+            for one in done
+        ]
+    return [one.told for one in done]
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """An event as it was and as it is, and the payments that it concerns."""
+
+    before: Told
+    told: Told
+    payment_ids: frozenset[str] = frozenset()
+
+
+async def _left_alone(applying: Applying, told: Told) -> _Applied | None:
+    try:
+        return await _apply_one(applying, told)
+    except PaymeshError:
+        return None
+
+
+async def _apply_one(applying: Applying, told: Told) -> _Applied:
+    now = applying.means.clock()
+    if not told.concerns_attempts:
+        return _Applied(told, told.settled(State.KEPT))
+    concerned = await applying.finder.concerned(told.event)
+    if not concerned:
+        note = "No attempt of ours is known by it."
+        return _Applied(told, told.put_off(State.PARKED, note, now))
+    notes = [await _apply(applying, told.event, attempt) for attempt in concerned]
+    payment_ids = frozenset(attempt.payment_id for attempt in concerned)
+    return _Applied(told, _summed_up(told, notes, now), payment_ids)
+
+
+def _summed_up(told: Told, notes: "Sequence[_Note]", now: datetime) -> Told:
     for note in notes:
         if note.state is State.NEW:
             return told.put_off(State.NEW, note.text, now)
+    for note in notes:
         if note.state is State.CONTRADICTS:
             return told.settled(State.CONTRADICTS, note.text)
     return told.settled(State.APPLIED, "; ".join(note.text for note in notes if note.text))

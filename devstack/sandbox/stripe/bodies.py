@@ -19,11 +19,7 @@ def encode(answer: Answer, base_url: str, off_by: int = 0) -> bytes:
         base_url: where the sandbox is reached, for the 3-D Secure page.
         off_by: minor units added to the amounts, for the fault that lies about them.
     """
-    body: dict[str, Any] = {}
-    if answer.subject is not None:
-        body = _body(answer.subject, base_url)
-    if answer.charge is not None:
-        body["latest_charge"] = _charge(answer.charge)
+    body = body_of(answer, base_url)
     for name in ("amount", "amount_received"):
         if off_by and body.get(name):
             body[name] += off_by
@@ -33,6 +29,16 @@ def encode(answer: Answer, base_url: str, off_by: int = 0) -> bytes:
     if body:
         error["payment_intent"] = body
     return _encode({"error": error}).encode()
+
+
+def body_of(answer: Answer, base_url: str) -> dict[str, Any]:
+    """Make the JSON object of an answer's subject."""
+    body: dict[str, Any] = {}
+    if answer.subject is not None:
+        body = _body(answer.subject, base_url)
+    if answer.charge is not None:
+        body["latest_charge"] = _charge(answer.charge)
+    return body
 
 
 def client_secret(intent: Intent) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from devstack.sandbox.delivery import Ending, Reply
 from devstack.sandbox.entry import Entry
 from devstack.sandbox.faults import Fault, Stage, Target
+from devstack.sandbox.jsonwire.messages import Event
 from devstack.sandbox.stripe import attempts, bodies, lines, refunds
 from devstack.sandbox.stripe.calls import Call
 from devstack.sandbox.stripe.changes import (
@@ -23,6 +24,7 @@ from devstack.sandbox.stripe.changes import (
     without_effect,
 )
 from devstack.sandbox.stripe.errors import StripeError, unexpected_state
+from devstack.sandbox.stripe.events import events_of
 from devstack.sandbox.stripe.keys import KeyCache
 from devstack.sandbox.stripe.objects import Intent
 from devstack.sandbox.stripe.operations import READS, WRITES, Context
@@ -66,6 +68,8 @@ class StripeFace:
         self._world = world
         self._shelf = Shelf()
         self._keys = KeyCache(world.key_lifetime_s)
+        self._events: list[Event] = []
+        self.tells = False  # whether anybody takes the events away
 
     async def handle(self, call: Call) -> Reply:
         """Answer a call, or fail to in the way a fault asks for."""
@@ -103,6 +107,12 @@ class StripeFace:
             else:
                 charge = self._shelf.charges.get(due.charge, "charge")
                 self._commit(refunds.settle(due, charge), None, None)
+
+    def drain_events(self) -> list[Event]:
+        """Hand over what there is to tell since the last time; forgotten by a crash."""
+        self.settle_due()
+        events, self._events = self._events, []
+        return events
 
     def state(self) -> Mapping[str, Any]:
         """Count the objects by status, and the keys."""
@@ -193,6 +203,8 @@ class StripeFace:
         if key is not None or change.kind not in ("error", "refused"):
             entry = lines.entry_of(change, record.next_seq, self._world.clock.now(), key)
             record.append(entry, lines.detail_of(change, fingerprint))
+        if self.tells:
+            self._events += events_of(change, self._world.clock.now(), self._world.base_url)
         return Outcome(change.answer, moved=change.kind in MOVED)
 
     def _target(self, call: Call, pairs: Pairs) -> Target:

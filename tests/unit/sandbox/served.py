@@ -26,7 +26,7 @@ class Served:
     @classmethod
     async def start(cls, record: Path, headers: Mapping[str, str]) -> Self:
         """Serve on a free port of 127.0.0.1; `headers` go with each call."""
-        app, world = build(Options(port=0, record=record))
+        app, world, _ = build(Options(port=0, record=record))
         server = TestServer(app, host="127.0.0.1")
         await server.start_server()
         world.base_url = str(server.make_url("")).rstrip("/")

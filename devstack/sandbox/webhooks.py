@@ -1,0 +1,159 @@
+"""Sends what the PSPs have to tell, signed as each of them signs; late, twice or in disorder when a
+test wants it so.
+"""
+
+import asyncio
+import base64
+import copy
+import hashlib
+import hmac
+import json
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import aiohttp
+
+from devstack.sandbox.jsonwire.messages import Event
+from devstack.sandbox.world import World
+
+_LOOK_EVERY_S = 0.05
+_TIMEOUT_S = 10.0
+_AT_ONCE = 16
+# Real PSPs go on for days; who waits here is a test.
+_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+Signed = tuple[bytes, Mapping[str, str]]
+Sign = Callable[[Event, float], Signed]
+
+
+class Source(Protocol):
+    """A face that has something to tell."""
+
+    psp: str
+
+    def drain_events(self) -> list[Event]:
+        """Hand over what has come about since the last time."""
+
+
+@dataclass(slots=True)
+class Postman:
+    """Sends events to `url/<psp>`, each until it is answered 2xx, for some minutes.
+
+    Args:
+        url: where webhooks go; empty for nowhere.
+        signs: how each PSP signs; one that is not named tells nothing.
+    """
+
+    world: World
+    sources: Sequence[Source]
+    url: str
+    signs: Mapping[str, Sign]
+    sent_count: int = 0
+    _held: list[Event] = field(default_factory=list)
+    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+    async def run(self) -> None:
+        """Look for events and send them until the sandbox stops."""
+        async with aiohttp.ClientSession() as session:
+            while not self.world.stopping.is_set():
+                await self.world.pause(_LOOK_EVERY_S)
+                await self._collect()
+                for event in self._released():
+                    task = asyncio.create_task(self._send(session, event))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _collect(self) -> None:
+        for source in self.sources:
+            if source.psp in self.signs:
+                self._held += source.drain_events()
+        # What was taken must not come again after a crash, nor be told before it is true.
+        await self.world.record.durable()
+
+    def _released(self) -> list[Event]:
+        switches = self.world.webhooks
+        if switches.hold or self.world.dark:
+            return []
+        events, self._held = self._held * switches.copies, []
+        if switches.shuffle:
+            random.shuffle(events)
+        return events
+
+    async def _send(self, session: aiohttp.ClientSession, event: Event) -> None:
+        for pause in _PAUSES_S:
+            await self.world.pause(pause + self.world.webhooks.delay_ms / 1000)
+            if self.world.stopping.is_set():
+                return
+            async with self._turns:
+                if await self._try(session, event):
+                    self.sent_count += 1
+                    return
+
+    async def _try(self, session: aiohttp.ClientSession, event: Event) -> bool:
+        # Signed anew each time: a signature has a time in it, and it is the receiver's that counts.
+        body, headers = self.signs[event.psp](event, time.time())
+        try:
+            async with session.post(
+                f"{self.url}/{event.psp}",
+                data=body,
+                headers={"Content-Type": "application/json", **headers},
+                timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
+            ) as response:
+                await response.read()
+                return response.status < 300
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+
+def stripe_sign(secret: str) -> Sign:
+    """Sign as docs.stripe.com/webhooks#verify-manually says."""
+
+    def sign(event: Event, now: float) -> Signed:
+        body = _encode(event.body).encode()
+        digest = hmac.new(secret.encode(), b"%d." % int(now) + body, hashlib.sha256).hexdigest()
+        return body, {"Stripe-Signature": f"t={int(now)},v1={digest}"}
+
+    return sign
+
+
+def adyen_sign(key: str) -> Sign:
+    """Sign each item as docs.adyen.com/development-resources/webhooks/verify-hmac-signatures says;
+    a body without items, as of transfers, in a header over the raw bytes.
+    """
+
+    def sign(event: Event, now: float) -> Signed:
+        body = copy.deepcopy(event.body)
+        for wrapped in body.get("notificationItems", ()):
+            item = wrapped["NotificationRequestItem"]
+            item.setdefault("additionalData", {})["hmacSignature"] = _mac(key, _signed(item))
+        raw = _encode(body).encode()
+        if "notificationItems" in body:
+            return raw, {}
+        return raw, {"HmacSignature": _mac(key, raw)}
+
+    return sign
+
+
+def _signed(item: Mapping[str, Any]) -> bytes:
+    amount = item.get("amount", {})
+    fields = (
+        *(item.get(name, "") for name in ("pspReference", "originalReference")),
+        *(item.get(name, "") for name in ("merchantAccountCode", "merchantReference")),
+        *(amount.get("value", ""), amount.get("currency", "")),
+        *(item.get("eventCode", ""), item.get("success", "")),
+    )
+    return ":".join(str(field) for field in fields).encode()
+
+
+def _mac(key: str, content: bytes) -> str:
+    digest = hmac.new(bytes.fromhex(key), content, hashlib.sha256).digest()
+    return base64.b64encode(digest).decode()
