@@ -20,11 +20,12 @@ help: ## list the verbs
 
 setup: $(STAMP) ## make .venv with the locked dependencies
 
-$(STAMP): requirements/development.lock pyproject.toml setup.py
+$(STAMP): requirements/development.lock requirements/sources.lock pyproject.toml setup.py
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 with venv is needed: install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python"; exit 1; }
 	@echo "setting up $(VENV) with $(PYTHON): $$(grep -c '==' requirements/development.lock) locked packages, a minute or two"
 	@$(RUN)/python -c 'import pip' 2>/dev/null || "$(PYTHON)" -m venv --clear $(VENV)
 	@$(PIP) install --quiet --progress-bar off --no-deps --only-binary :all: --require-hashes -r requirements/development.lock
+	@said=$$($(PIP) install --quiet --progress-bar off --no-deps --no-binary :all: --no-build-isolation --require-hashes -r requirements/sources.lock 2>&1) || { echo "$$said"; exit 1; }
 	@said=$$($(PIP) install --quiet --no-deps --no-build-isolation --editable . 2>&1) || { echo "$$said"; exit 1; }
 	@touch $@
 

@@ -1,13 +1,17 @@
 """Keeps what PSPs told in PostgreSQL: raw webhooks, and the events in them, each once."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
+import psycopg
 from psycopg.rows import DictRow
 
 from chassis.clock import Clock
-from chassis.database import Database, Transaction, columns
+from chassis.coalescer import Coalescer
+from chassis.database import Database, columns
+from chassis.ids import new_id
 from psp_gateway import rows
 from psp_gateway.domain.answer import Verdict
 from psp_gateway.domain.attempt import Attempt, Outcome
@@ -15,18 +19,27 @@ from psp_gateway.domain.inbox import Raw, State, Told
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.domain.reasons import Reason
 
-_LEASE = timedelta(seconds=30)
+Putting = tuple[Raw, Sequence[PspEvent]]
 
-_PUT_RAW = """
-INSERT INTO webhooks (psp, headers, body, received_at) VALUES (%s, %s::jsonb, %s, %s)
-RETURNING number
-"""
-_PUT_EVENT = """
-INSERT INTO webhook_events (webhook, psp, event_id, event_type, subject, reference,
+_LEASE = timedelta(seconds=30)
+_BATCH_MAX, _EVENT_WIDTH = 256, 14
+
+# The webhooks of a batch, and those of their events that are new: an event that another webhook
+# brought before is left as it is.
+_PUT = """
+WITH stored AS (
+    INSERT INTO webhooks (webhook_id, psp, headers, body, received_at)
+    SELECT raw.*, %s FROM unnest(%b::text[], %b::text[], %b::jsonb[], %b::bytea[]) AS raw
+)
+INSERT INTO webhook_events (webhook_id, psp, event_id, event_type, subject, reference,
     charge_reference, attempt_id, outcome, reason, psp_code, amount_minor, currency, occurred_at,
     received_at, due_at, state, note, tries)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'NEW', '', 0)
+SELECT event.*, %s, %s, 'NEW', '', 0
+FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+    %b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[],
+    %b::timestamptz[]) AS event
 ON CONFLICT (psp, event_id) DO NOTHING
+RETURNING webhook_id
 """
 _CLAIM = """
 UPDATE webhook_events SET due_at = %s
@@ -54,16 +67,28 @@ ORDER BY number DESC LIMIT %s
 
 # By our id where the PSP repeats it, else by the PSP's; then all that is about it.
 _CONCERNED = """
-WITH named AS (
-    SELECT attempt_id, charge_attempt_id FROM attempts WHERE attempt_id = %(attempt_id)s
+WITH asked AS (
+    SELECT * FROM unnest(%b::int[], %b::text[], %b::text[], %b::text[], %b::text[])
+        AS asked (place, psp, attempt_id, reference, charge_reference)
+), named AS (
+    SELECT asked.place, a.attempt_id, a.psp FROM asked
+        JOIN attempts a ON a.attempt_id = asked.attempt_id AND a.psp = asked.psp
     UNION
-    SELECT attempt_id, charge_attempt_id FROM attempts
-    WHERE psp = %(psp)s AND psp_reference = ANY(%(references)s::text[])
+    SELECT asked.place, a.attempt_id, a.psp FROM asked
+        JOIN attempts a ON a.psp = asked.psp AND a.psp_reference = asked.reference
+    WHERE asked.reference <> ''
+    UNION
+    SELECT asked.place, a.attempt_id, a.psp FROM asked
+        JOIN attempts a ON a.psp = asked.psp AND a.psp_reference = asked.charge_reference
+    WHERE asked.charge_reference <> ''
+), about AS (
+    SELECT named.place, a.attempt_id FROM named
+        JOIN attempts a ON a.charge_attempt_id = named.attempt_id AND a.psp = named.psp
+    UNION
+    SELECT place, attempt_id FROM named
 )
-SELECT * FROM attempts WHERE psp = %(psp)s AND (
-    attempt_id IN (SELECT attempt_id FROM named)
-    OR charge_attempt_id IN (SELECT attempt_id FROM named)
-)
+SELECT about.place, a.* FROM about JOIN attempts a ON a.attempt_id = about.attempt_id
+ORDER BY a.created_at
 """
 
 
@@ -78,21 +103,31 @@ class InboxStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._puts: Coalescer[Putting, int] = Coalescer(
+            self._put, batch_max=_BATCH_MAX, bisect_on=(psycopg.Error,)
+        )
 
     async def put(self, raw: Raw, events: Sequence[PspEvent]) -> int:
         """See `ports.Inbox.put`."""
+        return await self._puts.submit((raw, events))
+
+    async def _put(self, batch: Sequence[Putting]) -> list[int]:
         now = self._clock()
-
-        async def work(tx: Transaction) -> int:
-            headers = json.dumps(raw.headers)
-            (stored,) = await tx.all(_PUT_RAW, [raw.psp, headers, raw.body, now])
-            new_count = 0
+        ids = [new_id("whk", now) for _ in batch]
+        raws = [
+            (id_, raw.psp, json.dumps(raw.headers), raw.body)
+            for id_, (raw, _) in zip(ids, batch, strict=True)
+        ]
+        # Of an event that comes twice in a batch the first counts.
+        first: dict[tuple[str, str], tuple[str, PspEvent]] = {}
+        for id_, (_, events) in zip(ids, batch, strict=True):
             for event in events:
-                values = [stored["number"], *_event_values(event), now, now]
-                new_count += await tx.execute(_PUT_EVENT, values)
-            return new_count
-
-        return await self._database.run(work)
+                first.setdefault((event.psp, event.event_id), (id_, event))
+        values = [(id_, *_event_values(event)) for id_, event in first.values()]
+        parameters = [now, *columns(raws, 4), now, now, *columns(values, _EVENT_WIDTH)]
+        new = await self._database.run(lambda tx: tx.all(_PUT, parameters))
+        counts = Counter(row["webhook_id"] for row in new)
+        return [counts[id_] for id_ in ids]
 
     async def claim(self, limit: int) -> Sequence[Told]:
         """See `ports.Inbox.claim`."""
@@ -116,12 +151,17 @@ class InboxStore:
             found = await self._database.read(_LIST_STATE, [before, psp, psp, state.value, limit])
         return [_to_told(row) for row in found]
 
-    async def concerned(self, event: PspEvent) -> Sequence[Attempt]:
+    async def concerned(self, events: Sequence[PspEvent]) -> Sequence[Sequence[Attempt]]:
         """See `ports.AttemptFinder.concerned`."""
-        references = [name for name in (event.reference, event.charge_reference) if name]
-        values = {"psp": event.psp, "attempt_id": event.attempt_id, "references": references}
-        found = await self._database.run(lambda tx: tx.all(_CONCERNED, values))
-        return [rows.to_attempt(row) for row in found]
+        asked = [
+            (place, event.psp, event.attempt_id, event.reference, event.charge_reference)
+            for place, event in enumerate(events)
+        ]
+        found: list[list[Attempt]] = [[] for _ in events]
+        if asked:
+            for row in await self._database.read(_CONCERNED, columns(asked, 5)):
+                found[row["place"]].append(rows.to_attempt(row))
+        return found
 
 
 def _event_values(event: PspEvent) -> list[object]:

@@ -223,10 +223,12 @@ class Inbox(Protocol):
 
 
 class AttemptFinder(Protocol):
-    """Finds the attempts that an event is about."""
+    """Finds the attempts that events are about."""
 
-    async def concerned(self, event: PspEvent) -> Sequence[Attempt]:
-        """Find the attempt by our id or by the PSP's, and those that are about it."""
+    async def concerned(self, events: Sequence[PspEvent]) -> Sequence[Sequence[Attempt]]:
+        """Find for each event the attempt by our id or by the PSP's, and those that are about it,
+        the oldest first.
+        """
         ...
 
 

@@ -70,7 +70,7 @@ ATTEMPT_EVENTS = Table(
 WEBHOOKS = Table(
     "webhooks",
     METADATA,
-    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("webhook_id", Text, primary_key=True),
     Column("psp", Text, nullable=False),
     Column("headers", JSONB, nullable=False),
     Column("body", LargeBinary, nullable=False),
@@ -81,7 +81,7 @@ WEBHOOK_EVENTS = Table(
     "webhook_events",
     METADATA,
     Column("number", BigInteger, Identity(always=True), primary_key=True),
-    Column("webhook", BigInteger, nullable=False),
+    Column("webhook_id", Text, nullable=False),
     Column("psp", Text, nullable=False),
     Column("event_id", Text, nullable=False),
     Column("event_type", Text, nullable=False),

@@ -8,7 +8,7 @@ down_revision = "0003"
 _STATEMENTS = (
     """
     CREATE TABLE webhooks (
-        number bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT webhooks_number PRIMARY KEY,
+        webhook_id text CONSTRAINT webhooks_webhook_id PRIMARY KEY,
         psp text NOT NULL,
         headers jsonb NOT NULL,
         body bytea NOT NULL,
@@ -18,7 +18,7 @@ _STATEMENTS = (
     """
     CREATE TABLE webhook_events (
         number bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT webhook_events_number PRIMARY KEY,
-        webhook bigint NOT NULL,
+        webhook_id text NOT NULL,
         psp text NOT NULL,
         event_id text NOT NULL,
         event_type text NOT NULL,

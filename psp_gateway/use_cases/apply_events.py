@@ -48,8 +48,16 @@ class Applying:
 async def apply_events(applying: Applying, batch: Sequence[Told]) -> Sequence[Told]:
     """Apply events, and wake who waits for their attempts, all at once; answer what became of
     each. One that the store did not answer for is left out: a later claim gets it.
+
+    Raises:
+        Unavailable: the store answered for none.
     """
-    applied = await asyncio.gather(*(_left_alone(applying, told) for told in batch))
+    concerning = [told for told in batch if told.concerns_attempts]
+    found = await applying.finder.concerned([told.event for told in concerning])
+    concerned = dict(zip([told.number for told in concerning], found, strict=True))
+    applied = await asyncio.gather(
+        *(_left_alone(applying, told, concerned.get(told.number, ())) for told in batch)
+    )
     done = [one for one in applied if one is not None]
     payment_ids = sorted({payment_id for one in done for payment_id in one.payment_ids})
     if not payment_ids:
@@ -74,18 +82,19 @@ class _Applied:
     payment_ids: frozenset[str] = frozenset()
 
 
-async def _left_alone(applying: Applying, told: Told) -> _Applied | None:
+async def _left_alone(
+    applying: Applying, told: Told, concerned: Sequence[Attempt]
+) -> _Applied | None:
     try:
-        return await _apply_one(applying, told)
+        return await _apply_one(applying, told, concerned)
     except PaymeshError:
         return None
 
 
-async def _apply_one(applying: Applying, told: Told) -> _Applied:
+async def _apply_one(applying: Applying, told: Told, concerned: Sequence[Attempt]) -> _Applied:
     now = applying.means.clock()
     if not told.concerns_attempts:
         return _Applied(told, told.settled(State.KEPT))
-    concerned = await applying.finder.concerned(told.event)
     if not concerned:
         note = "No attempt of ours is known by it."
         return _Applied(told, told.put_off(State.PARKED, note, now))
