@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import psycopg
@@ -10,7 +11,7 @@ from psycopg.rows import DictRow
 
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
-from chassis.database import Database, columns
+from chassis.database import Database, Transaction, columns
 from chassis.ids import new_id
 from psp_gateway import rows
 from psp_gateway.domain.answer import Verdict
@@ -23,6 +24,8 @@ Putting = tuple[Raw, Sequence[PspEvent]]
 
 _LEASE = timedelta(seconds=30)
 _BATCH_MAX, _EVENT_WIDTH = 256, 14
+# No PSP minds some milliseconds, and a commit for many costs as much as one.
+_PATIENCE_S = 0.01
 
 # The webhooks of a batch, and those of their events that are new: an event that another webhook
 # brought before is left as it is.
@@ -65,31 +68,14 @@ SELECT * FROM webhook_events WHERE number < %s AND (%s = '' OR psp = %s) AND sta
 ORDER BY number DESC LIMIT %s
 """
 
-# By our id where the PSP repeats it, else by the PSP's; then all that is about it.
-_CONCERNED = """
-WITH asked AS (
-    SELECT * FROM unnest(%b::int[], %b::text[], %b::text[], %b::text[], %b::text[])
-        AS asked (place, psp, attempt_id, reference, charge_reference)
-), named AS (
-    SELECT asked.place, a.attempt_id, a.psp FROM asked
-        JOIN attempts a ON a.attempt_id = asked.attempt_id AND a.psp = asked.psp
-    UNION
-    SELECT asked.place, a.attempt_id, a.psp FROM asked
-        JOIN attempts a ON a.psp = asked.psp AND a.psp_reference = asked.reference
-    WHERE asked.reference <> ''
-    UNION
-    SELECT asked.place, a.attempt_id, a.psp FROM asked
-        JOIN attempts a ON a.psp = asked.psp AND a.psp_reference = asked.charge_reference
-    WHERE asked.charge_reference <> ''
-), about AS (
-    SELECT named.place, a.attempt_id FROM named
-        JOIN attempts a ON a.charge_attempt_id = named.attempt_id AND a.psp = named.psp
-    UNION
-    SELECT place, attempt_id FROM named
-)
-SELECT about.place, a.* FROM about JOIN attempts a ON a.attempt_id = about.attempt_id
-ORDER BY a.created_at
+# By our id where the PSP repeats it, else by the PSP's; then all that is about those. Each by an
+# index of its own, whatever the planner guesses of the number of events.
+_NAMED = """
+SELECT * FROM attempts WHERE attempt_id = ANY(%b::text[])
+UNION ALL
+SELECT * FROM attempts WHERE psp = ANY(%b::text[]) AND psp_reference = ANY(%b::text[])
 """
+_ABOUT = "SELECT * FROM attempts WHERE charge_attempt_id = ANY(%b::text[])"
 
 
 class InboxStore:
@@ -104,7 +90,7 @@ class InboxStore:
         self._database = database
         self._clock = clock
         self._puts: Coalescer[Putting, int] = Coalescer(
-            self._put, batch_max=_BATCH_MAX, bisect_on=(psycopg.Error,)
+            self._put, batch_max=_BATCH_MAX, bisect_on=(psycopg.Error,), patience_s=_PATIENCE_S
         )
 
     async def put(self, raw: Raw, events: Sequence[PspEvent]) -> int:
@@ -153,15 +139,50 @@ class InboxStore:
 
     async def concerned(self, events: Sequence[PspEvent]) -> Sequence[Sequence[Attempt]]:
         """See `ports.AttemptFinder.concerned`."""
-        asked = [
-            (place, event.psp, event.attempt_id, event.reference, event.charge_reference)
-            for place, event in enumerate(events)
-        ]
-        found: list[list[Attempt]] = [[] for _ in events]
-        if asked:
-            for row in await self._database.read(_CONCERNED, columns(asked, 5)):
-                found[row["place"]].append(rows.to_attempt(row))
-        return found
+        ids = sorted({event.attempt_id for event in events} - {""})
+        references = sorted({name for event in events for name in _references(event)})
+        psps = sorted({event.psp for event in events})
+
+        async def work(tx: Transaction) -> list[Attempt]:
+            named = await tx.all(_NAMED, [ids, psps, references])
+            about = await tx.all(_ABOUT, [sorted({row["attempt_id"] for row in named})])
+            found = {row["attempt_id"]: row for row in [*named, *about]}
+            return [rows.to_attempt(row) for row in found.values()]
+
+        known = _Known.of(await self._database.run(work))
+        return [known.concerned(event) for event in events]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Attempts by what an event may name."""
+
+    by_id: Mapping[tuple[str, str], Attempt]
+    by_reference: Mapping[tuple[str, str], Sequence[Attempt]]
+    about: Mapping[str, Sequence[Attempt]]
+
+    @classmethod
+    def of(cls, attempts: Sequence[Attempt]) -> "_Known":
+        by_reference: dict[tuple[str, str], list[Attempt]] = {}
+        about: dict[str, list[Attempt]] = {}
+        for attempt in attempts:
+            by_reference.setdefault((attempt.psp, attempt.psp_reference), []).append(attempt)
+            if attempt.charge_attempt_id:
+                about.setdefault(attempt.charge_attempt_id, []).append(attempt)
+        return cls({(a.psp, a.attempt_id): a for a in attempts}, by_reference, about)
+
+    def concerned(self, event: PspEvent) -> list[Attempt]:
+        ours = self.by_id.get((event.psp, event.attempt_id))
+        named = [ours] if ours is not None else []
+        for reference in _references(event):
+            named += self.by_reference.get((event.psp, reference), ())
+        about = [a for each in named for a in self.about.get(each.attempt_id, ())]
+        found = {attempt.attempt_id: attempt for attempt in [*named, *about]}
+        return sorted(found.values(), key=lambda attempt: attempt.created_at)
+
+
+def _references(event: PspEvent) -> list[str]:
+    return [name for name in (event.reference, event.charge_reference) if name]
 
 
 def _event_values(event: PspEvent) -> list[object]:
