@@ -24,6 +24,7 @@ PROMISES = {
     "holding-and-capturing": ["REQUIRES_CAPTURE", '"captured_amount":"60.00"', "CANCELLED"],
     "following-payments": ["next_page_token", 'data: {"sequence":3', "COMPLETED"],
     "webhooks": ["payment.pending #1", "payment.completed #3", "whsec_", "on their way", "DELETED"],
+    "routing-and-trouble": ["all else by Stripe", "it is not configured", "keyRetention"],
     "archiving-a-month": ["Checkpoint 1: 0 transactions", "The books are sound", "archive_until"],
     "testing-with-the-sandbox": ["exits 1", "COMPLETED", '"charge"'],
 }
