@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 
 from paymesh.payment.v1 import psp_event_service_pb2
@@ -63,7 +64,8 @@ async def build(
     )
     running = Running(answer_s=settings.answer_s, count_max=settings.attempts_max)
     stack.push_async_callback(running.close, server_settings.drain_s)
-    means = Means(store, providers, guards, utc_now, _faults(server_settings))
+    abandon_after = timedelta(seconds=settings.abandon_after_s)
+    means = Means(store, providers, guards, utc_now, _faults(server_settings), abandon_after)
     router = Router(_rules(settings), providers, guards)
     servicer = PspGatewayServicer(
         means, router, store, running, guards, fingerprint_key=settings.fingerprint_key

@@ -97,6 +97,16 @@ class Charge(Protocol):
         ...
 
 
+class Abandon(Protocol):
+    """A PSP that takes back a charge whose buyer never came back."""
+
+    async def cancel_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """End a charge that waits for its buyer; answer as `LookUp.read_charge` does. Only what
+        the PSP confirms is an end: the buyer may act at this very moment.
+        """
+        ...
+
+
 class Return(Protocol):
     """A PSP that must be told what a buyer brought back from its page."""
 
@@ -179,7 +189,7 @@ class Webhooks(Protocol):
         ...
 
 
-class Provider(Charge, Hold, Refund, LookUp, Protocol):
+class Provider(Charge, Abandon, Hold, Refund, LookUp, Protocol):
     """A PSP that charges, holds, refunds and can be asked; each call answers and never raises for
     what the PSP or the network does.
     """

@@ -27,6 +27,7 @@ class PspSettings:
     stripe_webhook_secrets: tuple[str, ...]  # the present one and, while it is rotated, the next
     payment_target: str  # host:port of payment_svc, which hears of news; empty for nobody
     inbox_poll_s: float  # how often the inbox is looked at when nothing arrives
+    abandon_after_s: float  # how long a buyer may take to authenticate
     routing_file: Path  # the rules; see routing.toml
     in_flight_max: int  # requests to one PSP at once
     wait_s: float  # how long a request waits for its turn at a PSP
@@ -59,6 +60,7 @@ class PspSettings:
             stripe_webhook_secrets=_several(environment.text("STRIPE_WEBHOOK_SECRET", "")),
             payment_target=environment.text("PAYMENT_TARGET", ""),
             inbox_poll_s=environment.number("PSP_INBOX_POLL_S", 1.0),
+            abandon_after_s=environment.number("PSP_ABANDON_AFTER_S", 1800.0),
             routing_file=Path(environment.text("PSP_ROUTING_FILE", str(routing_file.DEFAULT))),
             in_flight_max=environment.integer("PSP_IN_FLIGHT_MAX", 256),
             wait_s=environment.number("PSP_WAIT_S", 1.0),

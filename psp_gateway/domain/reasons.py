@@ -30,6 +30,7 @@ class Reason(StrEnum):
     PSP_CIRCUIT_OPEN = "PSP_CIRCUIT_OPEN"
     PSP_BUSY = "PSP_BUSY"
     DO_NOT_RETRY = "DO_NOT_RETRY"
+    AUTHENTICATION_ABANDONED = "AUTHENTICATION_ABANDONED"
 
 
 MESSAGES: dict[Reason, str] = {
@@ -53,5 +54,6 @@ MESSAGES: dict[Reason, str] = {
     Reason.ALREADY_CAPTURED: "The amount was captured; it can only be refunded.",
     Reason.PSP_CIRCUIT_OPEN: "The PSP is in trouble and was not asked.",
     Reason.PSP_BUSY: "Too much is asked of the PSP already; nothing was sent.",
+    Reason.AUTHENTICATION_ABANDONED: "The buyer did not authenticate in time.",
     Reason.DO_NOT_RETRY: "The PSP or the issuer says that it must not be tried again.",
 }

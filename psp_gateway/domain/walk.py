@@ -35,6 +35,7 @@ class Step(Enum):
     SEND = auto()  # the stage's request, under its key
     SEND_FRESH = auto()  # the same under a key of its own
     LOOK_UP = auto()
+    CANCEL = auto()  # take back what waits for a buyer who does not come
     ANSWER = auto()
 
 
@@ -49,11 +50,13 @@ class Patience:
             request under the same key is the only question; what was accepted then is told by the
             PSP, unasked.
         pause: how long an unfinished attempt rests before the PSP is asked again.
+        abandon_after: how old a charge is that its buyer has abandoned.
     """
 
     resend_window: timedelta
     can_look_up: bool = True
     pause: timedelta = timedelta(seconds=0.4)
+    abandon_after: timedelta = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Walk:
     sends: int = 0
     fresh_keys: int = 0
     looks: int = 0
+    cancels: int = 0
 
 
 def is_due(attempt: Attempt, now: datetime, patience: Patience) -> bool:
@@ -99,8 +103,10 @@ def resume(attempt: Attempt, now: datetime) -> Walk:
 
 def decide(walk: Walk, now: datetime, patience: Patience) -> Step:
     """Choose the next step. A walk ends: each kind of step is taken a few times at most."""
-    if walk.attempt.outcome.is_final or walk.seen is Seen.TOLD:
+    if walk.attempt.outcome.is_final:
         return Step.ANSWER
+    if walk.seen is Seen.TOLD:
+        return Step.CANCEL if _is_abandoned(walk, now, patience) else Step.ANSWER
     is_old = now - walk.attempt.created_at >= patience.resend_window
     step = _step(walk, is_old=is_old) if patience.can_look_up else _resend(walk, is_old=is_old)
     taken, most = {
@@ -110,6 +116,13 @@ def decide(walk: Walk, now: datetime, patience: Patience) -> Step:
         Step.ANSWER: (0, 1),
     }[step]
     return step if taken < most else Step.ANSWER
+
+
+def _is_abandoned(walk: Walk, now: datetime, patience: Patience) -> bool:
+    """Whether the PSP has just said that it waits for a buyer who had long enough."""
+    waits = walk.attempt.outcome is Outcome.ACTION_REQUIRED and patience.can_look_up
+    is_old = now - walk.attempt.created_at >= patience.abandon_after
+    return waits and is_old and not walk.cancels
 
 
 def _step(walk: Walk, *, is_old: bool) -> Step:
@@ -147,7 +160,10 @@ def advance(walk: Walk, step: Step, answer: Answer, now: datetime, patience: Pat
         sends=walk.sends + (step is Step.SEND),
         fresh_keys=walk.fresh_keys + (step is Step.SEND_FRESH),
         looks=walk.looks + (step is Step.LOOK_UP),
+        cancels=walk.cancels + (step is Step.CANCEL),
     )
+    if step is Step.CANCEL:
+        return _cancelled(counted, answer)
     is_old = now - attempt.created_at >= patience.resend_window
     match answer:
         case Created() if attempt.stage is Stage.CREATE:
@@ -158,6 +174,15 @@ def advance(walk: Walk, step: Step, answer: Answer, now: datetime, patience: Pat
             return _look_up_failed(counted, answer)
         case Verdict():
             return _told(counted, answer)
+
+
+def _cancelled(walk: Walk, answer: Answer) -> Walk:
+    """Take in what became of a charge that was to be taken back: an end if the PSP says so."""
+    if not isinstance(answer, Verdict) or answer.about_request or not answer.outcome.is_final:
+        return walk
+    if answer.reason is Reason.PSP_CANCELLED:
+        answer = replace(answer, reason=Reason.AUTHENTICATION_ABANDONED)
+    return _told(walk, answer)
 
 
 def _is_trouble(verdict: Verdict) -> bool:

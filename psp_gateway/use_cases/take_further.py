@@ -43,11 +43,16 @@ class Means:
     guards: Mapping[str, Guarding]
     clock: Clock
     faults: FaultPoints
+    abandon_after: timedelta = timedelta(minutes=30)
 
     def patience(self, attempt: Attempt) -> Patience:
         """How long the keys of an attempt's requests are sent again."""
         capable = self.providers[attempt.psp].capabilities
-        return Patience(capable.key_retention[attempt.stage] / 2, can_look_up=capable.can_look_up)
+        return Patience(
+            capable.key_retention[attempt.stage] / 2,
+            can_look_up=capable.can_look_up,
+            abandon_after=self.abandon_after,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ async def _walk(means: Means, walk: Walk, paying: Paying) -> Attempt:
         if step is Step.ANSWER:
             return before
         answer = await _ask(means, before, step, paying.token)
-        if step is not Step.LOOK_UP:
+        if step not in (Step.LOOK_UP, Step.CANCEL):
             await means.faults.reach(_SENT_AT_STAGE[before.stage])
         walk = advance(walk, step, answer, means.clock(), means.patience(before))
         exchange = Exchange(f"{step.name}_{before.stage}", _class_of(answer), answer.trace)
@@ -124,6 +129,9 @@ async def _ask(means: Means, attempt: Attempt, step: Step, token: str) -> Answer
     if step is Step.LOOK_UP:
         return await look_up(means, attempt)
     provider, guard = means.providers[attempt.psp], means.guards[attempt.psp]
+    if step is Step.CANCEL:
+        key = f"{attempt.attempt_id}:cancel"
+        return await guard.ask("cancel", lambda: provider.cancel_charge(attempt, key=key))
     answer = await guard.ask(attempt.stage.lower(), lambda: _send(provider, attempt, step, token))
     return _with_expiry(attempt, answer, means.clock())
 

@@ -373,3 +373,18 @@ async def test_a_full_batch_commits_in_groups(
     assert {answer.attempt.outcome for answer in answers} == {noun.Attempt.SUCCEEDED}
     assert len(last_writers) < 128
     assert len(await sandbox.moved()) == 256
+
+
+async def test_a_challenge_that_nobody_takes_is_taken_back(
+    psp_database: ServiceDatabase, sandbox: Sandbox
+) -> None:
+    """After its deadline the PaymentIntent is canceled at the PSP, and only then it is declined."""
+    async with served(psp_database, sandbox.url, PSP_ABANDON_AFTER_S="0.5") as gateway:
+        token = "pm_card_threeDSecure2Required"
+        waiting = (await gateway.charge(payment_token=token)).attempt
+        assert waiting.outcome == noun.Attempt.ACTION_REQUIRED
+        ended = await gateway.settled(payment_token=token)
+
+    assert (ended.outcome, ended.reason) == (noun.Attempt.DECLINED, "AUTHENTICATION_ABANDONED")
+    moved = [kind for kind, _ in await sandbox.moved(attempt_id="att_1")]
+    assert moved in ([], ["void"])

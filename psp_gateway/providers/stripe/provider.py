@@ -86,6 +86,12 @@ class StripeProvider:
         call = self._client.post(path, {**self._confirmation, **_expansion(attempt)}, key=key)
         return await self._told("confirm", attempt, call, mapping.read_charge)
 
+    async def cancel_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """See `ports.Abandon.cancel_charge`."""
+        path = f"/payment_intents/{attempt.psp_reference}/cancel"
+        call = self._client.post(path, {"cancellation_reason": "abandoned"}, key=key)
+        return await self._told("cancel", attempt, call, mapping.read_charge)
+
     async def capture_charge(self, attempt: Attempt, *, key: str) -> Answer:
         """See `ports.Hold.capture_charge`."""
         path = f"/payment_intents/{attempt.charge_reference}/capture"

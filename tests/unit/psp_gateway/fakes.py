@@ -38,6 +38,7 @@ FAULTS = (
     "error_before_kept",
     "error_after_kept",
 )
+CHALLENGED_TOKEN = "pm_card_threeDSecure2Required"
 DECLINED_TOKEN = "pm_card_visa_chargeDeclined"
 
 _LIMITED = Verdict(Outcome.TRANSIENT, reason=Reason.PSP_RATE_LIMITED, about_request=True)
@@ -113,6 +114,18 @@ class FakePsp:
         """See `ports.Charge`."""
         return self._send(key, lambda: self._confirm(attempt))
 
+    async def cancel_charge(self, attempt: Attempt, *, key: str) -> Answer:
+        """See `ports.Abandon`."""
+
+        def effect() -> Answer:
+            attempt_id, token, state = self._intents[attempt.psp_reference]
+            if isinstance(state, Verdict) and state.outcome is Outcome.ACTION_REQUIRED:
+                state = Verdict(Outcome.DECLINED, reason=Reason.PSP_CANCELLED)
+                self._intents[attempt.psp_reference] = (attempt_id, token, state)
+            return state
+
+        return self._send(key, effect)
+
     async def refund_charge(self, attempt: Attempt, *, key: str) -> Answer:
         """See `ports.Refund`."""
 
@@ -180,6 +193,13 @@ class FakePsp:
         """See `ports.LookUp`."""
         return self._read(lambda: self._refunds.get(attempt.attempt_id, Absent()))
 
+    def authenticate(self, reference: str) -> None:
+        """Let the buyer pass the challenge."""
+        attempt_id, token, _ = self._intents[reference]
+        self.moved.append(("charge", attempt_id))
+        done = Verdict(Outcome.SUCCEEDED, reference=reference)
+        self._intents[reference] = (attempt_id, token, done)
+
     def carry_out_held(self) -> None:
         """Let requests that were held back arrive."""
         held, self.held = self.held, []
@@ -191,7 +211,9 @@ class FakePsp:
         attempt_id, token, state = self._intents[reference]
         if not isinstance(state, Created):
             return unusable("400", psp_code="payment_intent_unexpected_state")
-        if token == DECLINED_TOKEN:
+        if token == CHALLENGED_TOKEN:
+            answer = Verdict(Outcome.ACTION_REQUIRED, reference=reference, redirect_url="https://x")
+        elif token == DECLINED_TOKEN:
             answer = Verdict(Outcome.DECLINED, reference=reference, reason=Reason.CARD_DECLINED)
         else:
             self.moved.append((attempt.kind.lower(), attempt_id))

@@ -86,6 +86,8 @@ class PspError(_message.Message):
         """As much as may be asked of the PSP is under way, or its rate is reached; nothing was sent."""
         DO_NOT_RETRY: PspError._Reason.ValueType  # 39
         """The PSP or the issuer says that it must not be tried again, there or elsewhere."""
+        AUTHENTICATION_ABANDONED: PspError._Reason.ValueType  # 40
+        """The buyer did not authenticate in time, and the PSP has confirmed that it took the charge back."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -147,6 +149,8 @@ class PspError(_message.Message):
     """As much as may be asked of the PSP is under way, or its rate is reached; nothing was sent."""
     DO_NOT_RETRY: PspError.Reason.ValueType  # 39
     """The PSP or the issuer says that it must not be tried again, there or elsewhere."""
+    AUTHENTICATION_ABANDONED: PspError.Reason.ValueType  # 40
+    """The buyer did not authenticate in time, and the PSP has confirmed that it took the charge back."""
 
     def __init__(
         self,
