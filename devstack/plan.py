@@ -63,7 +63,10 @@ def sandbox_recipe(state: State, ports: Mapping[str, int]) -> Recipe:
     record.parent.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "devstack.sandbox", "--port", str(ports["sandbox"])]
     url = f"http://127.0.0.1:{ports['edge']}/v1/webhooks"
-    told = {"SANDBOX_STRIPE_WEBHOOK_SECRET": state.secret("stripe_webhook")}
+    told = {
+        "SANDBOX_STRIPE_WEBHOOK_SECRET": state.secret("stripe_webhook"),
+        "SANDBOX_ADYEN_HMAC_KEY": state.secret("adyen_hmac"),
+    }
     return Recipe("sandbox", [*command, "--record", str(record), "--webhook-url", url], told)
 
 
@@ -104,6 +107,11 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
             "STRIPE_API_KEY": "sk_test_sandbox",  # pragma: allowlist secret
             "STRIPE_API_BASE": f"http://127.0.0.1:{ports['sandbox']}/stripe",
             "STRIPE_WEBHOOK_SECRET": state.secret("stripe_webhook"),
+            "ADYEN_API_KEY": "AQE_sandbox",  # pragma: allowlist secret
+            "ADYEN_API_BASE": f"http://127.0.0.1:{ports['sandbox']}/adyen",
+            "ADYEN_MERCHANT_ACCOUNT": "PaymeshDemo",
+            "ADYEN_HMAC_KEY": state.secret("adyen_hmac"),
+            "ADYEN_RETURN_URL": "https://shop.example/back",
             "STRIPE_RETURN_URL": "https://shop.example/back",  # so that 3-D Secure redirects
         },
     }

@@ -23,6 +23,10 @@ from psp_gateway.domain.routing import Rule
 from psp_gateway.guard import Bounds, Guard
 from psp_gateway.inbox_store import InboxStore
 from psp_gateway.ports import Listener, Provider, Webhooks
+from psp_gateway.providers.adyen import units as adyen_units
+from psp_gateway.providers.adyen.client import AdyenClient
+from psp_gateway.providers.adyen.provider import AdyenProvider
+from psp_gateway.providers.adyen.webhooks import AdyenWebhooks
 from psp_gateway.providers.stripe.client import StripeClient
 from psp_gateway.providers.stripe.provider import StripeProvider
 from psp_gateway.providers.stripe.webhooks import StripeWebhooks
@@ -88,11 +92,13 @@ def readers_of(settings: PspSettings) -> Mapping[str, Webhooks]:
     readers: dict[str, Webhooks] = {}
     if settings.stripe_webhook_secrets:
         readers["stripe"] = StripeWebhooks(settings.stripe_webhook_secrets)
+    if settings.adyen_hmac_keys:
+        readers["adyen"] = AdyenWebhooks(settings.adyen_hmac_keys)
     return readers
 
 
 # Who is taken at their word tells amounts in units of their own.
-MINOR_UNITS: Mapping[str, MinorUnits] = {}
+MINOR_UNITS: Mapping[str, MinorUnits] = {"adyen": adyen_units.to_minor}
 
 
 async def _listener(settings: PspSettings, stack: AsyncExitStack) -> Listener:
@@ -114,7 +120,27 @@ async def providers_of(settings: PspSettings, stack: AsyncExitStack) -> Mapping[
     )
     stack.push_async_callback(stripe.close)
     await stripe.open()
-    return {"stripe": StripeProvider(stripe, return_url=settings.stripe_return_url)}
+    providers: dict[str, Provider] = {
+        "stripe": StripeProvider(stripe, return_url=settings.stripe_return_url)
+    }
+    if settings.adyen_api_key:
+        providers["adyen"] = await _adyen(settings, stack)
+    return providers
+
+
+async def _adyen(settings: PspSettings, stack: AsyncExitStack) -> Provider:
+    if not settings.adyen_merchant_account:
+        raise SettingsError("ADYEN_MERCHANT_ACCOUNT goes with ADYEN_API_KEY")
+    client = AdyenClient(
+        settings.adyen_api_base, settings.adyen_api_key, timeout_s=settings.adyen_timeout_s
+    )
+    stack.push_async_callback(client.close)
+    await client.open()
+    return AdyenProvider(
+        client,
+        merchant_account=settings.adyen_merchant_account,
+        return_url=settings.adyen_return_url,
+    )
 
 
 def _rules(settings: PspSettings) -> Sequence[Rule]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import routing_file
-from psp_gateway.providers.stripe.client import API_BASE
+from psp_gateway.providers.adyen import client as adyen
+from psp_gateway.providers.stripe import client as stripe
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,12 @@ class PspSettings:
     stripe_connect_timeout_s: float
     stripe_timeout_s: float  # for one request in all
     stripe_return_url: str  # where buyers come back to after 3-D Secure; empty for none
+    adyen_api_key: str  # empty: Adyen is not configured
+    adyen_api_base: str  # scheme, host, port and path before /v71
+    adyen_merchant_account: str
+    adyen_hmac_keys: tuple[str, ...]  # in hexadecimal; several while one is rotated
+    adyen_timeout_s: float  # for one request in all
+    adyen_return_url: str  # where buyers come back to after 3-D Secure; empty for none
     stripe_webhook_secrets: tuple[str, ...]  # the present one and, while it is rotated, the next
     payment_target: str  # host:port of payment_svc, which hears of news; empty for nobody
     inbox_poll_s: float  # how often the inbox is looked at when nothing arrives
@@ -41,9 +48,7 @@ class PspSettings:
             SettingsError: one is missing, malformed, or too weak for production.
         """
         key = environment.secret("PSP_FINGERPRINT_KEY", in_production=server.is_production)
-        api_base = environment.text("STRIPE_API_BASE", API_BASE)
-        if server.is_production and not api_base.startswith("https://"):
-            raise SettingsError("STRIPE_API_BASE must be https in production")
+        api_base = _base(environment, server, "STRIPE_API_BASE", stripe.API_BASE)
         return cls(
             database_url=environment.text("PSP_DATABASE_URL"),
             database_connections=environment.integer("PSP_DATABASE_CONNECTIONS", 8),
@@ -57,6 +62,12 @@ class PspSettings:
             stripe_connect_timeout_s=environment.number("STRIPE_CONNECT_TIMEOUT_S", 2.0),
             stripe_timeout_s=environment.number("STRIPE_TIMEOUT_S", 15.0),
             stripe_return_url=environment.text("STRIPE_RETURN_URL", ""),
+            adyen_api_key=environment.text("ADYEN_API_KEY", ""),
+            adyen_api_base=_base(environment, server, "ADYEN_API_BASE", adyen.API_BASE),
+            adyen_merchant_account=environment.text("ADYEN_MERCHANT_ACCOUNT", ""),
+            adyen_hmac_keys=_hex_keys(environment.text("ADYEN_HMAC_KEY", "")),
+            adyen_timeout_s=environment.number("ADYEN_TIMEOUT_S", 15.0),
+            adyen_return_url=environment.text("ADYEN_RETURN_URL", ""),
             stripe_webhook_secrets=_several(environment.text("STRIPE_WEBHOOK_SECRET", "")),
             payment_target=environment.text("PAYMENT_TARGET", ""),
             inbox_poll_s=environment.number("PSP_INBOX_POLL_S", 1.0),
@@ -66,6 +77,23 @@ class PspSettings:
             wait_s=environment.number("PSP_WAIT_S", 1.0),
             per_s=environment.number("PSP_PER_S", 0.0),
         )
+
+
+def _base(environment: Environment, server: ServerSettings, name: str, default: str) -> str:
+    base = environment.text(name, default)
+    if server.is_production and not base.startswith("https://"):
+        raise SettingsError(f"{name} must be https in production")
+    return base
+
+
+def _hex_keys(text: str) -> tuple[str, ...]:
+    keys = _several(text)
+    for key in keys:
+        try:
+            bytes.fromhex(key)
+        except ValueError:
+            raise SettingsError("ADYEN_HMAC_KEY must be hexadecimal") from None
+    return keys
 
 
 def _several(text: str) -> tuple[str, ...]:

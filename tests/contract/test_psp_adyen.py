@@ -1,0 +1,256 @@
+"""Adyen behind the gateway, over the sandbox and a real PostgreSQL: one request charges, its key is
+the only question, and webhooks tell the rest.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.api.httpbody_pb2 import HttpBody
+from paymesh.psp.v1 import attempt_pb2 as noun
+from paymesh.psp.v1 import webhook_service_pb2 as service
+
+from tests.servers import ServiceDatabase
+from tests.unit.psp_gateway.sandbox import (
+    DEADLINE_S,
+    Gateway,
+    Sandbox,
+    capture,
+    running_sandbox,
+    served,
+)
+
+KEY = "44782def547aaa06c910c43932b1eb0c71fc68d9d0c057550c48ec2acf6ba056"  # pragma: allowlist secret
+TOKEN = "adyen:shopper_1:any_card"
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
+    """Run the sandbox."""
+    async with running_sandbox(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+async def gateway(psp_database: ServiceDatabase, sandbox: Sandbox) -> AsyncIterator[Gateway]:
+    """Serve the gateway with Adyen beside Stripe."""
+    settings = {
+        "ADYEN_API_KEY": "AQE_canary",
+        "ADYEN_API_BASE": f"{sandbox.url}/adyen",
+        "ADYEN_MERCHANT_ACCOUNT": "PaymeshDemo",
+        "ADYEN_HMAC_KEY": KEY,
+        "ADYEN_RETURN_URL": "https://shop.example/back",
+        "PSP_INBOX_POLL_S": "0.1",
+    }
+    async with served(psp_database, sandbox.url, **settings) as started:
+        yield started
+
+
+def item(code: str, *, ours: str, reference: str, **more: Any) -> dict[str, Any]:
+    """Make an item of a notification, signed as Adyen does."""
+    content = {
+        "pspReference": reference,
+        "originalReference": "",
+        "merchantAccountCode": "PaymeshDemo",
+        "merchantReference": ours,
+        "amount": {"value": 9999, "currency": "USD"},
+        "eventCode": code,
+        "success": "true",
+        **more,
+    }
+    names = ("pspReference", "originalReference", "merchantAccountCode", "merchantReference")
+    values = [content[name] for name in names]
+    values += [content["amount"]["value"], content["amount"]["currency"]]
+    values += [content["eventCode"], content["success"]]
+    signed = ":".join(map(str, values)).encode()
+    mac = hmac.new(bytes.fromhex(KEY), signed, hashlib.sha256).digest()
+    signature = base64.b64encode(mac).decode()
+    return {"NotificationRequestItem": {**content, "additionalData": {"hmacSignature": signature}}}
+
+
+async def tell(gateway: Gateway, *items: dict[str, Any]) -> bytes:
+    """Send a notification and wait until nothing of the inbox is new."""
+    body = json.dumps({"live": "false", "notificationItems": list(items)}).encode()
+    request = service.ReceiveWebhookRequest(psp="adyen", raw=HttpBody(data=body))
+    answer = await gateway.webhooks.ReceiveWebhook(request, timeout=DEADLINE_S)
+    new = service.ListWebhookEventsRequest(state=service.WebhookEvent.NEW)
+    async with asyncio.timeout(DEADLINE_S):
+        while (await gateway.webhooks.ListWebhookEvents(new)).events:
+            await asyncio.sleep(0.02)
+    return bytes(answer.data)
+
+
+async def stands(gateway: Gateway, kind: int) -> noun.Attempt:
+    """Read the attempt of a kind as it stands, which asks no PSP."""
+    (found,) = [a for a in await gateway.attempts("pay_1") if a.kind == kind]
+    return found
+
+
+async def test_a_charge_succeeds_in_one_request(gateway: Gateway, sandbox: Sandbox) -> None:
+    """The token's prefix routes it, and is not sent."""
+    made = (await gateway.charge(payment_token=TOKEN)).attempt
+    again = (await gateway.charge(payment_token=TOKEN)).attempt
+
+    assert (made.psp, made.outcome, made.request_count) == ("adyen", noun.Attempt.SUCCEEDED, 1)
+    assert again.psp_reference == made.psp_reference
+    assert await sandbox.moved(attempt_id="att_1") == [("charge", 9999)]
+
+
+@pytest.mark.parametrize(
+    ("token", "reason", "code"),
+    [
+        ("adyen_refused_12", "INSUFFICIENT_FUNDS", "12"),
+        ("adyen_refused_6", "CARD_EXPIRED", "6"),
+        ("adyen_refused_20", "SUSPECTED_FRAUD", "20"),
+        ("adyen_refused_46", "DO_NOT_RETRY", "46"),
+    ],
+)
+async def test_a_refusal_is_a_decline(
+    gateway: Gateway, sandbox: Sandbox, token: str, reason: str, code: str
+) -> None:
+    """HTTP 200 does not mean paid."""
+    made = (await gateway.charge(payment_token=f"adyen:s:{token}")).attempt
+
+    assert (made.outcome, made.reason, made.psp_code) == (noun.Attempt.DECLINED, reason, code)
+    assert [kind for kind, _ in await sandbox.moved(attempt_id="att_1")] == ["decline"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "charge_then_timeout", "hold_s": 5},
+        {"kind": "connection_reset_after"},
+        {"kind": "malformed"},
+        {"kind": "rate_limit"},
+    ],
+)
+async def test_a_lost_answer_is_asked_for_under_its_key(
+    psp_database: ServiceDatabase, sandbox: Sandbox, fault: dict[str, Any]
+) -> None:
+    """The same request again is answered as the first, or is the first."""
+    settings = {
+        "ADYEN_API_KEY": "AQE_canary",
+        "ADYEN_API_BASE": f"{sandbox.url}/adyen",
+        "ADYEN_MERCHANT_ACCOUNT": "PaymeshDemo",
+        "ADYEN_TIMEOUT_S": "0.5",
+    }
+    async with served(psp_database, sandbox.url, **settings) as gateway:
+        await sandbox.fault(match={"operation": "confirm"}, **fault)
+        settled = await gateway.settled(payment_token=TOKEN)
+
+    assert settled.outcome == noun.Attempt.SUCCEEDED
+    assert await sandbox.moved(attempt_id="att_1") == [("charge", 9999)]
+
+
+async def test_an_answer_that_lies_about_the_amount_is_not_believed(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    """Neither success nor failure: a person must look."""
+    await sandbox.fault("wrong_amount", match={"operation": "confirm"}, off_by=1)
+    made = (await gateway.charge(payment_token=TOKEN)).attempt
+
+    assert (made.outcome, made.reason) == (noun.Attempt.UNKNOWN, "AMOUNT_MISMATCH")
+
+
+async def test_a_stored_error_waits_for_the_webhook(gateway: Gateway) -> None:
+    """Its key answers with the error for ever; the event says that the money was taken."""
+    made = (await gateway.charge(payment_token="adyen:s:adyen_ioexception_charged")).attempt
+    assert made.outcome == noun.Attempt.UNKNOWN
+
+    answer = await tell(gateway, item("AUTHORISATION", ours="att_1", reference="8815000000000001"))
+
+    found = await stands(gateway, noun.Attempt.CHARGE)
+    assert answer == b"[accepted]"
+    assert (found.outcome, found.psp_reference) == (noun.Attempt.SUCCEEDED, "8815000000000001")
+
+
+async def test_an_event_of_another_amount_is_not_believed(gateway: Gateway) -> None:
+    """It was signed, and is still not what was asked for."""
+    await gateway.charge(payment_token="adyen:s:adyen_ioexception_charged")
+    amount = {"value": 1, "currency": "USD"}
+    await tell(gateway, item("AUTHORISATION", ours="att_1", reference="881", amount=amount))
+
+    found = await stands(gateway, noun.Attempt.CHARGE)
+    assert (found.outcome, found.reason) == (noun.Attempt.UNKNOWN, "AMOUNT_MISMATCH")
+
+
+async def test_a_capture_is_told_by_its_webhook(gateway: Gateway, sandbox: Sandbox) -> None:
+    """It is received, and asked for no more; the event ends it, and a failure later contradicts."""
+    held = (await gateway.hold(payment_token=TOKEN)).attempt
+    assert (held.kind, held.outcome) == (noun.Attempt.AUTHORIZATION, noun.Attempt.SUCCEEDED)
+    assert held.HasField("expires_at")
+    taken = (await gateway.captures(capture(amount="60.00")))[0].attempt
+    await asyncio.sleep(0.5)
+    asked_again = (await gateway.captures(capture(amount="60.00")))[0].attempt
+    assert (taken.outcome, asked_again.outcome) == (noun.Attempt.PENDING, noun.Attempt.PENDING)
+    assert asked_again.request_count == 1
+
+    facts = {
+        "ours": "att_capture1",
+        "originalReference": held.psp_reference,
+        "amount": {"value": 6000, "currency": "USD"},
+    }
+    await tell(gateway, item("CAPTURE", reference="882", **facts))
+    done = await stands(gateway, noun.Attempt.CAPTURE)
+    assert (done.outcome, done.psp_reference) == (noun.Attempt.SUCCEEDED, held.psp_reference)
+
+    await tell(gateway, item("CAPTURE_FAILED", reference="882", **facts))
+    (event, *_) = (
+        await gateway.webhooks.ListWebhookEvents(service.ListWebhookEventsRequest())
+    ).events
+    assert event.state == service.WebhookEvent.CONTRADICTS
+    assert "att_capture1 is SUCCEEDED; the PSP now says DECLINED" in event.note
+    assert await sandbox.moved(attempt_id="att_1") == [("authorization", 9999)]
+
+
+async def test_a_void_and_a_refund_are_told_by_their_webhooks(gateway: Gateway) -> None:
+    """Success and failure both end the attempt."""
+    held = (await gateway.hold(payment_token=TOKEN)).attempt
+    assert (await gateway.void()).attempt.outcome == noun.Attempt.PENDING
+    await tell(
+        gateway,
+        item(
+            "CANCELLATION", ours="att_void1", reference="883", originalReference=held.psp_reference
+        ),
+    )
+    assert (await stands(gateway, noun.Attempt.VOID)).outcome == noun.Attempt.SUCCEEDED
+
+    charged = (await gateway.charge(attempt_id="att_2", payment_token=TOKEN)).attempt
+    await gateway.refund(charge_attempt_id="att_2")
+    await tell(
+        gateway,
+        item(
+            "REFUND_FAILED",
+            ours="att_refund1",
+            reference="884",
+            originalReference=charged.psp_reference,
+        ),
+    )
+    refund = await stands(gateway, noun.Attempt.REFUND)
+    assert (refund.outcome, refund.reason, refund.psp_code) == (
+        noun.Attempt.DECLINED,
+        "PROCESSING_ERROR",
+        "REFUND_FAILED",
+    )
+
+
+async def test_several_items_come_at_once(gateway: Gateway) -> None:
+    """Each counts for itself; one that is not signed makes the whole nobody's."""
+    await gateway.charge(payment_token="adyen:s:adyen_pending")
+    good = item("AUTHORISATION", ours="att_1", reference="885")
+    other = item("REPORT_AVAILABLE", ours="report.csv", reference="886")
+    forged = json.loads(json.dumps(other))
+    forged["NotificationRequestItem"]["merchantReference"] = "else.csv"
+    with pytest.raises(Exception, match="is not signed"):
+        await tell(gateway, good, forged)
+    assert (await stands(gateway, noun.Attempt.CHARGE)).outcome == noun.Attempt.PENDING
+
+    await tell(gateway, good, other)
+    listed = await gateway.webhooks.ListWebhookEvents(service.ListWebhookEventsRequest())
+    assert sorted(event.subject for event in listed.events) == ["CHARGE", "REPORT"]
