@@ -1,4 +1,4 @@
-"""An attempt may go on at another PSP, and keeps the names of those that could not take it; and some
+"""An attempt may go on at another PSP, and keeps the names of those that could not take it. Some
 PSPs charge in one request, without an object that is made first.
 """
 
