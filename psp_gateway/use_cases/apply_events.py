@@ -7,7 +7,7 @@ each says the same however often it is applied.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chassis.errors import PaymeshError
@@ -139,7 +139,7 @@ async def _ask_again(means: Means, attempt: Attempt) -> _Note:
         case Verdict() if answer.outcome in (Outcome.UNKNOWN, Outcome.TRANSIENT):
             if not answer.is_alarm:
                 return _Note(State.NEW, "The PSP did not tell when it was asked.")
-    await _keep(means, attempt, answer)
+    await _keep(means, attempt, answer, was_told=False)
     return _Note(State.APPLIED)
 
 
@@ -154,14 +154,16 @@ async def _take_at_word(
     expected = applying.minor_units[attempt.psp](attempt.amount), attempt.amount.currency
     if verdict.outcome is Outcome.SUCCEEDED and (event.amount_minor, event.currency) != expected:
         verdict = alarm("webhook", Reason.AMOUNT_MISMATCH, reference=verdict.reference)
-    await _keep(applying.means, attempt, verdict)
+    await _keep(applying.means, attempt, verdict, was_told=True)
     return _Note(State.APPLIED)
 
 
-async def _keep(means: Means, attempt: Attempt, answer: Answer) -> None:
+async def _keep(means: Means, attempt: Attempt, answer: Answer, *, was_told: bool) -> None:
     """Store what was learned; who is under way with the attempt yields to success alone."""
     walk = Walk(attempt, Seen.RESUMED)
     after = advance(walk, Step.LOOK_UP, answer, means.clock(), means.patience(attempt)).attempt
+    if was_told:  # nothing was sent for it
+        after = replace(after, request_count=attempt.request_count, sent_at=attempt.sent_at)
     if after.outcome is Outcome.SUCCEEDED or _differs(attempt, after):
         await means.store.save(after, Exchange("WEBHOOK", after.outcome.value, _trace(answer)))
 
