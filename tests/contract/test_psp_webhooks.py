@@ -204,7 +204,12 @@ async def test_what_is_of_no_consequence_is_kept(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"secret": "whsec_other"}, {"age_s": 400}, {"psp": "adyen"}, {"psp": "square"}],
+    [
+        {"secret": "whsec_other"},
+        {"age_s": 400},
+        {"psp": "adyen"},
+        {"psp": "square"},
+    ],  # pragma: allowlist secret
 )
 async def test_a_bad_signature_stores_nothing(
     gateway: Gateway, psp_database: ServiceDatabase, wrong: dict[str, Any]

@@ -25,14 +25,14 @@ CAPABILITIES = Capabilities(
     methods=frozenset({Method.CARD}),
     first_stage=Stage.CONFIRM,
     can_look_up=False,
-    captures=Captures.SEVERAL,
+    captures=Captures.ONCE,  # Adyen could do several; the gateway's guard allows one
     refunds=True,
     hosted_page=False,
     payouts=False,
     disputes=False,
     key_retention=dict.fromkeys(Stage, KEY_RETENTION),
 )
-# What a buyer may bring back: https://docs.adyen.com/api-explorer/Checkout/71/post/payments/details.
+# What a buyer may bring back, by the description of /payments/details.
 _DETAILS = ("redirectResult", "threeDSResult", "payload", "MD", "PaRes")
 
 _NOTHING_TO_ASK = Verdict(
