@@ -135,7 +135,7 @@ async def test_a_lost_answer_is_asked_for_under_its_key(
 ) -> None:
     """The same request again is answered as the first, or is the first."""
     settings = {
-        "ADYEN_API_KEY": "AQE_canary",
+        "ADYEN_API_KEY": "AQE_canary",  # pragma: allowlist secret
         "ADYEN_API_BASE": f"{sandbox.url}/adyen",
         "ADYEN_MERCHANT_ACCOUNT": "PaymeshDemo",
         "ADYEN_TIMEOUT_S": "0.5",

@@ -28,6 +28,7 @@ from tests.unit.psp_gateway.sandbox import (
 )
 
 SECRET = "whsec_canary_1"  # pragma: allowlist secret
+NEXT = "whsec_other"  # pragma: allowlist secret
 EVENT = service.WebhookEvent
 
 
@@ -205,7 +206,7 @@ async def test_what_is_of_no_consequence_is_kept(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"secret": "whsec_other"},
+        {"secret": NEXT},
         {"age_s": 400},
         {"psp": "adyen"},
         {"psp": "square"},
