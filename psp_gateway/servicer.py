@@ -21,6 +21,7 @@ from psp_gateway.use_cases.execute_charges import begin_charge, execute_charge
 from psp_gateway.use_cases.execute_holds import HoldCommand, begin_hold, execute_hold
 from psp_gateway.use_cases.execute_refunds import RefundCommand, begin_refund, execute_refund
 from psp_gateway.use_cases.list_attempts import list_attempts
+from psp_gateway.use_cases.resume_charge import resume_charge
 from psp_gateway.use_cases.route_charge import ChargeCommand, Router
 from psp_gateway.use_cases.take_further import Means
 
@@ -90,6 +91,14 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         """List a payment's attempts."""
         found = await list_attempts(self._reader, request.payment_id)
         return service.ListAttemptsResponse(attempts=map(to_attempt, found))
+
+    async def ResumeCharge(
+        self, request: service.ResumeChargeRequest, context: Any
+    ) -> service.ResumeChargeResponse:
+        """Go on with a charge whose buyer has come back."""
+        details = dict(request.details)
+        found = await resume_charge(self._means, self._reader, request.attempt_id, details)
+        return service.ResumeChargeResponse(attempt=to_attempt(found))
 
     async def SimulateRouting(
         self, request: service.SimulateRoutingRequest, context: Any

@@ -171,6 +171,7 @@ async def own_edge(
     ports = {
         "edge": free_port(),
         "edge_admin": free_port(),
+        "psp_gateway": free_port(),
         "payment_svc": payments_port if is_service_up else free_port(),
         "edge_auth": auth_port if is_edge_auth_up else free_port(),
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from chassis.errors import FailedPrecondition
+from chassis.errors import FailedPrecondition, NotFound
 from chassis.money import Money
 
 
@@ -104,6 +104,15 @@ class ExceedsAuthorization(Refusal):
 
     def __init__(self, held: Money) -> None:
         super().__init__(f"{held} {held.currency} is held.", held=held)
+
+
+class AttemptNotFound(NotFound):
+    """No attempt has this id."""
+
+    reason = "ATTEMPT_NOT_FOUND"
+
+    def __init__(self, attempt_id: str) -> None:
+        super().__init__(f"There is no attempt {attempt_id}.", attemptId=attempt_id)
 
 
 class BadSignature(Exception):

@@ -7,19 +7,19 @@ each says the same however often it is applied.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.errors import PaymeshError
 from chassis.money import Money
-from psp_gateway.domain.answer import Absent, Answer, Created, Verdict, alarm
+from psp_gateway.domain.answer import Verdict, alarm
 from psp_gateway.domain.attempt import Attempt, Outcome, Stage
 from psp_gateway.domain.inbox import State, Told
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.domain.walk import Seen, Step, Walk, advance
-from psp_gateway.ports import AttemptFinder, Exchange, Listener
-from psp_gateway.use_cases.take_further import Means, look_up
+from psp_gateway.ports import AttemptFinder, Listener
+from psp_gateway.use_cases.look_again import News, keep, look_again
+from psp_gateway.use_cases.take_further import Means
 
 _STAGES = {
     Subject.CHARGE: (Stage.CREATE, Stage.CONFIRM),
@@ -121,26 +121,20 @@ class _Note:
 
 async def _apply(applying: Applying, event: PspEvent, attempt: Attempt) -> _Note:
     if event.verdict is None:
-        return await _ask_again(applying.means, attempt)
+        return _noted(await look_again(applying.means, attempt))
     if attempt.stage not in _STAGES[event.subject]:
         return _Note(State.APPLIED)  # about another part of the same charge
     return await _take_at_word(applying, event, event.verdict, attempt)
 
 
-async def _ask_again(means: Means, attempt: Attempt) -> _Note:
-    if attempt.outcome.is_final or attempt.psp not in means.providers:
-        return _Note(State.APPLIED)
-    answer = await look_up(means, attempt)
-    match answer:
-        case Created() if attempt.stage is Stage.CREATE:
-            pass
-        case Created() | Absent():
+def _noted(news: News) -> _Note:
+    match news:
+        case News.NOT_YET:
             return _Note(State.APPLIED, "The PSP has not done it yet.")
-        case Verdict() if answer.outcome in (Outcome.UNKNOWN, Outcome.TRANSIENT):
-            if not answer.is_alarm:
-                return _Note(State.NEW, "The PSP did not tell when it was asked.")
-    await _keep(means, attempt, answer, was_told=False)
-    return _Note(State.APPLIED)
+        case News.SILENT:
+            return _Note(State.NEW, "The PSP did not tell when it was asked.")
+        case News.KNOWN:
+            return _Note(State.APPLIED)
 
 
 async def _take_at_word(
@@ -154,26 +148,5 @@ async def _take_at_word(
     expected = applying.minor_units[attempt.psp](attempt.amount), attempt.amount.currency
     if verdict.outcome is Outcome.SUCCEEDED and (event.amount_minor, event.currency) != expected:
         verdict = alarm("webhook", Reason.AMOUNT_MISMATCH, reference=verdict.reference)
-    await _keep(applying.means, attempt, verdict, was_told=True)
+    await keep(applying.means, attempt, verdict, was_told=True)
     return _Note(State.APPLIED)
-
-
-async def _keep(means: Means, attempt: Attempt, answer: Answer, *, was_told: bool) -> None:
-    """Store what was learned; who is under way with the attempt yields to success alone."""
-    walk = Walk(attempt, Seen.RESUMED)
-    after = advance(walk, Step.LOOK_UP, answer, means.clock(), means.patience(attempt)).attempt
-    if was_told:  # nothing was sent for it
-        after = replace(after, request_count=attempt.request_count, sent_at=attempt.sent_at)
-    if after.outcome is Outcome.SUCCEEDED or _differs(attempt, after):
-        await means.store.save(after, Exchange("WEBHOOK", after.outcome.value, _trace(answer)))
-
-
-def _differs(before: Attempt, after: Attempt) -> bool:
-    def state(attempt: Attempt) -> Sequence[object]:
-        return attempt.outcome, attempt.stage, attempt.psp_reference, attempt.redirect_url
-
-    return state(before) != state(after)
-
-
-def _trace(answer: Answer) -> str:
-    return answer.trace

@@ -11,10 +11,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from google.api.httpbody_pb2 import HttpBody
 from paymesh.psp.v1 import attempt_pb2 as noun
+from paymesh.psp.v1 import psp_gateway_service_pb2
 from paymesh.psp.v1 import webhook_service_pb2 as service
+from yarl import URL
 
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.sandbox import (
@@ -254,3 +257,60 @@ async def test_several_items_come_at_once(gateway: Gateway) -> None:
     await tell(gateway, good, other)
     listed = await gateway.webhooks.ListWebhookEvents(service.ListWebhookEventsRequest())
     assert sorted(event.subject for event in listed.events) == ["CHARGE", "REPORT"]
+
+
+async def come_back(sandbox: Sandbox, page: str, result: str) -> dict[str, str]:
+    """End a challenge as a browser does; tell the query of the URL that it is sent back by."""
+    async with sandbox.session.post(page, data={"result": result}, allow_redirects=False) as answer:
+        assert answer.status in (302, 303), await answer.text()
+        url = URL(answer.headers["Location"])
+    assert str(url.with_query(None)) == "https://shop.example/back"
+    return dict(url.query)
+
+
+async def resume(gateway: Gateway, attempt: str, /, **details: str) -> noun.Attempt:
+    """Say that the buyer has come back."""
+    request = psp_gateway_service_pb2.ResumeChargeRequest(attempt_id=attempt, details=details)
+    answer = await gateway.stub.ResumeCharge(request, timeout=DEADLINE_S)
+    found: noun.Attempt = answer.attempt
+    return found
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome", "moved"),
+    [
+        ("complete", noun.Attempt.SUCCEEDED, [("charge", 9999)]),
+        ("fail", noun.Attempt.DECLINED, [("decline", 9999)]),
+    ],
+)
+async def test_a_buyer_comes_back(
+    gateway: Gateway,
+    sandbox: Sandbox,
+    result: str,
+    outcome: "noun.Attempt.Outcome",
+    moved: list[tuple[str, int]],
+) -> None:
+    """Adyen is told what he brought, once; before that nothing moves."""
+    waiting = (await gateway.charge(payment_token="adyen:s:adyen_redirect")).attempt
+    assert waiting.outcome == noun.Attempt.ACTION_REQUIRED
+    query = await come_back(sandbox, waiting.redirect_url, result)
+    assert query["attempt_id"] == "att_1"
+    early = await resume(gateway, "att_1", redirectResult="nonsense")
+    assert early.outcome == noun.Attempt.ACTION_REQUIRED
+    assert await sandbox.moved(attempt_id="att_1") == []
+
+    done = await asyncio.gather(*(resume(gateway, "att_1", **query) for _ in range(3)))
+
+    assert {(await resume(gateway, "att_1", **query)).outcome} == {outcome}
+    assert outcome in {attempt.outcome for attempt in done}
+    assert await sandbox.moved(attempt_id="att_1") == moved
+
+
+async def test_a_return_that_nobody_waits_for(gateway: Gateway) -> None:
+    """A charge that is done is answered as it stands; one that is not there is not found."""
+    made = (await gateway.charge(payment_token=TOKEN)).attempt
+
+    assert (await resume(gateway, "att_1", redirectResult="x")).outcome == made.outcome
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await resume(gateway, "att_nobody")
+    assert raised.value.code() is grpc.StatusCode.NOT_FOUND

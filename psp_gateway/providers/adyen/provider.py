@@ -52,7 +52,7 @@ class AdyenProvider:
     def __init__(self, client: AdyenClient, *, merchant_account: str, return_url: str = "") -> None:
         self._client = client
         self._account = {"merchantAccount": merchant_account}
-        self._return = {"returnUrl": return_url} if return_url else {}
+        self._return_url = return_url
         self._log = logger()
 
     @property
@@ -86,7 +86,7 @@ class AdyenProvider:
         is_held = attempt.kind is Kind.AUTHORIZATION
         content = {
             **self._account,
-            **self._return,
+            **self._return_to(attempt),
             "amount": units.to_wire(attempt.amount),
             "reference": attempt.attempt_id,
             "paymentMethod": {
@@ -153,6 +153,15 @@ class AdyenProvider:
     async def find_refund(self, attempt: Attempt) -> Answer:
         """See `ports.LookUp`; Adyen cannot be asked."""
         return _NOTHING_TO_ASK
+
+    def _return_to(self, attempt: Attempt) -> dict[str, str]:
+        """Tell Adyen where the buyer comes back to: whoever serves that address learns by it which
+        charge to go on with (`ResumeCharge`).
+        """
+        if not self._return_url:
+            return {}
+        joint = "&" if "?" in self._return_url else "?"
+        return {"returnUrl": f"{self._return_url}{joint}attempt_id={attempt.attempt_id}"}
 
     async def _modify(
         self,

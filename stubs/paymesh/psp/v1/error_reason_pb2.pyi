@@ -46,6 +46,8 @@ class PspError(_message.Message):
         """What is held was let go, or is being, by another attempt. Metadata: attemptId."""
         EXCEEDS_AUTHORIZATION: PspError._Reason.ValueType  # 8
         """More would be captured than is held, or another amount let go than is held. Metadata: held."""
+        ATTEMPT_NOT_FOUND: PspError._Reason.ValueType  # 9
+        """No attempt has this id. Metadata: attemptId."""
         CARD_DECLINED: PspError._Reason.ValueType  # 20
         """The issuer declined without saying more."""
         INSUFFICIENT_FUNDS: PspError._Reason.ValueType  # 21
@@ -109,6 +111,8 @@ class PspError(_message.Message):
     """What is held was let go, or is being, by another attempt. Metadata: attemptId."""
     EXCEEDS_AUTHORIZATION: PspError.Reason.ValueType  # 8
     """More would be captured than is held, or another amount let go than is held. Metadata: held."""
+    ATTEMPT_NOT_FOUND: PspError.Reason.ValueType  # 9
+    """No attempt has this id. Metadata: attemptId."""
     CARD_DECLINED: PspError.Reason.ValueType  # 20
     """The issuer declined without saying more."""
     INSUFFICIENT_FUNDS: PspError.Reason.ValueType  # 21

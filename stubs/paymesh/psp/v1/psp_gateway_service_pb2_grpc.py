@@ -55,6 +55,11 @@ class PspGatewayServiceStub:
                 request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsRequest.SerializeToString,
                 response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsResponse.FromString,
                 _registered_method=True)
+        self.ResumeCharge = channel.unary_unary(
+                '/paymesh.psp.v1.PspGatewayService/ResumeCharge',
+                request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ResumeChargeRequest.SerializeToString,
+                response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ResumeChargeResponse.FromString,
+                _registered_method=True)
         self.SimulateRouting = channel.unary_unary(
                 '/paymesh.psp.v1.PspGatewayService/SimulateRouting',
                 request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.SimulateRoutingRequest.SerializeToString,
@@ -113,6 +118,16 @@ class PspGatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResumeCharge(self, request, context):
+        """Goes on with a charge whose buyer has come back from where ACTION_REQUIRED had sent him.
+
+        Some PSPs must be told what he brought back before they decide; the others are asked what became of it. Asked again with
+        the same it answers the same; a charge that does not wait for its buyer is answered as it stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SimulateRouting(self, request, context):
         """Tells which rule would choose which PSPs for a charge now, and why others are not taken. Nothing is stored or sent.
         """
@@ -163,6 +178,11 @@ def add_PspGatewayServiceServicer_to_server(servicer, server):
                     servicer.ExecuteVoids,
                     request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsRequest.FromString,
                     response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsResponse.SerializeToString,
+            ),
+            'ResumeCharge': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeCharge,
+                    request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ResumeChargeRequest.FromString,
+                    response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ResumeChargeResponse.SerializeToString,
             ),
             'SimulateRouting': grpc.unary_unary_rpc_method_handler(
                     servicer.SimulateRouting,
@@ -294,6 +314,33 @@ class PspGatewayService:
             '/paymesh.psp.v1.PspGatewayService/ExecuteVoids',
             paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsRequest.SerializeToString,
             paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecuteVoidsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeCharge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.psp.v1.PspGatewayService/ResumeCharge',
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ResumeChargeRequest.SerializeToString,
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ResumeChargeResponse.FromString,
             options,
             channel_credentials,
             insecure,

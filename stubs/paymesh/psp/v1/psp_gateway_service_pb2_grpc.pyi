@@ -46,6 +46,12 @@ class PspGatewayServiceStub:
     """Takes all or a part of what charges with manual capture hold, each attempt once and each authorization once."""
     ExecuteVoids: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecuteVoidsRequest, _psp_gateway_service_pb2.ExecuteVoidsResponse]
     """Lets go of what charges with manual capture hold, each attempt once."""
+    ResumeCharge: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ResumeChargeRequest, _psp_gateway_service_pb2.ResumeChargeResponse]
+    """Goes on with a charge whose buyer has come back from where ACTION_REQUIRED had sent him.
+
+    Some PSPs must be told what he brought back before they decide; the others are asked what became of it. Asked again with
+    the same it answers the same; a charge that does not wait for its buyer is answered as it stands.
+    """
     SimulateRouting: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.SimulateRoutingRequest, _psp_gateway_service_pb2.SimulateRoutingResponse]
     """Tells which rule would choose which PSPs for a charge now, and why others are not taken. Nothing is stored or sent."""
     ListProviders: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListProvidersRequest, _psp_gateway_service_pb2.ListProvidersResponse]
@@ -73,6 +79,12 @@ class PspGatewayServiceAsyncStub(PspGatewayServiceStub):
     """Takes all or a part of what charges with manual capture hold, each attempt once and each authorization once."""
     ExecuteVoids: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecuteVoidsRequest, _psp_gateway_service_pb2.ExecuteVoidsResponse]  # type: ignore[assignment]
     """Lets go of what charges with manual capture hold, each attempt once."""
+    ResumeCharge: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ResumeChargeRequest, _psp_gateway_service_pb2.ResumeChargeResponse]  # type: ignore[assignment]
+    """Goes on with a charge whose buyer has come back from where ACTION_REQUIRED had sent him.
+
+    Some PSPs must be told what he brought back before they decide; the others are asked what became of it. Asked again with
+    the same it answers the same; a charge that does not wait for its buyer is answered as it stands.
+    """
     SimulateRouting: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.SimulateRoutingRequest, _psp_gateway_service_pb2.SimulateRoutingResponse]  # type: ignore[assignment]
     """Tells which rule would choose which PSPs for a charge now, and why others are not taken. Nothing is stored or sent."""
     ListProviders: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListProvidersRequest, _psp_gateway_service_pb2.ListProvidersResponse]  # type: ignore[assignment]
@@ -121,6 +133,18 @@ class PspGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_psp_gateway_service_pb2.ExecuteVoidsResponse, _abc.Awaitable[_psp_gateway_service_pb2.ExecuteVoidsResponse]]:
         """Lets go of what charges with manual capture hold, each attempt once."""
+
+    @_abc_1.abstractmethod
+    def ResumeCharge(
+        self,
+        request: _psp_gateway_service_pb2.ResumeChargeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_psp_gateway_service_pb2.ResumeChargeResponse, _abc.Awaitable[_psp_gateway_service_pb2.ResumeChargeResponse]]:
+        """Goes on with a charge whose buyer has come back from where ACTION_REQUIRED had sent him.
+
+        Some PSPs must be told what he brought back before they decide; the others are asked what became of it. Asked again with
+        the same it answers the same; a charge that does not wait for its buyer is answered as it stands.
+        """
 
     @_abc_1.abstractmethod
     def SimulateRouting(
