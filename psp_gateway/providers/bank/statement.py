@@ -1,7 +1,7 @@
 """What a bank says of an account, in the same words whichever message it came by."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -68,10 +68,10 @@ class Line:
     end_to_end_id: str
     account_servicer_reference: str
     bank_transaction_code: str
-    remittance: str
+    remittance: str = field(repr=False)
     creditor_reference: str
-    counterparty_name: str
-    counterparty_iban: str
+    counterparty_name: str = field(repr=False)
+    counterparty_iban: str = field(repr=False)
     return_code: str
     instructed: Balance | None
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -48,10 +48,10 @@ class CreditTransfer:
 
     attempt_id: str
     amount: Money
-    creditor_name: str
-    creditor_iban: str
+    creditor_name: str = field(repr=False)
+    creditor_iban: str = field(repr=False)
     creditor_bic: str = ""
-    remittance: str = ""
+    remittance: str = field(default="", repr=False)
 
     @property
     def end_to_end_id(self) -> str:
