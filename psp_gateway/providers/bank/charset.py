@@ -14,7 +14,7 @@ _SIGNS: Mapping[str, str] = {
     "&": "+", "!": ".", '"': ".", "#": ".", "$": ".", "%": ".", "*": ".", ";": ",", "<": ".",
     "=": ".", ">": ".", "@": ".", "[": "(", "\\": "/", "]": ")", "^": ".", "_": "-", "`": "'",
     "{": "(", "|": "/", "}": ")", "~": "-", "€": "E", "\u2018": "'", "\u2019": "'", "\u201c": "'",
-    "\u201d": "'", "\u2013": "-", "\u2014": "-",
+    "\u201d": "'", "\u2013": "-", "\u2014": "-", "\u2044": "/",
 }  # fmt: skip
 
 # Letters that are no Latin letter with a mark, in small.
@@ -51,8 +51,6 @@ def written(text: str) -> str:
 def _plain(sign: str) -> str:
     if _TAKEN.fullmatch(sign):
         return sign
-    if sign in _SIGNS:
-        return _SIGNS[sign]
     parts = [
         part for part in unicodedata.normalize("NFKD", sign) if not unicodedata.combining(part)
     ]
@@ -62,5 +60,5 @@ def _plain(sign: str) -> str:
 def _letter(letter: str) -> str:
     plain = _LETTERS.get(letter.lower())
     if plain is None:
-        return letter
+        return _SIGNS.get(letter, letter)
     return plain.capitalize() if letter.isupper() else plain
