@@ -1,0 +1,1 @@
+"""Banks, by ISO 20022 files."""
