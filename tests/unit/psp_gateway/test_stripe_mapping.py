@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paymesh.psp.v1 import error_reason_pb2
 
+from chassis.errors import PaymeshError
 from psp_gateway.domain import errors
 from psp_gateway.domain.answer import Absent, Answer, Created, Verdict
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome
