@@ -44,6 +44,8 @@ _DATE_LENGTH = 10  # an offset or a time may follow
 def read(content: bytes) -> tuple[Statement, ...]:
     """Read all accounts of a file, in its order.
 
+    It takes about 50 ms for each MB, and never waits: on an event loop, read in a thread.
+
     Raises:
         UnreadableFile: nothing of it is to be believed; see `schemas.read`.
     """

@@ -9,8 +9,10 @@ from xml.parsers import expat
 from lxml import etree
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:"
-# Bytes. A file of this size has about 9,000 entries of full detail; its tree takes five times it.
-SIZE_MAX = 32 * 1024 * 1024
+SIZE_MAX = 32 * 1024 * 1024  # bytes; about 9,000 entries of full detail
+# Each element has one at least, and in real files about two in 36 bytes. The tree of real files
+# takes five times their size; that of one with nothing but elements would take fifty times.
+BRACKETS_MAX = 2_500_000
 
 _ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf", b"BZh")
 _STEP = 64 * 1024
@@ -36,6 +38,8 @@ def message_of(content: bytes) -> str:
     """
     if len(content) > SIZE_MAX:
         raise UnreadableFile(f"it has {len(content)} bytes, more than {SIZE_MAX}")
+    if content.count(b"<") > BRACKETS_MAX:
+        raise UnreadableFile(f"it has more than {BRACKETS_MAX} brackets")
     if content.startswith(_ARCHIVES):
         raise UnreadableFile("it is packed: unpack it first")
     namespace, _, name = _root(content).rpartition(" ")
@@ -62,8 +66,8 @@ def read(content: bytes, message: str) -> etree._Element:
     checked = schema(message)
     if not checked.validate(root):
         # The text of the error may quote an account or a name; where it is says enough.
-        line = checked.error_log.last_error.line  # type: ignore[attr-defined]  # not in the stubs
-        raise UnreadableFile(f"it is not valid by {message}: line {line}")
+        last = checked.error_log.last_error  # type: ignore[attr-defined]  # not in the stubs
+        raise UnreadableFile(f"it is not valid by {message}: line {last.line if last else 0}")
     return root
 
 

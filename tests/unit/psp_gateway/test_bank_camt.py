@@ -4,6 +4,8 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from psp_gateway.providers.bank import camt
 from psp_gateway.providers.bank.statement import Balance, Direction, Kind, Status
@@ -159,6 +161,25 @@ def test_amounts_have_five_decimals_and_add_up_exactly() -> None:
     )
 
     assert found.is_balanced is True
+
+
+sides = st.sampled_from(["CRDT", "DBIT"])
+units = st.integers(min_value=0, max_value=10**12)
+
+
+@given(units, st.lists(st.tuples(units, sides), max_size=8), st.integers(min_value=-1, max_value=1))
+def test_any_statement_is_balanced_to_the_last_decimal(
+    opening: int, moves: list[tuple[int, str]], slip: int
+) -> None:
+    """It adds up or is wrong by the hundred-thousandth part of a euro."""
+    closing = opening + sum(n if side == "CRDT" else -n for n, side in moves) + slip
+    found = statement(
+        balance("OPBD", f"{Decimal(opening).scaleb(-5):f}"),
+        balance("CLBD", f"{Decimal(abs(closing)).scaleb(-5):f}", "DBIT" if closing < 0 else "CRDT"),
+        *(entry(f"{Decimal(n).scaleb(-5):f}", side) for n, side in moves),
+    )
+
+    assert found.is_balanced is (slip == 0)
 
 
 @pytest.mark.parametrize("present", ["OPBD", "CLBD"])

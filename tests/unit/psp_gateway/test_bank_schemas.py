@@ -57,6 +57,15 @@ def test_a_file_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         camt.read(content + b" ")
 
 
+def test_a_file_of_nothing_but_elements_is_refused() -> None:
+    """It would be small and its tree large."""
+    content = document(account()).replace(b"</Document>", b"<a/>" * schemas.BRACKETS_MAX)
+    assert len(content) < schemas.SIZE_MAX
+
+    with pytest.raises(UnreadableFile, match="brackets"):
+        camt.read(content)
+
+
 @pytest.mark.parametrize("content", [b"PK\x03\x04...", b"\x1f\x8b\x08...", b"BZh9..."])
 def test_what_is_packed_is_refused_by_name(content: bytes) -> None:
     """A zip says to unpack it first: who unpacks knows how much it may become."""
