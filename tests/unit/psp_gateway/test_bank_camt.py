@@ -333,3 +333,51 @@ def test_nothing_personal_is_in_a_repr() -> None:
 
     assert "NAME NAME" not in repr(told)
     assert "NL56" not in repr(told)
+
+
+def test_a_transaction_speaks_before_its_entry() -> None:
+    """Its own reference, code and direction; the entry's where it has none."""
+    own = (
+        "<TxDtls><Refs><AcctSvcrRef>T-1</AcctSvcrRef><EndToEndId>E-1</EndToEndId></Refs>"
+        '<Amt Ccy="EUR">1.00</Amt><CdtDbtInd>CRDT</CdtDbtInd>'
+        "<BkTxCd><Prtry><Cd>159</Cd></Prtry></BkTxCd></TxDtls>"
+    )
+    (booked,) = statement(entry("1.00", "DBIT", own, detail("E-2", "2.00"))).entries
+    one, other = booked.lines
+
+    assert (one.account_servicer_reference, one.bank_transaction_code) == ("T-1", "159")
+    assert (other.account_servicer_reference, other.bank_transaction_code) == ("B-1", "166")
+    assert (one.direction, other.direction) == (Direction.CREDIT, Direction.DEBIT)
+    assert booked.is_itemised  # a euro came and two went
+
+
+def test_what_was_ordered_can_stand_in_the_entry() -> None:
+    """Of a single transaction it is what was ordered of it; of several it is not known of which."""
+    ordered = '<AmtDtls><InstdAmt><Amt Ccy="USD">5.00</Amt></InstdAmt></AmtDtls>'
+    (batch,) = statement(
+        entry("2.00", "DBIT", detail("E-1", "1.00"), detail("E-2", "1.00"), more=ordered)
+    ).entries
+
+    assert line(entry("1.00", "DBIT", detail("E-1", "1.00"), more=ordered)).instructed == Balance(
+        Decimal(5), "USD"
+    )
+    assert [part.instructed for part in batch.lines] == [None, None]
+
+
+def test_francs_do_not_itemise_euros() -> None:
+    """Though the figures are the same."""
+    francs = detail("E-1", "1.00").replace('Ccy="EUR"', 'Ccy="CHF"')
+    (booked,) = statement(entry("1.00", "DBIT", francs)).entries
+
+    assert not booked.is_itemised
+
+
+def test_a_whole_statement_in_one_page_of_a_file_proves_nothing() -> None:
+    """The rest of it may be in the file's next page."""
+    page = "<PgNb>1</PgNb><LastPgInd>{}</LastPgInd>"
+    head = f"<StmtPgntn>{page.format('true')}</StmtPgntn>"
+    content = document(account(balance("OPBD", "1"), balance("CLBD", "1"), head=head))
+    pages = f"<MsgPgntn>{page.format('false')}</MsgPgntn></GrpHdr>".encode()
+
+    assert camt.read(content)[0].is_balanced is True
+    assert camt.read(content.replace(b"</GrpHdr>", pages))[0].is_balanced is None

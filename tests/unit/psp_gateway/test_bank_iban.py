@@ -66,18 +66,16 @@ def test_what_is_no_iban_is_refused(text: str, why: str) -> None:
 
 @given(st.sampled_from(sorted(LENGTHS)), st.data())
 def test_each_single_slip_is_found(country: str, data: st.DataObject) -> None:
-    """A made IBAN is right; with one sign changed it never is."""
-    signs = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=1)
-    account = data.draw(signs.map(lambda text: (text * 40)[: LENGTHS[country] - 4]))
+    """A made IBAN is right; with one digit of the account changed it never is."""
+    length = LENGTHS[country] - 4
+    account = data.draw(st.text("0123456789", min_size=length, max_size=length))
     iban = made(country, account)
     place = data.draw(st.integers(min_value=4, max_value=len(iban) - 1))
-    digits = [digit for digit in "0123456789" if digit != iban[place]]
-    slipped = iban[:place] + data.draw(st.sampled_from(digits)) + iban[place + 1 :]
+    other = data.draw(st.sampled_from("0123456789").filter(lambda digit: digit != iban[place]))
 
     assert read_iban(iban) == iban
-    if int(slipped[place], 36) % 97 != int(iban[place], 36) % 97 and iban[place].isdigit():
-        with pytest.raises(InvalidIban):
-            read_iban(slipped)
+    with pytest.raises(InvalidIban, match="check digits"):
+        read_iban(iban[:place] + other + iban[place + 1 :])
 
 
 @pytest.mark.parametrize(("right", "wrong"), [("97", "00"), ("98", "01"), ("02", "99")])

@@ -138,6 +138,14 @@ def test_sepa_needs_no_bic() -> None:
             pain001.write(batch(refused), DEBTOR)
 
 
+def test_from_an_account_that_sepa_does_not_reach_nothing_is_sepa() -> None:
+    """Both sides count."""
+    root = parsed(pain001.write(batch(transfer()), replace(DEBTOR, iban=SAUDI)))
+
+    assert texts(root, "SvcLvl/Cd") == []
+    assert texts(root, "ChrgBr") == ["SHAR"]
+
+
 def test_the_time_is_utc() -> None:
     """Whatever the zone that it came in."""
     east = replace(batch(transfer()), created_at=NOW.astimezone(timezone(timedelta(hours=9))))
