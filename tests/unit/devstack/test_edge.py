@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from google.api import annotations_pb2
 from google.rpc import error_details_pb2, status_pb2
+from paymesh.psp.v1 import webhook_service_pb2
 
 from devstack import edge
 from devstack.ports import default_ports
@@ -62,6 +64,7 @@ def test_reflection_and_health_are_open_in_development_alone(state: State) -> No
     api = [
         "/openapi.json",
         "/v1/payments/[^/]+/events",
+        "/v1/webhooks/[a-z]{1,20}",
         "/v1/",
         service + "WatchPayment",
         service,
@@ -74,16 +77,18 @@ def test_deadlines_are_the_edges_for_rest_and_the_callers_for_grpc(state: State)
     """REST gets 35 s whatever its headers say; gRPC what its caller asks for, but no more."""
     settings = manager(edge.render(state, default_ports(), "production"))
     routes = settings["route_config"]["virtual_hosts"][0]["routes"]
-    _, watched, rest, native_watched, native, webhooks = routes
+    _, watched, from_psps, rest, native_watched, native, webhooks = routes
 
     # A stream may last longer than the service's own ten minutes, and no longer.
     for stream in (watched, native_watched):
         assert stream["route"]["timeout"] == "0s"
         assert stream["route"]["max_stream_duration"]["max_stream_duration"] == "615s"
-    assert rest["route"]["timeout"] == "35s"
-    added = rest["request_headers_to_add"][0]
-    assert added["header"] == {"key": "grpc-timeout", "value": "35S"}
-    assert added["append_action"] == "OVERWRITE_IF_EXISTS_OR_ADD"
+    # Adyen waits ten seconds for the answer to a webhook.
+    for route, seconds in ((rest, 35), (from_psps, 9)):
+        assert route["route"]["timeout"] == f"{seconds}s"
+        added = route["request_headers_to_add"][0]
+        assert added["header"] == {"key": "grpc-timeout", "value": f"{seconds}S"}
+        assert added["append_action"] == "OVERWRITE_IF_EXISTS_OR_ADD"
     assert native["route"]["timeout"] == "0s"
     assert native["route"]["max_stream_duration"]["grpc_timeout_header_max"] == "35s"
     assert "request_headers_to_add" not in native
@@ -182,8 +187,14 @@ def test_path_of_who_was_not_let_in_is_not_logged(state: State) -> None:
 
 
 def test_what_the_transcoder_serves_edge_auth_reads(state: State) -> None:
-    """A service whose bodies edge_auth does not know would have each of them refused."""
+    """A service whose bodies edge_auth does not know would have each refused; the webhooks of PSPs
+    pass it by, and of their service only what has a path can be reached.
+    """
     filters = manager(edge.render(state, default_ports(), "production"))["http_filters"]
     served = next(f["typed_config"]["services"] for f in filters if "transcoder" in f["name"])
 
-    assert sorted(served) == sorted(service.full_name for service in routes.PUBLIC)
+    public = [service.full_name for service in routes.PUBLIC]
+    assert sorted(served) == sorted([*public, "paymesh.psp.v1.WebhookService"])
+    methods = webhook_service_pb2.DESCRIPTOR.services_by_name["WebhookService"].methods
+    reachable = [m.name for m in methods if m.GetOptions().HasExtension(annotations_pb2.http)]
+    assert reachable == ["ReceiveWebhook"]
