@@ -33,7 +33,10 @@ class PspEvent:
             the charge or is not named.
         attempt_id: ours, when the PSP repeats it; else empty.
         verdict: what it says of the money; None when it only tells to ask the PSP again.
-        occurred_at: by the PSP's clock; None when it does not say.
+        occurred_at: by the PSP's clock; None when it does not say. A hint: not every PSP signs it.
+        amount_minor: what the verdict is about, in the PSP's own minor units, for whoever applies
+            the verdict to compare with what was asked; None when the event does not say.
+        currency: of that, three capital letters; else empty.
     """
 
     psp: str
@@ -45,3 +48,5 @@ class PspEvent:
     attempt_id: str = ""
     verdict: Verdict | None = None
     occurred_at: datetime | None = None
+    amount_minor: int | None = None
+    currency: str = ""
