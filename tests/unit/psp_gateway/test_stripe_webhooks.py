@@ -17,10 +17,11 @@ from stripe.params import WebhookEndpointCreateParams
 from psp_gateway.domain.errors import BadSignature, UnreadableWebhook
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.providers.stripe.webhooks import StripeWebhooks
+from tests.unit.psp_gateway.any_json import json_values
 
 SECRET = "whsec_test"  # pragma: allowlist secret
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-ATTEMPT = "att_0123456789abcdefghjkmnpqrs"
+ATTEMPT = "att_01ja3tq9"
 
 # stripe-dotnet, EventUtilityTest: see vectors/README.md.
 PUBLISHED_BODY = (Path(__file__).parent / "vectors/stripe_customer_created.json").read_bytes()
@@ -270,10 +271,6 @@ def test_unreadable(body: bytes) -> None:
         read(body)
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
-)
 kinds = st.sampled_from(["charge.x", "charge.dispute.x", "refund.x", "payment_intent.x", "x"])
 
 
