@@ -7,7 +7,7 @@ each says the same however often it is applied.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chassis.errors import PaymeshError
@@ -120,6 +120,9 @@ class _Note:
 
 
 async def _apply(applying: Applying, event: PspEvent, attempt: Attempt) -> _Note:
+    provider = applying.means.providers.get(attempt.psp)
+    if event.verdict is None and provider and not provider.capabilities.can_look_up:
+        return _Note(State.APPLIED)  # it says nothing of the money, and there is nobody to ask
     if event.verdict is None:
         return _noted(await look_again(applying.means, attempt))
     if attempt.stage not in _STAGES[event.subject]:
@@ -148,5 +151,8 @@ async def _take_at_word(
     expected = applying.minor_units[attempt.psp](attempt.amount), attempt.amount.currency
     if verdict.outcome is Outcome.SUCCEEDED and (event.amount_minor, event.currency) != expected:
         verdict = alarm("webhook", Reason.AMOUNT_MISMATCH, reference=verdict.reference)
+    if attempt.stage in (Stage.CAPTURE, Stage.VOID):
+        # Known by the charge that it is about, which is what is refunded later.
+        verdict = replace(verdict, reference=attempt.charge_reference)
     await keep(applying.means, attempt, verdict, was_told=True)
     return _Note(State.APPLIED)

@@ -1,0 +1,416 @@
+"""PayPal's webhooks: whose they are, and what they are about."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devstack.sandbox.signing import PayPalIdentity, new_paypal_identity, paypal_headers
+from psp_gateway.domain.errors import BadSignature, UnreadableWebhook
+from psp_gateway.domain.psp_event import PspEvent, Subject
+from psp_gateway.providers.paypal.signature import CertificateNeeded
+from psp_gateway.providers.paypal.webhooks import PayPalWebhooks
+from tests.unit.psp_gateway.any_json import json_values
+from tests.unit.psp_gateway.vectors import paypal as published
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+ATTEMPT, OTHER_ATTEMPT = "att_01ja3tq9", "att_01ja3tqa"
+WEBHOOK_ID = "4JH86294D6297924G"
+URL = "https://api.sandbox.paypal.com/v1/notifications/certs/CERT-360caa42"
+BODY = b'{"id":"WH-1","event_type":"BILLING.PLAN.CREATED"}'
+TYPES = (Path(__file__).parent / "vectors/paypal_event_types.txt").read_text().split()
+
+
+@cache
+def identity() -> PayPalIdentity:
+    """Make an authority and a certificate once, valid from ten days ago on."""
+    return new_paypal_identity(NOW - timedelta(days=9))
+
+
+@cache
+def stranger() -> PayPalIdentity:
+    """Make those of somebody else, made out to the same name."""
+    return new_paypal_identity(NOW)
+
+
+def headers_of(body: bytes, *, at: datetime = NOW, **changes: str) -> dict[str, str]:
+    """Sign a transmission of now, then change its headers."""
+    made = paypal_headers(
+        identity().key,
+        webhook_id=WEBHOOK_ID,
+        certificate_url=URL,
+        transmission_id="071f7d20-1584-11e7-abf0-6b62a8a99ac4",
+        body=body,
+        at=at,
+    )
+    changed = {f"paypal-{name.replace('_', '-')}": value for name, value in changes.items()}
+    return {name.lower(): value for name, value in made.items()} | changed
+
+
+def new_hooks(certificate: bytes | None = None, **options: Any) -> PayPalWebhooks:
+    """Make a reader that trusts the authority above."""
+    pem = identity().certificate if certificate is None else certificate
+    return PayPalWebhooks(WEBHOOK_ID, lambda _: pem, roots=identity().root, **options)
+
+
+def read(body: bytes) -> PspEvent:
+    """Read a webhook that is rightly signed."""
+    (found,) = new_hooks().read_webhook(headers_of(body), body, now=NOW)
+    return found
+
+
+def event(kind: str, resource: Any) -> bytes:
+    """Write an event."""
+    known = {"id": "WH-1", "create_time": "2026-11-23T11:59:58.613Z", "event_type": kind}
+    return json.dumps({**known, "resource": resource}).encode()
+
+
+def refused(headers: Mapping[str, str], body: bytes = BODY, now: datetime = NOW) -> BadSignature:
+    """Read what must be refused."""
+    with pytest.raises(BadSignature) as caught:
+        new_hooks().read_webhook(headers, body, now=now)
+    return caught.value
+
+
+def test_published_signature() -> None:
+    """What PayPal signed in 2017 is right, and leads to the roots that are pinned."""
+    hooks = PayPalWebhooks(published.WEBHOOK_ID, lambda _: published.CERTIFICATE)
+
+    (found,) = hooks.read_webhook(published.HEADERS, published.BODY, now=published.AT)
+
+    assert found == PspEvent(
+        psp="paypal",
+        event_id="WH-2MW4820926242972J-6SG447389E205703U",
+        event_type="BILLING.PLAN.CREATED",
+        subject=Subject.OTHER,
+        reference="P-2U911356NH683973BEDIWKUY",
+        occurred_at=datetime(2017, 3, 30, 20, 4, 5, 613000, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"webhook_id": "NotToBeFound"},
+        {"body": published.BODY + b" "},
+        {"body": json.dumps(json.loads(published.BODY)).encode()},
+        {"headers": {"paypal-transmission-time": "2017-03-30T20:04:06Z"}},
+        {"headers": {"paypal-transmission-id": "071f7d20-1584-11e7-abf0-6b62a8a99ac5"}},
+        {"headers": {"paypal-cert-url": "https://api.paypal.com/v1/notifications/test"}},
+        {"headers": {"paypal-auth-algo": "SHA1withRSA"}},
+    ],
+)
+def test_published_signature_of_something_else(change: dict[str, Any]) -> None:
+    """It is not right of another endpoint, body, time, delivery, or of the live PayPal."""
+    webhook_id = change.get("webhook_id", published.WEBHOOK_ID)
+    hooks = PayPalWebhooks(webhook_id, lambda _: published.CERTIFICATE)
+    headers = published.HEADERS | change.get("headers", {})
+
+    with pytest.raises(BadSignature):
+        hooks.read_webhook(headers, change.get("body", published.BODY), now=published.AT)
+
+
+def test_right_signature() -> None:
+    """A webhook under the authority that is trusted is read."""
+    assert read(BODY).event_id == "WH-1"
+
+
+@pytest.mark.parametrize("name", sorted(headers_of(BODY)))
+def test_every_header_is_needed(name: str) -> None:
+    """A webhook that lacks a header is refused."""
+    headers = headers_of(BODY)
+    del headers[name]
+
+    refused(headers)
+    refused({**headers, name: ""})
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["SHA1withRSA", "sha256", "none", "SHA256withRSA ", "SHA256withECDSA"]
+)
+def test_algorithm_is_pinned(algorithm: str) -> None:
+    """No other algorithm is spoken, whatever the header asks for."""
+    refused(headers_of(BODY, auth_algo=algorithm))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.sandbox.paypal.com/v1/notifications/certs/x",
+        "https://api.sandbox.paypal.com.evil.example/v1/x",
+        "https://api.sandbox.paypal.com@evil.example/v1/x",
+        "https://evil.example/https://api.sandbox.paypal.com/v1/x",
+        "https://api.sandbox.paypal.com:8443/v1/x",
+        "https://evil.example\\@api.sandbox.paypal.com/x",
+        "https://api.sandbox.pay\tpal.com/x",
+        " https://api.sandbox.paypal.com/x",
+        "https://api.sandbox.paypal.com/x\n",
+        "https://API.sandbox.paypal.com/x",
+        "https://www.paypal.com/x",
+        "https://paypal.com/x",
+        "https://api.sandbox.paypal.com/x?next=http://evil.example",
+        "https://api.sandbox.paypal.com/%0d%0a",
+        "https://api.sandbox.paypal.com",
+        "//api.sandbox.paypal.com/x",
+        "file:///etc/passwd",
+        "https://127.0.0.1/x",
+    ],
+)
+def test_certificates_come_from_paypal_alone(url: str) -> None:
+    """Nothing is looked up, let alone fetched, that is not exactly on PayPal's hosts."""
+    asked: list[str] = []
+
+    def ask(wanted: str) -> bytes:
+        asked.append(wanted)
+        return identity().certificate
+
+    hooks = PayPalWebhooks(WEBHOOK_ID, ask, roots=identity().root)
+    with pytest.raises(BadSignature) as caught:
+        hooks.read_webhook(headers_of(BODY, cert_url=url), BODY, now=NOW)
+
+    assert asked == []
+    assert not isinstance(caught.value, CertificateNeeded)
+
+
+def test_certificate_not_at_hand() -> None:
+    """A certificate that is missing is asked for, and only when all else is in order."""
+    hooks = PayPalWebhooks(WEBHOOK_ID, {}.get, roots=identity().root)
+
+    with pytest.raises(CertificateNeeded) as caught:
+        hooks.read_webhook(headers_of(BODY), BODY, now=NOW)
+    assert caught.value.certificate_url == URL
+    with pytest.raises(BadSignature) as caught_old:
+        hooks.read_webhook(headers_of(BODY, at=NOW - timedelta(days=9)), BODY, now=NOW)
+    assert not isinstance(caught_old.value, CertificateNeeded)
+
+
+def test_sandbox_of_our_own() -> None:
+    """Other origins can be trusted instead, be it one on loopback."""
+    origins = {"http://127.0.0.1:8420": "messageverificationcerts.sandbox.paypal.com"}
+    hooks = new_hooks(origins=origins)
+
+    mine = headers_of(BODY, cert_url="http://127.0.0.1:8420/paypal/certs/1")
+    assert hooks.read_webhook(mine, BODY, now=NOW)
+    with pytest.raises(BadSignature):
+        hooks.read_webhook(headers_of(BODY), BODY, now=NOW)
+
+
+def test_certificate_of_another_authority() -> None:
+    """A certificate made out to PayPal by an authority that is not trusted is worth nothing."""
+    for pem in (stranger().certificate, stranger().certificate + stranger().root):
+        with pytest.raises(BadSignature):
+            new_hooks(pem).read_webhook(headers_of(BODY), BODY, now=NOW)
+
+
+def test_certificate_of_another_name() -> None:
+    """Nor is one of a trusted authority that is made out to somebody else."""
+    theirs = new_paypal_identity(NOW, "shop.example")
+    hooks = PayPalWebhooks(WEBHOOK_ID, lambda _: theirs.certificate, roots=theirs.root)
+
+    with pytest.raises(BadSignature):
+        hooks.read_webhook(headers_of(BODY), BODY, now=NOW)
+
+
+@pytest.mark.parametrize("days", [-11, 357, 400])
+def test_certificate_of_another_time(days: int) -> None:
+    """A certificate must be valid at the time of the transmission."""
+    at = NOW + timedelta(days=days)
+
+    refused(headers_of(BODY, at=at), now=at)
+
+
+@pytest.mark.parametrize("age_s", [0, 60, 3 * 86400, 3 * 86400 + 3600, -300])
+def test_age(age_s: int) -> None:
+    """A transmission may be three days and an hour old, for PayPal repeats for three days."""
+    headers = headers_of(BODY, at=NOW - timedelta(seconds=age_s))
+
+    assert new_hooks().read_webhook(headers, BODY, now=NOW)
+
+
+@pytest.mark.parametrize("age_s", [3 * 86400 + 3601, -301, 86400 * 365])
+def test_too_old(age_s: int) -> None:
+    """One that is older, or of the future, is refused before its certificate is asked for."""
+    headers = headers_of(BODY, at=NOW - timedelta(seconds=age_s))
+
+    assert "old" in str(refused(headers))
+
+
+@pytest.mark.parametrize(
+    "signature", ["x", "é", "AAAA", "A" * 344, "A" * 342 + "==", " " * 344, "=" * 344]
+)
+def test_wrong_signatures(signature: str) -> None:
+    """Garbage of whatever length is refused."""
+    refused(headers_of(BODY, transmission_sig=signature))
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        b"",
+        b"x",
+        b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+        b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+    ],
+)
+def test_unreadable_certificates(pem: bytes) -> None:
+    """A certificate that is none is refused, and does not throw."""
+    with pytest.raises(BadSignature):
+        new_hooks(pem).read_webhook(headers_of(BODY), BODY, now=NOW)
+
+
+@pytest.mark.parametrize("webhook_id", ["", "a|b", "a b", "x" * 65])
+def test_webhook_id(webhook_id: str) -> None:
+    """There must be a webhook id, and nothing in it that parts the fields that are signed."""
+    with pytest.raises(ValueError, match="webhook id"):
+        PayPalWebhooks(webhook_id, {}.get)
+
+
+@pytest.mark.parametrize("name", ["transmission_id", "transmission_time"])
+def test_no_border_can_be_moved(name: str) -> None:
+    """No header may hold what parts the fields that are signed."""
+    refused(headers_of(BODY, **{name: "a|2026-11-23T12:00:00Z"}))
+
+
+def capture(**related: str) -> dict[str, Any]:
+    """Make a capture."""
+    return {"id": "CAP", "custom_id": ATTEMPT, "supplementary_data": {"related_ids": related}}
+
+
+UP = [
+    {"rel": "self", "href": "https://api.paypal.com/v2/payments/refunds/REF"},
+    {"rel": "up", "href": "https://api.paypal.com/v2/payments/captures/CAP"},
+]
+ORDER = {"id": "ORD", "purchase_units": [{"custom_id": ATTEMPT}]}
+DISPUTE = {
+    "dispute_id": "PP-D-1",
+    "disputed_transactions": [{"seller_transaction_id": "CAP", "custom": ATTEMPT}],
+}
+ITEM = {"payout_item_id": "ITM", "payout_item": {"sender_item_id": ATTEMPT}}
+BATCH = {
+    "batch_header": {
+        "payout_batch_id": "BAT",
+        "sender_batch_header": {"sender_batch_id": ATTEMPT},
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "resource", "expected"),
+    [
+        ("CHECKOUT.ORDER.APPROVED", ORDER, (Subject.CHARGE, "ORD", "", ATTEMPT)),
+        ("CHECKOUT.ORDER.COMPLETED", {"id": "ORD"}, (Subject.CHARGE, "ORD", "", "")),
+        (
+            "CHECKOUT.PAYMENT-APPROVAL.REVERSED",
+            {"order_id": "ORD", "purchase_units": [{"custom_id": ATTEMPT}]},
+            (Subject.CHARGE, "ORD", "", ATTEMPT),
+        ),
+        (
+            "PAYMENT.CAPTURE.COMPLETED",
+            capture(order_id="ORD"),
+            (Subject.CHARGE, "ORD", "", ATTEMPT),
+        ),
+        ("PAYMENT.CAPTURE.DENIED", capture(), (Subject.CHARGE, "", "", ATTEMPT)),
+        (
+            "PAYMENT.CAPTURE.COMPLETED",
+            {**capture(order_id="ORD", authorization_id="AUT"), "invoice_id": OTHER_ATTEMPT},
+            (Subject.CAPTURE, "CAP", "ORD", OTHER_ATTEMPT),
+        ),
+        (
+            "PAYMENT.CAPTURE.COMPLETED",
+            {**capture(order_id="ORD", authorization_id="AUT"), "invoice_id": ATTEMPT},
+            (Subject.CAPTURE, "CAP", "ORD", ""),
+        ),
+        (
+            "PAYMENT.AUTHORIZATION.CREATED",
+            {**capture(order_id="ORD"), "id": "AUT"},
+            (Subject.CHARGE, "ORD", "", ATTEMPT),
+        ),
+        (
+            "PAYMENT.AUTHORIZATION.VOIDED",
+            {**capture(order_id="ORD"), "id": "AUT"},
+            (Subject.VOID, "AUT", "ORD", ""),
+        ),
+        (
+            "PAYMENT.CAPTURE.REFUNDED",
+            {"id": "REF", "custom_id": ATTEMPT, "links": UP},
+            (Subject.REFUND, "REF", "CAP", ATTEMPT),
+        ),
+        (
+            "PAYMENT.REFUND.PENDING",
+            {"id": "REF", "invoice_id": ATTEMPT, "links": [7, {"rel": "up"}]},
+            (Subject.REFUND, "REF", "", ATTEMPT),
+        ),
+        (
+            "PAYMENT.CAPTURE.REVERSED",
+            {"id": "REF", "links": UP},
+            (Subject.DISPUTE, "", "CAP", ""),
+        ),
+        ("CUSTOMER.DISPUTE.CREATED", DISPUTE, (Subject.DISPUTE, "PP-D-1", "CAP", ATTEMPT)),
+        ("PAYMENT.PAYOUTS-ITEM.UNCLAIMED", ITEM, (Subject.PAYOUT, "ITM", "", ATTEMPT)),
+        ("PAYMENT.PAYOUTSBATCH.SUCCESS", BATCH, (Subject.PAYOUT, "BAT", "", ATTEMPT)),
+        ("BILLING.PLAN.CREATED", {"id": "P-1"}, (Subject.OTHER, "P-1", "", "")),
+        ("PAYMENT.SALE.COMPLETED", {"id": "S"}, (Subject.OTHER, "S", "", "")),
+    ],
+)
+def test_subjects(kind: str, resource: Any, expected: tuple[Subject, str, str, str]) -> None:
+    """An event names what is to be asked about, and never says how it stands."""
+    found = read(event(kind, resource))
+
+    said = (found.subject, found.reference, found.charge_reference, found.attempt_id)
+    assert said == expected
+    assert found.verdict is None
+    assert found.occurred_at == datetime(2026, 11, 23, 11, 59, 58, 613000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_every_known_type(kind: str) -> None:
+    """Each type that PayPal names is sorted; only the referenced payouts are not ours."""
+    found = read(event(kind, {"id": "x"}))
+
+    assert (found.subject is Subject.OTHER) == kind.startswith("PAYMENT.REFERENCED-PAYOUT")
+    assert found.verdict is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"\xff", b"{}", b'{"id":"WH-1"}', b'{"event_type":"x"}', b"[" * 100_000],
+)
+def test_unreadable(body: bytes) -> None:
+    """A body that is PayPal's and no event is said to be so."""
+    with pytest.raises(UnreadableWebhook):
+        read(body)
+
+
+NAMES = ("id", "links", "purchase_units", "supplementary_data", "disputed_transactions")
+resources = json_values | st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, json_values))
+
+
+@given(resource=resources, kind=st.sampled_from(TYPES))
+def test_any_event(resource: Any, kind: str) -> None:
+    """Whatever stands in an event of PayPal's is read."""
+    assert read(event(kind, resource)).event_type == kind
+
+
+names = st.sampled_from(sorted(headers_of(BODY)))
+
+
+@given(name=names, value=st.text(), body=st.binary())
+def test_any_headers(name: str, value: str, body: bytes) -> None:
+    """Nobody without the key gets in, whatever the bytes, and none throws anything else."""
+    refused({**headers_of(BODY), name: value}, body if body != BODY else b"")
+
+
+@given(pem=st.binary() | st.binary().map(lambda inner: identity().certificate + inner))
+def test_any_certificate(pem: bytes) -> None:
+    """A certificate may be anything: what it opens is what it would open alone."""
+    with suppress(BadSignature):
+        new_hooks(pem).read_webhook(headers_of(BODY), BODY, now=NOW)
+        assert pem.startswith(identity().certificate)
