@@ -41,11 +41,14 @@ _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2})")
 # No query, no user, no escapes: nothing that one reader of addresses takes for another host.
 _URL = re.compile(r"(https?://[A-Za-z0-9.:-]{1,100})/[A-Za-z0-9/._-]{1,300}")
+# All that reading and verifying a certificate of arbitrary bytes is known to throw.
 _UNUSABLE = (
     ValueError,
+    LookupError,
     TypeError,
     UnsupportedAlgorithm,
     VerificationError,
+    x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )

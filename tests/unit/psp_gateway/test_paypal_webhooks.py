@@ -1,5 +1,6 @@
 """PayPal's webhooks: whose they are, and what they are about."""
 
+import base64
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +21,7 @@ from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.providers.paypal.signature import CertificateNeeded
 from psp_gateway.providers.paypal.webhooks import PayPalWebhooks
 from tests.unit.psp_gateway.any_json import json_values
-from tests.unit.psp_gateway.vectors import paypal as published
+from tests.unit.psp_gateway.vectors.paypal import PUBLISHED, Published
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ATTEMPT, OTHER_ATTEMPT = "att_01ja3tq9", "att_01ja3tqa"
@@ -79,42 +82,52 @@ def refused(headers: Mapping[str, str], body: bytes = BODY, now: datetime = NOW)
     return caught.value
 
 
-def test_published_signature() -> None:
-    """What PayPal signed in 2017 is right, and leads to the roots that are pinned."""
-    hooks = PayPalWebhooks(published.WEBHOOK_ID, lambda _: published.CERTIFICATE)
-
-    (found,) = hooks.read_webhook(published.HEADERS, published.BODY, now=published.AT)
-
-    assert found == PspEvent(
-        psp="paypal",
-        event_id="WH-2MW4820926242972J-6SG447389E205703U",
-        event_type="BILLING.PLAN.CREATED",
-        subject=Subject.OTHER,
-        reference="P-2U911356NH683973BEDIWKUY",
-        occurred_at=datetime(2017, 3, 30, 20, 4, 5, 613000, tzinfo=UTC),
-    )
+years = pytest.mark.parametrize("published", PUBLISHED, ids=lambda one: str(one.at.year))
 
 
+@years
+def test_published_signatures(published: Published) -> None:
+    """What PayPal signed over the years is right, and leads to the roots that are pinned."""
+    hooks = PayPalWebhooks(published.webhook_id, lambda _: published.certificate)
+
+    (found,) = hooks.read_webhook(published.headers, published.body, now=published.at)
+
+    assert (found.event_id, found.event_type) == (published.event_id, published.event_type)
+    assert found.subject is Subject.OTHER
+
+
+@years
 @pytest.mark.parametrize(
-    "change",
+    "changes",
     [
-        {"webhook_id": "NotToBeFound"},
-        {"body": published.BODY + b" "},
-        {"body": json.dumps(json.loads(published.BODY)).encode()},
-        {"headers": {"paypal-transmission-time": "2017-03-30T20:04:06Z"}},
-        {"headers": {"paypal-transmission-id": "071f7d20-1584-11e7-abf0-6b62a8a99ac5"}},
-        {"headers": {"paypal-cert-url": "https://api.paypal.com/v1/notifications/test"}},
-        {"headers": {"paypal-auth-algo": "SHA1withRSA"}},
+        {"paypal-transmission-time": "2017-03-30T20:04:06Z"},
+        {"paypal-transmission-id": "071f7d20-1584-11e7-abf0-6b62a8a99ac5"},
+        {"paypal-cert-url": "https://api.paypal.com/v1/notifications/test"},
+        {"paypal-auth-algo": "SHA1withRSA"},
     ],
 )
-def test_published_signature_of_something_else(change: dict[str, Any]) -> None:
-    """It is not right of another endpoint, body, time, delivery, or of the live PayPal."""
-    webhook_id = change.get("webhook_id", published.WEBHOOK_ID)
-    hooks = PayPalWebhooks(webhook_id, lambda _: published.CERTIFICATE)
-    headers = published.HEADERS | change.get("headers", {})
+def test_published_headers_changed(published: Published, changes: dict[str, str]) -> None:
+    """They are not right of another time or delivery, or of the live PayPal."""
+    hooks = PayPalWebhooks(
+        published.webhook_id, lambda _: published.certificate, replay_window=timedelta(days=9999)
+    )
 
     with pytest.raises(BadSignature):
-        hooks.read_webhook(headers, change.get("body", published.BODY), now=published.AT)
+        hooks.read_webhook(published.headers | changes, published.body, now=NOW)
+
+
+@years
+def test_published_signatures_of_something_else(published: Published) -> None:
+    """Nor of another body, be it the same written anew, or of another endpoint's webhook."""
+    again = json.dumps(json.loads(published.body)).encode()
+    for webhook_id, body in (
+        ("4JH86294D6297924H", published.body),
+        (published.webhook_id, published.body + b" "),
+        (published.webhook_id, again),
+    ):
+        hooks = PayPalWebhooks(webhook_id, lambda _: published.certificate)
+        with pytest.raises(BadSignature):
+            hooks.read_webhook(published.headers, body, now=published.at)
 
 
 def test_right_signature() -> None:
@@ -414,3 +427,33 @@ def test_any_certificate(pem: bytes) -> None:
     with suppress(BadSignature):
         new_hooks(pem).read_webhook(headers_of(BODY), BODY, now=NOW)
         assert pem.startswith(identity().certificate)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # the library warns of what it will refuse
+@given(position=st.integers(0, 2000), byte=st.integers(1, 255))
+def test_any_changed_certificate(position: int, byte: int) -> None:
+    """A genuine certificate of which a byte is changed opens nothing, and does not throw."""
+    published = PUBLISHED[0]
+    content = bytearray(
+        x509.load_pem_x509_certificate(published.certificate).public_bytes(Encoding.DER)
+    )
+    content[position % len(content)] ^= byte
+    lines = base64.encodebytes(bytes(content))
+    pem = b"-----BEGIN CERTIFICATE-----\n" + lines + b"-----END CERTIFICATE-----\n"
+    hooks = PayPalWebhooks(published.webhook_id, lambda _: pem)
+
+    with pytest.raises(BadSignature):
+        hooks.read_webhook(published.headers, published.body, now=published.at)
+
+
+@pytest.mark.parametrize("version", range(3, 256, 36))
+def test_certificates_of_unknown_versions(version: int) -> None:
+    """Nor does one of a version that nobody has heard of."""
+    published = PUBLISHED[0]
+    content = x509.load_pem_x509_certificate(published.certificate).public_bytes(Encoding.DER)
+    content = content.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01" + bytes([version]), 1)
+    lines = base64.encodebytes(content)
+    pem = b"-----BEGIN CERTIFICATE-----\n" + lines + b"-----END CERTIFICATE-----\n"
+
+    with pytest.raises(BadSignature):
+        new_hooks(pem).read_webhook(headers_of(BODY), BODY, now=NOW)
