@@ -3,20 +3,19 @@ test wants it so.
 """
 
 import asyncio
-import base64
 import copy
-import hashlib
-import hmac
 import json
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import UTC, datetime
+from typing import Protocol
 
 import aiohttp
 
 from devstack.sandbox.jsonwire.messages import Event
+from devstack.sandbox.signing import adyen_body_signature, adyen_signature, stripe_signature
 from devstack.sandbox.world import World
 
 _LOOK_EVERY_S = 0.05
@@ -115,45 +114,29 @@ class Postman:
 
 
 def stripe_sign(secret: str) -> Sign:
-    """Sign as docs.stripe.com/webhooks#verify-manually says."""
+    """Sign as Stripe does, over the raw bytes and the time."""
 
     def sign(event: Event, now: float) -> Signed:
         body = _encode(event.body).encode()
-        digest = hmac.new(secret.encode(), b"%d." % int(now) + body, hashlib.sha256).hexdigest()
-        return body, {"Stripe-Signature": f"t={int(now)},v1={digest}"}
+        at = datetime.fromtimestamp(now, UTC)
+        return body, {"Stripe-Signature": stripe_signature(secret, body, at)}
 
     return sign
 
 
 def adyen_sign(key: str) -> Sign:
-    """Sign each item as docs.adyen.com/development-resources/webhooks/verify-hmac-signatures says;
-    a body without items, as of transfers, in a header over the raw bytes.
+    """Sign as Adyen does: each item of a notification; a body without items, as of transfers, in a
+    header over the raw bytes.
     """
 
     def sign(event: Event, now: float) -> Signed:
         body = copy.deepcopy(event.body)
         for wrapped in body.get("notificationItems", ()):
             item = wrapped["NotificationRequestItem"]
-            item.setdefault("additionalData", {})["hmacSignature"] = _mac(key, _signed(item))
+            item.setdefault("additionalData", {})["hmacSignature"] = adyen_signature(key, item)
         raw = _encode(body).encode()
         if "notificationItems" in body:
             return raw, {}
-        return raw, {"HmacSignature": _mac(key, raw)}
+        return raw, {"HmacSignature": adyen_body_signature(key, raw)}
 
     return sign
-
-
-def _signed(item: Mapping[str, Any]) -> bytes:
-    amount = item.get("amount", {})
-    fields = (
-        *(item.get(name, "") for name in ("pspReference", "originalReference")),
-        *(item.get(name, "") for name in ("merchantAccountCode", "merchantReference")),
-        *(amount.get("value", ""), amount.get("currency", "")),
-        *(item.get("eventCode", ""), item.get("success", "")),
-    )
-    return ":".join(str(field) for field in fields).encode()
-
-
-def _mac(key: str, content: bytes) -> str:
-    digest = hmac.new(bytes.fromhex(key), content, hashlib.sha256).digest()
-    return base64.b64encode(digest).decode()
