@@ -35,6 +35,7 @@ REPLAY_WINDOW = timedelta(days=3, hours=1)
 
 # Our clock and PayPal's may differ by so much.
 _CLOCKS_DIFFER = timedelta(minutes=5)
+_KEY_BITS_MIN = 2048  # the verifier takes fewer
 _CHAIN_MAX = 8
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2})")
@@ -166,7 +167,7 @@ class Signatures:
             key = leaf.public_key()
         except _UNUSABLE:
             raise BadSignature("The certificate is not one of PayPal's.") from None
-        if not isinstance(key, RSAPublicKey):  # of 2,048 bits at least: the verifier sees to it
+        if not isinstance(key, RSAPublicKey) or key.key_size < _KEY_BITS_MIN:
             raise BadSignature("The certificate's key is not of the kind that PayPal signs with.")
         return key
 
