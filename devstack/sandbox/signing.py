@@ -75,11 +75,13 @@ class PayPalIdentity:
         return "PayPalIdentity(…)"
 
 
-def new_paypal_identity(at: datetime, name: str = PAYPAL_NAME) -> PayPalIdentity:
+def new_paypal_identity(
+    at: datetime, name: str = PAYPAL_NAME, *, key_bits: int = _KEY_BITS
+) -> PayPalIdentity:
     """Make an authority, and a certificate of it made out to `name`, valid for a year from a day
-    before `at`.
+    before `at`; fewer `key_bits` make one that nobody should take.
     """
-    root_key, key = _new_key(), _new_key()
+    root_key, key = _new_key(_KEY_BITS), _new_key(key_bits)
     issuer = _named("Sandbox Root CA")
     usage = {"key_cert_sign": True, "crl_sign": True}
     root = (
@@ -123,8 +125,8 @@ def paypal_headers(
     }
 
 
-def _new_key() -> RSAPrivateKey:
-    return generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
+def _new_key(bits: int) -> RSAPrivateKey:
+    return generate_private_key(public_exponent=65537, key_size=bits)
 
 
 def _named(name: str) -> x509.Name:

@@ -1,4 +1,4 @@
-"""How PayPal signs: developer.paypal.com/api/rest/webhooks/rest, "Self verification method".
+"""How PayPal signs: developer.paypal.com/api/rest/webhooks/rest.
 
 RSA with SHA-256 over `<transmission id>|<transmission time>|<webhook id>|<CRC-32 of the body>`, by
 a certificate that PayPal serves at the address in a header.
@@ -35,7 +35,7 @@ REPLAY_WINDOW = timedelta(days=3, hours=1)
 
 # Our clock and PayPal's may differ by so much.
 _CLOCKS_DIFFER = timedelta(minutes=5)
-_KEY_BITS_MIN = 2048
+_KEY_BITS_MIN = 2048  # the verifier takes fewer
 _CHAIN_MAX = 8
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2})")

@@ -133,7 +133,7 @@ def test_what_is_not_signed_decides_nothing() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
-@pytest.mark.parametrize("mac", [None, "", "x", "é", "A" * 43 + "=", 7, ["x"]])
+@pytest.mark.parametrize("mac", [None, "", "x", "é", "\ud800", "A" * 43 + "=", 7, ["x"]])
 def test_every_item_is_checked(position: int, mac: Any) -> None:
     """One item that is not Adyen's spoils all, wherever it stands."""
     items: list[Any] = [signed(new_item(pspReference=f"P{number}")) for number in range(3)]
@@ -197,6 +197,16 @@ def test_no_two_items_sign_alike(moved: dict[str, Any]) -> None:
 
     with pytest.raises(BadSignature):
         read(body_of({**unsigned, "additionalData": {"hmacSignature": mac}}))
+
+
+@pytest.mark.parametrize("field", ["pspReference", "merchantReference", "eventCode", "success"])
+@pytest.mark.parametrize("content", ["\ud800", ["x"], {"x": "y"}])
+def test_signed_fields_that_are_no_text(field: str, content: Any) -> None:
+    """A signed field that cannot be written down as text is not Adyen's."""
+    item = {**new_item(), field: content, "additionalData": {"hmacSignature": "x"}}
+
+    with pytest.raises(BadSignature, match="no text"):
+        read(body_of(item))
 
 
 def test_rotation() -> None:
