@@ -13,11 +13,14 @@ _GROUPED = re.compile(rf"\d+(?:{_SEPARATORS.pattern}\d+)*", re.ASCII)
 _DIGITS_MIN, _USUAL_DIGITS, _DIGITS_MAX = 13, 16, 19
 # Our own ids: a prefix and 26 digits of base 32, where a run of digits may fall by chance. An event
 # is named after what it is about.
-_OWN_ID = re.compile(r"\b(?:evt_)?[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}(?:[a-z]\d+)*\b")
-# A random UUID has digits enough to look like a card number once in ten thousand times.
+_OWN_ID = re.compile(
+    r"(?<![0-9a-z])(?:evt_)?[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}(?:[a-z]\d+)*(?![0-9a-z])"
+)
+# A random UUID has digits enough to look like a card number once in ten thousand times. People put
+# a word and an underscore before one, which `\b` would take for the middle of a word.
 _UUID = re.compile(
-    r"\b(?=[0-9a-f-]*[a-f])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}"
-    r"-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b",
+    r"(?<![0-9a-z])(?=[0-9a-f-]*[a-f])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}"
+    r"-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9a-z])",
     re.IGNORECASE,
 )
 _NETWORKS = re.compile(

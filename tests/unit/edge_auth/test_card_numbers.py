@@ -83,6 +83,16 @@ def test_uuids_pass() -> None:
     assert not [found for found in ids if holds_card_number(found)]
 
 
+@pytest.mark.parametrize("around", ["s7_{}", "seller_{}", "{}_v2", "order:{}"])
+def test_uuids_inside_a_name_pass(around: str) -> None:
+    """A UUID with a word and an underscore beside it is passed over as a bare one is."""
+    chance = random.Random(4)
+
+    ids = [around.format(UUID(bytes=chance.randbytes(16), version=4)) for _ in range(20_000)]
+
+    assert not [found for found in ids if holds_card_number(found)]
+
+
 def test_order_numbers_mostly_pass() -> None:
     """Among random 16-digit order numbers, few look like a card number of some network."""
     chance = random.Random(2)
