@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from paymesh.payment.v1 import psp_event_service_pb2
+from paymesh.psp.v1 import dispute_service_pb2_grpc as dispute_wire
 from paymesh.psp.v1 import psp_gateway_service_pb2_grpc as wire
 from paymesh.psp.v1 import webhook_service_pb2_grpc as webhook_wire
 
@@ -19,6 +20,9 @@ from chassis.server import Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import jobs
 from psp_gateway.clients import Nobody, PaymentListener
+from psp_gateway.dispute_ports import AnswerDisputes, DisputeBook, ReadDisputes, TellDisputes
+from psp_gateway.dispute_servicer import DisputeServicer
+from psp_gateway.dispute_store import DisputeStore
 from psp_gateway.domain.routing import Rule
 from psp_gateway.guard import Bounds, Guard
 from psp_gateway.inbox_store import InboxStore
@@ -28,6 +32,7 @@ from psp_gateway.providers.adyen.client import AdyenClient
 from psp_gateway.providers.adyen.provider import AdyenProvider
 from psp_gateway.providers.adyen.webhooks import AdyenWebhooks
 from psp_gateway.providers.stripe.client import StripeClient
+from psp_gateway.providers.stripe.disputes import StripeDisputes
 from psp_gateway.providers.stripe.provider import StripeProvider
 from psp_gateway.providers.stripe.webhooks import StripeWebhooks
 from psp_gateway.routing_file import InvalidRouting, read_rules
@@ -35,7 +40,9 @@ from psp_gateway.running import Running
 from psp_gateway.servicer import PspGatewayServicer
 from psp_gateway.settings import PspSettings
 from psp_gateway.store import AttemptStore
+from psp_gateway.use_cases.answer_dispute import Answering
 from psp_gateway.use_cases.apply_events import Applying, MinorUnits
+from psp_gateway.use_cases.follow_disputes import Following
 from psp_gateway.use_cases.route_charge import PSPS, Router
 from psp_gateway.use_cases.take_further import Means
 from psp_gateway.webhook_servicer import PspWebhookService
@@ -76,14 +83,49 @@ async def build(
     )
     inbox, arrived = InboxStore(database, utc_now), asyncio.Event()
     webhooks = PspWebhookService(readers_of(settings), inbox, utc_now, arrived.set)
-    applying = Applying(means, inbox, await _listener(settings, stack), MINOR_UNITS)
+    answering = await answering_of(settings, DisputeStore(database), guards, stack)
+    listener = await _listener(settings, stack)
+    applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following)
     return Wiring(
         register=[
             partial(wire.add_PspGatewayServiceServicer_to_server, servicer),
             partial(webhook_wire.add_WebhookServiceServicer_to_server, webhooks),
+            partial(dispute_wire.add_DisputeServiceServicer_to_server, DisputeServicer(answering)),
         ],
-        names=["paymesh.psp.v1.PspGatewayService", "paymesh.psp.v1.WebhookService"],
+        names=[
+            "paymesh.psp.v1.PspGatewayService",
+            "paymesh.psp.v1.WebhookService",
+            "paymesh.psp.v1.DisputeService",
+        ],
         jobs=[jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s)],
+    )
+
+
+async def answering_of(
+    settings: PspSettings,
+    book: DisputeBook,
+    guards: Mapping[str, Guard],
+    stack: AsyncExitStack,
+) -> Answering:
+    """Open what follows and answers disputes at the PSPs that are configured."""
+    client = _stripe_client(settings, settings.stripe_api_base)
+    files = _stripe_client(settings, settings.stripe_files_base)
+    for each in (client, files):
+        stack.push_async_callback(each.close)
+        await each.open()
+    stripe = StripeDisputes(client, files)
+    readers: dict[str, ReadDisputes] = {"stripe": stripe}
+    tellers: dict[str, TellDisputes] = {}
+    answerers: dict[str, AnswerDisputes] = {"stripe": stripe}
+    return Answering(Following(book, readers, tellers, guards, utc_now), answerers)
+
+
+def _stripe_client(settings: PspSettings, base: str) -> StripeClient:
+    return StripeClient(
+        base,
+        settings.stripe_api_key,
+        connect_timeout_s=settings.stripe_connect_timeout_s,
+        timeout_s=settings.stripe_timeout_s,
     )
 
 
@@ -112,12 +154,7 @@ async def _listener(settings: PspSettings, stack: AsyncExitStack) -> Listener:
 
 async def providers_of(settings: PspSettings, stack: AsyncExitStack) -> Mapping[str, Provider]:
     """Open the PSPs that are configured, by name."""
-    stripe = StripeClient(
-        settings.stripe_api_base,
-        settings.stripe_api_key,
-        connect_timeout_s=settings.stripe_connect_timeout_s,
-        timeout_s=settings.stripe_timeout_s,
-    )
+    stripe = _stripe_client(settings, settings.stripe_api_base)
     stack.push_async_callback(stripe.close)
     await stripe.open()
     providers: dict[str, Provider] = {

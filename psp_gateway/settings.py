@@ -22,6 +22,7 @@ class PspSettings:
     attempts_max: int  # under way at once; more are left for the next call
     stripe_api_key: str
     stripe_api_base: str  # scheme, host, port and path before /v1
+    stripe_files_base: str  # the same before /v1/files
     stripe_connect_timeout_s: float
     stripe_timeout_s: float  # for one request in all
     stripe_return_url: str  # where buyers come back to after 3-D Secure; empty for none
@@ -49,6 +50,8 @@ class PspSettings:
         """
         key = environment.secret("PSP_FINGERPRINT_KEY", in_production=server.is_production)
         api_base = _base(environment, server, "STRIPE_API_BASE", stripe.API_BASE)
+        # Whoever stands in for Stripe's API stands in for its files too.
+        files_base = stripe.FILES_BASE if api_base == stripe.API_BASE else api_base
         return cls(
             database_url=environment.text("PSP_DATABASE_URL"),
             database_connections=environment.integer("PSP_DATABASE_CONNECTIONS", 8),
@@ -59,6 +62,7 @@ class PspSettings:
             attempts_max=environment.integer("PSP_ATTEMPTS_MAX", 4096),
             stripe_api_key=environment.text("STRIPE_API_KEY"),
             stripe_api_base=api_base,
+            stripe_files_base=_base(environment, server, "STRIPE_FILES_BASE", files_base),
             stripe_connect_timeout_s=environment.number("STRIPE_CONNECT_TIMEOUT_S", 2.0),
             stripe_timeout_s=environment.number("STRIPE_TIMEOUT_S", 15.0),
             stripe_return_url=environment.text("STRIPE_RETURN_URL", ""),

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from chassis.money import Money
+from psp_gateway.domain.attempt import Attempt
 
 
 class Reason(StrEnum):
@@ -80,7 +81,9 @@ class Standing:
         psp_code: the reason as the PSP spells it.
         evidence_due_at: until when it may be answered; None when the PSP does not say.
         opened_at: by the PSP's clock; None when it does not say.
+        charge_references: names of the charge: the PSP's, or our attempt id where it repeats it.
         submissions: how often evidence was given; None when the PSP does not say.
+        told_amount: what the last word said, where `amount` sums up several; else None.
         trace: the status and the PSP's own id of the exchange.
     """
 
@@ -93,7 +96,9 @@ class Standing:
     psp_code: str = ""
     evidence_due_at: datetime | None = None
     opened_at: datetime | None = None
+    charge_references: tuple[str, ...] = ()
     submissions: int | None = None
+    told_amount: Money | None = None
     trace: str = ""
 
 
@@ -102,8 +107,8 @@ class Fact:
     """One entry of a dispute's history: what became known, and how the dispute stood with it.
 
     Attributes:
-        code: the event's type, the PSP's status, or our own request.
-        psp_code, due_at: the reason and the deadline that came with it; empty, None without.
+        code: the event's type, or our own request.
+        amount, psp_code, due_at: what came with it.
     """
 
     at: datetime
@@ -112,6 +117,23 @@ class Fact:
     stage: Stage
     status: Status
     is_money_withdrawn: bool
+    amount: Money
+    psp_code: str = ""
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What makes a fact.
+
+    Attributes:
+        amount, psp_code, due_at: what came with it; None and empty: as the dispute then stands.
+    """
+
+    at: datetime
+    source: Source
+    code: str
+    amount: Money | None = None
     psp_code: str = ""
     due_at: datetime | None = None
 
@@ -153,8 +175,15 @@ class Dispute:
         """Whether it may be answered."""
         return self.status is Status.NEEDS_RESPONSE
 
-    def taken(self, standing: Standing, source: Source, code: str, now: datetime) -> "Dispute":
-        """Take in what the PSP says; the same again changes nothing.
+    def knows(self, source: Source, code: str, stage: Stage | None = None) -> bool:
+        """Whether this was heard before, at a stage or at any."""
+        return any(
+            fact.source is source and fact.code == code and stage in (None, fact.stage)
+            for fact in self.history
+        )
+
+    def taken(self, standing: Standing, news: News) -> "Dispute":
+        """Take in how the PSP says that it stands now; the same again changes nothing.
 
         Raises:
             Backwards: it cannot follow.
@@ -167,39 +196,59 @@ class Dispute:
                 f"{self.dispute_id} is {self.stage} {self.status}; "
                 f"the PSP now says {standing.stage} {status}."
             )
-        after = replace(
+        after = self._standing(replace(standing, status=status))
+        return self if after == self else _noted(after, news)
+
+    def joined(self, standing: Standing, news: News) -> "Dispute":
+        """Take in what all words of the PSP come to, one more among them."""
+        return _noted(self._standing(standing), news)
+
+    def _standing(self, standing: Standing) -> "Dispute":
+        return replace(
             self,
             amount=standing.amount,
             reason=standing.reason,
             psp_code=standing.psp_code,
             stage=standing.stage,
-            status=status,
+            status=standing.status,
             evidence_due_at=standing.evidence_due_at,
             is_money_withdrawn=standing.is_money_withdrawn,
         )
-        return self if after == self else after.with_fact(source, code, now)
 
-    def with_fact(
-        self,
-        source: Source,
-        code: str,
-        now: datetime,
-        *,
-        psp_code: str = "",
-        due_at: datetime | None = None,
-    ) -> "Dispute":
-        """Add to the history how it stands now, and why."""
-        fact = Fact(
-            at=now,
-            source=source,
-            code=code,
-            stage=self.stage,
-            status=self.status,
-            is_money_withdrawn=self.is_money_withdrawn,
-            psp_code=psp_code,
-            due_at=due_at,
-        )
-        return replace(self, history=(*self.history, fact), updated_at=now)
+
+def _noted(dispute: Dispute, news: News) -> Dispute:
+    fact = Fact(
+        at=news.at,
+        source=news.source,
+        code=news.code,
+        stage=dispute.stage,
+        status=dispute.status,
+        is_money_withdrawn=dispute.is_money_withdrawn,
+        amount=news.amount or dispute.amount,
+        psp_code=news.psp_code,
+        due_at=news.due_at,
+    )
+    return replace(dispute, history=(*dispute.history, fact), updated_at=news.at)
+
+
+def opened(attempt: Attempt, standing: Standing, dispute_id: str, now: datetime) -> Dispute:
+    """Make a dispute of a charge, not yet stored, with an empty history."""
+    return Dispute(
+        dispute_id=dispute_id,
+        psp=attempt.psp,
+        psp_reference=standing.reference,
+        attempt_id=attempt.attempt_id,
+        payment_id=attempt.payment_id,
+        amount=standing.amount,
+        reason=standing.reason,
+        psp_code=standing.psp_code,
+        stage=standing.stage,
+        status=standing.status,
+        evidence_due_at=standing.evidence_due_at,
+        is_money_withdrawn=standing.is_money_withdrawn,
+        opened_at=standing.opened_at or now,
+        updated_at=now,
+    )
 
 
 def follows(stage: Stage, status: Status, next_stage: Stage, next_status: Status) -> bool:

@@ -43,6 +43,8 @@ _STATEMENTS = (
         stage text NOT NULL,
         status text NOT NULL,
         is_money_withdrawn boolean NOT NULL,
+        amount numeric(19, 4) NOT NULL,
+        currency text NOT NULL,
         psp_code text NOT NULL,
         due_at timestamptz
     )
