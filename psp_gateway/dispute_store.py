@@ -61,15 +61,15 @@ ORDER BY created_at LIMIT 1
 """
 _TAKE_UP = """
 INSERT INTO dispute_requests (request_id, dispute_id, kind, fingerprint, submissions_before,
-    outcome, reason, psp_code, message, trace, created_at, updated_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    round, outcome, reason, psp_code, message, trace, created_at, updated_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 # What is known is not unlearned, and what may have happened is not undone by what was not sent.
 _DECIDE = """
 UPDATE dispute_requests SET outcome = %s, reason = %s, psp_code = %s, message = %s, trace = %s,
-    updated_at = %s
+    updated_at = %s, round = greatest(round, %s)
 WHERE request_id = %s AND outcome NOT IN ('SUCCEEDED', 'DECLINED')
-    AND NOT (outcome = 'UNKNOWN' AND %s = 'TRANSIENT')
+    AND NOT (outcome = 'UNKNOWN' AND %s = 'TRANSIENT' AND round >= %s)
 """
 
 
@@ -161,8 +161,10 @@ class DisputeStore:
             request.message,
             request.trace,
             request.updated_at,
+            request.round,
             request.request_id,
             request.outcome.value,
+            request.round,
         )
 
         async def work(tx: Transaction) -> DisputeRequest:
@@ -240,6 +242,7 @@ def _request_row(request: DisputeRequest) -> list[object]:
         request.kind.value,
         request.fingerprint,
         request.submissions_before,
+        request.round,
         request.outcome.value,
         request.reason,
         request.psp_code,
@@ -292,6 +295,7 @@ def _to_request(row: DictRow) -> DisputeRequest:
         kind=Kind(row["kind"]),
         fingerprint=row["fingerprint"],
         submissions_before=row["submissions_before"],
+        round=row["round"],
         outcome=Outcome(row["outcome"]),
         reason=row["reason"],
         psp_code=row["psp_code"],

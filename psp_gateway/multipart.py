@@ -25,7 +25,7 @@ def encode(parts: Sequence[Part]) -> tuple[bytes, str]:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(hashlib.sha256(part.content).digest())
-    boundary = f"paymesh-{digest.hexdigest()}"
+    boundary = f"paymesh-{digest.hexdigest()[:40]}"  # at most 70 characters: RFC 2046
     written = [b"".join(_part(boundary, part)) for part in parts]
     body = b"".join([*written, f"--{boundary}--\r\n".encode()])
     return body, f"multipart/form-data; boundary={boundary}"

@@ -158,6 +158,7 @@ DISPUTE_REQUESTS = Table(
     Column("kind", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("submissions_before", Integer),
+    Column("round", Integer, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("psp_code", Text, nullable=False),

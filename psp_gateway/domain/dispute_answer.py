@@ -77,6 +77,8 @@ class DisputeRequest:
         fingerprint: of the content, which is not stored.
         submissions_before: how often evidence had been given before; None when the PSP does not
             say.
+        round: counts the keys that were used up: a PSP that has erred repeats its error under the
+            same key for as long as it keeps it.
     """
 
     request_id: str
@@ -86,6 +88,7 @@ class DisputeRequest:
     created_at: datetime
     updated_at: datetime
     submissions_before: int | None = None
+    round: int = 1
     outcome: Outcome = Outcome.PENDING
     reason: str = ""
     psp_code: str = ""
@@ -95,7 +98,7 @@ class DisputeRequest:
     @property
     def key(self) -> str:
         """What the PSP's idempotency keys are made of."""
-        return f"{self.dispute_id}:{self.request_id}:{self.kind.lower()}"
+        return f"{self.dispute_id}:{self.request_id}:{self.kind.lower()}:{self.round}"
 
     @property
     def may_have_happened(self) -> bool:
@@ -113,6 +116,11 @@ class DisputeRequest:
             trace=verdict.trace,
             updated_at=now,
         )
+
+
+def used_up(request: DisputeRequest) -> DisputeRequest:
+    """Begin with another key: what was asked under this one has ended, and did nothing."""
+    return replace(request, round=request.round + 1)
 
 
 def seems_done(request: DisputeRequest, dispute: Dispute, submissions: int | None) -> bool:

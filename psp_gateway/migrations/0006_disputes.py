@@ -58,6 +58,7 @@ _STATEMENTS = (
         kind text NOT NULL CHECK (kind IN ('SUBMIT', 'ACCEPT')),
         fingerprint text NOT NULL,
         submissions_before int,
+        round int NOT NULL,
         outcome text NOT NULL CHECK (outcome IN
             ('SUCCEEDED', 'DECLINED', 'PENDING', 'TRANSIENT', 'UNKNOWN')),
         reason text NOT NULL,

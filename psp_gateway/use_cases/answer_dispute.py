@@ -13,6 +13,7 @@ from psp_gateway.domain.dispute_answer import (
     Evidence,
     Kind,
     seems_done,
+    used_up,
 )
 from psp_gateway.domain.errors import (
     DisputeNotFound,
@@ -27,7 +28,7 @@ from psp_gateway.use_cases.follow_disputes import Following, ask
 _TRIES_MAX = 5
 Answered = tuple[DisputeRequest, Dispute]
 Check = Callable[[Dispute], None]
-Send = Callable[[Dispute], Awaitable[Heard]]
+Send = Callable[[Dispute, str], Awaitable[Heard]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ async def submit_evidence(
         _check_in_time(answering.following, dispute)
         _check_evidence(answerer, dispute, evidence)
 
-    async def send(dispute: Dispute) -> Heard:
-        return await answerer.submit_evidence(dispute, evidence, key=asked.key)
+    async def send(dispute: Dispute, key: str) -> Heard:
+        return await answerer.submit_evidence(dispute, evidence, key=key)
 
     return await _answer(answering, dispute, asked, check, send)
 
@@ -73,8 +74,8 @@ async def accept_dispute(answering: Answering, dispute_id: str, request_id: str)
     answerer = _answerer(answering, dispute)
     asked = _request(answering, dispute, request_id, Kind.ACCEPT, "")
 
-    async def send(dispute: Dispute) -> Heard:
-        return await answerer.accept_dispute(dispute, key=asked.key)
+    async def send(dispute: Dispute, key: str) -> Heard:
+        return await answerer.accept_dispute(dispute, key=key)
 
     return await _answer(answering, dispute, asked, _check_open, send)
 
@@ -101,9 +102,9 @@ async def _answer(
     elif may_be_done and seems_done(stored, dispute, submissions):
         verdict = Verdict(Outcome.SUCCEEDED)
     else:
-        guard = following.guards[dispute.psp]
-        heard = await guard.ask(f"dispute_{asked.kind.lower()}", lambda: send(dispute))
-        dispute, verdict = await _taken_in(following, dispute, asked, heard)
+        dispute, verdict = await _sent(following, dispute, stored, send)
+        if verdict.is_replay and not verdict.outcome.is_final:
+            dispute, stored, verdict = await _freed(following, dispute, stored, verdict)
         if may_be_done and verdict.about_request and dispute.psp not in following.readers:
             # This request came to nothing, maybe because an earlier one had been taken.
             verdict = replace(verdict, outcome=Outcome.UNKNOWN)
@@ -112,6 +113,29 @@ async def _answer(
         dispute = await _marked(following, dispute, asked.kind)
     decided = stored.decided(verdict, following.clock())
     return await following.book.decide(decided), dispute
+
+
+async def _sent(
+    following: Following, dispute: Dispute, request: DisputeRequest, send: Send
+) -> tuple[Dispute, Verdict]:
+    operation = f"dispute_{request.kind.lower()}"
+    heard = await following.guards[dispute.psp].ask(operation, lambda: send(dispute, request.key))
+    return await _taken_in(following, dispute, request, heard)
+
+
+async def _freed(
+    following: Following, dispute: Dispute, request: DisputeRequest, verdict: Verdict
+) -> tuple[Dispute, DisputeRequest, Verdict]:
+    """Look what came of a request whose error the PSP repeats: it has ended, so that what the
+    dispute does not show has not happened, and may be asked under another key.
+    """
+    dispute, submissions, is_silent = await _looked(following, dispute)
+    if is_silent or dispute.psp not in following.readers:
+        return dispute, request, verdict
+    if seems_done(request, dispute, submissions):
+        return dispute, request, Verdict(Outcome.SUCCEEDED)
+    nothing = replace(verdict, outcome=Outcome.TRANSIENT, about_request=False)
+    return dispute, used_up(request), nothing
 
 
 async def _looked(following: Following, dispute: Dispute) -> tuple[Dispute, int | None, bool]:

@@ -120,6 +120,7 @@ class StripeDisputes:
             Delivery.NOT_SENT if isinstance(result, NotSent) else Delivery.ANSWERED,
             reason=failure.reason,
             psp_code=failure.psp_code,
+            is_replay=failure.is_replay,
             is_alarm=failure.is_alarm,
             about_request=True,
             trace=failure.trace,
