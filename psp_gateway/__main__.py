@@ -29,6 +29,8 @@ from psp_gateway.inbox_store import InboxStore
 from psp_gateway.ports import Listener, Provider, Webhooks
 from psp_gateway.providers.adyen import units as adyen_units
 from psp_gateway.providers.adyen.client import AdyenClient
+from psp_gateway.providers.adyen.disputes import PATH as ADYEN_DISPUTE_PATH
+from psp_gateway.providers.adyen.disputes import AdyenDisputes
 from psp_gateway.providers.adyen.provider import AdyenProvider
 from psp_gateway.providers.adyen.webhooks import AdyenWebhooks
 from psp_gateway.providers.stripe.client import StripeClient
@@ -117,7 +119,22 @@ async def answering_of(
     readers: dict[str, ReadDisputes] = {"stripe": stripe}
     tellers: dict[str, TellDisputes] = {}
     answerers: dict[str, AnswerDisputes] = {"stripe": stripe}
+    if settings.adyen_api_key:
+        adyen = await _adyen_disputes(settings, stack)
+        tellers["adyen"] = answerers["adyen"] = adyen
     return Answering(Following(book, readers, tellers, guards, utc_now), answerers)
+
+
+async def _adyen_disputes(settings: PspSettings, stack: AsyncExitStack) -> AdyenDisputes:
+    client = AdyenClient(
+        settings.adyen_dispute_base,
+        settings.adyen_api_key,
+        timeout_s=settings.adyen_timeout_s,
+        path=ADYEN_DISPUTE_PATH,
+    )
+    stack.push_async_callback(client.close)
+    await client.open()
+    return AdyenDisputes(client, merchant_account=settings.adyen_merchant_account)
 
 
 def _stripe_client(settings: PspSettings, base: str) -> StripeClient:

@@ -4,9 +4,11 @@ all its words are summed up, in whatever order they came.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from chassis.clock import Clock
 from chassis.ids import new_id
+from chassis.money import Money
 from psp_gateway.dispute_ports import DisputeBook, ReadDisputes, TellDisputes
 from psp_gateway.domain.answer import Absent, Verdict
 from psp_gateway.domain.attempt import Attempt, Outcome
@@ -46,10 +48,10 @@ async def follow_dispute(following: Following, told: Told, concerned: Sequence[A
     if event.verdict is not None:
         return told.settled(State.CONTRADICTS, "The PSP says that a step of a dispute failed.")
     charge = charge_of(concerned)
-    if charge is None:
-        return told.put_off(State.PARKED, "No charge of ours is known by it.", now)
     for _ in range(_TRIES_MAX):
         dispute = await following.book.of_reference(event.psp, event.reference)
+        if dispute is None and charge is None:
+            return told.put_off(State.PARKED, "No charge of ours is known by it.", now)
         if event.psp in following.readers:
             settled = await _read(following, told, dispute, charge)
         else:
@@ -81,7 +83,7 @@ async def ask(following: Following, psp: str, reference: str) -> Standing | str:
 
 
 async def _read(
-    following: Following, told: Told, dispute: Dispute | None, charge: Attempt
+    following: Following, told: Told, dispute: Dispute | None, charge: Attempt | None
 ) -> Told | None:
     """Ask the PSP; None when another wrote the dispute since it was read, so that ours may be the
     older word.
@@ -90,10 +92,10 @@ async def _read(
     now = following.clock()
     if isinstance(standing, str):
         return told.put_off(State.NEW, standing, now)
-    if not {charge.psp_reference, charge.attempt_id} & set(standing.charge_references):
+    if charge is not None and not _is_about(standing, charge):
         return told.settled(State.CONTRADICTS, f"It is not about {charge.attempt_id}.")
-    before = dispute or opened(charge, standing, new_id("dsp", now), now)
     news = News(now, Source.READ, told.event.event_type, psp_code=standing.psp_code)
+    before = _first_or(dispute, charge, standing, now)
     try:
         after = before.taken(standing, news) if dispute else before.joined(standing, news)
     except Backwards as error:
@@ -104,7 +106,7 @@ async def _read(
 
 
 async def _sum_up(
-    following: Following, told: Told, dispute: Dispute | None, charge: Attempt
+    following: Following, told: Told, dispute: Dispute | None, charge: Attempt | None
 ) -> Told | None:
     """Add one word to those that are known; None when another wrote the dispute meanwhile."""
     event, now = told.event, following.clock()
@@ -115,23 +117,37 @@ async def _sum_up(
         return told.settled(State.KEPT, "It says nothing of how the dispute stands.")
     if isinstance(standing, str):
         return told.settled(State.CONTRADICTS, standing)
+    disputed = standing.told_amount or standing.amount
     news = News(
         now,
         Source.TOLD,
         event.event_type,
-        amount=standing.told_amount,
+        amount=disputed,
         psp_code=event.told_code,
         due_at=event.told_due_at,
     )
-    before = dispute or opened(charge, standing, new_id("dsp", now), now)
+    before = _first_or(dispute, charge, standing, now)
     if not await following.book.save(before.joined(standing, news)):
         return None
-    if not _is_within(standing, charge):
-        note = f"{standing.told_amount} {standing.amount.currency} is not within the charge."
+    if charge is not None and not _is_within(disputed, charge.amount):
+        note = f"{disputed} {disputed.currency} is not within the charge."
         return told.settled(State.CONTRADICTS, note)
     return told.settled(State.APPLIED)
 
 
-def _is_within(standing: Standing, charge: Attempt) -> bool:
-    disputed, charged = standing.told_amount or standing.amount, charge.amount
+def _first_or(
+    dispute: Dispute | None, charge: Attempt | None, standing: Standing, now: datetime
+) -> Dispute:
+    if dispute is not None:
+        return dispute
+    if charge is None:
+        raise AssertionError("a dispute begins with its charge")
+    return opened(charge, standing, new_id("dsp", now), now)
+
+
+def _is_about(standing: Standing, charge: Attempt) -> bool:
+    return bool({charge.psp_reference, charge.attempt_id} & set(standing.charge_references))
+
+
+def _is_within(disputed: Money, charged: Money) -> bool:
     return disputed.currency == charged.currency and disputed.amount <= charged.amount
