@@ -42,8 +42,12 @@ class AnswerDisputes(Protocol):
         """Name the field that the PSP is known not to take, and why; None when it takes all."""
         ...
 
-    async def submit_evidence(self, dispute: Dispute, evidence: Evidence, *, key: str) -> Heard:
-        """Hand evidence in; the keys of all its requests are made of `key`."""
+    async def submit_evidence(
+        self, dispute: Dispute, evidence: Evidence, *, key: str, is_again: bool
+    ) -> Heard:
+        """Hand evidence in; the keys of all its requests are made of `key`. `is_again`: it may have
+        been handed in before, under the same key.
+        """
         ...
 
     async def accept_dispute(self, dispute: Dispute, *, key: str) -> Heard:

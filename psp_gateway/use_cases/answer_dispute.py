@@ -28,7 +28,18 @@ from psp_gateway.use_cases.follow_disputes import Following, ask
 _TRIES_MAX = 5
 Answered = tuple[DisputeRequest, Dispute]
 Check = Callable[[Dispute], None]
-Send = Callable[[Dispute, str], Awaitable[Heard]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What is sent now. `is_again`: it may have been before, under the same key."""
+
+    dispute: Dispute
+    key: str
+    is_again: bool
+
+
+Send = Callable[[Sending], Awaitable[Heard]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +73,10 @@ async def submit_evidence(
         _check_in_time(answering.following, dispute)
         _check_evidence(answerer, dispute, evidence)
 
-    async def send(dispute: Dispute, key: str) -> Heard:
-        return await answerer.submit_evidence(dispute, evidence, key=key)
+    async def send(now: Sending) -> Heard:
+        return await answerer.submit_evidence(
+            now.dispute, evidence, key=now.key, is_again=now.is_again
+        )
 
     return await _answer(answering, dispute, asked, check, send)
 
@@ -74,8 +87,8 @@ async def accept_dispute(answering: Answering, dispute_id: str, request_id: str)
     answerer = _answerer(answering, dispute)
     asked = _request(answering, dispute, request_id, Kind.ACCEPT, "")
 
-    async def send(dispute: Dispute, key: str) -> Heard:
-        return await answerer.accept_dispute(dispute, key=key)
+    async def send(now: Sending) -> Heard:
+        return await answerer.accept_dispute(now.dispute, key=now.key)
 
     return await _answer(answering, dispute, asked, _check_open, send)
 
@@ -102,7 +115,9 @@ async def _answer(
     elif may_be_done and seems_done(stored, dispute, submissions):
         verdict = Verdict(Outcome.SUCCEEDED)
     else:
-        dispute, verdict = await _sent(following, dispute, stored, send)
+        dispute, verdict = await _sent(
+            following, stored, Sending(dispute, stored.key, may_be_done), send
+        )
         if verdict.is_replay and not verdict.outcome.is_final:
             dispute, stored, verdict = await _freed(following, dispute, stored, verdict)
         if may_be_done and verdict.about_request and dispute.psp not in following.readers:
@@ -116,11 +131,11 @@ async def _answer(
 
 
 async def _sent(
-    following: Following, dispute: Dispute, request: DisputeRequest, send: Send
+    following: Following, request: DisputeRequest, now: Sending, send: Send
 ) -> tuple[Dispute, Verdict]:
-    operation = f"dispute_{request.kind.lower()}"
-    heard = await following.guards[dispute.psp].ask(operation, lambda: send(dispute, request.key))
-    return await _taken_in(following, dispute, request, heard)
+    guard, operation = following.guards[now.dispute.psp], f"dispute_{request.kind.lower()}"
+    heard = await guard.ask(operation, lambda: send(now))
+    return await _taken_in(following, now.dispute, request, heard)
 
 
 async def _freed(

@@ -79,11 +79,23 @@ class AdyenDisputes:
                 return "files", "Adyen takes PDF up to 2 MiB, JPEG and TIFF"
         return None
 
-    async def submit_evidence(self, dispute: Dispute, evidence: Evidence, *, key: str) -> Heard:
+    async def submit_evidence(
+        self, dispute: Dispute, evidence: Evidence, *, key: str, is_again: bool
+    ) -> Heard:
         """See `dispute_ports.AnswerDisputes.submit_evidence`.
 
-        What comes before the defence itself has no effect at the scheme, and may be sent anew.
+        What comes before the defence itself has no effect at the scheme, and may be sent anew. Of
+        a dispute that has been defended Adyen refuses it; then only the key can tell of the first.
         """
+        chosen = await self._prepared(dispute, evidence)
+        if isinstance(chosen, Verdict):
+            if not is_again or not evidence.defence or chosen.outcome is not Outcome.DECLINED:
+                return chosen
+            chosen = evidence.defence
+        return _answer(await self._post("defendDispute", dispute, key, defenseReasonCode=chosen))
+
+    async def _prepared(self, dispute: Dispute, evidence: Evidence) -> str | Verdict:
+        """Choose the defence and supply its documents."""
         asked = await self._post("retrieveApplicableDefenseReasons", dispute, str(uuid4()))
         offered = _offers(asked)
         if offered is None:
@@ -97,9 +109,7 @@ class AdyenDisputes:
         supplied = await self._post(
             "supplyDefenseDocument", dispute, str(uuid4()), defenseDocuments=documents
         )
-        if not _is_success(supplied):
-            return _before(_failure(supplied), supplied)
-        return _answer(await self._post("defendDispute", dispute, key, defenseReasonCode=defence))
+        return defence if _is_success(supplied) else _before(_failure(supplied), supplied)
 
     async def accept_dispute(self, dispute: Dispute, *, key: str) -> Heard:
         """See `dispute_ports.AnswerDisputes.accept_dispute`."""

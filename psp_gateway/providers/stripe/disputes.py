@@ -84,7 +84,9 @@ class StripeDisputes:
             return "files", "Stripe takes PDF, JPEG and PNG"
         return None
 
-    async def submit_evidence(self, dispute: Dispute, evidence: Evidence, *, key: str) -> Heard:
+    async def submit_evidence(
+        self, dispute: Dispute, evidence: Evidence, *, key: str, is_again: bool
+    ) -> Heard:
         """See `dispute_ports.AnswerDisputes.submit_evidence`; the files go first."""
         given: dict[str, object] = dict(evidence.texts)
         for place, file in enumerate(evidence.files):

@@ -35,6 +35,8 @@ class Relay:
             )
         except grpc.aio.AioRpcError as error:
             return web.Response(status=400, text=error.details() or "")
+        except grpc.aio.UsageError:
+            return web.Response(status=503)  # the gateway has gone
         return web.Response(body=answer.data)
 
 
