@@ -63,12 +63,13 @@ MOVES: Mapping[Status, frozenset[Status]] = {
     Status.UNDER_REVIEW: frozenset(Status) - {Status.UNDER_REVIEW},
     # Adyen: CHARGEBACK_REVERSED is not the end, SECOND_CHARGEBACK may follow.
     Status.WON: frozenset({Status.LOST}),
-    # Stripe reinstates funds of lost disputes; PayPal hears an appeal; and the PSP may tell of an
-    # acceptance as a loss before our own request was answered.
-    Status.LOST: frozenset({Status.WON, Status.UNDER_REVIEW, Status.ACCEPTED}),
+    # Stripe reinstates funds of lost disputes; and a PSP may tell of an acceptance as a loss before
+    # our own request was answered.
+    Status.LOST: frozenset({Status.WON, Status.ACCEPTED}),
     Status.ACCEPTED: frozenset(),
     Status.CLOSED: frozenset(),
 }
+_ENDS = frozenset({Status.WON, Status.LOST, Status.ACCEPTED, Status.CLOSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class Standing:
         opened_at: by the PSP's clock; None when it does not say.
         charge_references: names of the charge: the PSP's, or our attempt id where it repeats it.
         submissions: how often evidence was given; None when the PSP does not say.
+        may_reopen: whether the PSP hears an appeal within a stage, so that any end may be undone.
         told_amount: what the last word said, where `amount` sums up several; else None.
         trace: the status and the PSP's own id of the exchange.
     """
@@ -98,6 +100,7 @@ class Standing:
     opened_at: datetime | None = None
     charge_references: tuple[str, ...] = ()
     submissions: int | None = None
+    may_reopen: bool = False
     told_amount: Money | None = None
     trace: str = ""
 
@@ -188,15 +191,18 @@ class Dispute:
         Raises:
             Backwards: it cannot follow.
         """
-        status = standing.status
+        stage, status = standing.stage, standing.status
         if self.status is Status.ACCEPTED and status is Status.LOST:
             status = Status.ACCEPTED  # we accepted that it is lost
-        if not follows(self.stage, self.status, standing.stage, status):
+        if status in _ENDS:
+            stage = max(self.stage, stage, key=_STAGES.index)  # an end may not say of which stage
+        is_forward = follows(self.stage, self.status, stage, status)
+        if not is_forward and not (standing.may_reopen and stage is self.stage):
             raise Backwards(
                 f"{self.dispute_id} is {self.stage} {self.status}; "
-                f"the PSP now says {standing.stage} {status}."
+                f"the PSP now says {stage} {status}."
             )
-        after = self._standing(replace(standing, status=status))
+        after = self._standing(replace(standing, stage=stage, status=status))
         return self if after == self else _noted(after, news)
 
     def joined(self, standing: Standing, news: News) -> "Dispute":

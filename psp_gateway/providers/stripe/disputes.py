@@ -19,6 +19,7 @@ from psp_gateway.providers.stripe.units import Inexpressible, to_money
 from psp_gateway.webhook_body import from_seconds, inside, text
 
 # docs.stripe.com/api/disputes/object#dispute_object-status; charge_refunded is of older versions.
+# What is won or lost may have been so on appeal: see `Dispute.taken`.
 STATUSES: Mapping[str, tuple[Stage, Status]] = {
     "warning_needs_response": (Stage.INQUIRY, Status.NEEDS_RESPONSE),
     "warning_under_review": (Stage.INQUIRY, Status.UNDER_REVIEW),
@@ -27,6 +28,8 @@ STATUSES: Mapping[str, tuple[Stage, Status]] = {
     "needs_response": (Stage.CHARGEBACK, Status.NEEDS_RESPONSE),
     "under_review": (Stage.CHARGEBACK, Status.UNDER_REVIEW),
     "charge_refunded": (Stage.CHARGEBACK, Status.CLOSED),
+    "appeal_needs_response": (Stage.PRE_ARBITRATION, Status.NEEDS_RESPONSE),
+    "appeal_under_review": (Stage.PRE_ARBITRATION, Status.UNDER_REVIEW),
     "won": (Stage.CHARGEBACK, Status.WON),
     "lost": (Stage.CHARGEBACK, Status.LOST),
 }
