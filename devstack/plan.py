@@ -14,6 +14,9 @@ from devstack.processes import Recipe
 from devstack.services import SERVICES, Service
 from devstack.state import StackError, State
 
+# Where buyers may be sent from a PSP's page: the shop of the examples, and sites on this machine.
+_SHOPS = "https://shop.example,http://127.0.0.1:*,http://localhost:*"
+
 
 @dataclass(frozen=True, slots=True)
 class Choices:
@@ -96,6 +99,7 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
         "payment_svc": {
             "IDEMPOTENCY_FINGERPRINT_KEY": state.secret("fingerprint"),
             "AUTO_OPEN_SELLERS": "on",
+            "CHECKOUT_RETURN_ORIGINS": _SHOPS,
             "WEBHOOK_SECRET_KEY": state.secret("webhook_secret"),
             "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
             "WEBHOOK_RETRY_AFTER_S": "5,30,120,600,1800,3600,14400",

@@ -66,13 +66,8 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
     payments = PostgresPaymentStore(database, utc_now)
     sagas = PostgresSagaStore(
-        database,
-        owner=server.instance_id,
-        lease=settings.lease,
-        new_id=_make_id,
-        clock=utc_now,
+        database, owner=server.instance_id, lease=settings.lease, new_id=_make_id, clock=utc_now
     )
-
     faults = FaultPoints.parse(server.fault_points, server.environment)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
@@ -90,6 +85,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         payments,
         waiters,
         sellers=sellers,
+        return_urls=settings.return_urls,
         clock=utc_now,
         new_id=_make_id,
         fingerprint_key=settings.fingerprint_key,

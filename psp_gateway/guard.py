@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from chassis.clock import Clock
 from chassis.telemetry import logger
-from psp_gateway.domain.answer import Answer, Verdict, held_back
+from psp_gateway.domain.answer import Verdict, held_back
 from psp_gateway.domain.attempt import Outcome
 from psp_gateway.domain.circuit import Circuit, Limits, State
+from psp_gateway.domain.hosted_page import Reply
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.metrics import PSP_CIRCUIT
 
@@ -48,7 +49,7 @@ class Guard:
     def __post_init__(self) -> None:
         self._turns = asyncio.Semaphore(self.bounds.in_flight_max)
 
-    async def ask(self, operation: str, send: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def ask(self, operation: str, send: Callable[[], Awaitable[Reply]]) -> Reply:
         """Make a call of an operation, unless its circuit is open or no turn comes in time."""
         if self.obstacle(operation):
             return held_back(Reason.PSP_CIRCUIT_OPEN)
@@ -62,7 +63,7 @@ class Guard:
         finally:
             self._turns.release()
 
-    async def _ask(self, operation: str, send: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _ask(self, operation: str, send: Callable[[], Awaitable[Reply]]) -> Reply:
         if not await self._paced():
             return held_back(Reason.PSP_BUSY)
         allowed = self._circuit(operation).allow(self.clock())
@@ -115,7 +116,7 @@ class Guard:
             logger().info("circuit", psp=self.psp, operation=operation, state=circuit.state.value)
 
 
-def _is_failure(answer: Answer) -> bool:
+def _is_failure(answer: Reply) -> bool:
     """Whether the PSP is in trouble: it cannot be reached, is silent, or errs."""
     if not isinstance(answer, Verdict) or answer.is_alarm:
         return False

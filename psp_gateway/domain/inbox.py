@@ -9,7 +9,9 @@ from psp_gateway.domain.psp_event import PspEvent, Subject
 # An object that nobody knows may yet become known: our own commit may come after the PSP's word.
 _PARKED_MAX = timedelta(days=3)
 _PAUSE_MAX = timedelta(minutes=10)
-_CONCERNED = frozenset({Subject.CHARGE, Subject.CAPTURE, Subject.VOID, Subject.REFUND})
+_CONCERNED = frozenset(
+    {Subject.CHARGE, Subject.PAGE, Subject.CAPTURE, Subject.VOID, Subject.REFUND}
+)
 
 
 class State(StrEnum):

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!paymesh/psp/v1/error_reason.proto\x12\x0epaymesh.psp.v1\"\xc9\x05\n\x08PspError\"\xbc\x05\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41TTEMPT_REUSED\x10\x01\x12\x0c\n\x08NO_ROUTE\x10\x02\x12\x12\n\x0eINVALID_AMOUNT\x10\x03\x12\x14\n\x10\x43HARGE_NOT_FOUND\x10\x04\x12\x19\n\x15REFUND_EXCEEDS_CHARGE\x10\x05\x12\x14\n\x10\x41LREADY_CAPTURED\x10\x06\x12\x12\n\x0e\x41LREADY_VOIDED\x10\x07\x12\x19\n\x15\x45XCEEDS_AUTHORIZATION\x10\x08\x12\x15\n\x11\x41TTEMPT_NOT_FOUND\x10\t\x12\x11\n\rCARD_DECLINED\x10\x14\x12\x16\n\x12INSUFFICIENT_FUNDS\x10\x15\x12\x10\n\x0c\x43\x41RD_EXPIRED\x10\x16\x12\x17\n\x13\x43\x41RD_LOST_OR_STOLEN\x10\x17\x12\x1b\n\x17INCORRECT_SECURITY_CODE\x10\x18\x12\x14\n\x10PROCESSING_ERROR\x10\x19\x12\x1b\n\x17\x41UTHENTICATION_REQUIRED\x10\x1a\x12\x13\n\x0fSUSPECTED_FRAUD\x10\x1b\x12\x1a\n\x16PAYMENT_METHOD_INVALID\x10\x1c\x12\x17\n\x13PSP_REQUEST_INVALID\x10\x1d\x12\x11\n\rPSP_CANCELLED\x10\x1e\x12\x13\n\x0f\x41MOUNT_MISMATCH\x10\x1f\x12\x14\n\x10NO_USABLE_ANSWER\x10 \x12\x14\n\x10PSP_RATE_LIMITED\x10!\x12\x13\n\x0fPSP_UNREACHABLE\x10\"\x12\x0f\n\x0bKEY_TOO_OLD\x10#\x12\x19\n\x15\x41UTHORIZATION_EXPIRED\x10$\x12\x14\n\x10PSP_CIRCUIT_OPEN\x10%\x12\x0c\n\x08PSP_BUSY\x10&\x12\x10\n\x0c\x44O_NOT_RETRY\x10\'\x12\x1c\n\x18\x41UTHENTICATION_ABANDONED\x10(b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!paymesh/psp/v1/error_reason.proto\x12\x0epaymesh.psp.v1\"\xdb\x05\n\x08PspError\"\xce\x05\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41TTEMPT_REUSED\x10\x01\x12\x0c\n\x08NO_ROUTE\x10\x02\x12\x12\n\x0eINVALID_AMOUNT\x10\x03\x12\x14\n\x10\x43HARGE_NOT_FOUND\x10\x04\x12\x19\n\x15REFUND_EXCEEDS_CHARGE\x10\x05\x12\x14\n\x10\x41LREADY_CAPTURED\x10\x06\x12\x12\n\x0e\x41LREADY_VOIDED\x10\x07\x12\x19\n\x15\x45XCEEDS_AUTHORIZATION\x10\x08\x12\x15\n\x11\x41TTEMPT_NOT_FOUND\x10\t\x12\x11\n\rCARD_DECLINED\x10\x14\x12\x16\n\x12INSUFFICIENT_FUNDS\x10\x15\x12\x10\n\x0c\x43\x41RD_EXPIRED\x10\x16\x12\x17\n\x13\x43\x41RD_LOST_OR_STOLEN\x10\x17\x12\x1b\n\x17INCORRECT_SECURITY_CODE\x10\x18\x12\x14\n\x10PROCESSING_ERROR\x10\x19\x12\x1b\n\x17\x41UTHENTICATION_REQUIRED\x10\x1a\x12\x13\n\x0fSUSPECTED_FRAUD\x10\x1b\x12\x1a\n\x16PAYMENT_METHOD_INVALID\x10\x1c\x12\x17\n\x13PSP_REQUEST_INVALID\x10\x1d\x12\x11\n\rPSP_CANCELLED\x10\x1e\x12\x13\n\x0f\x41MOUNT_MISMATCH\x10\x1f\x12\x14\n\x10NO_USABLE_ANSWER\x10 \x12\x14\n\x10PSP_RATE_LIMITED\x10!\x12\x13\n\x0fPSP_UNREACHABLE\x10\"\x12\x0f\n\x0bKEY_TOO_OLD\x10#\x12\x19\n\x15\x41UTHORIZATION_EXPIRED\x10$\x12\x14\n\x10PSP_CIRCUIT_OPEN\x10%\x12\x0c\n\x08PSP_BUSY\x10&\x12\x10\n\x0c\x44O_NOT_RETRY\x10\'\x12\x1c\n\x18\x41UTHENTICATION_ABANDONED\x10(\x12\x10\n\x0cPAGE_EXPIRED\x10)b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paymesh.psp.v1.error_reason
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PSPERROR']._serialized_start=54
-  _globals['_PSPERROR']._serialized_end=767
+  _globals['_PSPERROR']._serialized_end=785
   _globals['_PSPERROR_REASON']._serialized_start=67
-  _globals['_PSPERROR_REASON']._serialized_end=767
+  _globals['_PSPERROR_REASON']._serialized_end=785
 # @@protoc_insertion_point(module_scope)
