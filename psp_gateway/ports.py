@@ -205,7 +205,21 @@ class Webhooks(Protocol):
 
         Raises:
             BadSignature: it is missing, wrong or too old; nothing is to be believed.
+            CertificateNeeded: fetch it, and read again.
             UnreadableWebhook: it is right, and the body cannot be read.
+        """
+        ...
+
+
+class CertificateSource(Protocol):
+    """Where the certificates are that PSPs sign webhooks by."""
+
+    async def fetch(self, url: str) -> None:
+        """Have a certificate at hand from now on.
+
+        Raises:
+            BadSignature: there is none at the address.
+            Unavailable: it could not be had; try again later.
         """
         ...
 

@@ -1,0 +1,81 @@
+"""The PSPs that are configured: what each charges by, its pages, and who reads its webhooks."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from chassis.settings import SettingsError
+from psp_gateway.ports import HostedPage, Provider, Webhooks
+from psp_gateway.providers.adyen import units as adyen_units
+from psp_gateway.providers.adyen.client import AdyenClient
+from psp_gateway.providers.adyen.provider import AdyenProvider
+from psp_gateway.providers.adyen.webhooks import AdyenWebhooks
+from psp_gateway.providers.paypal.certificates import Certificates
+from psp_gateway.providers.stripe.client import StripeClient
+from psp_gateway.providers.stripe.provider import StripeProvider
+from psp_gateway.providers.stripe.webhooks import StripeWebhooks
+from psp_gateway.settings import PspSettings
+from psp_gateway.use_cases.apply_events import MinorUnits
+
+# Who is taken at their word tells amounts in units of their own.
+MINOR_UNITS: Mapping[str, MinorUnits] = {"adyen": adyen_units.to_minor}
+
+
+@dataclass(slots=True)
+class Psps:
+    """The PSPs, by name.
+
+    Attributes:
+        pages: of those that have one.
+        readers: of the webhooks of those that may send some.
+        certificates: what PayPal signs by.
+    """
+
+    providers: dict[str, Provider] = field(default_factory=dict)
+    pages: dict[str, HostedPage] = field(default_factory=dict)
+    readers: dict[str, Webhooks] = field(default_factory=dict)
+    certificates: Certificates = field(default_factory=Certificates)
+
+
+async def open_psps(settings: PspSettings, stack: AsyncExitStack) -> Psps:
+    """Open the PSPs that are configured.
+
+    Raises:
+        SettingsError: settings that go together are not all there.
+    """
+    psps = Psps()
+    await _stripe(psps, settings, stack)
+    if settings.adyen_api_key:
+        await _adyen(psps, settings, stack)
+    return psps
+
+
+async def _stripe(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:
+    client = StripeClient(
+        settings.stripe_api_base,
+        settings.stripe_api_key,
+        connect_timeout_s=settings.stripe_connect_timeout_s,
+        timeout_s=settings.stripe_timeout_s,
+    )
+    stack.push_async_callback(client.close)
+    await client.open()
+    psps.providers["stripe"] = StripeProvider(client, return_url=settings.stripe_return_url)
+    if settings.stripe_webhook_secrets:
+        psps.readers["stripe"] = StripeWebhooks(settings.stripe_webhook_secrets)
+
+
+async def _adyen(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:
+    if not settings.adyen_merchant_account:
+        raise SettingsError("ADYEN_MERCHANT_ACCOUNT goes with ADYEN_API_KEY")
+    client = AdyenClient(
+        settings.adyen_api_base, settings.adyen_api_key, timeout_s=settings.adyen_timeout_s
+    )
+    stack.push_async_callback(client.close)
+    await client.open()
+    psps.providers["adyen"] = AdyenProvider(
+        client,
+        merchant_account=settings.adyen_merchant_account,
+        return_url=settings.adyen_return_url,
+    )
+    if settings.adyen_hmac_keys:
+        psps.readers["adyen"] = AdyenWebhooks(settings.adyen_hmac_keys)
