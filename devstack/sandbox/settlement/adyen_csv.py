@@ -73,7 +73,7 @@ def _closing(batch: Batch, decimals: int) -> Iterator[tuple[str | int, ...]]:
 
 def _row(row: Row, batch: Batch, decimals: int) -> tuple[str | int, ...]:
     movement = row.movement
-    scheme_fees, interchange = adyen_parts(row.gross) if row.is_sale else (0, 0)
+    scheme_fees, interchange = adyen_parts(row.gross, row.currency) if row.is_sale else (0, 0)
     parts = (row.fee - scheme_fees - interchange, scheme_fees, interchange)
     # A payment captured at once has no capture of its own in the record; Adyen has one.
     own = token("capture", movement.reference) if movement.kind == "charge" else movement.reference
@@ -104,7 +104,9 @@ def _own(
         *(COMPANY, MERCHANT, "", "", ""),
         *_when(closed),
         *(kind, reference, *blanks(4), batch.currency, *_sides(net, decimals)),
-        *(*blanks(5), text, batch.number),
+        *blanks(5),
+        text,
+        batch.number,
         *blanks(_RESERVED),
     )
 

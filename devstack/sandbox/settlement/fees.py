@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache
 from types import MappingProxyType
 
+from chassis.money import currency_decimals
 from devstack.sandbox.settlement.movements import Movement
 from devstack.sandbox.settlement.units import decimals_of
 
 _SALES = frozenset({"charge", "capture"})
 # Stripe takes amounts of these in tens: docs.stripe.com/currencies.
-_STRIPE_TENS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
+_TENS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +49,40 @@ def fee_of(movement: Movement) -> int:
     if movement.psp == "adyen":
         if movement.kind not in _SALES:
             return 0
-        markup = share(movement.amount, ADYEN_MARKUP)
-        return markup + sum(adyen_parts(movement.amount))
+        parts = adyen_parts(movement.amount, movement.currency)
+        markup = _rounded(movement.amount * ADYEN_MARKUP, "adyen", movement.currency)
+        return markup + sum(parts)
     price = _NONE
     if movement.kind in _SALES:
         price = SALES[movement.psp]
     elif movement.kind == "payout":
         price = PAYOUTS.get(movement.psp, _NONE)
-    step = 10 if movement.psp == "stripe" and movement.currency in _STRIPE_TENS else 1
     fixed = price.fixed.scaleb(decimals_of(movement.psp, movement.currency))
-    return _rounded((abs(movement.amount) * price.rate + fixed) / step) * step
+    fee = abs(movement.amount) * price.rate + fixed
+    return _rounded(fee, movement.psp, movement.currency)
 
 
-def adyen_parts(gross: int) -> tuple[int, int]:
+def adyen_parts(gross: int, currency: str) -> tuple[int, int]:
     """Tell Adyen's scheme fees and interchange of a sale, in minor units."""
-    return share(gross, ADYEN_SCHEME_FEES), share(gross, ADYEN_INTERCHANGE)
+    scheme_fees = _rounded(gross * ADYEN_SCHEME_FEES, "adyen", currency)
+    return scheme_fees, _rounded(gross * ADYEN_INTERCHANGE, "adyen", currency)
 
 
 def adyen_transactions(count: int, currency: str) -> int:
     """Tell what Adyen asks for so many sales together, in minor units."""
-    return _rounded(count * ADYEN_TRANSACTION.scaleb(decimals_of("adyen", currency)))
+    amount = count * ADYEN_TRANSACTION.scaleb(decimals_of("adyen", currency))
+    return _rounded(amount, "adyen", currency)
 
 
-def share(gross: int, rate: Decimal) -> int:
-    """Tell a share in whole minor units; a half goes to the even one."""
-    return _rounded(gross * rate)
+def _rounded(amount: Decimal, psp: str, currency: str) -> int:
+    """Round minor units to what exists of the currency; a half goes to the even one."""
+    step = _step(psp, currency)
+    return int((amount / step).quantize(Decimal(1), ROUND_HALF_EVEN)) * step
 
 
-def _rounded(amount: Decimal) -> int:
-    return int(amount.quantize(Decimal(1), ROUND_HALF_EVEN))
+@cache
+def _step(psp: str, currency: str) -> int:
+    """Tell the smallest amount: a PSP can count in minor units that a currency has not."""
+    if psp == "stripe" and currency in _TENS:
+        return 10
+    return int(10 ** max(decimals_of(psp, currency) - currency_decimals(currency), 0))

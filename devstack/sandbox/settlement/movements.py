@@ -77,21 +77,27 @@ class Movements:
 
     Args:
         entries: the record's, which only grows.
+
+    Invariant: what has been given for a moment does not change: a line that comes later counts as
+    of that moment at the earliest.
     """
 
     entries: Sequence[Entry]
     _days: dict[str, Days] = field(default_factory=lambda: {psp: {} for psp in SCHEDULES})
     _sales: dict[tuple[str, str], Entry] = field(default_factory=dict)
     _upto: int = 0
+    _latest: float = 0.0
 
-    def of(self, psp: str) -> Mapping[date, Sequence[Movement]]:
+    def of(self, psp: str, now: float) -> Mapping[date, Sequence[Movement]]:
         """Give a PSP's movements by the day whose file they are in; read on where it had ended."""
         for place in range(self._upto, len(self.entries)):
             self._take(self.entries[place])
         self._upto = len(self.entries)
+        self._latest = max(self._latest, now)
         return self._days[psp]
 
     def _take(self, entry: Entry) -> None:
+        self._latest = max(self._latest, entry.at)
         sign = _SIGNS.get(entry.kind)
         days = self._days.get(entry.psp)
         if sign is None or days is None or not entry.amount:
@@ -102,15 +108,15 @@ class Movements:
         if entry.kind in _SALES:
             self._sales[payment] = entry
         sale = self._sales.get(payment, entry)
-        day = SCHEDULES[entry.psp].settled_on(entry.at)
-        days.setdefault(day, []).append(_movement(entry, sale, sign))
+        day = SCHEDULES[entry.psp].settled_on(self._latest)
+        days.setdefault(day, []).append(_movement(entry, sale, sign, self._latest))
 
 
-def _movement(entry: Entry, sale: Entry, sign: int) -> Movement:
+def _movement(entry: Entry, sale: Entry, sign: int, at: float) -> Movement:
     return Movement(
         seq=entry.seq,
         psp=entry.psp,
-        at=entry.at,
+        at=at,
         kind=entry.kind,
         reference=entry.reference,
         payment_reference=entry.payment_reference,
