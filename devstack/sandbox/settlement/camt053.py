@@ -20,17 +20,16 @@ def file_name(day: date) -> str:
 
 def document(day: date, accounts: Sequence[AccountDay]) -> bytes:
     """Write the file of a day."""
-    root = etree.Element("Document", nsmap={None: NAMESPACE})
-    body = etree.SubElement(root, "BkToCstmrStmt")
+    root = etree.Element(_name("Document"), nsmap={None: NAMESPACE})  # type: ignore[dict-item]
+    body = _add(root, "BkToCstmrStmt")
     made = datetime(day.year, day.month, day.day, 5, tzinfo=UTC) + timedelta(1)
-    header = etree.SubElement(body, "GrpHdr")
+    header = _add(body, "GrpHdr")
     _text(header, "MsgId", f"SBOX-STMT-{day:%Y%m%d}")
     _text(header, "CreDtTm", made.isoformat())
     _text(header, "MsgPgntn/PgNb", "1")
     _text(header, "MsgPgntn/LastPgInd", "true")
     for account in accounts:
-        _statement(etree.SubElement(body, "Stmt"), account, made)
-    # The names are written without a namespace, the document has it as its default.
+        _statement(_add(body, "Stmt"), account, made)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
 
 
@@ -45,12 +44,12 @@ def _statement(found: etree._Element, account: AccountDay, made: datetime) -> No
     _text(found, "Acct/Ownr/Nm", _OWNER)
     _text(found, "Acct/Svcr/FinInstnId/BICFI", _BIC)
     for code, balance in (("OPBD", account.opening), ("CLBD", account.closing)):
-        told = etree.SubElement(found, "Bal")
+        told = _add(found, "Bal")
         _text(told, "Tp/CdOrPrtry/Cd", code)
         _amount(told, balance, account.currency)
         _text(told, "Dt/Dt", account.day.isoformat())
     for posting in account.postings:
-        _entry(etree.SubElement(found, "Ntry"), posting, account)
+        _entry(_add(found, "Ntry"), posting, account)
 
 
 def _entry(found: etree._Element, posting: Posting, account: AccountDay) -> None:
@@ -64,7 +63,7 @@ def _entry(found: etree._Element, posting: Posting, account: AccountDay) -> None
     _text(found, "BkTxCd/Domn/Cd", "PMNT")
     _text(found, "BkTxCd/Domn/Fmly/Cd", "RCDT" if is_credit else "ICDT")
     _text(found, "BkTxCd/Domn/Fmly/SubFmlyCd", "RRTN" if posting.is_return else "ESCT")
-    _details(etree.SubElement(etree.SubElement(found, "NtryDtls"), "TxDtls"), posting, account)
+    _details(_add(_add(found, "NtryDtls"), "TxDtls"), posting, account)
 
 
 def _details(found: etree._Element, posting: Posting, account: AccountDay) -> None:
@@ -83,7 +82,9 @@ def _details(found: etree._Element, posting: Posting, account: AccountDay) -> No
 
 
 def _amount(found: etree._Element, amount: Decimal, currency: str) -> None:
-    etree.SubElement(found, "Amt", Ccy=currency).text = f"{abs(amount):f}"
+    amounts = _add(found, "Amt")
+    amounts.set("Ccy", currency)
+    amounts.text = f"{abs(amount):f}"
     _text(found, "CdtDbtInd", "DBIT" if amount < 0 else "CRDT")
 
 
@@ -92,5 +93,13 @@ def _text(found: etree._Element, path: str, text: str) -> None:
     *steps, name = path.split("/")
     for step in steps:
         last = found[-1] if len(found) else None
-        found = last if last is not None and last.tag == step else etree.SubElement(found, step)
-    etree.SubElement(found, name).text = text
+        found = last if last is not None and last.tag == _name(step) else _add(found, step)
+    _add(found, name).text = text
+
+
+def _add(found: etree._Element, name: str) -> etree._Element:
+    return etree.SubElement(found, _name(name))
+
+
+def _name(name: str) -> str:
+    return f"{{{NAMESPACE}}}{name}"

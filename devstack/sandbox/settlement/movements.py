@@ -18,6 +18,7 @@ _SIGNS: Mapping[str, int] = MappingProxyType(
         "refund_failed": 1,
         "payout": -1,
         "payout_failed": 1,
+        "deposit": 1,
     }
 )
 _SALES = frozenset({"charge", "capture"})
