@@ -25,7 +25,8 @@ STRIPE_HEADER = (
 # The same: PaymentProviders/Adyen/Tests/Data/settlement_detail_report_donation.csv.
 ADYEN_HEADER = (
     "Company Account,Merchant Account,Psp Reference,Merchant Reference,Payment Method,"
-    "Creation Date,TimeZone,Type,Modification Reference,Gross Currency,Gross Debit (GC),Gross Credit (GC),"
+    "Creation Date,TimeZone,Type,Modification Reference,Gross Currency,Gross Debit (GC),"
+    "Gross Credit (GC),"
     "Exchange Rate,Net Currency,Net Debit (NC),Net Credit (NC),Commission (NC),Markup (NC),"
     "Scheme Fees (NC),Interchange (NC),Payment Method Variant,Modification Merchant Reference,"
     "Batch Number,Reserved4,Reserved5,Reserved6,Reserved7,Reserved8,Reserved9,Reserved10"
