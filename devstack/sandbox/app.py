@@ -17,6 +17,8 @@ from devstack.sandbox.paypal.face import PayPalFace
 from devstack.sandbox.paypal.identity import certificate_routes, read_identity
 from devstack.sandbox.paypal.routes import routes as paypal_routes
 from devstack.sandbox.record import Record
+from devstack.sandbox.settlement.files import BANK
+from devstack.sandbox.settlement.routes import Settlement
 from devstack.sandbox.stripe.face import StripeFace
 from devstack.sandbox.stripe.routes import routes as stripe_routes
 from devstack.sandbox.webhooks import Postman, Sign, adyen_sign, paypal_sign, stripe_sign
@@ -69,14 +71,18 @@ def build(options: Options) -> tuple[web.Application, World, Postman]:
     adyen = AdyenFace(world)
     paypal = PayPalFace(world)
     faces: Mapping[str, Face] = {face.psp: face for face in (stripe, adyen, paypal)}
+    settlement = Settlement(world, list(faces.values()))
     for entry, detail in record.open():
-        if entry.psp == "sandbox":
+        if entry.kind == "clock":
             world.clock.offset_s = detail["offset_s"]
-        else:
+        elif entry.psp == "sandbox":
+            settlement.restore(entry.kind, detail)
+        elif entry.psp != BANK:
             faces[entry.psp].restore(entry, detail)
     app = web.Application(client_max_size=_BODY_MAX)
     app[FACES] = faces
     app.add_routes(Control(world, list(faces.values())).routes())
+    app.add_routes(settlement.routes())
     app.add_routes(stripe_routes(stripe, world))
     app.add_routes(adyen_routes(adyen))
     app.add_routes(paypal_routes(paypal))

@@ -11,6 +11,7 @@ MONEY_KINDS = frozenset(
     {
         *("charge", "authorization", "capture", "capture_failed", "void", "decline"),
         *("refund", "refund_failed", "payout", "payout_failed"),
+        "deposit",
     }
 )
 
