@@ -18,7 +18,8 @@ from payment_svc import presenter, requests
 from payment_svc.checkout_presenter import checkout_session
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.domain.return_url import ReturnUrls
-from payment_svc.ports import Accepted, PaymentStore, Sellers
+from payment_svc.domain.statuses import PaymentStatus
+from payment_svc.ports import Accepted, PaymentStore, Returns, SagaStore, Sellers
 from payment_svc.use_cases import (
     cancel_payment,
     capture_payment,
@@ -28,6 +29,7 @@ from payment_svc.use_cases import (
 from payment_svc.use_cases.get_checkout_session import get_checkout_session
 from payment_svc.use_cases.get_payment import get_payment
 from payment_svc.use_cases.list_payments import list_payments
+from payment_svc.use_cases.resume_payment import resume_payment
 from payment_svc.waiting import Read, Waiters
 
 _WAIT_MAX_S = 30.0
@@ -52,6 +54,8 @@ class PublicPaymentService(PaymentServiceServicer):
         waiters: Waiters,
         *,
         sellers: Sellers,
+        returns: Returns,
+        sagas: SagaStore,
         return_urls: ReturnUrls,
         clock: Clock,
         new_id: NewId,
@@ -61,6 +65,8 @@ class PublicPaymentService(PaymentServiceServicer):
         self._store = store
         self._waiters = waiters
         self._sellers = sellers
+        self._returns = returns
+        self._sagas = sagas
         self._return_urls = return_urls
         self._clock = clock
         self._new_id = new_id
@@ -143,6 +149,29 @@ class PublicPaymentService(PaymentServiceServicer):
             render=_answer,
         )
         return await self._answer(accepted, caller, context)
+
+    async def ResumePayment(
+        self, request: service.ResumePaymentRequest, _: Any
+    ) -> payment_pb2.Payment:
+        """Go on after the buyer's return; see the proto."""
+        caller = request_context()
+        before = await resume_payment(
+            caller.require_client(),
+            request.payment_id,
+            request.return_query,
+            store=self._store,
+            returns=self._returns,
+            sagas=self._sagas,
+        )
+        wait_s = preferred_wait(caller)
+        if before.status is not PaymentStatus.REQUIRES_ACTION:
+            return presenter.payment(before)
+        self._begun()
+        read = self._reading(request.payment_id)
+        found = await self._waiters.settled(
+            request.payment_id, read, wait_s or 0.0, after=before.version
+        )
+        return presenter.payment(found)
 
     async def CreateCheckoutSession(
         self, request: service.CreateCheckoutSessionRequest, context: Any

@@ -2,7 +2,7 @@
 
 Gross less markup, scheme fees and interchange is net; net credits less net debits of a currency,
 the payout or what is carried to the next batch included, are 0.00. See
-https://docs.adyen.com/reporting/settlement-reconciliation/transaction-level/settlement-details-report.
+docs.adyen.com/reporting/settlement-reconciliation/transaction-level/settlement-details-report.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -105,8 +105,8 @@ def test_keys_are_asked_for_where_the_protos_ask() -> None:
     waiting = {name for name in OPERATIONS if "Prefer" in parameters(name)}
 
     payments = {"CreatePayment", "CapturePayment", "CancelPayment", "CreateCheckoutSession"}
-    assert waiting == payments
-    assert keyed == waiting | {"CreateWebhookEndpoint", "RotateWebhookSecret"}
+    assert waiting == payments | {"ResumePayment"}
+    assert keyed == payments | {"CreateWebhookEndpoint", "RotateWebhookSecret"}
     assert all(parameters(name)["Idempotency-Key"]["required"] for name in keyed)
     assert all(("409" in OPERATIONS[name]["responses"]) == (name in keyed) for name in OPERATIONS)
 

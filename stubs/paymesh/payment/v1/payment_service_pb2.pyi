@@ -317,6 +317,54 @@ class CancelPaymentRequest(_message.Message):
 Global___CancelPaymentRequest: _TypeAlias = CancelPaymentRequest  # noqa: Y015
 
 @_typing.final
+class ResumePaymentRequest(_message.Message):
+    """A buyer's return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ReturnQueryEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    RETURN_QUERY_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment's id."""
+    @_builtins.property
+    def return_query(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The query of the URL that he came back by, as it came; empty when there was none."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        return_query: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_id", b"payment_id", "return_query", b"return_query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumePaymentRequest: _TypeAlias = ResumePaymentRequest  # noqa: Y015
+
+@_typing.final
 class CreateCheckoutSessionRequest(_message.Message):
     """A payment to be made on a page of the PSP's."""
 

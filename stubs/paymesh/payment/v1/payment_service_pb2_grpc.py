@@ -67,6 +67,11 @@ class PaymentServiceStub:
                 request_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.SerializeToString,
                 response_deserializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
                 _registered_method=True)
+        self.ResumePayment = channel.unary_unary(
+                '/paymesh.payment.v1.PaymentService/ResumePayment',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.ResumePaymentRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
+                _registered_method=True)
         self.CreateCheckoutSession = channel.unary_unary(
                 '/paymesh.payment.v1.PaymentService/CreateCheckoutSession',
                 request_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CreateCheckoutSessionRequest.SerializeToString,
@@ -142,6 +147,18 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResumePayment(self, request, context):
+        """Goes on with a payment whose buyer has come back from where `next_action` had sent him.
+
+        Call it from the page that he comes back to: some PSPs decide only by what he has brought, the others are asked at once
+        instead of at the next look. It answers the payment as it stands; with `prefer: wait=N` once it has moved on and is
+        settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. Without a key: the
+        same return twice is one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateCheckoutSession(self, request, context):
         """Accepts a payment that the buyer makes on a page of the PSP's own, and answers where to send him.
 
@@ -193,6 +210,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
             'CancelPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelPayment,
                     request_deserializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.SerializeToString,
+            ),
+            'ResumePayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumePayment,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.ResumePaymentRequest.FromString,
                     response_serializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.SerializeToString,
             ),
             'CreateCheckoutSession': grpc.unary_unary_rpc_method_handler(
@@ -368,6 +390,33 @@ class PaymentService:
             target,
             '/paymesh.payment.v1.PaymentService/CancelPayment',
             paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumePayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.PaymentService/ResumePayment',
+            paymesh_dot_payment_dot_v1_dot_payment__service__pb2.ResumePaymentRequest.SerializeToString,
             paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
             options,
             channel_credentials,

@@ -69,6 +69,14 @@ class PaymentServiceStub:
     Requires `idempotency-key`, as CreatePayment does. A payment that is not REQUIRES_CAPTURE is refused,
     PAYMENT_NOT_CANCELLABLE.
     """
+    ResumePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ResumePaymentRequest, _payment_pb2.Payment]
+    """Goes on with a payment whose buyer has come back from where `next_action` had sent him.
+
+    Call it from the page that he comes back to: some PSPs decide only by what he has brought, the others are asked at once
+    instead of at the next look. It answers the payment as it stands; with `prefer: wait=N` once it has moved on and is
+    settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. Without a key: the
+    same return twice is one.
+    """
     CreateCheckoutSession: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CreateCheckoutSessionRequest, _checkout_session_pb2.CheckoutSession]
     """Accepts a payment that the buyer makes on a page of the PSP's own, and answers where to send him.
 
@@ -119,6 +127,14 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
 
     Requires `idempotency-key`, as CreatePayment does. A payment that is not REQUIRES_CAPTURE is refused,
     PAYMENT_NOT_CANCELLABLE.
+    """
+    ResumePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ResumePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
+    """Goes on with a payment whose buyer has come back from where `next_action` had sent him.
+
+    Call it from the page that he comes back to: some PSPs decide only by what he has brought, the others are asked at once
+    instead of at the next look. It answers the payment as it stands; with `prefer: wait=N` once it has moved on and is
+    settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. Without a key: the
+    same return twice is one.
     """
     CreateCheckoutSession: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CreateCheckoutSessionRequest, _checkout_session_pb2.CheckoutSession]  # type: ignore[assignment]
     """Accepts a payment that the buyer makes on a page of the PSP's own, and answers where to send him.
@@ -203,6 +219,20 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Requires `idempotency-key`, as CreatePayment does. A payment that is not REQUIRES_CAPTURE is refused,
         PAYMENT_NOT_CANCELLABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumePayment(
+        self,
+        request: _payment_service_pb2.ResumePaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
+        """Goes on with a payment whose buyer has come back from where `next_action` had sent him.
+
+        Call it from the page that he comes back to: some PSPs decide only by what he has brought, the others are asked at once
+        instead of at the next look. It answers the payment as it stands; with `prefer: wait=N` once it has moved on and is
+        settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. Without a key: the
+        same return twice is one.
         """
 
     @_abc_1.abstractmethod
