@@ -113,7 +113,7 @@ async def test_a_buyer_comes_back_with_what_he_brought(rest: RestClient) -> None
     ("query", "status", "reason"),
     [
         ({f"k{number}": "v" for number in range(21)}, 400, "INVALID_FIELD"),
-        ({"redirectResult": 7}, 400, "MALFORMED_JSON"),
+        ({"redirectResult": 7}, 400, "INVALID_FIELD"),
     ],
 )
 async def test_a_return_that_is_none_is_refused(
