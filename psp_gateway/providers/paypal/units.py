@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from chassis.money import Money, currency_decimals
 
-CURRENCIES = frozenset(
-    "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF ILS JPY MXN MYR NOK NZD PHP PLN SEK SGD THB TWD "
-    "USD".split()
-)
+_CURRENCIES = """
+AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF ILS JPY MXN MYR NOK NZD PHP PLN SEK SGD THB TWD USD
+"""
+CURRENCIES = frozenset(_CURRENCIES.split())
 # PayPal refuses decimals of them, though ISO 4217 gives two to forints and Taiwan dollars.
 _ZERO_DECIMALS = frozenset({"HUF", "JPY", "TWD"})
 
