@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from psp_gateway.domain.answer import Verdict, no_answer, not_sent, unusable
+from psp_gateway.domain.answer import Answer, Verdict, no_answer, not_sent, unusable
 from psp_gateway.domain.attempt import Delivery, Outcome
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.http_client import NoAnswer, NotSent
@@ -47,6 +47,13 @@ def before_sending(result: Result) -> Verdict:
     return replace(
         verdict, outcome=Outcome.TRANSIENT, delivery=Delivery.NOT_SENT, about_request=True
     )
+
+
+def after_sending(looked: Answer) -> Answer:
+    """Tell what a look says that came after something was sent: a look that failed says nothing."""
+    if isinstance(looked, Verdict) and looked.about_request:
+        return unusable(looked.trace, psp_code=looked.psp_code)
+    return looked
 
 
 def is_not_found(result: Result) -> bool:

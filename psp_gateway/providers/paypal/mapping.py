@@ -5,7 +5,7 @@ that has come of it. A refund goes by its own.
 """
 
 from psp_gateway.domain.answer import Absent, Answer, Created, Verdict, alarm, unusable
-from psp_gateway.domain.attempt import Attempt, Kind, Outcome
+from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.providers.paypal import processor
 from psp_gateway.providers.paypal.client import Response, Result
@@ -43,7 +43,7 @@ def look_at_charge(result: Result, attempt: Attempt) -> Answer:
 
 
 def look_at_approval(result: Result, attempt: Attempt) -> Answer:
-    """Read an order that its buyer is to approve: Created once he has, and declined when it is gone.
+    """Read an order that its buyer is to approve: Created once he has, declined when it is gone.
 
     PayPal drops an order that is not approved in time.
     """
@@ -153,13 +153,21 @@ def hold_answer(order: Order, attempt: Attempt, trace: str) -> Answer:
             return unusable(trace)
 
 
+def nothing_to_refund(trace: str) -> Verdict:
+    """Tell that an order has no capture to give back, or several, and that nothing was sent."""
+    reason = Reason.NO_USABLE_ANSWER
+    return Verdict(
+        Outcome.TRANSIENT, Delivery.NOT_SENT, reason=reason, about_request=True, trace=trace
+    )
+
+
 def order_of(result: Result) -> Order | None:
     """Read the order of a whole answer; None when there is none."""
     return read_order(result.body) if isinstance(result, Response) and _is_good(result) else None
 
 
 def trace_of(result: Result) -> str:
-    """The status of an answer and PayPal's id of it; empty when there is none."""
+    """Name an exchange: its status and PayPal's id of it; empty when there was no answer."""
     return result.trace if isinstance(result, Response) else ""
 
 
@@ -175,9 +183,10 @@ def _is_asked(order: Order, attempt: Attempt, *, is_whole: bool = True) -> bool:
     """Whether an order is of our attempt and amount; what is left out may be, unless it is to be
     whole.
     """
+    intent = "AUTHORIZE" if attempt.kind is Kind.AUTHORIZATION else "CAPTURE"
+    pairs = ((order.custom_id, attempt.attempt_id), (order.intent, intent))
     is_amount = is_same(order.amount, attempt.amount) or (not is_whole and order.amount is None)
-    ours = (attempt.attempt_id,) if is_whole else (attempt.attempt_id, "")
-    return is_amount and order.custom_id in ours
+    return is_amount and all(said == asked or (not is_whole and not said) for said, asked in pairs)
 
 
 def _is_ours(payment: Payment, order: Order, attempt: Attempt) -> bool:
