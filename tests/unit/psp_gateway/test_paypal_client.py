@@ -3,8 +3,6 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -15,46 +13,17 @@ from psp_gateway.http_client import HttpClient, NoAnswer, NotSent
 from psp_gateway.providers.paypal.client import PayPalClient, Response, key_of
 from psp_gateway.providers.paypal.tokens import KEPT_UNTIL_S, AccessToken, AccessTokens, NoToken
 from tests.servers import free_port
-from tests.unit.psp_gateway.wire import HANG, Request, Script, Wire, answer, scripted
-
-CLIENT_ID = "client-id"
-SECRET = "EF-canary-secret"  # pragma: allowlist secret
-TOKEN_LINE = "POST /v1/oauth2/token HTTP/1.1"
-LIFETIME_S = 32_400
-
-
-def token(text: str = "A21-one", **fields: Any) -> bytes:
-    """Write the answer to a fetch."""
-    return answer(
-        {"access_token": text, "token_type": "Bearer", "expires_in": LIFETIME_S, **fields}
-    )
-
-
-def counted_tokens() -> Callable[[], bytes]:
-    """Write answers to fetches: A21-1, A21-2, …"""
-    texts = (f"A21-{number}" for number in range(1, 100))
-    return lambda: token(next(texts))
-
-
-def script_of(call: Script, fetch: Callable[[], bytes] = token) -> Script:
-    """Answer fetches of a token and calls, each their own way."""
-    return lambda request: fetch() if request.line == TOKEN_LINE else call(request)
-
-
-def calls_of(wire: Wire) -> list[Request]:
-    """List what was sent, but for the fetches."""
-    return [request for request in wire.requests if request.line != TOKEN_LINE]
-
-
-@asynccontextmanager
-async def opened(api_base: str, **timeouts: float) -> AsyncIterator[PayPalClient]:
-    """Open a client; close it with the block."""
-    client = PayPalClient(api_base, CLIENT_ID, SECRET, **{"timeout_s": 5.0, **timeouts})
-    await client.open()
-    try:
-        yield client
-    finally:
-        await client.close()
+from tests.unit.psp_gateway.paypal import (
+    CLIENT_ID,
+    LIFETIME_S,
+    SECRET,
+    calls_of,
+    counted_tokens,
+    opened,
+    script_of,
+    token,
+)
+from tests.unit.psp_gateway.wire import HANG, Request, answer, scripted
 
 
 async def test_a_path_before_that_of_the_call() -> None:
