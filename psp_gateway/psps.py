@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from chassis.settings import SettingsError
 from psp_gateway.ports import HostedPage, Provider, Webhooks
@@ -11,12 +12,18 @@ from psp_gateway.providers.adyen.client import AdyenClient
 from psp_gateway.providers.adyen.provider import AdyenProvider
 from psp_gateway.providers.adyen.webhooks import AdyenWebhooks
 from psp_gateway.providers.paypal.certificates import Certificates
+from psp_gateway.providers.paypal.client import PayPalClient
+from psp_gateway.providers.paypal.provider import PayPalProvider
+from psp_gateway.providers.paypal.roots import ROOTS
+from psp_gateway.providers.paypal.signature import ORIGINS
+from psp_gateway.providers.paypal.webhooks import PayPalWebhooks
 from psp_gateway.providers.stripe.client import StripeClient
 from psp_gateway.providers.stripe.provider import StripeProvider
 from psp_gateway.providers.stripe.webhooks import StripeWebhooks
 from psp_gateway.settings import PspSettings
 from psp_gateway.use_cases.apply_events import MinorUnits
 
+_SANDBOX_ORIGIN = "https://api.sandbox.paypal.com"
 # Who is taken at their word tells amounts in units of their own.
 MINOR_UNITS: Mapping[str, MinorUnits] = {"adyen": adyen_units.to_minor}
 
@@ -47,6 +54,8 @@ async def open_psps(settings: PspSettings, stack: AsyncExitStack) -> Psps:
     await _stripe(psps, settings, stack)
     if settings.adyen_api_key:
         await _adyen(psps, settings, stack)
+    if settings.paypal_client_id:
+        await _paypal(psps, settings, stack)
     return psps
 
 
@@ -79,3 +88,34 @@ async def _adyen(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> No
     )
     if settings.adyen_hmac_keys:
         psps.readers["adyen"] = AdyenWebhooks(settings.adyen_hmac_keys)
+
+
+async def _paypal(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:
+    if not settings.paypal_client_secret:
+        raise SettingsError("PAYPAL_CLIENT_SECRET goes with PAYPAL_CLIENT_ID")
+    client = PayPalClient(
+        settings.paypal_api_base,
+        settings.paypal_client_id,
+        settings.paypal_client_secret,
+        timeout_s=settings.paypal_timeout_s,
+    )
+    stack.push_async_callback(client.close)
+    await client.open()
+    psps.providers["paypal"] = PayPalProvider(client, return_url=settings.paypal_return_url)
+    if settings.paypal_webhook_id:
+        psps.readers["paypal"] = _paypal_reader(settings, psps.certificates)
+
+
+def _paypal_reader(settings: PspSettings, certificates: Certificates) -> PayPalWebhooks:
+    """Trust PayPal's own certificates; or those of a stand-in, from where it stands."""
+    origins, roots = ORIGINS, ROOTS
+    if settings.paypal_webhook_roots:
+        parts = urlsplit(settings.paypal_api_base)
+        origins = {f"{parts.scheme}://{parts.netloc}": ORIGINS[_SANDBOX_ORIGIN]}
+        roots = settings.paypal_webhook_roots
+    try:
+        return PayPalWebhooks(
+            settings.paypal_webhook_id, certificates.get, origins=origins, roots=roots
+        )
+    except ValueError as error:
+        raise SettingsError(f"PAYPAL_WEBHOOK_ID, PAYPAL_WEBHOOK_ROOTS: {error}") from error
