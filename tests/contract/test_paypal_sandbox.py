@@ -242,12 +242,6 @@ ASKED: dict[str, tuple[list[Attempt], Attempt, str, list[tuple[str, int]]]] = {
     "held": ([], new_hold(), "confirm", [("authorization", 9999)]),
     "voided": ([new_hold()], new_void(), "void", [("authorization", 9999), ("void", 9999)]),
     "refunded": ([new_charge()], new_refund(), "refund", [("charge", 9999), ("refund", 9999)]),
-    "captured": (
-        [new_hold()],
-        new_capture(),
-        "capture",
-        [("authorization", 9999), ("capture", 9999)],
-    ),
 }
 
 
