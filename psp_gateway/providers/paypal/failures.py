@@ -5,7 +5,6 @@ See https://developer.paypal.com/api/rest/responses/ for the names of errors.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from psp_gateway.domain.answer import Answer, Verdict, no_answer, not_sent, unusable
@@ -42,10 +41,15 @@ def failure(result: Result) -> Verdict:
 def before_sending(result: Result) -> Verdict:
     """Tell what a look says that failed before anything that moves money was sent."""
     verdict = failure(result)
-    if verdict.outcome is not Outcome.UNKNOWN:
+    if verdict.about_request:
         return verdict
-    return replace(
-        verdict, outcome=Outcome.TRANSIENT, delivery=Delivery.NOT_SENT, about_request=True
+    return Verdict(
+        Outcome.TRANSIENT,
+        Delivery.NOT_SENT,
+        reason=Reason.NO_USABLE_ANSWER,
+        psp_code=verdict.psp_code,
+        about_request=True,
+        trace=verdict.trace,
     )
 
 
