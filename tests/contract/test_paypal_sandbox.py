@@ -1,5 +1,5 @@
-"""PayPal's adapter, walked as the gateway walks it, against the sandbox: its record is what happened,
-and what is said must be that.
+"""PayPal's adapter, walked as the gateway walks it, against the sandbox: its record is what
+happened, and what is said must be that.
 """
 
 from collections.abc import AsyncIterator

@@ -71,7 +71,7 @@ def test_the_currencies() -> None:
 
 @given(
     st.sampled_from(sorted(CURRENCIES)),
-    st.integers(min_value=1, max_value=10**15 - 1),
+    st.integers(min_value=1, max_value=10**15 - 2),
 )
 def test_what_is_written_reads_back(currency: str, minor: int) -> None:
     """Each amount of PayPal's units is the same amount on the wire, and no other."""
