@@ -227,6 +227,17 @@ async def test_a_pending_refund(paypal: Walked) -> None:
     assert await paypal.sandbox.lines() == [("charge", 9999), ("refund", 9999)]
 
 
+async def test_what_was_captured_is_given_back(paypal: Walked) -> None:
+    """The order leads from a hold to what was taken of it, and that can be refunded."""
+    await paypal.ask(new_hold())
+    taken = new_capture("40.00")
+    await paypal.ask(taken)
+    asked = replace(new_refund(), charge_attempt_id=taken.attempt_id, amount=taken.amount)
+
+    assert (await paypal.ask(asked)).outcome is Outcome.SUCCEEDED
+    assert (await paypal.sandbox.lines())[1:] == [("capture", 4000), ("refund", 4000)]
+
+
 TROUBLE = (
     "rate_limit",
     "error_before",
@@ -241,6 +252,12 @@ ASKED: dict[str, tuple[list[Attempt], Attempt, str, list[tuple[str, int]]]] = {
     "charged": ([], new_charge(), "confirm", [("charge", 9999)]),
     "held": ([], new_hold(), "confirm", [("authorization", 9999)]),
     "voided": ([new_hold()], new_void(), "void", [("authorization", 9999), ("void", 9999)]),
+    "captured": (
+        [new_hold()],
+        new_capture(),
+        "capture",
+        [("authorization", 9999), ("capture", 9999)],
+    ),
     "refunded": ([new_charge()], new_refund(), "refund", [("charge", 9999), ("refund", 9999)]),
 }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devstack.sandbox.stripe.errors import StripeError
-from devstack.sandbox.stripe.objects import Charge, Intent, Refund
+from devstack.sandbox.stripe.objects import Charge, Intent, Refund, Session
 
 # Kinds by which money, or a hold on it, really moved.
 MOVED = frozenset({"charge", "authorization", "capture", "refund", "void"})
@@ -16,7 +16,7 @@ class Page:
     """A list as asked for: newest first."""
 
     url: str
-    items: tuple[Intent | Charge | Refund, ...]
+    items: tuple[Intent | Charge | Refund | Session, ...]
     has_more: bool
 
 
@@ -32,7 +32,7 @@ class Answer:
     """
 
     status: int
-    subject: Intent | Charge | Refund | Page | None = None
+    subject: Intent | Charge | Refund | Session | Page | None = None
     error: Mapping[str, Any] | None = None
     charge: Charge | None = None
 
@@ -61,7 +61,7 @@ class Change:
         amount, currency: what moved; 0 when nothing did.
         metadata: the caller's own.
         answer: what the caller is told.
-        intent, charge, refund: the objects as they are now; None for those untouched.
+        intent, charge, refund, session: the objects as they are now; None for those untouched.
     """
 
     kind: str
@@ -74,6 +74,7 @@ class Change:
     intent: Intent | None = None
     charge: Charge | None = None
     refund: Refund | None = None
+    session: Session | None = None
 
 
 def of_intent(
@@ -95,6 +96,20 @@ def of_intent(
         answer=answer or Answer(200, intent),
         intent=intent,
         charge=charge,
+    )
+
+
+def of_session(kind: str, session: Session) -> Change:
+    """Make the change of a page by itself; no money moves."""
+    return Change(
+        kind=kind,
+        reference=session.id,
+        payment_reference=session.payment_intent or "",
+        amount=0,
+        currency=session.currency,
+        metadata=session.metadata,
+        answer=Answer(200, session),
+        session=session,
     )
 
 

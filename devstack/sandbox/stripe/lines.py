@@ -6,7 +6,7 @@ from typing import Any
 from devstack.sandbox.entry import Entry
 from devstack.sandbox.stripe.changes import Answer, Change
 from devstack.sandbox.stripe.keys import KeyCache
-from devstack.sandbox.stripe.objects import Charge, Intent, Refund, dump, load
+from devstack.sandbox.stripe.objects import Charge, Intent, Refund, Session, dump, load
 from devstack.sandbox.stripe.shelf import Shelf
 
 
@@ -28,17 +28,17 @@ def entry_of(change: Change, seq: int, at: float, key: str | None) -> Entry:
 
 def detail_of(change: Change, fingerprint: str | None) -> dict[str, Any]:
     """Make the part from which the face finds its state again."""
-    parts = (("intent", change.intent), ("charge", change.charge), ("refund", change.refund))
+    parts = (
+        ("intent", change.intent),
+        ("charge", change.charge),
+        ("refund", change.refund),
+        ("session", change.session),
+    )
     detail: dict[str, Any] = {name: dump(thing) for name, thing in parts if thing is not None}
     if fingerprint is not None:
         answer = change.answer
-        subject = (
-            "intent"
-            if isinstance(answer.subject, Intent)
-            else "refund"
-            if isinstance(answer.subject, Refund)
-            else None
-        )
+        kinds = {Intent: "intent", Refund: "refund", Session: "session"}
+        subject = kinds.get(type(answer.subject))
         detail["answer"] = {"status": answer.status, "subject": subject, "error": answer.error}
         if answer.charge is not None:
             detail["answer"]["charge"] = dump(answer.charge)
@@ -51,10 +51,11 @@ def restore(entry: Entry, detail: Mapping[str, Any], shelf: Shelf, keys: KeyCach
     intent = load(Intent, detail["intent"]) if "intent" in detail else None
     charge = load(Charge, detail["charge"]) if "charge" in detail else None
     refund = load(Refund, detail["refund"]) if "refund" in detail else None
-    shelf.put(intent, charge, refund)
+    session = load(Session, detail["session"]) if "session" in detail else None
+    shelf.put(intent, charge, refund, session)
     if entry.idempotency_key is not None:
         kept = detail["answer"]
-        subject = {"intent": intent, "refund": refund}.get(kept["subject"])
+        subject = {"intent": intent, "refund": refund, "session": session}.get(kept["subject"])
         expanded = load(Charge, kept["charge"]) if "charge" in kept else None
         answer = Answer(kept["status"], subject, kept["error"], expanded)
         keys.restore(entry.idempotency_key, detail["fingerprint"], entry.at, answer)

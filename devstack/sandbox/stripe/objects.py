@@ -1,4 +1,4 @@
-"""The three objects, as values: a change makes a new one, so an answer once given can be given
+"""The objects, as values: a change makes a new one, so an answer once given can be given
 again word for word.
 
 Every field is JSON as it stands: the record keeps whole objects.
@@ -19,6 +19,7 @@ IntentStatus = Literal[
 ]
 ChargeStatus = Literal["pending", "succeeded", "failed"]
 RefundStatus = Literal["pending", "succeeded", "failed"]
+SessionStatus = Literal["open", "complete", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +109,44 @@ class Refund:
     settles_as: RefundStatus = "succeeded"
 
 
-Thing = TypeVar("Thing", Intent, Charge, Refund)
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A Checkout Session: a page on which a buyer pays.
+
+    Args:
+        payment_intent: made when the buyer first tries to pay; None before.
+        intent_metadata, capture_method: of the PaymentIntent to be made.
+        settles_at: when the page closes by itself, by the sandbox's clock; None once it is over.
+    """
+
+    id: str
+    amount: int
+    currency: str
+    status: SessionStatus
+    created: int
+    expires_at: int
+    success_url: str
+    cancel_url: str | None = None
+    name: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    intent_metadata: Mapping[str, str] = field(default_factory=dict)
+    capture_method: str = "automatic"
+    client_reference_id: str | None = None
+    customer_email: str | None = None
+    locale: str | None = None
+    payment_intent: str | None = None
+    settles_at: float | None = None
+
+
+Thing = TypeVar("Thing", Intent, Charge, Refund, Session)
 
 
 _NAMES: Mapping[type[Any], tuple[str, ...]] = {
-    kind: tuple(each.name for each in fields(kind)) for kind in (Intent, Charge, Refund)
+    kind: tuple(each.name for each in fields(kind)) for kind in (Intent, Charge, Refund, Session)
 }
 
 
-def dump(thing: Intent | Charge | Refund) -> dict[str, Any]:
+def dump(thing: Intent | Charge | Refund | Session) -> dict[str, Any]:
     """Make the JSON object that `load` reads."""
     return {name: getattr(thing, name) for name in _NAMES[type(thing)]}
 

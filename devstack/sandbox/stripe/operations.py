@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from devstack.sandbox.stripe import payment_intents, refunds, requests
+from devstack.sandbox.stripe import payment_intents, refunds, requests, sessions
 from devstack.sandbox.stripe.attempts import NewId
 from devstack.sandbox.stripe.changes import Answer, Change, Page
 from devstack.sandbox.stripe.errors import invalid
@@ -128,6 +128,18 @@ def _list_charges(at: Context) -> Answer:
     return Answer(200, Page(_CHARGES_URL, items, more))
 
 
+def _create_session(at: Context) -> Change:
+    return sessions.create(sessions.read_create(at.given, at.now), at.new_id, at.now)
+
+
+def _expire_session(at: Context) -> Change:
+    return sessions.expire(at.shelf.sessions.get(at.target, "session"))
+
+
+def _retrieve_session(at: Context) -> Answer:
+    return Answer(200, at.shelf.sessions.get(at.target, "session"))
+
+
 WRITES: Mapping[str, Callable[[Context], Change]] = MappingProxyType(
     {
         "create": _create,
@@ -135,6 +147,8 @@ WRITES: Mapping[str, Callable[[Context], Change]] = MappingProxyType(
         "capture": _capture,
         "cancel": _cancel,
         "refund": _refund,
+        "create_session": _create_session,
+        "expire_session": _expire_session,
     }
 )
 READS: Mapping[str, Callable[[Context], Answer]] = MappingProxyType(
@@ -145,5 +159,6 @@ READS: Mapping[str, Callable[[Context], Answer]] = MappingProxyType(
         "list_refunds": _list_refunds,
         "retrieve_charge": _retrieve_charge,
         "list_charges": _list_charges,
+        "retrieve_session": _retrieve_session,
     }
 )

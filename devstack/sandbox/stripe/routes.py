@@ -9,6 +9,7 @@ from devstack.sandbox.stripe import pages
 from devstack.sandbox.stripe.bodies import encode
 from devstack.sandbox.stripe.calls import Call
 from devstack.sandbox.stripe.changes import Answer
+from devstack.sandbox.stripe.checkout import checkout_routes
 from devstack.sandbox.stripe.errors import StripeError
 from devstack.sandbox.stripe.face import StripeFace
 from devstack.sandbox.world import World
@@ -18,7 +19,11 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 _INTENTS = "/stripe/v1/payment_intents"
 _REFUNDS = "/stripe/v1/refunds"
 _CHARGES = "/stripe/v1/charges"
+_SESSIONS = "/stripe/v1/checkout/sessions"
 _API = (
+    ("POST", _SESSIONS, "create_session"),
+    ("GET", f"{_SESSIONS}/{{id}}", "retrieve_session"),
+    ("POST", f"{_SESSIONS}/{{id}}/expire", "expire_session"),
     ("POST", _INTENTS, "create"),
     ("GET", _INTENTS, "list"),
     ("GET", f"{_INTENTS}/{{id}}", "retrieve"),
@@ -40,6 +45,7 @@ def routes(face: StripeFace, world: World) -> list[web.RouteDef]:
     ]
     return [
         *api,
+        *checkout_routes(face, world),
         web.get("/stripe/3ds/{id}", _challenge(face, world)),
         web.post("/stripe/3ds/{id}", _authentication(face, world)),
         web.route("*", "/stripe/{rest:.*}", _unknown(world)),
