@@ -9,15 +9,18 @@ from chassis.settings import SettingsError
 from psp_gateway.ports import HostedPage, Provider, Webhooks
 from psp_gateway.providers.adyen import units as adyen_units
 from psp_gateway.providers.adyen.client import AdyenClient
+from psp_gateway.providers.adyen.pages import AdyenPages
 from psp_gateway.providers.adyen.provider import AdyenProvider
 from psp_gateway.providers.adyen.webhooks import AdyenWebhooks
 from psp_gateway.providers.paypal.certificates import Certificates
 from psp_gateway.providers.paypal.client import PayPalClient
+from psp_gateway.providers.paypal.pages import PayPalPages
 from psp_gateway.providers.paypal.provider import PayPalProvider
 from psp_gateway.providers.paypal.roots import ROOTS
 from psp_gateway.providers.paypal.signature import ORIGINS
 from psp_gateway.providers.paypal.webhooks import PayPalWebhooks
 from psp_gateway.providers.stripe.client import StripeClient
+from psp_gateway.providers.stripe.pages import StripePages
 from psp_gateway.providers.stripe.provider import StripeProvider
 from psp_gateway.providers.stripe.webhooks import StripeWebhooks
 from psp_gateway.settings import PspSettings
@@ -69,6 +72,7 @@ async def _stripe(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
     stack.push_async_callback(client.close)
     await client.open()
     psps.providers["stripe"] = StripeProvider(client, return_url=settings.stripe_return_url)
+    psps.pages["stripe"] = StripePages(client)
     if settings.stripe_webhook_secrets:
         psps.readers["stripe"] = StripeWebhooks(settings.stripe_webhook_secrets)
 
@@ -86,6 +90,7 @@ async def _adyen(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> No
         merchant_account=settings.adyen_merchant_account,
         return_url=settings.adyen_return_url,
     )
+    psps.pages["adyen"] = AdyenPages(client, merchant_account=settings.adyen_merchant_account)
     if settings.adyen_hmac_keys:
         psps.readers["adyen"] = AdyenWebhooks(settings.adyen_hmac_keys)
 
@@ -102,6 +107,7 @@ async def _paypal(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
     stack.push_async_callback(client.close)
     await client.open()
     psps.providers["paypal"] = PayPalProvider(client, return_url=settings.paypal_return_url)
+    psps.pages["paypal"] = PayPalPages(client)
     if settings.paypal_webhook_id:
         psps.readers["paypal"] = _paypal_reader(settings, psps.certificates)
 

@@ -153,16 +153,16 @@ async def _ask(means: Means, attempt: Attempt, step: Step, paying: Paying) -> Re
         return await guard.ask("cancel", lambda: _cancel(means, attempt))
     sending = partial(_send, means, attempt, step, paying)
     answer = await guard.ask(attempt.stage.lower(), sending)
-    return _with_expiry(attempt, answer, means.clock())
+    return with_expiry(attempt, answer, means.clock())
 
 
 async def look_up(means: Means, attempt: Attempt) -> Reply:
     """Ask the attempt's PSP what became of it; nothing is stored."""
     answer = await means.guards[attempt.psp].ask("look_up", lambda: _look_up(means, attempt))
-    return _with_expiry(attempt, answer, means.clock())
+    return with_expiry(attempt, answer, means.clock())
 
 
-def _with_expiry(attempt: Attempt, answer: Reply, now: datetime) -> Reply:
+def with_expiry(attempt: Attempt, answer: Reply, now: datetime) -> Reply:
     """Say until when at least an amount is held, where the PSP does not."""
     if attempt.kind is not Kind.AUTHORIZATION or not isinstance(answer, Verdict):
         return answer

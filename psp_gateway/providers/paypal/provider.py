@@ -34,10 +34,11 @@ CAPABILITIES = Capabilities(
     can_look_up=True,
     captures=Captures.ONCE,
     refunds=True,
-    hosted_page=False,
+    hosted_page=True,
     payouts=False,
     disputes=False,
     key_retention={
+        Stage.OPEN: ORDERS_RETENTION,
         Stage.CREATE: ORDERS_RETENTION,
         Stage.CONFIRM: ORDERS_RETENTION,
         Stage.CAPTURE: PAYMENTS_RETENTION,
