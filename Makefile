@@ -46,10 +46,10 @@ down: setup ## stop the stack
 status: setup ## what runs, where, how it is
 	@$(RUN)/paymesh status
 
-test: check $(BROWSER) ## every check and every test
+test: check ## every check and every test
 	@$(RUN)/pytest
 
-check: setup ## format, lint, types, imports, protos, stubs, secrets
+check: setup $(BROWSER) ## format, lint, types, imports, protos, stubs, secrets
 	$(RUN)/ruff format --check $(SOURCES)
 	$(RUN)/ruff check $(SOURCES)
 	$(RUN)/mypy
