@@ -9,6 +9,7 @@ from aiohttp import web
 
 from devstack.sandbox.delivery import Ending, Reply, deliver
 from devstack.sandbox.stripe.bodies import challenge_url
+from devstack.sandbox.stripe.currencies import shown
 from devstack.sandbox.stripe.errors import StripeError
 from devstack.sandbox.stripe.face import StripeFace
 from devstack.sandbox.stripe.objects import Intent, Session
@@ -23,7 +24,7 @@ _CARDS = {
     "pm_card_visa_chargeDeclined": "Visa •••• 0002, is declined",
     "pm_card_visa_chargeDeclinedInsufficientFunds": "Visa •••• 9995, has not enough money",
 }
-_FORM = """<p>{name}<br><strong>{amount} {currency}</strong></p>
+_FORM = """<p>{name}<br><strong>{amount}</strong></p>
 {notice}
 <form method="post">
 <p><label>Card <select name="card">
@@ -100,8 +101,7 @@ def _form(session: Session, failure: str) -> str:
     options = (f'<option value="{card}">{escape(label)}</option>' for card, label in _CARDS.items())
     return _FORM.format(
         name=escape(session.name),
-        amount=session.amount,
-        currency=f"{escape(session.currency.upper())} <small>(minor units)</small>",
+        amount=escape(shown(session.amount, session.currency)),
         notice=_NOTICE.format(text=escape(failure)) if failure else "",
         cards="\n".join(options),
     )
