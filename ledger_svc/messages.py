@@ -167,24 +167,27 @@ def stamp(moment: datetime) -> Timestamp:
     return written
 
 
-def posting_result(outcome: Outcome) -> wire.PostingResult:
+def write_posting_result(into: wire.PostingResult, outcome: Outcome) -> None:
     """Write what came of a posting."""
     if isinstance(outcome, Posted):
-        posted = to_wire(outcome.transaction)
-        return wire.PostingResult(transaction=posted, replayed=outcome.replayed)
+        write_transaction(into.transaction, outcome.transaction)
+        into.replayed = outcome.replayed
+        return
     assert isinstance(outcome, Refusal)  # noqa: S101 - a posting closes nothing
-    return wire.PostingResult(refusal=refusal(outcome))
+    into.refusal.CopyFrom(refusal(outcome))
 
 
-def resolution_result(outcome: Outcome) -> wire.ResolutionResult:
+def write_resolution_result(into: wire.ResolutionResult, outcome: Outcome) -> None:
     """Write what came of a resolution."""
     match outcome:
         case Posted(posted, replayed):
-            return wire.ResolutionResult(transaction=to_wire(posted), replayed=replayed)
+            write_transaction(into.transaction, posted)
+            into.replayed = replayed
         case Closed(replayed=replayed):
-            return wire.ResolutionResult(closed_before_arrival=True, replayed=replayed)
+            into.closed_before_arrival = True
+            into.replayed = replayed
         case _:
-            return wire.ResolutionResult(refusal=refusal(outcome))
+            into.refusal.CopyFrom(refusal(outcome))
 
 
 def refusal(refused: Refusal) -> wire.Refusal:
@@ -225,39 +228,43 @@ def to_change(change: account.AccountChange) -> noun.AccountChange:
 
 def to_wire(made: transaction.Transaction) -> noun.Transaction:
     """Write a transaction; its entries say only what is their own."""
-    heading = made.heading
-    stream, number = chain.place(made.transaction_id)
-    message = noun.Transaction(
-        transaction_id=made.transaction_id,
-        reference=heading.reference,
-        description=heading.description,
-        subject_id=heading.subject_id,
-        effective_at=stamp(heading.effective_at),
-        created_at=stamp(made.created_at),
-        reverses_reference=heading.reverses_reference,
-        resolves_reference=heading.resolves_reference,
-        kind=KINDS[heading.kind],
-        template=heading.template,
-        stream=stream,
-        stream_number=number,
-        hash=made.hash,
-        entries=[
-            noun.Entry(
-                account_id=entry.account_id,
-                side=SIDES[entry.side],
-                amount=str(entry.amount),
-                currency=entry.amount.currency,
-                balance_after=str(entry.balance_after),
-                account_sequence=entry.account_sequence,
-            )
-            for entry in made.entries
-        ],
-    )
-    if made.kind is Kind.PENDING:
-        message.pending_entries.extend(map(_line, made.pending))
-        if heading.expires_at is not None:
-            message.expires_at.CopyFrom(stamp(heading.expires_at))
+    message = noun.Transaction()
+    write_transaction(message, made)
     return message
+
+
+def write_transaction(into: noun.Transaction, made: transaction.Transaction) -> None:
+    """Write a transaction where it belongs: a message that is put into another is copied, and a
+    batch has thousands.
+    """
+    heading = made.heading
+    into.transaction_id = made.transaction_id
+    into.reference = heading.reference
+    into.description = heading.description
+    into.subject_id = heading.subject_id
+    into.effective_at.CopyFrom(stamp(heading.effective_at))
+    into.created_at.CopyFrom(stamp(made.created_at))
+    into.reverses_reference = heading.reverses_reference
+    into.resolves_reference = heading.resolves_reference
+    into.kind = KINDS[heading.kind]
+    into.template = heading.template
+    into.stream, into.stream_number = chain.place(made.transaction_id)
+    into.hash = made.hash
+    add = into.entries.add
+    for entry in made.entries:
+        amount = entry.amount
+        add(
+            account_id=entry.account_id,
+            side=SIDES[entry.side],
+            amount=str(amount.amount),
+            currency=amount.currency,
+            balance_after=str(entry.balance_after.amount),
+            account_sequence=entry.account_sequence,
+        )
+    if made.kind is Kind.PENDING:
+        into.pending_entries.extend(map(_line, made.pending))
+        if heading.expires_at is not None:
+            into.expires_at.CopyFrom(stamp(heading.expires_at))
 
 
 def to_entry(found: transaction.Entry) -> noun.Entry:
