@@ -22,8 +22,7 @@ Result = TypeVar("Result")
 Parameters = Sequence[object] | Mapping[str, object]
 
 # Serialization failure, deadlock, and a key that another transaction took first: seen next time.
-_CONTENTION = frozenset({"40001", "40P01"})
-_RUN_AGAIN = _CONTENTION | {"23505"}
+_RUN_AGAIN = frozenset({"40001", "40P01", "23505"})
 # A plan is made once per connection and kept: making one anew for each batch costs more than most
 # batches. Made while a table is small it would scan it for ever, so it must go by an index.
 _OPTIONS = "-c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan"
@@ -173,9 +172,7 @@ def _is_connection_loss(error: psycopg.Error) -> bool:
 
 def columns(rows: Sequence[Sequence[object]], width: int) -> list[list[Any]]:
     """Turn rows into the columns that `unnest` takes; no rows make `width` empty columns."""
-    return (
-        [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
-    )
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
 
 
 def upgrade(owner_url: str, service: str, app_role: str) -> None:

@@ -129,11 +129,10 @@ def validate(request: Message) -> None:
 
 
 def _path(violation: Any) -> str:
-    parts = []
-    for element in violation.proto.field.elements:
-        subscript = element.subscript
-        parts.append(element.field_name + (f"[{subscript.value}]" if subscript is not None else ""))
-    return ".".join(parts)
+    return ".".join(
+        element.field_name + (f"[{element.subscript.value}]" if element.subscript else "")
+        for element in violation.proto.field.elements
+    )
 
 
 class Gate(grpc.aio.ServerInterceptor):

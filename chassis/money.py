@@ -123,8 +123,7 @@ def _in_range(amount: Decimal, currency: str) -> Money:
 
 
 # The slots themselves: half the price of `object.__setattr__`, which finds them by name.
-_new = object.__new__
-_set_amount = Money.__dict__["amount"].__set__
+_new, _set_amount = object.__new__, Money.__dict__["amount"].__set__
 _set_currency = Money.__dict__["currency"].__set__
 
 

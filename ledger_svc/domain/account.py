@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from chassis import money
 from chassis.money import Money
-from chassis.records import record
 from ledger_svc.domain import errors
+from ledger_svc.domain.records import record
 
 _SIGNED = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", re.ASCII)
 

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.records import record
 from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountStatus, Standing
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Line
+from ledger_svc.domain.records import record
 from ledger_svc.domain.transaction import Entry, Heading, Transaction, hashed
 
 

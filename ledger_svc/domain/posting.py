@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from chassis import money
 from chassis.money import Money
-from chassis.records import record
 from ledger_svc.domain import errors
 from ledger_svc.domain.account import Side
+from ledger_svc.domain.records import record
 
 
 class Line(NamedTuple):
