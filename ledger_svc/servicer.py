@@ -124,8 +124,7 @@ class LedgerServicer(LedgerServiceServicer):
         if request.postings[last].linked:
             raise InvalidRequest.field(f"postings[{last}].linked", "is linked to nothing")
         asked = [
-            messages.to_posting(posting, f"postings[{index}]")
-            for index, posting in enumerate(request.postings)
+            messages.to_posting(posting, place) for place, posting in enumerate(request.postings)
         ]
         outcomes = await post_transactions(self._writer, asked)
         response = service.PostTransactionsResponse()

@@ -21,16 +21,16 @@ class Line(NamedTuple):
     side: Side
     amount: Money
 
-    @classmethod
-    def parse(cls, account_id: str, side: Side, *, amount: str, currency: str, path: str) -> "Line":
-        """Read a line; `path` is its place in the request.
+    @staticmethod
+    def parse_amount(amount: str, currency: str, *, path: str) -> Money:
+        """Read a line's amount; `path` is the line's place in the request.
 
         Raises:
             InvalidAmount: the amount is no decimal above zero, or has too many decimals.
             UnknownCurrency: it is not in ISO 4217.
         """
         try:
-            return cls(account_id, side, Money.parse(amount, currency))
+            return Money.parse(amount, currency)
         except money.InvalidAmount as error:
             raise errors.InvalidAmount(f"{path}.amount", str(error)) from error
         except money.UnknownCurrency as error:
