@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from chassis.errors import Unavailable
@@ -49,8 +49,12 @@ class Transaction:
 
     async def all(self, query: LiteralString, parameters: Parameters = ()) -> list[DictRow]:
         """Run a query and read all its rows."""
-        cursor = await self._connection.execute(query, parameters)
-        return await cursor.fetchall()
+        return await (await self._connection.execute(query, parameters)).fetchall()
+
+    async def tuples(self, query: LiteralString, parameters: Parameters = ()) -> list[Any]:
+        """Run a query and read all its rows without their names: a third less for thousands."""
+        cursor = self._connection.cursor(row_factory=tuple_row)
+        return await (await cursor.execute(query, parameters)).fetchall()
 
     async def together(
         self, writes: Sequence[Write], answer: LiteralString = "SELECT 1"
@@ -68,8 +72,7 @@ class Transaction:
 
     async def execute(self, query: LiteralString, parameters: Parameters = ()) -> int:
         """Run a statement and tell how many rows it touched."""
-        cursor = await self._connection.execute(query, parameters)
-        return cursor.rowcount
+        return (await self._connection.execute(query, parameters)).rowcount
 
 
 Work = Callable[[Transaction], Awaitable[Result]]

@@ -102,11 +102,8 @@ def to_status(error: errors.PaymeshError, domain: str) -> status_pb2.Status:
 
 def _bad_request(violations: Sequence[errors.FieldViolation]) -> error_details_pb2.BadRequest:
     kind = error_details_pb2.BadRequest.FieldViolation
-    return error_details_pb2.BadRequest(
-        field_violations=[
-            kind(field=v.field, description=v.description, reason=v.reason) for v in violations
-        ]
-    )
+    fields = [kind(field=v.field, description=v.description, reason=v.reason) for v in violations]
+    return error_details_pb2.BadRequest(field_violations=fields)
 
 
 def validate(request: Message) -> None:
