@@ -80,26 +80,24 @@ class Books:
         self.now = now
         self.written: list[Transaction] = []
         self.closings: list[Closing] = []
-        self._changed: set[str] = set()
 
     @property
     def changed(self) -> list[tuple[Account, Standing]]:
         """The accounts whose standing has changed, as they were, with what they have now; by id."""
-        return [(self.accounts[name], self.standings[name]) for name in sorted(self._changed)]
+        pairs = ((account, self.standings[name]) for name, account in sorted(self.accounts.items()))
+        return [(account, now) for account, now in pairs if now is not account.standing]
 
     def keep(self, draft: "Draft") -> None:
         """Make a draft part of the books."""
         self.head = draft.head
         self.standings.update(draft.standings)
-        self._changed.update(draft.standings)
         self.transactions.update(draft.written)
         self.written.extend(draft.written.values())
-        self.closings.extend(draft.closings.values())
-        self.closed.update(draft.closings)
-        for made in draft.written.values():
-            reversed_ = made.heading.reverses_reference
-            if reversed_:
-                self.reversals.setdefault(reversed_, []).append(made)
+        if draft.closings:
+            self.closings.extend(draft.closings.values())
+            self.closed.update(draft.closings)
+        for made in draft.reversing:
+            self.reversals.setdefault(made.heading.reverses_reference, []).append(made)
 
 
 _OPEN = AccountStatus.OPEN
@@ -110,19 +108,16 @@ _tuple = tuple.__new__
 class Draft:
     """What a command, or a chain of linked ones, would change. It sees the books and itself."""
 
-    __slots__ = ("_books", "closings", "head", "standings", "written")
+    __slots__ = ("_books", "closings", "head", "now", "reversing", "standings", "written")
 
     def __init__(self, books: Books) -> None:
         self._books = books
         self.head = books.head
+        self.now = books.now
         self.standings: dict[str, Standing] = {}
         self.written: dict[str, Transaction] = {}
         self.closings: dict[str, Closing] = {}
-
-    @property
-    def now(self) -> datetime:
-        """When the batch is written."""
-        return self._books.now
+        self.reversing: list[Transaction] = []
 
     def transaction(self, reference: str) -> Transaction | None:
         """Find the transaction of a reference.
@@ -130,9 +125,10 @@ class Draft:
         Raises:
             Archived: there is one, and it cannot be read.
         """
-        if reference in self._books.archived:
-            raise errors.Archived(reference, self._books.archived[reference])
-        return self.written.get(reference) or self._books.transactions.get(reference)
+        books = self._books
+        if reference in books.archived:
+            raise errors.Archived(reference, books.archived[reference])
+        return self.written.get(reference) or books.transactions.get(reference)
 
     def is_closed(self, reference: str) -> bool:
         """Tell whether a reference was reversed or voided before it arrived."""
@@ -140,7 +136,7 @@ class Draft:
 
     def reversals(self, reference: str) -> list[Transaction]:
         """Find what was taken back of a transaction so far."""
-        own = [t for t in self.written.values() if t.heading.reverses_reference == reference]
+        own = [t for t in self.reversing if t.heading.reverses_reference == reference]
         return [*self._books.reversals.get(reference, ()), *own]
 
     def close(self, reference: str, reason: str) -> Closed:
@@ -189,13 +185,15 @@ class Draft:
             Refusal: an account does not take an entry.
         """
         stream, last, hash_, _ = self.head
-        now, number = self._books.now, last + 1
+        now, number = self.now, last + 1
         transaction_id = chain.transaction_id(now, stream, number)
         entries = self._book(heading, transaction_id, lines, is_ending=is_ending)
         hash_ = hashed(hash_, transaction_id, heading, now, entries, pending)
         made = Transaction(transaction_id, heading, now, entries, pending, hash_)
         self.head = Head(stream, number, hash_, now)
         self.written[heading.reference] = made
+        if heading.reverses_reference:
+            self.reversing.append(made)
         return Posted(made, replayed=False)
 
     def _book(
@@ -203,7 +201,7 @@ class Draft:
     ) -> tuple[Entry, ...]:
         """Book lines one after the other: in local variables, since a batch has thousands."""
         books, standings, entries = self._books, self.standings, []
-        accounts, before, now = books.accounts, books.standings, books.now
+        accounts, before, now = books.accounts, books.standings, self.now
         reference, _, _, subject_id, effective_at, *_ = heading
         for place, (account_id, side, amount) in enumerate(lines):
             account = accounts.get(account_id)

@@ -1,6 +1,6 @@
 """Transactions and their entries: written once, never changed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from json.encoder import encode_basestring_ascii
@@ -116,7 +116,7 @@ def hashed(
     heading: Heading,
     created_at: datetime,
     entries: Iterable[Entry],
-    pending: Iterable[Line],
+    pending: Sequence[Line],
 ) -> bytes:
     """Compute a transaction's hash from the one before it in its stream; see `chain.chained`.
 
@@ -128,26 +128,24 @@ def hashed(
     The JSON is put together here, piece by piece, since a writer in general costs three times that.
     """
     micros, text = chain.stored_microseconds, encode_basestring_ascii
-    said = heading.expires_at
-    expires = "null" if said is None else str(micros(said))
-    booked = ",".join([_entry_text(entry) for entry in entries])
-    reserved = ",".join([_line_text(line) for line in pending])
+    reference, kind, description, subject, effective_at, ends, reverses, resolves, template = (
+        heading
+    )
+    expires = "null" if ends is None else micros(ends)
+    # `!s`, since a decimal's own format costs three times its text.
+    booked = ",".join(
+        [
+            f'[{text(account_id)},"{side!s}","{amount.amount!s}","{amount.currency}",'
+            f'"{balance.amount!s}",{sequence}]'
+            for _, _, _, account_id, side, amount, balance, sequence, _, _, _ in entries
+        ]
+    )
+    reserved = ",".join([_line_text(line) for line in pending]) if pending else ""
     return chain.linked(
         previous,
-        f"[{_FORMAT},{text(transaction_id)},{text(heading.reference)},{text(heading.kind)},"
-        f"{text(heading.description)},{text(heading.subject_id)},{micros(heading.effective_at)},"
-        f"{micros(created_at)},{expires},{text(heading.reverses_reference)},"
-        f"{text(heading.resolves_reference)},{text(heading.template)},[{booked}],[{reserved}]]",
-    )
-
-
-def _entry_text(entry: Entry) -> str:
-    _, _, _, account_id, side, amount, balance, sequence, *_ = entry
-    name = encode_basestring_ascii(account_id)
-    # `!s`, since a decimal's own format costs three times its text.
-    return (
-        f'[{name},"{side!s}","{amount.amount!s}","{amount.currency}",'
-        f'"{balance.amount!s}",{sequence}]'
+        f'[{_FORMAT},"{transaction_id}",{text(reference)},"{kind!s}",{text(description)},'
+        f"{text(subject)},{micros(effective_at)},{micros(created_at)},{expires},{text(reverses)},"
+        f"{text(resolves)},{text(template)},[{booked}],[{reserved}]]",
     )
 
 
