@@ -251,34 +251,37 @@ def write_transaction(into: noun.Transaction, made: transaction.Transaction) -> 
     """Write a transaction where it belongs: a message that is put into another is copied, and a
     batch has thousands.
     """
-    heading = made.heading
-    into.transaction_id = made.transaction_id
-    into.reference = heading.reference
-    into.description = heading.description
-    into.subject_id = heading.subject_id
-    into.effective_at.CopyFrom(stamp(heading.effective_at))
-    into.created_at.CopyFrom(stamp(made.created_at))
-    into.reverses_reference = heading.reverses_reference
-    into.resolves_reference = heading.resolves_reference
-    into.kind = KINDS[heading.kind]
-    into.template = heading.template
-    into.stream, into.stream_number = chain.place(made.transaction_id)
-    into.hash = made.hash
+    name, heading, created_at, entries, pending, hash_ = made
+    reference, kind, description, subject, effective_at, ends, reverses, resolves, template = (
+        heading
+    )
+    into.transaction_id = name
+    into.reference = reference
+    into.description = description
+    into.subject_id = subject
+    into.effective_at.CopyFrom(stamp(effective_at))
+    into.created_at.CopyFrom(stamp(created_at))
+    into.kind = KINDS[kind]
+    into.stream, into.stream_number = chain.place(name)
+    into.hash = hash_
+    if reverses or resolves or template:
+        into.reverses_reference = reverses
+        into.resolves_reference = resolves
+        into.template = template
     add = into.entries.add
-    for entry in made.entries:
-        amount = entry.amount
+    for _, _, _, account_id, side, amount, balance, sequence, _, _, _ in entries:
         add(
-            account_id=entry.account_id,
-            side=SIDES[entry.side],
+            account_id=account_id,
+            side=SIDES[side],
             amount=str(amount.amount),
             currency=amount.currency,
-            balance_after=str(entry.balance_after.amount),
-            account_sequence=entry.account_sequence,
+            balance_after=str(balance.amount),
+            account_sequence=sequence,
         )
-    if made.kind is Kind.PENDING:
-        into.pending_entries.extend(map(_line, made.pending))
-        if heading.expires_at is not None:
-            into.expires_at.CopyFrom(stamp(heading.expires_at))
+    if kind is Kind.PENDING:
+        into.pending_entries.extend(map(_line, pending))
+        if ends is not None:
+            into.expires_at.CopyFrom(stamp(ends))
 
 
 def to_entry(found: transaction.Entry) -> noun.Entry:
