@@ -141,9 +141,7 @@ class Database:
                 if state not in _RUN_AGAIN:
                     raise
                 if attempt == _TRIES_MAX:
-                    raise Unavailable(
-                        "Too many want the same at once; nothing was done."
-                    ) from error
+                    raise Unavailable("Too many want the same; nothing was done.") from error
                 DATABASE_RETRIES.labels(state).inc()
             except (TimeoutError, PoolTimeout) as error:
                 raise Unavailable("The database did not answer in time.") from error
