@@ -7,6 +7,7 @@ PYTHON := $(or $(PYTHON),$(shell for name in python3.11 python3.12 python3; do \
 VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BROWSER := $(VENV)/.browser
 PIP := $(RUN)/python -m pip --disable-pip-version-check
 SOURCES := client chassis payment_svc ledger_svc wallet_svc risk_svc psp_gateway edge_auth devstack benchmarks tests docs
 ONLY ?=
@@ -29,6 +30,10 @@ $(STAMP): requirements/development.lock requirements/sources.lock pyproject.toml
 	@said=$$($(PIP) install --quiet --no-deps --no-build-isolation --editable . 2>&1) || { echo "$$said"; exit 1; }
 	@touch $@
 
+$(BROWSER): $(STAMP) requirements/browser.lock
+	@$(PIP) install --quiet --progress-bar off --no-deps --only-binary :all: --require-hashes -r requirements/browser.lock
+	@touch $@
+
 demo: setup ## one pay-in, end to end, on a fresh stack
 	@$(RUN)/paymesh demo
 
@@ -44,7 +49,7 @@ status: setup ## what runs, where, how it is
 test: check ## every check and every test
 	@$(RUN)/pytest
 
-check: setup ## format, lint, types, imports, protos, stubs, secrets
+check: setup $(BROWSER) ## format, lint, types, imports, protos, stubs, secrets
 	$(RUN)/ruff format --check $(SOURCES)
 	$(RUN)/ruff check $(SOURCES)
 	$(RUN)/mypy

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from chassis.errors import Unavailable
@@ -22,8 +22,7 @@ Result = TypeVar("Result")
 Parameters = Sequence[object] | Mapping[str, object]
 
 # Serialization failure, deadlock, and a key that another transaction took first: seen next time.
-_CONTENTION = frozenset({"40001", "40P01"})
-_RUN_AGAIN = _CONTENTION | {"23505"}
+_RUN_AGAIN = frozenset({"40001", "40P01", "23505"})
 # A plan is made once per connection and kept: making one anew for each batch costs more than most
 # batches. Made while a table is small it would scan it for ever, so it must go by an index.
 _OPTIONS = "-c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan"
@@ -50,8 +49,12 @@ class Transaction:
 
     async def all(self, query: LiteralString, parameters: Parameters = ()) -> list[DictRow]:
         """Run a query and read all its rows."""
-        cursor = await self._connection.execute(query, parameters)
-        return await cursor.fetchall()
+        return await (await self._connection.execute(query, parameters)).fetchall()
+
+    async def tuples(self, query: LiteralString, parameters: Parameters = ()) -> list[Any]:
+        """Run a query and read all its rows without their names: a third less for thousands."""
+        cursor = self._connection.cursor(row_factory=tuple_row)
+        return await (await cursor.execute(query, parameters)).fetchall()
 
     async def together(
         self, writes: Sequence[Write], answer: LiteralString = "SELECT 1"
@@ -69,8 +72,7 @@ class Transaction:
 
     async def execute(self, query: LiteralString, parameters: Parameters = ()) -> int:
         """Run a statement and tell how many rows it touched."""
-        cursor = await self._connection.execute(query, parameters)
-        return cursor.rowcount
+        return (await self._connection.execute(query, parameters)).rowcount
 
 
 Work = Callable[[Transaction], Awaitable[Result]]
@@ -139,9 +141,7 @@ class Database:
                 if state not in _RUN_AGAIN:
                     raise
                 if attempt == _TRIES_MAX:
-                    raise Unavailable(
-                        "Too many want the same at once; nothing was done."
-                    ) from error
+                    raise Unavailable("Too many want the same; nothing was done.") from error
                 DATABASE_RETRIES.labels(state).inc()
             except (TimeoutError, PoolTimeout) as error:
                 raise Unavailable("The database did not answer in time.") from error
@@ -173,9 +173,7 @@ def _is_connection_loss(error: psycopg.Error) -> bool:
 
 def columns(rows: Sequence[Sequence[object]], width: int) -> list[list[Any]]:
     """Turn rows into the columns that `unnest` takes; no rows make `width` empty columns."""
-    return (
-        [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
-    )
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
 
 
 def upgrade(owner_url: str, service: str, app_role: str) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import grpc
 import protovalidate
-from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -94,19 +93,14 @@ def to_status(error: errors.PaymeshError, domain: str) -> status_pb2.Status:
         details.append(error_details_pb2.RetryInfo(retry_delay=error.retry_after))
     status = status_pb2.Status(code=code, message=error.message)
     for detail in details:
-        box = any_pb2.Any()
-        box.Pack(detail)
-        status.details.append(box)
+        status.details.add().Pack(detail)
     return status
 
 
 def _bad_request(violations: Sequence[errors.FieldViolation]) -> error_details_pb2.BadRequest:
     kind = error_details_pb2.BadRequest.FieldViolation
-    return error_details_pb2.BadRequest(
-        field_violations=[
-            kind(field=v.field, description=v.description, reason=v.reason) for v in violations
-        ]
-    )
+    fields = [kind(field=v.field, description=v.description, reason=v.reason) for v in violations]
+    return error_details_pb2.BadRequest(field_violations=fields)
 
 
 def validate(request: Message) -> None:
@@ -129,11 +123,10 @@ def validate(request: Message) -> None:
 
 
 def _path(violation: Any) -> str:
-    parts = []
-    for element in violation.proto.field.elements:
-        subscript = element.subscript
-        parts.append(element.field_name + (f"[{subscript.value}]" if subscript is not None else ""))
-    return ".".join(parts)
+    return ".".join(
+        element.field_name + (f"[{element.subscript.value}]" if element.subscript else "")
+        for element in violation.proto.field.elements
+    )
 
 
 class Gate(grpc.aio.ServerInterceptor):
@@ -148,9 +141,12 @@ class Gate(grpc.aio.ServerInterceptor):
         self._domain = domain
         self._timeout_s = timeout_s
         self._log = logger()
+        self._wrapped: dict[str, Any] = {}  # by method: a call finds the wrapping done
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
         """Wrap the handler; health and reflection pass untouched."""
+        if (known := self._wrapped.get(details.method)) is not None:
+            return known
         handler = await continuation(details)
         if handler is None or details.method.startswith(_QUIET):
             return handler
@@ -170,9 +166,12 @@ class Gate(grpc.aio.ServerInterceptor):
                     yield message
 
         codecs = (handler.request_deserializer, handler.response_serializer)
-        if handler.unary_unary is None:
-            return grpc.unary_stream_rpc_method_handler(stream, *codecs)
-        return grpc.unary_unary_rpc_method_handler(answer, *codecs)
+        wrapped = (
+            grpc.unary_stream_rpc_method_handler(stream, *codecs)
+            if handler.unary_unary is None
+            else grpc.unary_unary_rpc_method_handler(answer, *codecs)
+        )
+        return self._wrapped.setdefault(method, wrapped)
 
     @asynccontextmanager
     async def _guard(self, method: str, context: Any) -> AsyncIterator[None]:

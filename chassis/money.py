@@ -95,18 +95,17 @@ class Money:
         return cls(Decimal(0), currency)
 
     def __add__(self, other: "Money") -> "Money":
-        return _in_range(self.amount + self._same(other).amount, self.currency)
+        if other.currency != self.currency:
+            raise ValueError(f"{self.currency} and {other.currency} do not add up")
+        return _in_range(self.amount + other.amount, self.currency)
 
     def __sub__(self, other: "Money") -> "Money":
-        return _in_range(self.amount - self._same(other).amount, self.currency)
+        if other.currency != self.currency:
+            raise ValueError(f"{self.currency} and {other.currency} do not add up")
+        return _in_range(self.amount - other.amount, self.currency)
 
     def __neg__(self) -> "Money":
         return _in_range(-self.amount, self.currency)
-
-    def _same(self, other: "Money") -> "Money":
-        if other.currency != self.currency:
-            raise ValueError(f"{self.currency} and {other.currency} do not add up")
-        return other
 
     def __str__(self) -> str:
         """Write the amount alone, with the currency's own decimals: "99.90"."""
@@ -117,10 +116,15 @@ def _in_range(amount: Decimal, currency: str) -> Money:
     """Make money of decimals that are known to fit: a batch adds thousands of times."""
     if amount.adjusted() >= _WHOLE_DIGITS:
         raise InvalidAmount(f"at most {_WHOLE_DIGITS} digits before the point")
-    money = object.__new__(Money)
-    object.__setattr__(money, "amount", amount)
-    object.__setattr__(money, "currency", currency)
+    money = _new(Money)
+    _set_amount(money, amount)
+    _set_currency(money, currency)
     return money
+
+
+# The slots themselves: half the price of `object.__setattr__`, which finds them by name.
+_new, _set_amount = object.__new__, Money.__dict__["amount"].__set__
+_set_currency = Money.__dict__["currency"].__set__
 
 
 def total(amounts: Iterable[Money], currency: str) -> Money:

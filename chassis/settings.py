@@ -54,9 +54,8 @@ class Environment:
         """
         text = self._values.get(name, "")
         if in_production and (len(text) < _SECRET_LENGTH_MIN or text == _STAND_IN):
-            raise SettingsError(
-                f"{name} must be set in production, to {_SECRET_LENGTH_MIN} characters or more"
-            )
+            wanted = f"{_SECRET_LENGTH_MIN} characters or more"
+            raise SettingsError(f"{name} must be set in production, to {wanted}")
         return (text or _STAND_IN).encode()
 
     def _parsed(self, name: str, default: Value, parse: Callable[[str], Value]) -> Value:

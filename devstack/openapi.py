@@ -102,7 +102,7 @@ def _parameters(
     ]
     free = [] if _has_body(method) else [f.name for f in message.fields if f.name not in bound]
     in_query = [{"name": name, "in": "query", **schemas.parameter(message, name)} for name in free]
-    waits = keyed and method.output_type.name == "Payment"
+    waits = _has_body(method) and method.output_type.name in ("Payment", "CheckoutSession")
     return [*in_path, *in_query, *headers_asked(keyed=keyed, waits=waits)]
 
 

@@ -92,6 +92,9 @@ class Schemas:
         return self._described(self._value(field, is_request=is_request), field.full_name)
 
     def _value(self, field: FieldDescriptor, *, is_request: bool) -> Json:
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            of_values = self._one(field.message_type.fields_by_name["value"], is_request=is_request)
+            return {"type": "object", "additionalProperties": of_values}
         made = self._one(field, is_request=is_request)
         if is_request:
             made |= of_value(field)

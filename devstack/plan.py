@@ -11,8 +11,13 @@ from typing import Any
 
 from devstack.postgres import Postgres
 from devstack.processes import Recipe
+from devstack.sandbox.paypal.identity import ROOT, keep_identity
 from devstack.services import SERVICES, Service
 from devstack.state import StackError, State
+
+_PAYPAL_WEBHOOK_ID = "5GP028458E2496506"  # as PayPal knows our endpoint; it is no secret
+# Where buyers may be sent from a PSP's page: the shop of the examples, and sites on this machine.
+_SHOPS = "https://shop.example,http://127.0.0.1:*,http://localhost:*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,15 @@ def sandbox_recipe(state: State, ports: Mapping[str, int]) -> Recipe:
     told = {
         "SANDBOX_STRIPE_WEBHOOK_SECRET": state.secret("stripe_webhook"),
         "SANDBOX_ADYEN_HMAC_KEY": state.secret("adyen_hmac"),
+        "SANDBOX_PAYPAL_WEBHOOK_ID": _PAYPAL_WEBHOOK_ID,
     }
-    return Recipe("sandbox", [*command, "--record", str(record), "--webhook-url", url], told)
+    identity = ["--paypal-identity", str(keep_identity(_paypal_folder(state)).parent)]
+    command += ["--record", str(record), "--webhook-url", url, *identity]
+    return Recipe("sandbox", command, told)
+
+
+def _paypal_folder(state: State) -> Path:
+    return state.folder / "sandbox" / "paypal"
 
 
 def service_recipe(
@@ -96,6 +108,7 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
         "payment_svc": {
             "IDEMPOTENCY_FINGERPRINT_KEY": state.secret("fingerprint"),
             "AUTO_OPEN_SELLERS": "on",
+            "CHECKOUT_RETURN_ORIGINS": _SHOPS,
             "WEBHOOK_SECRET_KEY": state.secret("webhook_secret"),
             "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
             "WEBHOOK_RETRY_AFTER_S": "5,30,120,600,1800,3600,14400",
@@ -112,6 +125,12 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
             "ADYEN_MERCHANT_ACCOUNT": "PaymeshDemo",
             "ADYEN_HMAC_KEY": state.secret("adyen_hmac"),
             "ADYEN_RETURN_URL": "https://shop.example/back",
+            "PAYPAL_CLIENT_ID": "sandbox",
+            "PAYPAL_CLIENT_SECRET": "sandbox",  # pragma: allowlist secret
+            "PAYPAL_API_BASE": f"http://127.0.0.1:{ports['sandbox']}/paypal",
+            "PAYPAL_WEBHOOK_ID": _PAYPAL_WEBHOOK_ID,
+            "PAYPAL_WEBHOOK_ROOTS": str(_paypal_folder(state) / ROOT),
+            "PAYPAL_RETURN_URL": "https://shop.example/back",
             "STRIPE_RETURN_URL": "https://shop.example/back",  # so that 3-D Secure redirects
         },
     }

@@ -3,7 +3,7 @@ say, as plain data.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -113,15 +113,16 @@ class Operator:
         booked = {entry["account_id"] for entry in entries}
         wallets = await asyncio.gather(*map(self.wallet, sorted(owned)))
         accounts = await asyncio.gather(*map(self.account, sorted(owned | booked)))
+        attempts = await self._attempts(payment_id)
         return Trail(
             story=story,
-            attempts=await self._attempts(payment_id),
+            attempts=attempts,
             operations=done,
             wallets=[found for found in wallets if found],
             entries=entries,
             accounts=[found for found in accounts if found],
             trial_balance=await self.trial_balance(),
-            psp_record=await self.psp_record(payment_id),
+            psp_record=await self.psp_record(payment_id, [a["attempt_id"] for a in attempts]),
         )
 
     async def wallet(self, wallet_id: str) -> Json | None:
@@ -143,11 +144,18 @@ class Operator:
             request.at.FromDatetime(at)
         return list(plain(await self.ledger.GetTrialBalance(request, timeout=_TIMEOUT_S))["lines"])
 
-    async def psp_record(self, payment_id: str) -> list[Json]:
-        """Read what the PSP sandbox itself wrote down about a payment."""
+    async def psp_record(self, payment_id: str, attempt_ids: Sequence[str]) -> list[Json]:
+        """Read what the PSP sandbox itself wrote down about a payment; PayPal is told the attempts
+        alone.
+        """
+        asked = [("payment_id", payment_id), *(("attempt_id", one) for one in attempt_ids)]
+        found = await asyncio.gather(*(self._recorded(*pair) for pair in asked))
+        by_place = {entry["seq"]: entry for entries in found for entry in entries}
+        return [by_place[place] for place in sorted(by_place)]
+
+    async def _recorded(self, name: str, value: str) -> list[Json]:
         url = self._stack["psp_sandbox"]["url"] + "/control/record"
-        parameters = {"metadata.payment_id": payment_id}
-        async with self._http.get(url, params=parameters) as response:
+        async with self._http.get(url, params={f"metadata.{name}": value}) as response:
             response.raise_for_status()
             return list((await response.json())["entries"])
 

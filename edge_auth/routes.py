@@ -94,6 +94,8 @@ def _field(field: FieldDescriptor) -> Shape:
     kind = _KINDS.get(field.type, "any")
     if kind != "message" or field.message_type is None:
         return Shape(kind, is_list=field.is_repeated)
+    if field.message_type.GetOptions().map_entry:
+        return Shape("map", fields={"": _field(field.message_type.fields_by_name["value"])})
     inner = _shape(field.message_type)
     return Shape(inner.kind, is_list=field.is_repeated, fields=inner.fields)
 
@@ -101,6 +103,10 @@ def _field(field: FieldDescriptor) -> Shape:
 def _texts(message: Message, prefix: str) -> Iterator[tuple[str, str]]:
     for field, value in message.ListFields():
         path = prefix + field.name
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            yield from ((f"{path}.(key {at})", str(key)) for at, key in enumerate(value))
+            yield from ((f"{path}.{key}", text) for key, text in value.items())
+            continue
         for index, item in enumerate(value if field.is_repeated else [value]):
             here = f"{path}[{index}]" if field.is_repeated else path
             if isinstance(item, Message):

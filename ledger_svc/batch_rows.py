@@ -3,15 +3,21 @@
 import json
 from collections.abc import Sequence
 from itertools import chain as joined
+from operator import attrgetter, itemgetter
 from typing import Any
 
-from ledger_svc.arrays import plain, texts, times
+from ledger_svc.arrays import digests, known, plain, some_texts, texts, times
 from ledger_svc.domain.account import Account, NewAccount, Side, Standing
 from ledger_svc.domain.books import Books
 from ledger_svc.domain.posting import Line
-from ledger_svc.domain.transaction import Kind, Transaction
+from ledger_svc.domain.transaction import Entry, Heading, Kind, Transaction
 
 _ID_DIGITS = len("txn_")
+_DEBIT = Side.DEBIT
+_AMOUNT = attrgetter("amount")
+_NO_STANDINGS: Any = [()] * len(Standing._fields)
+_NO_HEADINGS: Any = [()] * len(Heading._fields)
+_NO_ENTRIES: Any = [()] * len(Entry._fields)
 
 
 def batch(books: Books) -> dict[str, Any]:
@@ -68,54 +74,65 @@ def _claims(books: Books) -> dict[str, str]:
         (t.reference, _digits(t), None) for t in books.written
     ]
     claims += [(closing.reference, None, closing.reason) for closing in books.closings]
-    claims.sort(key=lambda claim: claim[0])
+    claims.sort(key=itemgetter(0))
+    references, fates, reasons = zip(*claims, strict=True)
     return {
-        "references": texts([reference for reference, _, _ in claims]),
-        "fates": plain([digits for _, digits, _ in claims]),
-        "reasons": texts([reason for _, _, reason in claims]),
+        "references": texts(references),
+        "fates": plain(fates) if books.closings else known(fates),
+        "reasons": some_texts(reasons) if books.closings else "{}",
     }
 
 
 def _transactions(written: Sequence[Transaction]) -> dict[str, str]:
-    headings = [t.heading for t in written]
+    columns = zip(*[t.heading for t in written], strict=True) if written else _NO_HEADINGS
+    names, kinds, descriptions, subjects, effective, ends, reverses, resolves, templates = columns
     return {
-        "ids": plain([_digits(t) for t in written]),
-        "kinds": plain([heading.kind for heading in headings]),
-        "names": texts([heading.reference for heading in headings]),
-        "descriptions": texts([heading.description for heading in headings]),
-        "subjects": texts([heading.subject_id for heading in headings]),
-        "effective": times([heading.effective_at for heading in headings]),
-        "expiries": times([heading.expires_at for heading in headings]),
-        "reverses": texts([heading.reverses_reference or None for heading in headings]),
-        "resolves": texts([heading.resolves_reference or None for heading in headings]),
-        "templates": texts([heading.template or None for heading in headings]),
-        "hashes": texts(["\\x" + t.hash.hex() for t in written]),
+        "ids": known(map(_digits, written)),
+        "kinds": known(kinds),
+        "names": texts(names),
+        "descriptions": texts(descriptions),
+        "subjects": texts(subjects),
+        "effective": times(effective),
+        "expiries": times(ends),
+        "reverses": _rare(reverses),
+        "resolves": _rare(resolves),
+        "templates": _rare(templates),
+        "hashes": digests([t.hash for t in written]),
     }
 
 
 def _entries(books: Books) -> dict[str, str]:
-    entries = list(joined.from_iterable(t.entries for t in books.written))
+    entries = list(joined.from_iterable([t.entries for t in books.written]))
+    columns = zip(*entries, strict=True) if entries else _NO_ENTRIES
+    ids, _, lines, names, sides, amounts, balances, sequences, _, _, _ = columns
     accounts = books.accounts
     return {
-        "entry_accounts": plain([accounts[entry.account_id].key for entry in entries]),
-        "sequences": plain([entry.account_sequence for entry in entries]),
-        "entry_ids": plain([entry.transaction_id[_ID_DIGITS:] for entry in entries]),
-        "lines": plain([entry.line for entry in entries]),
-        "debits": plain([entry.side is Side.DEBIT for entry in entries]),
-        "amounts": plain([entry.amount.amount for entry in entries]),
-        "balances_after": plain([entry.balance_after.amount for entry in entries]),
+        "entry_accounts": known([accounts[name].key for name in names]),
+        "sequences": known(sequences),
+        "entry_ids": known([id_[_ID_DIGITS:] for id_ in ids]),
+        "lines": known(lines),
+        "debits": known(["t" if side is _DEBIT else "f" for side in sides]),
+        "amounts": known(map(_AMOUNT, amounts)),
+        "balances_after": known(map(_AMOUNT, balances)),
     }
 
 
 def _accounts(changed: Sequence[tuple[Account, Standing]]) -> dict[str, str]:
-    standings = [standing for _, standing in changed]
+    balances, coming, going, counts = (
+        zip(*[standing for _, standing in changed], strict=True) if changed else _NO_STANDINGS
+    )
     return {
-        "changed": plain([account.key for account, _ in changed]),
-        "balances": plain([standing.balance.amount for standing in standings]),
-        "pendings_in": plain([standing.pending_in.amount for standing in standings]),
-        "pendings_out": plain([standing.pending_out.amount for standing in standings]),
-        "counts": plain([standing.entry_count for standing in standings]),
+        "changed": known([account.key for account, _ in changed]),
+        "balances": known(map(_AMOUNT, balances)),
+        "pendings_in": known(map(_AMOUNT, coming)),
+        "pendings_out": known(map(_AMOUNT, going)),
+        "counts": known(counts),
     }
+
+
+def _rare(names: Sequence[str]) -> str:
+    """Write names that are mostly empty, which is to be NULL."""
+    return some_texts([name or None for name in names]) if any(names) else "{}"
 
 
 def _digits(transaction: Transaction) -> str:

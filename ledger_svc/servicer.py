@@ -124,11 +124,13 @@ class LedgerServicer(LedgerServiceServicer):
         if request.postings[last].linked:
             raise InvalidRequest.field(f"postings[{last}].linked", "is linked to nothing")
         asked = [
-            messages.to_posting(posting, f"postings[{index}]")
-            for index, posting in enumerate(request.postings)
+            messages.to_posting(posting, place) for place, posting in enumerate(request.postings)
         ]
         outcomes = await post_transactions(self._writer, asked)
-        return service.PostTransactionsResponse(results=map(messages.posting_result, outcomes))
+        response = service.PostTransactionsResponse()
+        for outcome in outcomes:
+            messages.write_posting_result(response.results.add(), outcome)
+        return response
 
     async def ResolveTransactions(
         self, request: service.ResolveTransactionsRequest, context: Any
@@ -138,10 +140,10 @@ class LedgerServicer(LedgerServiceServicer):
             messages.to_resolution(resolution, f"resolutions[{index}]")
             for index, resolution in enumerate(request.resolutions)
         ]
-        outcomes = await resolve_transactions(self._writer, asked)
-        return service.ResolveTransactionsResponse(
-            results=map(messages.resolution_result, outcomes)
-        )
+        response = service.ResolveTransactionsResponse()
+        for outcome in await resolve_transactions(self._writer, asked):
+            messages.write_resolution_result(response.results.add(), outcome)
+        return response
 
     async def ReverseTransaction(
         self, request: service.ReverseTransactionRequest, context: Any

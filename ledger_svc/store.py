@@ -76,7 +76,7 @@ class LedgerStore:
         """
 
         async def work(tx: Transaction) -> Account:
-            locked = await _lock(tx, [account_id])
+            locked = await _lock(tx, [account_id], self._clock())
             if not locked:
                 raise errors.AccountNotFound(account_id)
             account = locked[0]
@@ -141,7 +141,8 @@ class LedgerStore:
         # become of it may change, and is read after it.
         bases = [c.reference for c in commands if not isinstance(c, Posting)]
         known = await lookup.claimed(tx, bases) if bases else lookup.Claims()
-        accounts = await _lock(tx, _touched(commands, known.transactions))
+        asked_at = self._clock()
+        accounts = await _lock(tx, _touched(commands, known.transactions), asked_at)
         results = await lookup.claimed(tx, [result_reference(c) for c in commands])
         claims = known | results
         reversed_ = [c.reference for c in commands if isinstance(c, Reversal)]
@@ -159,7 +160,10 @@ class LedgerStore:
         return outcomes, books.head
 
     def _now(self, head: Head, accounts: Iterable[Account]) -> datetime:
-        """Later than whatever the batch follows, though clocks may differ or go back."""
+        """Later than whatever the batch follows, though clocks may differ or go back.
+
+        An account without an entry since the batch began says when that was: never too early.
+        """
         last = max((account.last_entry_at for account in accounts), default=head.written_at)
         return max(self._clock(), last + _TICK, head.written_at + _TICK)
 
@@ -182,9 +186,9 @@ async def _accounts(tx: Transaction, account_ids: Sequence[str]) -> dict[str, Ac
     return {account.account_id: account for account in found}
 
 
-async def _lock(tx: Transaction, account_ids: Iterable[str]) -> list[Account]:
-    found = await tx.all(statements.LOCK_ACCOUNTS, [texts(sorted(account_ids))])
-    return [rows.to_account(row) for row in found]
+async def _lock(tx: Transaction, account_ids: Iterable[str], asked_at: datetime) -> list[Account]:
+    found = await tx.tuples(statements.LOCK_ACCOUNTS, [asked_at, texts(sorted(account_ids))])
+    return [rows.to_locked(row, asked_at) for row in found]
 
 
 async def _write(tx: Transaction, stream: Stream, books: Books) -> None:

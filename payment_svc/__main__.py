@@ -29,8 +29,9 @@ from payment_svc import jobs
 from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
 from payment_svc.operations_servicer import PaymentOperationsService
-from payment_svc.ports import Sellers, Witnesses
+from payment_svc.ports import Returns, Sellers, Witnesses
 from payment_svc.psp_event_servicer import PaymentPspEventService
+from payment_svc.returns import GrpcReturns
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas.journey import Move
 from payment_svc.sellers import AnySeller, GrpcSellers
@@ -66,17 +67,12 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
     payments = PostgresPaymentStore(database, utc_now)
     sagas = PostgresSagaStore(
-        database,
-        owner=server.instance_id,
-        lease=settings.lease,
-        new_id=_make_id,
-        clock=utc_now,
+        database, owner=server.instance_id, lease=settings.lease, new_id=_make_id, clock=utc_now
     )
-
     faults = FaultPoints.parse(server.fault_points, server.environment)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
-    services, sellers, witnesses = await connect(settings, stack)
+    services, sellers, witnesses, returns = await connect(settings, stack)
     coordinator = Coordinator(
         sagas,
         services,
@@ -90,6 +86,9 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         payments,
         waiters,
         sellers=sellers,
+        returns=returns,
+        sagas=sagas,
+        return_urls=settings.return_urls,
         clock=utc_now,
         new_id=_make_id,
         fingerprint_key=settings.fingerprint_key,
@@ -132,9 +131,9 @@ def _make_id(prefix: str) -> str:
 
 async def connect(
     settings: PaymentSettings, stack: AsyncExitStack
-) -> tuple[GrpcServices, Sellers, Witnesses]:
-    """Open channels to the other services: as the sagas use them, as who knows the sellers, and as
-    who is asked what they know of a payment.
+) -> tuple[GrpcServices, Sellers, Witnesses, Returns]:
+    """Open channels to the other services: as the sagas use them, as who knows the sellers, as who
+    is asked what they know of a payment, and as who is told of buyers that come back.
     """
     risk = open_channel(
         settings.risk_target, risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"]
@@ -170,7 +169,7 @@ async def connect(
     witnesses = GrpcWitnesses(
         risk_stub=risks, psp_stub=psps, wallet_stub=wallets, ledger_stub=books
     )
-    return services, sellers, witnesses
+    return services, sellers, witnesses, GrpcReturns(psps, settings.rpc_timeout_s)
 
 
 if __name__ == "__main__":

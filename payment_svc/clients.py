@@ -19,6 +19,7 @@ from chassis.coalescer import Coalescer
 from chassis.errors import InvalidRequest, PaymeshError
 from payment_svc import messages
 from payment_svc.domain import books
+from payment_svc.domain.payment import Payment
 from payment_svc.sagas.commands import (
     AssessPayment,
     CaptureCharge,
@@ -137,13 +138,18 @@ class GrpcServices:
     async def _assess_payment(self, command: AssessPayment) -> Outcome:
         """Ask risk_svc and make sure of the sellers at once; a refusal by risk comes first."""
         payment = command.payment
-        token = (payment.payment_token or "").encode()
-        fingerprint = hmac.new(self._key, token, hashlib.sha256).hexdigest()
         assessment, sellers = await asyncio.gather(
-            self._assess(messages.facts(payment, fingerprint)), self._make_sure(command)
+            self._assess(messages.facts(payment, self._fingerprint(payment))),
+            self._make_sure(command),
         )
         assessed = messages.assessment_outcome(assessment)
         return sellers if isinstance(assessed, Done) and not isinstance(sellers, Done) else assessed
+
+    def _fingerprint(self, payment: Payment) -> str:
+        """Hash the card's token; empty where the buyer pays on the PSP's page."""
+        if payment.payment_token is None:
+            return ""
+        return hmac.new(self._key, payment.payment_token.encode(), hashlib.sha256).hexdigest()
 
     async def _make_sure(self, command: AssessPayment) -> Outcome:
         """Open the sellers' wallets and accounts unless they are known to be open."""

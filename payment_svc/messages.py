@@ -12,7 +12,8 @@ from paymesh.risk.v1 import risk_service_pb2 as risk
 from paymesh.wallet.v1 import wallet_pb2
 from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 
-from payment_svc.domain.payment import Payment
+from payment_svc.domain.checkout_page import CheckoutPage, session_of
+from payment_svc.domain.payment import Buyer, Payment
 from payment_svc.sagas.commands import (
     CaptureCharge,
     CreditWallets,
@@ -55,15 +56,37 @@ def assessment_outcome(assessment: risk.Assessment) -> Outcome:
 
 def charge(command: ExecuteCharge) -> psp.ChargeCommand:
     """Write a charge."""
-    return psp.ChargeCommand(
+    message = psp.ChargeCommand(
         attempt_id=command.attempt_id,
         payment_id=command.payment_id,
         client_id=command.client_id,
         amount=str(command.amount),
         currency=command.amount.currency,
-        payment_token=command.payment_token,
+        payment_token=command.payment_token or "",
         capture_method=psp.ChargeCommand.MANUAL if command.is_held else psp.ChargeCommand.AUTOMATIC,
     )
+    if command.page is not None:
+        message.preferred_psp = command.page.preferred_psp
+        message.hosted_page.CopyFrom(_page(command.page, command.payment_id, command.buyer))
+    return message
+
+
+def _page(page: CheckoutPage, payment_id: str, buyer: Buyer | None) -> psp.HostedPage:
+    session_id = session_of(payment_id)
+    message = psp.HostedPage(
+        success_url=_with_session(page.success_url, session_id),
+        cancel_url=_with_session(page.cancel_url, session_id),
+        description=page.description,
+        locale=page.locale,
+        buyer_email=(buyer and buyer.email) or "",
+    )
+    message.expires_at.FromDatetime(page.expires_at)
+    return message
+
+
+def _with_session(url: str, session_id: str) -> str:
+    """Tell the client's site which session the buyer comes from."""
+    return f"{url}{'&' if '?' in url else '?'}checkout_session_id={session_id}"
 
 
 def capture(command: CaptureCharge) -> psp.CaptureCommand:

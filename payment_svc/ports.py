@@ -210,6 +210,18 @@ class Sellers(Protocol):
         ...
 
 
+class Returns(Protocol):
+    """Who is told of buyers that come back."""
+
+    async def tell(self, attempt_id: str, details: Mapping[str, str]) -> None:
+        """Tell what a buyer brought back, the query of his return.
+
+        Raises:
+            Unavailable: nobody heard; telling again is safe.
+        """
+        ...
+
+
 class Services(Protocol):
     """The other services, as a saga step sees them."""
 

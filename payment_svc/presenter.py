@@ -68,7 +68,7 @@ def payment(found: Payment) -> payment_pb2.Payment:
     if found.executed_at is not None:
         message.executed_at.CopyFrom(timestamp(found.executed_at))
     if found.failure is not None:
-        message.failure.CopyFrom(_failure(found.failure))
+        message.failure.CopyFrom(failure(found.failure))
     if found.redirect_url is not None:
         message.next_action.redirect_url = found.redirect_url
     if found.capture_method is not CaptureMethod.AUTOMATIC:
@@ -83,15 +83,14 @@ def payment(found: Payment) -> payment_pb2.Payment:
 def _more_of_order(order: Order, line: payment_pb2.PaymentOrder) -> None:
     line.seller_account = order.seller_account
     if order.failure is not None:
-        line.failure.CopyFrom(_failure(order.failure))
+        line.failure.CopyFrom(failure(order.failure))
     if order.captured is not None:
         line.captured_amount = str(order.captured)
 
 
-def _failure(failure: Failure) -> payment_pb2.Failure:
-    return payment_pb2.Failure(
-        reason=failure.reason, message=failure.message, psp_code=failure.psp_code
-    )
+def failure(why: Failure) -> payment_pb2.Failure:
+    """Write why a payment or an order did not succeed."""
+    return payment_pb2.Failure(reason=why.reason, message=why.message, psp_code=why.psp_code)
 
 
 def saga(view: SagaView) -> operations.Saga:

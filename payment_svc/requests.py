@@ -1,9 +1,11 @@
 """Public requests as commands and filters. Pure; what is wrong is told by its field."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from paymesh.payment.v1 import payment_pb2
 from paymesh.payment.v1 import payment_service_pb2 as service
 
 from chassis.errors import InvalidRequest
@@ -14,6 +16,7 @@ from payment_svc import presenter
 from payment_svc.domain.payment import Buyer, CaptureMethod, PartialFailurePolicy
 from payment_svc.ports import Asked, Filters
 from payment_svc.use_cases.capture_payment import CapturePayment
+from payment_svc.use_cases.create_checkout_session import CreateCheckoutSession
 from payment_svc.use_cases.create_payment import CreatePayment, NewOrder
 
 _CAPTURE_METHODS = {value: method for method, value in presenter.CAPTURE_METHODS.items()}
@@ -42,30 +45,63 @@ def new_payment(asked: Asked, request: service.CreatePaymentRequest) -> CreatePa
     Raises:
         InvalidRequest: an amount or currency that is none.
     """
-    buyer = request.buyer_info
     return CreatePayment(
         asked=asked,
         checkout_id=request.checkout_id,
-        buyer=Buyer(
-            buyer_id=buyer.id,
-            email=buyer.email or None,
-            ip_address=buyer.ip_address if buyer.HasField("ip_address") else None,
-            country_code=buyer.country_code if buyer.HasField("country_code") else None,
-        ),
+        buyer=_buyer(request.buyer_info),
         payment_token=request.credit_card_info.token,
-        orders=[
-            NewOrder(
-                order.seller_account,
-                parse_field(f"payment_orders[{index}]", order.amount, order.currency),
-                order.payment_order_id,
-            )
-            for index, order in enumerate(request.payment_orders)
-        ],
+        orders=_orders(request.payment_orders),
         capture_method=_CAPTURE_METHODS.get(request.capture_method, CaptureMethod.AUTOMATIC),
         partial_failure_policy=_POLICIES.get(
             request.partial_failure_policy, PartialFailurePolicy.ALL_OR_NOTHING
         ),
     )
+
+
+def checkout_session(
+    asked: Asked, request: service.CreateCheckoutSessionRequest
+) -> CreateCheckoutSession:
+    """Read a checkout session to be opened.
+
+    Raises:
+        InvalidRequest: an amount, currency or moment that is none.
+    """
+    return CreateCheckoutSession(
+        payment=CreatePayment(
+            asked=asked,
+            checkout_id=request.checkout_id,
+            buyer=_buyer(request.buyer_info),
+            payment_token=None,
+            orders=_orders(request.payment_orders),
+            capture_method=_CAPTURE_METHODS.get(request.capture_method, CaptureMethod.AUTOMATIC),
+        ),
+        success_url=request.success_url,
+        cancel_url=request.cancel_url,
+        expires_at=_moment(request, "expires_at", request.expires_at),
+        preferred_psp=request.preferred_psp,
+        description=request.description,
+        locale=request.locale,
+    )
+
+
+def _buyer(info: payment_pb2.BuyerInfo) -> Buyer:
+    return Buyer(
+        buyer_id=info.id,
+        email=info.email or None,
+        ip_address=info.ip_address if info.HasField("ip_address") else None,
+        country_code=info.country_code if info.HasField("country_code") else None,
+    )
+
+
+def _orders(asked: Sequence[payment_pb2.NewPaymentOrder]) -> list[NewOrder]:
+    return [
+        NewOrder(
+            order.seller_account,
+            parse_field(f"payment_orders[{index}]", order.amount, order.currency),
+            order.payment_order_id,
+        )
+        for index, order in enumerate(asked)
+    ]
 
 
 def capture(asked: Asked, request: service.CapturePaymentRequest) -> CapturePayment:

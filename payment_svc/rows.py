@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 from chassis.money import Money
+from payment_svc.domain.checkout_page import CheckoutPage
 from payment_svc.domain.payment import (
     Buyer,
     CaptureMethod,
@@ -23,7 +25,7 @@ PAYMENT_COLUMNS = (
     "payment_id, client_id, checkout_id, status, version, buyer_id, buyer_email, buyer_ip,"
     " buyer_country, payment_token, failure_reason, failure_message, failure_psp_code,"
     " created_at, executed_at, revision, capture_method, partial_failure_policy, capture_before,"
-    " amount, currency"
+    " amount, currency, page"
 )
 SAGA_COLUMNS = (
     "saga_id, kind, definition_version, payment_id, order_id, queue, step, turned_round, tries,"
@@ -54,7 +56,20 @@ def payment_row(payment: Payment) -> tuple[object, ...]:
         payment.capture_before,
         payment.amount.amount,
         payment.currency,
+        _page_column(payment.page),
     )
+
+
+def _page_column(page: CheckoutPage | None) -> str | None:
+    if page is None:
+        return None
+    return json.dumps(asdict(page) | {"expires_at": page.expires_at.isoformat()})
+
+
+def _to_page(kept: Mapping[str, Any] | None) -> CheckoutPage | None:
+    if kept is None:
+        return None
+    return CheckoutPage(**{**kept, "expires_at": datetime.fromisoformat(kept["expires_at"])})
 
 
 def failure_columns(failure: Failure | None) -> tuple[str | None, str | None, str | None]:
@@ -127,6 +142,7 @@ def to_payment(row: Row, orders: Sequence[Row]) -> Payment:
         executed_at=row["executed_at"],
         capture_before=row["capture_before"],
         failure=to_failure(row),
+        page=_to_page(row["page"]),
     )
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chassis.settings import Environment, ServerSettings
+from chassis.settings import Environment, ServerSettings, SettingsError
+from payment_svc.domain.return_url import ReturnUrls
 from payment_svc.sagas.policy import RetryPolicy
 from payment_svc.webhooks.settings import WebhookSettings
 
@@ -26,6 +27,7 @@ class PaymentSettings:
     policy: RetryPolicy
     poll_s: float  # how often the queue is looked at when nobody wakes the worker
     rpc_timeout_s: float  # for one call to another service
+    return_urls: ReturnUrls  # the sites that buyers may be sent to from a PSP's page
     webhooks: WebhookSettings
 
     @classmethod
@@ -55,5 +57,14 @@ class PaymentSettings:
             ),
             poll_s=environment.number("SAGA_POLL_S", 0.5),
             rpc_timeout_s=environment.number("RPC_TIMEOUT_S", 10.0),
+            return_urls=_return_urls(environment, server),
             webhooks=WebhookSettings.read(environment, server),
         )
+
+
+def _return_urls(environment: Environment, server: ServerSettings) -> ReturnUrls:
+    named = environment.text("CHECKOUT_RETURN_ORIGINS", "")
+    try:
+        return ReturnUrls.parse(named, is_production=server.is_production)
+    except ValueError as error:
+        raise SettingsError(f"CHECKOUT_RETURN_ORIGINS: {error}") from error

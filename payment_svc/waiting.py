@@ -31,12 +31,16 @@ class Waiters:
         for event in self._waiting.get(payment.payment_id, ()):
             event.set()
 
-    async def settled(self, payment_id: str, read: Read, timeout_s: float) -> Payment:
-        """Read the payment once it is settled, or after `timeout_s` as it is by then."""
+    async def settled(
+        self, payment_id: str, read: Read, timeout_s: float, *, after: int = 0
+    ) -> Payment:
+        """Read the payment once it is settled in a version after `after`, or when `timeout_s` is
+        over, as it is by then.
+        """
         states = self.states(payment_id, read, timeout_s)
         async with aclosing(states):
             async for payment in states:
-                if payment.status in SETTLED:
+                if payment.status in SETTLED and payment.version > after:
                     return payment
         return payment
 

@@ -20,31 +20,22 @@ from chassis.server import Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import jobs
 from psp_gateway.clients import Nobody, PaymentListener
-from psp_gateway.dispute_ports import AnswerDisputes, DisputeBook, ReadDisputes, TellDisputes
 from psp_gateway.dispute_servicer import DisputeServicer
 from psp_gateway.dispute_store import DisputeStore
 from psp_gateway.domain.routing import Rule
 from psp_gateway.guard import Bounds, Guard
 from psp_gateway.inbox_store import InboxStore
-from psp_gateway.ports import Listener, Provider, Webhooks
-from psp_gateway.providers.adyen import units as adyen_units
-from psp_gateway.providers.adyen.client import AdyenClient
-from psp_gateway.providers.adyen.disputes import PATH as ADYEN_DISPUTE_PATH
-from psp_gateway.providers.adyen.disputes import AdyenDisputes
-from psp_gateway.providers.adyen.provider import AdyenProvider
-from psp_gateway.providers.adyen.webhooks import AdyenWebhooks
-from psp_gateway.providers.stripe.client import StripeClient
-from psp_gateway.providers.stripe.disputes import StripeDisputes
-from psp_gateway.providers.stripe.provider import StripeProvider
-from psp_gateway.providers.stripe.webhooks import StripeWebhooks
+from psp_gateway.ports import Listener
+from psp_gateway.psps import MINOR_UNITS, Psps, open_psps
 from psp_gateway.routing_file import InvalidRouting, read_rules
 from psp_gateway.running import Running
 from psp_gateway.servicer import PspGatewayServicer
 from psp_gateway.settings import PspSettings
 from psp_gateway.store import AttemptStore
 from psp_gateway.use_cases.answer_dispute import Answering
-from psp_gateway.use_cases.apply_events import Applying, MinorUnits
+from psp_gateway.use_cases.apply_events import Applying
 from psp_gateway.use_cases.follow_disputes import Following
+from psp_gateway.use_cases.receive_webhook import Receiving
 from psp_gateway.use_cases.route_charge import PSPS, Router
 from psp_gateway.use_cases.take_further import Means
 from psp_gateway.webhook_servicer import PspWebhookService
@@ -67,7 +58,8 @@ async def build(
     )
     stack.push_async_callback(database.close)
     await database.open()
-    providers = await providers_of(settings, stack)
+    psps = await open_psps(settings, stack)
+    providers = psps.providers
     bounds = Bounds(settings.in_flight_max, settings.wait_s, settings.per_s)
     guards = {psp: Guard(psp, utc_now, bounds) for psp in providers}
     store = AttemptStore(
@@ -78,14 +70,16 @@ async def build(
     running = Running(answer_s=settings.answer_s, count_max=settings.attempts_max)
     stack.push_async_callback(running.close, server_settings.drain_s)
     abandon_after = timedelta(seconds=settings.abandon_after_s)
-    means = Means(store, providers, guards, utc_now, _faults(server_settings), abandon_after)
-    router = Router(_rules(settings), providers, guards)
+    faults = _faults(server_settings)
+    means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages)
+    router = Router(_rules(settings), providers, guards, psps.pages)
     servicer = PspGatewayServicer(
         means, router, store, running, guards, fingerprint_key=settings.fingerprint_key
     )
     inbox, arrived = InboxStore(database, utc_now), asyncio.Event()
-    webhooks = PspWebhookService(readers_of(settings), inbox, utc_now, arrived.set)
-    answering = await answering_of(settings, DisputeStore(database), guards, stack)
+    receiving = Receiving(psps.readers, inbox, psps.certificates)
+    webhooks = PspWebhookService(receiving, utc_now, arrived.set)
+    answering = _answering(psps, DisputeStore(database), guards)
     listener = await _listener(settings, stack)
     applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following)
     return Wiring(
@@ -103,61 +97,10 @@ async def build(
     )
 
 
-async def answering_of(
-    settings: PspSettings,
-    book: DisputeBook,
-    guards: Mapping[str, Guard],
-    stack: AsyncExitStack,
-) -> Answering:
-    """Open what follows and answers disputes at the PSPs that are configured."""
-    client = _stripe_client(settings, settings.stripe_api_base)
-    files = _stripe_client(settings, settings.stripe_files_base)
-    for each in (client, files):
-        stack.push_async_callback(each.close)
-        await each.open()
-    stripe = StripeDisputes(client, files)
-    readers: dict[str, ReadDisputes] = {"stripe": stripe}
-    tellers: dict[str, TellDisputes] = {}
-    answerers: dict[str, AnswerDisputes] = {"stripe": stripe}
-    if settings.adyen_api_key:
-        adyen = await _adyen_disputes(settings, stack)
-        tellers["adyen"] = answerers["adyen"] = adyen
-    return Answering(Following(book, readers, tellers, guards, utc_now), answerers)
-
-
-async def _adyen_disputes(settings: PspSettings, stack: AsyncExitStack) -> AdyenDisputes:
-    client = AdyenClient(
-        settings.adyen_dispute_base,
-        settings.adyen_api_key,
-        timeout_s=settings.adyen_timeout_s,
-        path=ADYEN_DISPUTE_PATH,
-    )
-    stack.push_async_callback(client.close)
-    await client.open()
-    return AdyenDisputes(client, merchant_account=settings.adyen_merchant_account)
-
-
-def _stripe_client(settings: PspSettings, base: str) -> StripeClient:
-    return StripeClient(
-        base,
-        settings.stripe_api_key,
-        connect_timeout_s=settings.stripe_connect_timeout_s,
-        timeout_s=settings.stripe_timeout_s,
-    )
-
-
-def readers_of(settings: PspSettings) -> Mapping[str, Webhooks]:
-    """Make the readers of webhooks of the PSPs that are configured, by name."""
-    readers: dict[str, Webhooks] = {}
-    if settings.stripe_webhook_secrets:
-        readers["stripe"] = StripeWebhooks(settings.stripe_webhook_secrets)
-    if settings.adyen_hmac_keys:
-        readers["adyen"] = AdyenWebhooks(settings.adyen_hmac_keys)
-    return readers
-
-
-# Who is taken at their word tells amounts in units of their own.
-MINOR_UNITS: Mapping[str, MinorUnits] = {"adyen": adyen_units.to_minor}
+def _answering(psps: Psps, book: DisputeStore, guards: Mapping[str, Guard]) -> Answering:
+    """Put together what follows and answers disputes."""
+    following = Following(book, psps.dispute_readers, psps.dispute_tellers, guards, utc_now)
+    return Answering(following, psps.dispute_answerers)
 
 
 async def _listener(settings: PspSettings, stack: AsyncExitStack) -> Listener:
@@ -167,34 +110,6 @@ async def _listener(settings: PspSettings, stack: AsyncExitStack) -> Listener:
     channel = open_channel(settings.payment_target, described)
     stack.push_async_callback(channel.close)
     return PaymentListener(channel)
-
-
-async def providers_of(settings: PspSettings, stack: AsyncExitStack) -> Mapping[str, Provider]:
-    """Open the PSPs that are configured, by name."""
-    stripe = _stripe_client(settings, settings.stripe_api_base)
-    stack.push_async_callback(stripe.close)
-    await stripe.open()
-    providers: dict[str, Provider] = {
-        "stripe": StripeProvider(stripe, return_url=settings.stripe_return_url)
-    }
-    if settings.adyen_api_key:
-        providers["adyen"] = await _adyen(settings, stack)
-    return providers
-
-
-async def _adyen(settings: PspSettings, stack: AsyncExitStack) -> Provider:
-    if not settings.adyen_merchant_account:
-        raise SettingsError("ADYEN_MERCHANT_ACCOUNT goes with ADYEN_API_KEY")
-    client = AdyenClient(
-        settings.adyen_api_base, settings.adyen_api_key, timeout_s=settings.adyen_timeout_s
-    )
-    stack.push_async_callback(client.close)
-    await client.open()
-    return AdyenProvider(
-        client,
-        merchant_account=settings.adyen_merchant_account,
-        return_url=settings.adyen_return_url,
-    )
 
 
 def _rules(settings: PspSettings) -> Sequence[Rule]:

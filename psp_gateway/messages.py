@@ -1,7 +1,7 @@
 """Attempts, refusals and PSPs: domain to wire."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.psp.v1 import attempt_pb2 as noun
@@ -12,6 +12,7 @@ from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome
 from psp_gateway.domain.capabilities import Capabilities, Captures, Method
 from psp_gateway.domain.circuit import Circuit, State
 from psp_gateway.domain.errors import Refusal
+from psp_gateway.domain.hosted_page import PageRequest
 
 KINDS = {kind: noun.Attempt.Kind.Value(kind.value) for kind in Kind}
 OUTCOMES = {outcome: noun.Attempt.Outcome.Value(outcome.value) for outcome in Outcome}
@@ -32,6 +33,28 @@ def results(answers: Sequence[Attempt | Refusal]) -> list[service.AttemptResult]
         else service.AttemptResult(attempt=to_attempt(answer))
         for answer in answers
     ]
+
+
+def page_of(command: service.ChargeCommand) -> PageRequest | None:
+    """Read the page that a charge is made on; None: it has a token."""
+    if not command.HasField("hosted_page"):
+        return None
+    page = command.hosted_page
+    return PageRequest(
+        success_url=page.success_url,
+        cancel_url=page.cancel_url,
+        expires_at=page.expires_at.ToDatetime(UTC),
+        description=page.description,
+        locale=page.locale,
+        buyer_email=page.buyer_email,
+    )
+
+
+def paid_by(command: service.ChargeCommand) -> bytes:
+    """Write what a charge is paid by, for a keyed hash: it tells another charge under the id."""
+    if not command.HasField("hosted_page"):
+        return command.payment_token.encode()
+    return b"page " + command.hosted_page.SerializeToString(deterministic=True)
 
 
 def to_attempt(found: Attempt) -> noun.Attempt:
@@ -57,6 +80,8 @@ def to_attempt(found: Attempt) -> noun.Attempt:
     )
     if found.expires_at is not None:
         message.expires_at.CopyFrom(_timestamp(found.expires_at))
+    if found.page_expires_at is not None:
+        message.page_expires_at.CopyFrom(_timestamp(found.page_expires_at))
     return message
 
 

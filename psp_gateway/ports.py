@@ -10,6 +10,7 @@ from psp_gateway.domain.answer import Answer, Verdict
 from psp_gateway.domain.attempt import Attempt
 from psp_gateway.domain.capabilities import Capabilities
 from psp_gateway.domain.errors import Refusal
+from psp_gateway.domain.hosted_page import PageRequest, Reply
 from psp_gateway.domain.inbox import Raw, State, Told
 from psp_gateway.domain.psp_event import PspEvent
 
@@ -119,6 +120,26 @@ class Return(Protocol):
         ...
 
 
+class HostedPage(Protocol):
+    """A PSP with a page of its own, on which the buyer pays."""
+
+    async def open_page(self, attempt: Attempt, *, page: PageRequest, key: str) -> Reply:
+        """Open a page for the attempt; no money moves before its buyer acts."""
+        ...
+
+    async def read_page(self, attempt: Attempt) -> Reply:
+        """Read the page `attempt.psp_reference`: Opened while it waits; Created with the reference
+        to be confirmed, where the buyer has agreed and the PSP wants a word more; else what became
+        of the money, with the reference that refunds and captures go by. A page that has expired
+        is declined, PSP_CANCELLED.
+        """
+        ...
+
+    async def close_page(self, attempt: Attempt, *, key: str) -> Reply:
+        """Close the page, and answer as `read_page` does; only what the PSP confirms is an end."""
+        ...
+
+
 class Hold(Protocol):
     """A PSP that holds money and takes it, or lets go of it, later."""
 
@@ -186,7 +207,21 @@ class Webhooks(Protocol):
 
         Raises:
             BadSignature: it is missing, wrong or too old; nothing is to be believed.
+            CertificateNeeded: fetch it, and read again.
             UnreadableWebhook: it is right, and the body cannot be read.
+        """
+        ...
+
+
+class CertificateSource(Protocol):
+    """Where the certificates are that PSPs sign webhooks by."""
+
+    async def fetch(self, url: str) -> None:
+        """Have a certificate at hand from now on.
+
+        Raises:
+            BadSignature: there is none at the address.
+            Unavailable: it could not be had; try again later.
         """
         ...
 

@@ -13,7 +13,7 @@ DEFAULT = Path(__file__).with_name("routing.toml")
 
 _LISTS = ("methods", "currencies", "countries", "clients")
 _AMOUNTS = ("above", "up_to")
-_KEYS = frozenset({"name", "psps", *_LISTS, *_AMOUNTS})
+_KEYS = frozenset({"name", "psps", "hosted_page", *_LISTS, *_AMOUNTS})
 
 
 class InvalidRouting(ValueError):
@@ -63,6 +63,7 @@ def _rule(given: Mapping[str, Any], where: str, psps: Collection[str]) -> Rule:
         clients=lists["clients"],
         above=above,
         up_to=up_to,
+        hosted_page=_flag(given.get("hosted_page"), f"{where}: hosted_page"),
     )
 
 
@@ -89,6 +90,12 @@ def _methods(words: frozenset[str], where: str) -> frozenset[Method]:
     if unknown := sorted(words - {method.value for method in Method}):
         raise InvalidRouting(f"{where}: unknown method {', '.join(unknown)}")
     return frozenset(Method(word) for word in words)
+
+
+def _flag(given: object, where: str) -> bool | None:
+    if given is not None and not isinstance(given, bool):
+        raise InvalidRouting(f"{where} must be true or false")
+    return given
 
 
 def _amount(given: object, where: str) -> Decimal | None:

@@ -36,6 +36,7 @@ def to_attempt(row: DictRow) -> Attempt:
         updated_at=row["updated_at"],
         expires_at=row["expires_at"],
         psps_tried=tuple(filter(None, row["psps_tried"].split(","))),
+        page_expires_at=row["page_expires_at"],
     )
 
 
@@ -55,6 +56,7 @@ def new_row(attempt: Attempt) -> Sequence[object]:
         attempt.created_at,
         attempt.updated_at,
         attempt.stage.value,
+        attempt.page_expires_at,
     )
 
 
@@ -77,6 +79,7 @@ def saved_row(attempt: Attempt) -> Sequence[object]:
         attempt.expires_at,
         attempt.psp,
         ",".join(attempt.psps_tried),
+        attempt.page_expires_at,
     )
 
 

@@ -14,7 +14,7 @@ from chassis.errors import InvalidRequest
 from psp_gateway.domain.attempt import Attempt, Kind
 from psp_gateway.domain.errors import InvalidAmount, NoRoute, Refusal
 from psp_gateway.guard import Guard
-from psp_gateway.messages import METHODS_IN, results, to_attempt, to_provider
+from psp_gateway.messages import METHODS_IN, page_of, paid_by, results, to_attempt, to_provider
 from psp_gateway.ports import AttemptReader
 from psp_gateway.running import Asked, Running
 from psp_gateway.use_cases.execute_charges import begin_charge, execute_charge
@@ -149,19 +149,19 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         ]
 
     def _command(self, item: service.ChargeCommand) -> ChargeCommand:
-        token = item.payment_token
         return ChargeCommand(
             attempt_id=item.attempt_id,
             payment_id=item.payment_id,
             client_id=item.client_id,
             amount=item.amount,
             currency=item.currency,
-            token=token,
-            fingerprint=hmac.new(self._key, token.encode(), hashlib.sha256).hexdigest(),
+            token=item.payment_token,
+            fingerprint=hmac.new(self._key, paid_by(item), hashlib.sha256).hexdigest(),
             is_held=item.capture_method == service.ChargeCommand.MANUAL,
             method=METHODS_IN[item.payment_method],
             country=item.country,
             preferred_psp=item.preferred_psp,
+            page=page_of(item),
         )
 
     def _charge(self, item: service.ChargeCommand, now: datetime) -> Asked:

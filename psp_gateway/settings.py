@@ -6,6 +6,7 @@ from pathlib import Path
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import routing_file
 from psp_gateway.providers.adyen import client as adyen
+from psp_gateway.providers.paypal import client as paypal
 from psp_gateway.providers.stripe import client as stripe
 
 
@@ -33,6 +34,13 @@ class PspSettings:
     adyen_hmac_keys: tuple[str, ...]  # in hexadecimal; several while one is rotated
     adyen_timeout_s: float  # for one request in all
     adyen_return_url: str  # where buyers come back to after 3-D Secure; empty for none
+    paypal_client_id: str  # empty: PayPal is not configured
+    paypal_client_secret: str
+    paypal_api_base: str  # scheme, host, port and path before /v1 and /v2
+    paypal_webhook_id: str  # our endpoint, as PayPal knows it; empty: no webhooks are taken
+    paypal_webhook_roots: bytes  # in PEM; empty: those of DigiCert that PayPal's chain to
+    paypal_timeout_s: float  # for one request in all
+    paypal_return_url: str  # where buyers come back to after they approve; empty for none
     stripe_webhook_secrets: tuple[str, ...]  # the present one and, while it is rotated, the next
     payment_target: str  # host:port of payment_svc, which hears of news; empty for nobody
     inbox_poll_s: float  # how often the inbox is looked at when nothing arrives
@@ -76,6 +84,13 @@ class PspSettings:
             adyen_hmac_keys=_hex_keys(environment.text("ADYEN_HMAC_KEY", "")),
             adyen_timeout_s=environment.number("ADYEN_TIMEOUT_S", 15.0),
             adyen_return_url=environment.text("ADYEN_RETURN_URL", ""),
+            paypal_client_id=environment.text("PAYPAL_CLIENT_ID", ""),
+            paypal_client_secret=environment.text("PAYPAL_CLIENT_SECRET", ""),
+            paypal_api_base=_base(environment, server, "PAYPAL_API_BASE", paypal.API_BASE),
+            paypal_webhook_id=environment.text("PAYPAL_WEBHOOK_ID", ""),
+            paypal_webhook_roots=_roots(environment, server),
+            paypal_timeout_s=environment.number("PAYPAL_TIMEOUT_S", 15.0),
+            paypal_return_url=environment.text("PAYPAL_RETURN_URL", ""),
             stripe_webhook_secrets=_several(environment.text("STRIPE_WEBHOOK_SECRET", "")),
             payment_target=environment.text("PAYMENT_TARGET", ""),
             inbox_poll_s=environment.number("PSP_INBOX_POLL_S", 1.0),
@@ -92,6 +107,19 @@ def _base(environment: Environment, server: ServerSettings, name: str, default: 
     if server.is_production and not base.startswith("https://"):
         raise SettingsError(f"{name} must be https in production")
     return base
+
+
+def _roots(environment: Environment, server: ServerSettings) -> bytes:
+    """Read whom a stand-in for PayPal signs by; in production PayPal's own are pinned."""
+    path = environment.text("PAYPAL_WEBHOOK_ROOTS", "")
+    if not path:
+        return b""
+    if server.is_production:
+        raise SettingsError("PAYPAL_WEBHOOK_ROOTS is for development: PayPal's own are pinned")
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"PAYPAL_WEBHOOK_ROOTS: {error}") from error
 
 
 def _hex_keys(text: str) -> tuple[str, ...]:

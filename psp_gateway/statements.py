@@ -16,13 +16,13 @@ OF_PAYMENT = "SELECT * FROM attempts WHERE payment_id = %s ORDER BY created_at, 
 INSERT = """
 INSERT INTO attempts
     (attempt_id, kind, payment_id, client_id, psp, amount, currency, fingerprint,
-     charge_attempt_id, charge_reference, created_at, updated_at, stage,
+     charge_attempt_id, charge_reference, created_at, updated_at, stage, page_expires_at,
      outcome, delivery, psp_reference, reason, psp_code, message, redirect_url,
      request_count, version)
 SELECT *, 'PENDING', 'SENT_NO_ANSWER', '', '', '', '', '', 0, 1
 FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::numeric[],
     %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[],
-    %b::text[])
+    %b::text[], %b::timestamptz[])
 ON CONFLICT (attempt_id) DO NOTHING
 RETURNING attempt_id
 """
@@ -35,19 +35,19 @@ SET stage = new.stage, outcome = new.outcome, delivery = new.delivery,
     psp_reference = new.psp_reference, reason = new.reason, psp_code = new.psp_code,
     message = new.message, redirect_url = new.redirect_url, request_count = new.request_count,
     sent_at = new.sent_at, updated_at = new.updated_at, expires_at = new.expires_at,
-    psp = new.psp, psps_tried = new.psps_tried,
+    psp = new.psp, psps_tried = new.psps_tried, page_expires_at = new.page_expires_at,
     version = a.version + 1
 FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::text[], %b::text[], %b::text[], %b::integer[], %b::timestamptz[], %b::timestamptz[],
-    %b::timestamptz[], %b::text[], %b::text[])
+    %b::timestamptz[], %b::text[], %b::text[], %b::timestamptz[])
     AS new (attempt_id, version, stage, outcome, delivery, psp_reference, reason,
         psp_code, message, redirect_url, request_count, sent_at, updated_at, expires_at, psp,
-        psps_tried)
+        psps_tried, page_expires_at)
 WHERE a.attempt_id = new.attempt_id
     AND a.outcome NOT IN ('SUCCEEDED', 'DECLINED')
     AND (a.version = new.version
         OR (new.outcome = 'SUCCEEDED' AND a.psp = new.psp
-            AND a.psp_reference IN ('', new.psp_reference)))
+            AND (a.psp_reference IN ('', new.psp_reference) OR a.stage IN ('OPEN', 'PAGE'))))
 RETURNING a.attempt_id, a.version
 """
 

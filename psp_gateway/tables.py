@@ -49,6 +49,7 @@ ATTEMPTS = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True)),
     Column("psps_tried", Text, nullable=False),
+    Column("page_expires_at", DateTime(timezone=True)),
     Index("attempts_payment_id", "payment_id", "created_at"),
     Index("attempts_charge_attempt_id", "charge_attempt_id"),
     Index("attempts_psp_reference", "psp", "psp_reference"),

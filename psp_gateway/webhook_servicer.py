@@ -1,6 +1,5 @@
 """gRPC to use cases and back, for what PSPs tell unasked."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,8 +14,7 @@ from chassis.telemetry import logger
 from psp_gateway.domain.errors import BadSignature, UnreadableWebhook
 from psp_gateway.domain.inbox import Raw, State, Told
 from psp_gateway.metrics import WEBHOOKS
-from psp_gateway.ports import Inbox, Webhooks
-from psp_gateway.use_cases.receive_webhook import receive_webhook
+from psp_gateway.use_cases.receive_webhook import Receiving, receive_webhook
 
 STATES = {state: service.WebhookEvent.State.Value(state.value) for state in State}
 _STATES_IN = {value: state for state, value in STATES.items()}
@@ -32,15 +30,12 @@ class PspWebhookService(WebhookServiceServicer):
     """`paymesh.psp.v1.WebhookService`.
 
     Args:
-        readers: of the webhooks of each PSP that is configured.
+        receiving: what taking in takes.
         arrived: called when something new is in the inbox.
     """
 
-    def __init__(
-        self, readers: Mapping[str, Webhooks], inbox: Inbox, clock: Clock, arrived: Any
-    ) -> None:
-        self._readers = readers
-        self._inbox = inbox
+    def __init__(self, receiving: Receiving, clock: Clock, arrived: Any) -> None:
+        self._receiving = receiving
         self._clock = clock
         self._arrived = arrived
 
@@ -49,11 +44,9 @@ class PspWebhookService(WebhookServiceServicer):
     ) -> HttpBody:
         """Take a webhook in."""
         raw = Raw(request.psp, _headers(context), request.raw.data)
-        psp = request.psp if request.psp in self._readers else "unknown"
+        psp = request.psp if request.psp in self._receiving.readers else "unknown"
         try:
-            body, kind, new_count = await receive_webhook(
-                self._readers, self._inbox, raw, self._clock()
-            )
+            body, kind, new_count = await receive_webhook(self._receiving, raw, self._clock())
         except (BadSignature, UnreadableWebhook) as error:
             WEBHOOKS.labels(psp, "refused").inc()
             # What is wrong stays here: who guesses is told nothing.
@@ -68,7 +61,7 @@ class PspWebhookService(WebhookServiceServicer):
         self, request: service.ListWebhookEventsRequest, context: Any
     ) -> service.ListWebhookEventsResponse:
         """List events."""
-        found = await self._inbox.events(
+        found = await self._receiving.inbox.events(
             psp=request.psp,
             state=_STATES_IN.get(request.state),
             before=request.before or _NEWEST,

@@ -62,7 +62,9 @@ class RiskAssessor(RiskServiceServicer):
 
 
 def _facts(index: int, item: risk.PaymentFacts) -> PaymentFacts:
-    subjects = {Subject.BUYER: item.buyer_id, Subject.CARD: item.card_fingerprint}
+    subjects = {Subject.BUYER: item.buyer_id}
+    if item.card_fingerprint:
+        subjects[Subject.CARD] = item.card_fingerprint
     if item.HasField("ip_address"):
         subjects[Subject.IP] = _address(f"payments[{index}].ip_address", item.ip_address)
     amount = parse_field(f"payments[{index}]", item.amount, item.currency)

@@ -29,6 +29,12 @@ def main() -> int:
         help="where webhooks go, as https://…/v1/webhooks; the PSP's name is added; signed"
         " with SANDBOX_STRIPE_WEBHOOK_SECRET and SANDBOX_ADYEN_HMAC_KEY, or not at all",
     )
+    parser.add_argument(
+        "--paypal-identity",
+        type=Path,
+        help="a folder with what PayPal's webhooks are signed with; their endpoint's id is"
+        " SANDBOX_PAYPAL_WEBHOOK_ID (default: none are sent)",
+    )
     given = parser.parse_args()
     options = Options(
         given.port,
@@ -38,10 +44,12 @@ def main() -> int:
         given.webhook_url,
         os.environ.get("SANDBOX_STRIPE_WEBHOOK_SECRET", ""),
         os.environ.get("SANDBOX_ADYEN_HMAC_KEY", ""),
+        given.paypal_identity,
+        os.environ.get("SANDBOX_PAYPAL_WEBHOOK_ID", ""),
     )
     try:
         uvloop.run(run(options))
-    except (BrokenRecord, OSError) as error:
+    except (BrokenRecord, OSError, TypeError) as error:
         print(f"the sandbox cannot run: {error}", file=sys.stderr)
         return 1
     return 0

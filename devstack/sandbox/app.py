@@ -14,11 +14,14 @@ from devstack.sandbox.adyen.routes import routes as adyen_routes
 from devstack.sandbox.control import Control
 from devstack.sandbox.faults import FaultBook
 from devstack.sandbox.paypal.face import PayPalFace
+from devstack.sandbox.paypal.identity import certificate_routes, read_identity
 from devstack.sandbox.paypal.routes import routes as paypal_routes
 from devstack.sandbox.record import Record
+from devstack.sandbox.settlement.files import BANK
+from devstack.sandbox.settlement.routes import Settlement
 from devstack.sandbox.stripe.face import StripeFace
 from devstack.sandbox.stripe.routes import routes as stripe_routes
-from devstack.sandbox.webhooks import Postman, Sign, adyen_sign, stripe_sign
+from devstack.sandbox.webhooks import Postman, Sign, adyen_sign, paypal_sign, stripe_sign
 from devstack.sandbox.world import Face, World
 
 FACES = web.AppKey("faces", Mapping[str, Face])
@@ -41,6 +44,8 @@ class Options:
         key_lifetime_s: how long an idempotency key is remembered, by the sandbox's clock.
         webhook_url: where webhooks go, the PSP's name at the end of it; empty for nowhere.
         stripe_secret, adyen_key: what they are signed with; empty: none are sent.
+        paypal_identity: the folder of what PayPal's are signed with; None: none are sent.
+        paypal_webhook_id: the receiver's endpoint, as PayPal knows it.
     """
 
     port: int
@@ -50,6 +55,8 @@ class Options:
     webhook_url: str = ""
     stripe_secret: str = ""
     adyen_key: str = ""
+    paypal_identity: Path | None = None
+    paypal_webhook_id: str = ""
 
 
 def build(options: Options) -> tuple[web.Application, World, Postman]:
@@ -65,18 +72,28 @@ def build(options: Options) -> tuple[web.Application, World, Postman]:
     adyen = AdyenFace(world)
     paypal = PayPalFace(world)
     faces: Mapping[str, Face] = {face.psp: face for face in (stripe, adyen, paypal)}
+    settlement = Settlement(world, list(faces.values()))
     for entry, detail in record.open():
-        if entry.psp == "sandbox":
+        if entry.kind == "clock":
             world.clock.offset_s = detail["offset_s"]
-        else:
+        elif entry.psp == "sandbox":
+            settlement.restore(entry.kind, detail)
+        elif entry.psp != BANK:
             faces[entry.psp].restore(entry, detail)
     app = web.Application(client_max_size=_BODY_MAX)
     app[FACES] = faces
     app.add_routes(Control(world, list(faces.values())).routes())
+    app.add_routes(settlement.routes())
     app.add_routes(stripe_routes(stripe, world))
     app.add_routes(adyen_routes(adyen))
     app.add_routes(paypal_routes(paypal))
-    postman = Postman(world, [stripe, adyen, paypal], options.webhook_url, _signs(options))
+    signs = dict(_signs(options))
+    if options.paypal_identity is not None:
+        identity = read_identity(options.paypal_identity)
+        app.add_routes(certificate_routes(identity))
+        if options.webhook_url:
+            signs["paypal"] = paypal_sign(identity, options.paypal_webhook_id, world)
+    postman = Postman(world, [stripe, adyen, paypal], options.webhook_url, signs)
     stripe.tells = "stripe" in postman.signs
     return app, world, postman
 

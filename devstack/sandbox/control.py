@@ -33,17 +33,17 @@ class Control:
     def routes(self) -> list[web.RouteDef]:
         """Make the routes."""
         return [
-            web.get("/control/record", _told(self.record)),
-            web.get("/control/state", _told(self.state)),
-            web.get("/control/faults", _told(self.faults)),
-            web.post("/control/faults", _told(self.add_fault)),
-            web.delete("/control/faults", _told(self.clear_faults)),
-            web.delete("/control/faults/{id}", _told(self.remove_fault)),
-            web.post("/control/clock", _told(self.clock)),
-            web.post("/control/dark", _told(self.dark)),
-            web.post("/control/webhooks", _told(self.webhooks)),
-            web.post("/control/over_refund", _told(self.over_refund)),
-            web.post("/control/disputes", _told(self.disputes)),
+            web.get("/control/record", told(self.record)),
+            web.get("/control/state", told(self.state)),
+            web.get("/control/faults", told(self.faults)),
+            web.post("/control/faults", told(self.add_fault)),
+            web.delete("/control/faults", told(self.clear_faults)),
+            web.delete("/control/faults/{id}", told(self.remove_fault)),
+            web.post("/control/clock", told(self.clock)),
+            web.post("/control/dark", told(self.dark)),
+            web.post("/control/webhooks", told(self.webhooks)),
+            web.post("/control/over_refund", told(self.over_refund)),
+            web.post("/control/disputes", told(self.disputes)),
         ]
 
     async def record(self, request: web.Request) -> web.Response:
@@ -156,7 +156,7 @@ class Control:
         return web.json_response({"over_refund": self._world.over_refund})
 
 
-def _told(handler: Handler) -> Handler:
+def told(handler: Handler) -> Handler:
     """Tell bad input as a 400 with its reason."""
 
     async def telling(request: web.Request) -> web.Response:

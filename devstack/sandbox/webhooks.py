@@ -11,11 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
+from uuid import uuid4
 
 import aiohttp
 
 from devstack.sandbox.jsonwire.messages import Event
-from devstack.sandbox.signing import adyen_body_signature, adyen_signature, stripe_signature
+from devstack.sandbox.paypal.identity import CERTIFICATE_PATH
+from devstack.sandbox.signing import (
+    PayPalIdentity,
+    adyen_body_signature,
+    adyen_signature,
+    paypal_headers,
+    stripe_signature,
+)
 from devstack.sandbox.world import World
 
 _LOOK_EVERY_S = 0.05
@@ -138,5 +146,24 @@ def adyen_sign(key: str) -> Sign:
         if "notificationItems" in body:
             return raw, {}
         return raw, {"HmacSignature": adyen_body_signature(key, raw)}
+
+    return sign
+
+
+def paypal_sign(identity: PayPalIdentity, webhook_id: str, world: World) -> Sign:
+    """Sign as PayPal does: each transmission has an id and a time of its own, and names where the
+    certificate is.
+    """
+
+    def sign(event: Event, now: float) -> Signed:
+        body = _encode(event.body).encode()
+        return body, paypal_headers(
+            identity.key,
+            webhook_id=webhook_id,
+            certificate_url=world.base_url + CERTIFICATE_PATH,
+            transmission_id=str(uuid4()),
+            body=body,
+            at=datetime.fromtimestamp(now, UTC),
+        )
 
     return sign

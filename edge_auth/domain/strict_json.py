@@ -21,7 +21,8 @@ class Shape:
     """What a message may hold: its fields by JSON name.
 
     Attributes:
-        kind: "message", "string", "number", "bool" or "any".
+        kind: "message", "map" (any keys, each a value of `fields[""]`), "string", "number", "bool"
+            or "any".
     """
 
     kind: str
@@ -81,6 +82,8 @@ def _check_object(pairs: _Pairs, shape: Shape, prefix: str, depth: int) -> None:
             if key not in shape.fields:
                 raise _refused("UNKNOWN_FIELD", path, "is not a field of this request")
             _check_field(value, shape.fields[key], path, depth)
+        elif shape.kind == "map":
+            _check_field(value, shape.fields[""], path, depth)
         else:
             _check_value(value, Shape("any"), path, depth)
 
@@ -100,7 +103,7 @@ def _check_value(value: Any, shape: Shape, path: str, depth: int) -> None:
     if isinstance(value, str) and holds_card_number(value):
         raise _Refused(errors.card_number(path))
     if isinstance(value, _Pairs):
-        if shape.kind not in ("message", "any"):
+        if shape.kind not in ("message", "map", "any"):
             raise _refused("INVALID_FIELD", path, f"must be a {shape.kind}")
         _check_object(value, shape, path + ".", depth + 1)
     elif isinstance(value, list):
@@ -110,7 +113,7 @@ def _check_value(value: Any, shape: Shape, path: str, depth: int) -> None:
             _check_value(item, shape, f"{path}[{index}]", depth + 1)
     elif shape.kind == "string" and not isinstance(value, str):
         raise _refused("INVALID_FIELD", path, "must be a JSON string")
-    elif shape.kind == "message":
+    elif shape.kind in ("message", "map"):
         raise _refused("INVALID_FIELD", path, "must be a JSON object")
 
 

@@ -5,19 +5,20 @@ refused one changes nothing. What a command may do is said in `posting_rules`, `
 and `reversal_rules`; here is what they share: a draft that is kept whole or dropped.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from ledger_svc.domain import chain, errors
-from ledger_svc.domain.account import Account, Standing
+from ledger_svc.domain.account import Account, AccountStatus, Standing
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Line
+from ledger_svc.domain.records import record
 from ledger_svc.domain.transaction import Entry, Heading, Transaction, hashed
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Posted:
     """The transaction stands in the books; `replayed` says that it had been posted before."""
 
@@ -79,44 +80,44 @@ class Books:
         self.now = now
         self.written: list[Transaction] = []
         self.closings: list[Closing] = []
-        self._changed: set[str] = set()
 
     @property
     def changed(self) -> list[tuple[Account, Standing]]:
         """The accounts whose standing has changed, as they were, with what they have now; by id."""
-        return [(self.accounts[name], self.standings[name]) for name in sorted(self._changed)]
+        pairs = ((account, self.standings[name]) for name, account in sorted(self.accounts.items()))
+        return [(account, now) for account, now in pairs if now is not account.standing]
 
     def keep(self, draft: "Draft") -> None:
         """Make a draft part of the books."""
         self.head = draft.head
         self.standings.update(draft.standings)
-        self._changed.update(draft.standings)
         self.transactions.update(draft.written)
         self.written.extend(draft.written.values())
-        self.closings.extend(draft.closings.values())
-        self.closed.update(draft.closings)
-        for made in draft.written.values():
-            reversed_ = made.heading.reverses_reference
-            if reversed_:
-                self.reversals.setdefault(reversed_, []).append(made)
+        if draft.closings:
+            self.closings.extend(draft.closings.values())
+            self.closed.update(draft.closings)
+        for made in draft.reversing:
+            self.reversals.setdefault(made.heading.reverses_reference, []).append(made)
+
+
+_OPEN = AccountStatus.OPEN
+# Half the price of calling a named tuple's class.
+_tuple = tuple.__new__
 
 
 class Draft:
     """What a command, or a chain of linked ones, would change. It sees the books and itself."""
 
-    __slots__ = ("_books", "closings", "head", "standings", "written")
+    __slots__ = ("_books", "closings", "head", "now", "reversing", "standings", "written")
 
     def __init__(self, books: Books) -> None:
         self._books = books
         self.head = books.head
+        self.now = books.now
         self.standings: dict[str, Standing] = {}
         self.written: dict[str, Transaction] = {}
         self.closings: dict[str, Closing] = {}
-
-    @property
-    def now(self) -> datetime:
-        """When the batch is written."""
-        return self._books.now
+        self.reversing: list[Transaction] = []
 
     def transaction(self, reference: str) -> Transaction | None:
         """Find the transaction of a reference.
@@ -124,9 +125,10 @@ class Draft:
         Raises:
             Archived: there is one, and it cannot be read.
         """
-        if reference in self._books.archived:
-            raise errors.Archived(reference, self._books.archived[reference])
-        return self.written.get(reference) or self._books.transactions.get(reference)
+        books = self._books
+        if reference in books.archived:
+            raise errors.Archived(reference, books.archived[reference])
+        return self.written.get(reference) or books.transactions.get(reference)
 
     def is_closed(self, reference: str) -> bool:
         """Tell whether a reference was reversed or voided before it arrived."""
@@ -134,7 +136,7 @@ class Draft:
 
     def reversals(self, reference: str) -> list[Transaction]:
         """Find what was taken back of a transaction so far."""
-        own = [t for t in self.written.values() if t.heading.reverses_reference == reference]
+        own = [t for t in self.reversing if t.heading.reverses_reference == reference]
         return [*self._books.reversals.get(reference, ()), *own]
 
     def close(self, reference: str, reason: str) -> Closed:
@@ -150,11 +152,11 @@ class Draft:
         Raises:
             Refusal: an account does not take one.
         """
-        for index, (account_id, side, amount) in enumerate(lines):
+        for place, (account_id, side, amount) in enumerate(lines):
             account = self._account(account_id)
             account.require_takes(is_ending=False)
             self.standings[account_id] = account.reserve(
-                self._standing(account), side, amount, path=f"entries[{index}]"
+                self._standing(account), side, amount, place=place
             )
 
     def release(self, lines: Iterable[Line]) -> None:
@@ -182,37 +184,39 @@ class Draft:
         Raises:
             Refusal: an account does not take an entry.
         """
-        head, now = self.head, self._books.now
-        number = head.number + 1
-        transaction_id = chain.transaction_id(now, head.stream, number)
-        entries = tuple(self._book(heading, transaction_id, lines, is_ending=is_ending))
-        hash_ = hashed(head.hash, transaction_id, heading, now, entries, pending)
+        stream, last, hash_, _ = self.head
+        now, number = self.now, last + 1
+        transaction_id = chain.transaction_id(now, stream, number)
+        entries = self._book(heading, transaction_id, lines, is_ending=is_ending)
+        hash_ = hashed(hash_, transaction_id, heading, now, entries, pending)
         made = Transaction(transaction_id, heading, now, entries, pending, hash_)
-        self.head = Head(head.stream, number, hash_, now)
+        self.head = Head(stream, number, hash_, now)
         self.written[heading.reference] = made
+        if heading.reverses_reference:
+            self.reversing.append(made)
         return Posted(made, replayed=False)
 
     def _book(
         self, heading: Heading, transaction_id: str, lines: Sequence[Line], *, is_ending: bool
-    ) -> Iterator[Entry]:
-        for index, (account_id, side, amount) in enumerate(lines):
-            account = self._account(account_id)
-            account.require_takes(is_ending=is_ending)
-            after = account.book(self._standing(account), side, amount, path=f"entries[{index}]")
-            self.standings[account_id] = after
-            yield Entry(
-                transaction_id,
-                heading.reference,
-                index + 1,
-                account_id,
-                side,
-                amount,
-                after.balance,
-                after.entry_count,
-                self._books.now,
-                heading.effective_at,
-                heading.subject_id,
-            )
+    ) -> tuple[Entry, ...]:
+        """Book lines one after the other: in local variables, since a batch has thousands."""
+        books, standings, entries = self._books, self.standings, []
+        accounts, before, now = books.accounts, books.standings, self.now
+        reference, _, _, subject_id, effective_at, *_ = heading
+        for place, (account_id, side, amount) in enumerate(lines):
+            account = accounts.get(account_id)
+            if account is None:
+                raise errors.AccountNotFound(account_id)
+            if account.status is not _OPEN:
+                account.require_takes(is_ending=is_ending)
+            standing = standings.get(account_id) or before[account_id]
+            after = account.book(standing, side, amount, place=place)
+            standings[account_id] = after
+            balance, _, _, entry_count = after
+            said = (transaction_id, reference, place + 1, account_id, side, amount, balance)
+            own = (entry_count, now, effective_at, subject_id)
+            entries.append(_tuple(Entry, said + own))
+        return tuple(entries)
 
     def _account(self, account_id: str) -> Account:
         account = self._books.accounts.get(account_id)

@@ -60,7 +60,7 @@ def written_at(transaction_id_: str) -> datetime:
 
 def place(transaction_id_: str) -> tuple[int, int]:
     """Read the stream and the number out of a transaction's id."""
-    value = int(transaction_id_.removeprefix("txn_"), 16)
+    value = int(transaction_id_[-16:], 16)
     return value >> 48 & STREAM_MAX, value & NUMBER_MAX
 
 
@@ -76,7 +76,12 @@ def chained(previous: bytes, content: Iterable[object]) -> bytes:
     The JSON is an array without spaces in ASCII, as RFC 8259 has it, so that anybody can do it
     again in any language.
     """
-    return sha256(previous + _write(list(content)).encode("ascii")).digest()
+    return linked(previous, _write(list(content)))
+
+
+def linked(previous: bytes, content: str) -> bytes:
+    """Hash content that is written as JSON already, as `chained` would."""
+    return sha256(previous + content.encode("ascii")).digest()
 
 
 @lru_cache(maxsize=64)

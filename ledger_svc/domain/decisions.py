@@ -1,6 +1,6 @@
 """Decides a batch of commands on the books, one after the other, chains of linked ones whole."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ledger_svc.domain import posting_rules, resolution_rules, reversal_rules
 from ledger_svc.domain.books import Books, Draft, Outcome
@@ -11,20 +11,28 @@ from ledger_svc.domain.posting import Command, Posting, Resolution
 def decide(books: Books, commands: Sequence[Command]) -> list[Outcome]:
     """Do each command or refuse it, and answer each in order; the books keep what was done."""
     outcomes: list[Outcome] = []
-    for chain in _chains(commands):
+    chain: list[Command] = []
+    for command in commands:
+        if isinstance(command, Posting) and command.is_linked:
+            chain.append(command)
+        elif chain:
+            outcomes.extend(_decide_chain(books, [*chain, command]))
+            chain.clear()
+        else:
+            outcomes.append(_decide_alone(books, command))
+    if chain:
         outcomes.extend(_decide_chain(books, chain))
     return outcomes
 
 
-def _chains(commands: Sequence[Command]) -> Iterator[Sequence[Command]]:
-    """Cut commands where one is not linked to the next."""
-    start = 0
-    for end, command in enumerate(commands, 1):
-        if not (isinstance(command, Posting) and command.is_linked):
-            yield commands[start:end]
-            start = end
-    if start < len(commands):
-        yield commands[start:]
+def _decide_alone(books: Books, command: Command) -> Outcome:
+    draft = Draft(books)
+    try:
+        outcome = _do(draft, command)
+    except Refusal as refusal:
+        return refusal
+    books.keep(draft)
+    return outcome
 
 
 def _decide_chain(books: Books, chain: Sequence[Command]) -> list[Outcome]:

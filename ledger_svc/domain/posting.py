@@ -11,6 +11,7 @@ from chassis import money
 from chassis.money import Money
 from ledger_svc.domain import errors
 from ledger_svc.domain.account import Side
+from ledger_svc.domain.records import record
 
 
 class Line(NamedTuple):
@@ -20,16 +21,16 @@ class Line(NamedTuple):
     side: Side
     amount: Money
 
-    @classmethod
-    def parse(cls, account_id: str, side: Side, *, amount: str, currency: str, path: str) -> "Line":
-        """Read a line; `path` is its place in the request.
+    @staticmethod
+    def parse_amount(amount: str, currency: str, *, path: str) -> Money:
+        """Read a line's amount; `path` is the line's place in the request.
 
         Raises:
             InvalidAmount: the amount is no decimal above zero, or has too many decimals.
             UnknownCurrency: it is not in ISO 4217.
         """
         try:
-            return cls(account_id, side, Money.parse(amount, currency))
+            return Money.parse(amount, currency)
         except money.InvalidAmount as error:
             raise errors.InvalidAmount(f"{path}.amount", str(error)) from error
         except money.UnknownCurrency as error:
@@ -47,9 +48,11 @@ def require_balanced(lines: Sequence[Line]) -> None:
     Raises:
         Unbalanced: naming the first currency, in the order of the alphabet, in which they differ.
     """
+    if len(lines) == 2 and _is_exchange(*lines):
+        return
     sums: dict[str, Decimal] = {}
     for _, side, amount in lines:
-        signed = amount.amount if side is Side.DEBIT else -amount.amount
+        signed = amount.amount if side is _DEBIT else -amount.amount
         sums[amount.currency] = sums.get(amount.currency, _NOTHING) + signed
     if not any(sums.values()):
         return
@@ -64,10 +67,16 @@ def require_balanced(lines: Sequence[Line]) -> None:
     raise errors.Unbalanced(currency, debits=f"{debits:f}", credits_=f"{credits_:f}")
 
 
+def _is_exchange(one: Line, other: Line) -> bool:
+    """Tell whether two lines are one amount on either side, as most postings are."""
+    return one.side is not other.side and (one.amount is other.amount or one.amount == other.amount)
+
+
 _NOTHING = Decimal(0)
+_DEBIT = Side.DEBIT
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Posting:
     """A transaction to be posted; its debits equal its credits in each currency.
 

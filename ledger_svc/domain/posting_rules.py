@@ -37,5 +37,7 @@ def _heading(draft: Draft, asked: Posting, kind: Kind) -> Heading:
         asked.subject_id,
         asked.effective_at or draft.now,
         asked.expires_at,
-        template=asked.template,
+        "",
+        "",
+        asked.template,
     )

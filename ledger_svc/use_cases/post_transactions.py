@@ -21,10 +21,13 @@ class Unreadable:
 Asked = Posting | Unreadable
 
 
-async def post_transactions(writer: LedgerWriter, asked: Sequence[Asked]) -> list[Outcome]:
+async def post_transactions(writer: LedgerWriter, asked: Sequence[Asked]) -> Sequence[Outcome]:
     """Post transactions and answer each in order; what could not even be read stays refused, and
     so does what is linked with it.
     """
+    sensible = [item for item in asked if isinstance(item, Posting)]
+    if len(sensible) == len(asked):
+        return await writer.do(sensible)
     refusals = dict(_refusals(asked))
     readable = [
         item

@@ -40,6 +40,18 @@ class PaymentNotFound(NotFound):
         super().__init__(f"There is no payment {payment_id}.", paymentId=payment_id)
 
 
+class CheckoutSessionNotFound(NotFound):
+    """There is no such checkout session, or it is another client's."""
+
+    reason = "CHECKOUT_SESSION_NOT_FOUND"
+
+    def __init__(self, checkout_session_id: str) -> None:
+        super().__init__(
+            f"There is no checkout session {checkout_session_id}.",
+            checkoutSessionId=checkout_session_id,
+        )
+
+
 class PaymentNotCapturable(FailedPrecondition):
     """Only what is held can be captured, and once."""
 

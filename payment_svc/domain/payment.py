@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from chassis.money import Money, total
+from payment_svc.domain.checkout_page import CheckoutPage
 from payment_svc.domain.statuses import (
     FINAL,
     ORDER_MOVES,
@@ -95,7 +96,9 @@ class Payment:
     """What one buyer owes in one checkout. All orders share one currency.
 
     Attributes:
-        payment_token: the PSP's token of the card, dropped when no charge needs it any more.
+        payment_token: the PSP's token of the card, dropped when no charge needs it any more; None
+            with a page.
+        page: where the buyer pays, in the place of a token; None with one.
         version: counts the status changes; it numbers the events that others see.
         revision: counts the writes; a change of what is no longer the newest is refused.
         trail: the statuses taken since it was read.
@@ -118,6 +121,7 @@ class Payment:
     executed_at: datetime | None = None
     capture_before: datetime | None = None
     failure: Failure | None = None
+    page: CheckoutPage | None = None
 
     @property
     def currency(self) -> str:

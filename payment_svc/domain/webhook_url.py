@@ -10,25 +10,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from chassis.errors import InvalidRequest
+from payment_svc.domain import url
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_URL_LENGTH_MAX = 2000
-# No user, no fragment, no character that two readers could take for different things. A host is a
-# name, a number in dots or an address in brackets; a name beyond ASCII comes as punycode.
-_URL = re.compile(
-    r"(?P<scheme>https?)://"
-    r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
-    r"(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>/[!$&-;=@-Z_a-z~%]*)?"
-    r"(?P<query>\?[!$&-;=?@-Z_a-z~%]*)?",
-    re.ASCII,
-)
 # What the C library reads as a number: 127.1, 0x7f.1, 2130706433, 0177.0.0.1.
 _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)", re.ASCII | re.IGNORECASE)
 _LABEL_LENGTH_MAX, _HOST_LENGTH_MAX = 63, 253
-_PORTS = {"https": 443, "http": 80}
 _PRODUCTION_PORTS = frozenset({443, 8443})
 # Not told by `is_global`, which is about who owns a network, not about where it leads.
 _LEADING_ELSEWHERE = tuple(
@@ -88,20 +77,20 @@ class TargetRules:
         Raises:
             InvalidRequest: naming `url`.
         """
-        match = _URL.fullmatch(text)
-        if match is None or len(text) > _URL_LENGTH_MAX:
+        match = url.match(text)
+        if match is None:
             raise _refused("must be an absolute URL of plain ASCII, without user and fragment")
         if self.is_production and match["scheme"] != "https":
             raise _refused("must be https")
-        port = int(match["port"] or _PORTS[match["scheme"]])
+        port = int(match["port"] or url.DEFAULT_PORTS[match["scheme"]])
         if not (port in _PRODUCTION_PORTS if self.is_production else 0 < port < 65_536):
             raise _refused("the port must be 443 or 8443" if self.is_production else "no such port")
-        url = WebhookUrl(text, match["host"].strip("[]").lower(), port)
-        if url.address is None:
-            _check_name(url.host, in_brackets=match["host"].startswith("["))
-        elif not self.admits(url.address):
+        read = WebhookUrl(text, match["host"].strip("[]").lower(), port)
+        if read.address is None:
+            _check_name(read.host, in_brackets=match["host"].startswith("["))
+        elif not self.admits(read.address):
             raise _refused("the address is not a public one", "ADDRESS_REFUSED")
-        return url
+        return read
 
     def admits(self, address: Address) -> bool:
         """Tell whether an address may be connected to."""

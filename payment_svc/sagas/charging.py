@@ -36,7 +36,7 @@ def name_charge(journey: Journey) -> Journey:
 def charge_orders(journey: Journey) -> ExecuteCharge:
     """Take the whole amount, or have it held: one charge covers all orders of the saga."""
     payment = journey.payment
-    if payment.payment_token is None:
+    if payment.payment_token is None and payment.page is None:
         raise AssertionError(f"{payment.payment_id} has no token to charge")
     return ExecuteCharge(
         attempt_id=journey.progress.memory["charge_attempt_id"],
@@ -45,6 +45,8 @@ def charge_orders(journey: Journey) -> ExecuteCharge:
         amount=journey.amount,
         payment_token=payment.payment_token,
         is_held=payment.capture_method is CaptureMethod.MANUAL,
+        page=payment.page,
+        buyer=payment.buyer,
     )
 
 

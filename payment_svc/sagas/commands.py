@@ -5,7 +5,8 @@ them.
 from dataclasses import dataclass
 
 from chassis.money import Money
-from payment_svc.domain.payment import Order, Payment
+from payment_svc.domain.checkout_page import CheckoutPage
+from payment_svc.domain.payment import Buyer, Order, Payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +21,18 @@ class AssessPayment:
 
 @dataclass(frozen=True, slots=True)
 class ExecuteCharge:
-    """Charge the buyer at a PSP, or have the amount held; once per attempt id."""
+    """Charge the buyer at a PSP, or have the amount held; once per attempt id. By a token, or on a
+    page of the PSP's.
+    """
 
     attempt_id: str
     payment_id: str
     client_id: str
     amount: Money
-    payment_token: str
+    payment_token: str | None
     is_held: bool = False
+    page: CheckoutPage | None = None
+    buyer: Buyer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from chassis.clock import Clock
 from chassis.errors import InvalidRequest
 from chassis.money import Money
 from payment_svc.domain import books
+from payment_svc.domain.checkout_page import CheckoutPage
 from payment_svc.domain.errors import IdempotencyKeyReused, PaymentOrderIdInUse
 from payment_svc.domain.payment import (
     Buyer,
@@ -49,10 +50,11 @@ class CreatePayment:
     asked: Asked
     checkout_id: str
     buyer: Buyer
-    payment_token: str
+    payment_token: str | None
     orders: Sequence[NewOrder]
     capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
     partial_failure_policy: PartialFailurePolicy = PartialFailurePolicy.ALL_OR_NOTHING
+    page: CheckoutPage | None = None  # where the buyer pays, in the place of a token
 
 
 async def create_payment(
@@ -94,6 +96,7 @@ async def create_payment(
         created_at=now,
         capture_method=command.capture_method,
         partial_failure_policy=command.partial_failure_policy,
+        page=command.page,
     )
     sagas = _first_sagas(payment, new_id, now)
     accepted = await store.accept(NewPayment(command.asked, payment, sagas, render(payment)))

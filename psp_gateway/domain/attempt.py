@@ -48,10 +48,14 @@ class Delivery(StrEnum):
 
 
 class Stage(StrEnum):
-    """Which request is next; a charge passes CREATE, then CONFIRM. All but CREATE move money, or
-    the hold on it; CONFIRM, CAPTURE and VOID succeed once by the state of the PSP's object.
+    """Which request is next; a charge passes CREATE, then CONFIRM; one that the buyer makes on a
+    page of the PSP's passes OPEN, then PAGE, on which the PSP is only asked, and CONFIRM where the
+    PSP wants another word. All but CREATE and OPEN move money, or the hold on it; CONFIRM, CAPTURE
+    and VOID succeed once by the state of the PSP's object.
     """
 
+    OPEN = "OPEN"
+    PAGE = "PAGE"
     CREATE = "CREATE"
     CONFIRM = "CONFIRM"
     CAPTURE = "CAPTURE"
@@ -77,6 +81,7 @@ class Attempt:
         sent_at: when the last request for it was sent; None before the first.
         expires_at: when the PSP lets go of what is held; None unless an authorization succeeded.
         psps_tried: those that could not take it, before `psp` was asked.
+        page_expires_at: when the page closes on which the buyer pays; None without a page.
     """
 
     attempt_id: str
@@ -103,6 +108,7 @@ class Attempt:
     sent_at: datetime | None = None
     expires_at: datetime | None = None
     psps_tried: tuple[str, ...] = ()
+    page_expires_at: datetime | None = None
 
     def differs_from(self, asked: "Attempt") -> list[str]:
         """Name the fields in which what was asked before differs from what is asked now."""

@@ -186,5 +186,17 @@ class BadSignature(Exception):
     """A webhook is not the PSP's: the signature is missing, wrong or too old. It says why."""
 
 
+class CertificateNeeded(BadSignature):
+    """Nothing is wrong so far, and the certificate that it is signed by is not at hand.
+
+    Attributes:
+        url: where the PSP serves it; an address of the PSP's own, so that it may be fetched.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__("The certificate is not at hand.")
+        self.url = url
+
+
 class UnreadableWebhook(Exception):
     """A webhook is the PSP's, and its body cannot be read. It says why."""

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     PSP_BUSY = "PSP_BUSY"
     DO_NOT_RETRY = "DO_NOT_RETRY"
     AUTHENTICATION_ABANDONED = "AUTHENTICATION_ABANDONED"
+    PAGE_EXPIRED = "PAGE_EXPIRED"
 
 
 MESSAGES: dict[Reason, str] = {
@@ -55,5 +56,6 @@ MESSAGES: dict[Reason, str] = {
     Reason.PSP_CIRCUIT_OPEN: "The PSP is in trouble and was not asked.",
     Reason.PSP_BUSY: "Too much is asked of the PSP already; nothing was sent.",
     Reason.AUTHENTICATION_ABANDONED: "The buyer did not authenticate in time.",
+    Reason.PAGE_EXPIRED: "The buyer did not pay on the page before it closed.",
     Reason.DO_NOT_RETRY: "The PSP or the issuer says that it must not be tried again.",
 }

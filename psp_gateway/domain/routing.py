@@ -23,6 +23,7 @@ class Asked:
     Attributes:
         token_psp: the PSP whose token pays; empty when any may take it.
         preferred_psp: the one that the merchant asks for; empty for none.
+        has_page: whether the buyer pays on a page of the PSP's, so that no token binds it.
         country: ISO 3166-1 alpha-2 of the buyer's bill; empty when it is not known.
     """
 
@@ -33,6 +34,7 @@ class Asked:
     country: str = ""
     token_psp: str = ""
     preferred_psp: str = ""
+    has_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Rule:
 
     Attributes:
         above, up_to: bounds of the amount, in the major units of the rule's one currency.
+        hosted_page: whether it is for charges with a page of the PSP's, or for those without; None:
+            for both.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Rule:
     clients: frozenset[str] = frozenset()
     above: Decimal | None = None
     up_to: Decimal | None = None
+    hosted_page: bool | None = None
 
     def fits(self, asked: Asked) -> bool:
         """Whether it decides this charge."""
@@ -70,6 +75,7 @@ class Rule:
             _meets(self.clients, asked.client_id),
             self.above is None or amount.amount > self.above,
             self.up_to is None or amount.amount <= self.up_to,
+            self.hosted_page is None or self.hosted_page is asked.has_page,
         )
         return all(met)
 

@@ -2,19 +2,25 @@
 
 Two facts carry it. Creating the PSP's object moves no money, and only the one object whose id is
 committed is ever confirmed. Confirming an object succeeds at most once, by the object's own state.
+A page is such an object, which the buyer confirms: its address is given away once its id is
+committed, and it is paid once at most.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from psp_gateway.domain.answer import Absent, Answer, Created, Verdict
+from psp_gateway.domain.answer import Absent, Created, Verdict
 from psp_gateway.domain.attempt import Attempt, Delivery, Outcome, Stage
+from psp_gateway.domain.hosted_page import PAGE_GRACE, Opened, Reply
 from psp_gateway.domain.reasons import MESSAGES, Reason
 
 _SENDS_MAX = 2
 _FRESH_KEYS_MAX = 1
 _LOOKS_MAX = 3
+
+# What these ask for moves no money: sent again under the same key, it is at most one object.
+MAKES_AN_OBJECT = frozenset({Stage.CREATE, Stage.OPEN})
 
 
 class Seen(Enum):
@@ -80,15 +86,28 @@ class Walk:
 def is_due(attempt: Attempt, now: datetime, patience: Patience) -> bool:
     """Whether a stored attempt is to be taken further now, or answered as it stands."""
     rested = now - (attempt.sent_at or attempt.updated_at) >= patience.pause
-    is_told_unasked = not patience.can_look_up and attempt.delivery is Delivery.ANSWERED
+    can_look_up = patience.can_look_up or attempt.stage is Stage.PAGE
+    is_told_unasked = not can_look_up and attempt.delivery is Delivery.ANSWERED
     waits = attempt.outcome in (Outcome.PENDING, Outcome.ACTION_REQUIRED)
     return rested and not attempt.outcome.is_final and not (is_told_unasked and waits)
+
+
+def lapse(attempt: Attempt, now: datetime) -> Attempt | None:
+    """End an attempt whose page should have closed before it was ever opened; None for others.
+    Whatever the PSP made of the requests, nobody has the address.
+    """
+    if attempt.stage is not Stage.OPEN or attempt.page_expires_at is None:
+        return None
+    if attempt.outcome.is_final or now < attempt.page_expires_at:
+        return None
+    ended = Verdict(Outcome.DECLINED, attempt.delivery, reason=Reason.PAGE_EXPIRED)
+    return replace(_with(attempt, ended), updated_at=now)
 
 
 def resume(attempt: Attempt, now: datetime) -> Walk:
     """Take up a stored attempt; the walk must store it before it sends anything."""
     if attempt.outcome is not Outcome.TRANSIENT:
-        return Walk(attempt, Seen.RESUMED, in_doubt=attempt.stage is not Stage.CREATE)
+        return Walk(attempt, Seen.RESUMED, in_doubt=attempt.stage not in MAKES_AN_OBJECT)
     again = replace(
         attempt,
         outcome=Outcome.PENDING,
@@ -107,8 +126,7 @@ def decide(walk: Walk, now: datetime, patience: Patience) -> Step:
         return Step.ANSWER
     if walk.seen is Seen.TOLD:
         return Step.CANCEL if _is_abandoned(walk, now, patience) else Step.ANSWER
-    is_old = now - walk.attempt.created_at >= patience.resend_window
-    step = _step(walk, is_old=is_old) if patience.can_look_up else _resend(walk, is_old=is_old)
+    step = _next(walk, is_old=_is_old(walk.attempt, now, patience), at=patience)
     taken, most = {
         Step.SEND: (walk.sends, _SENDS_MAX),
         Step.SEND_FRESH: (walk.fresh_keys, _FRESH_KEYS_MAX),
@@ -118,11 +136,33 @@ def decide(walk: Walk, now: datetime, patience: Patience) -> Step:
     return step if taken < most else Step.ANSWER
 
 
+def _is_old(attempt: Attempt, now: datetime, patience: Patience) -> bool:
+    """Whether keys are not sent again: too long after the first request under them, or, for what is
+    confirmed after its page, after the last moment at which the page could lead to it.
+    """
+    after_page = attempt.stage is Stage.CONFIRM and attempt.page_expires_at is not None
+    since = attempt.page_expires_at if after_page else attempt.created_at
+    return now - (since or attempt.created_at) >= patience.resend_window
+
+
 def _is_abandoned(walk: Walk, now: datetime, patience: Patience) -> bool:
     """Whether the PSP has just said that it waits for a buyer who had long enough."""
-    waits = walk.attempt.outcome is Outcome.ACTION_REQUIRED and patience.can_look_up
-    is_old = now - walk.attempt.created_at >= patience.abandon_after
-    return waits and is_old and not walk.cancels
+    attempt = walk.attempt
+    if attempt.outcome is not Outcome.ACTION_REQUIRED or walk.cancels:
+        return False
+    if attempt.stage is Stage.PAGE and attempt.page_expires_at is not None:
+        return now >= attempt.page_expires_at + PAGE_GRACE
+    return patience.can_look_up and now - attempt.created_at >= patience.abandon_after
+
+
+def _next(walk: Walk, *, is_old: bool, at: Patience) -> Step:
+    if walk.attempt.stage is Stage.PAGE:
+        return Step.LOOK_UP  # whatever else the PSP tells or not, it knows its page
+    if walk.attempt.stage is Stage.OPEN:
+        # Another page under another key is safe: nobody has the address of one that is not stored.
+        is_spent = is_old or walk.seen is Seen.REPLAYED
+        return Step.SEND_FRESH if is_spent else Step.SEND
+    return _step(walk, is_old=is_old) if at.can_look_up else _resend(walk, is_old=is_old)
 
 
 def _step(walk: Walk, *, is_old: bool) -> Step:
@@ -149,7 +189,7 @@ def _resend(walk: Walk, *, is_old: bool) -> Step:
     return Step.ANSWER if is_old or spent else Step.SEND
 
 
-def advance(walk: Walk, step: Step, answer: Answer, now: datetime, patience: Patience) -> Walk:
+def advance(walk: Walk, step: Step, answer: Reply, now: datetime, patience: Patience) -> Walk:
     """Take in the answer to a step. The attempt of the new walk is to be stored before going on."""
     attempt = replace(
         walk.attempt, request_count=walk.attempt.request_count + 1, sent_at=now, updated_at=now
@@ -164,10 +204,14 @@ def advance(walk: Walk, step: Step, answer: Answer, now: datetime, patience: Pat
     )
     if step is Step.CANCEL:
         return _cancelled(counted, answer)
-    is_old = now - attempt.created_at >= patience.resend_window
+    is_old = _is_old(attempt, now, patience)
     match answer:
-        case Created() if attempt.stage is Stage.CREATE:
+        case Opened():
+            return _opened(counted, answer)
+        case Created() if attempt.stage in (Stage.CREATE, Stage.PAGE):
             return _created(attempt, answer)
+        case Absent() if attempt.stage is Stage.PAGE:  # a page that was there
+            return replace(counted, seen=Seen.TOLD)
         case Created() | Absent():  # at a later stage Created means: there, and not confirmed
             return _absent(counted, is_old=is_old)
         case Verdict() if step is Step.LOOK_UP and _is_trouble(answer):
@@ -176,11 +220,11 @@ def advance(walk: Walk, step: Step, answer: Answer, now: datetime, patience: Pat
             return _told(counted, answer)
 
 
-def _cancelled(walk: Walk, answer: Answer) -> Walk:
+def _cancelled(walk: Walk, answer: Reply) -> Walk:
     """Take in what became of a charge that was to be taken back: an end if the PSP says so."""
     if not isinstance(answer, Verdict) or answer.about_request or not answer.outcome.is_final:
         return walk
-    if answer.reason is Reason.PSP_CANCELLED:
+    if answer.reason is Reason.PSP_CANCELLED and walk.attempt.stage is not Stage.PAGE:
         answer = replace(answer, reason=Reason.AUTHENTICATION_ABANDONED)
     return _told(walk, answer)
 
@@ -188,6 +232,23 @@ def _cancelled(walk: Walk, answer: Answer) -> Walk:
 def _is_trouble(verdict: Verdict) -> bool:
     """Whether a look-up itself went wrong, which says nothing of the money."""
     return verdict.about_request or (verdict.outcome is Outcome.UNKNOWN and not verdict.is_alarm)
+
+
+def _opened(walk: Walk, answer: Opened) -> Walk:
+    """Put the page's id and address on disk together: nobody has the one without the other."""
+    attempt = replace(
+        walk.attempt,
+        stage=Stage.PAGE,
+        psp_reference=answer.reference,
+        outcome=Outcome.ACTION_REQUIRED,
+        delivery=Delivery.ANSWERED,
+        redirect_url=answer.url or walk.attempt.redirect_url,
+        page_expires_at=answer.expires_at,
+        reason="",
+        psp_code="",
+        message="",
+    )
+    return replace(walk, attempt=attempt, seen=Seen.TOLD)
 
 
 def _created(attempt: Attempt, answer: Created) -> Walk:
@@ -200,6 +261,7 @@ def _created(attempt: Attempt, answer: Created) -> Walk:
         reason="",
         psp_code="",
         message="",
+        redirect_url="",
     )
     return Walk(attempt, Seen.STORED)
 
@@ -229,6 +291,8 @@ def _look_up_failed(walk: Walk, verdict: Verdict) -> Walk:
 
 
 def _told(walk: Walk, verdict: Verdict) -> Walk:
+    if walk.attempt.stage is Stage.PAGE and verdict.reason is Reason.PSP_CANCELLED:
+        verdict = replace(verdict, reason=Reason.PAGE_EXPIRED)
     if walk.in_doubt and verdict.about_request:
         verdict = replace(verdict, outcome=Outcome.UNKNOWN)
         return replace(walk, attempt=_with(walk.attempt, verdict), seen=Seen.TOLD)
@@ -238,7 +302,7 @@ def _told(walk: Walk, verdict: Verdict) -> Walk:
         walk,
         attempt=_with(walk.attempt, verdict),
         seen=Seen.REPLAYED if verdict.is_replay else Seen.DOUBT,
-        in_doubt=walk.attempt.stage is not Stage.CREATE,
+        in_doubt=walk.attempt.stage not in MAKES_AN_OBJECT,
     )
 
 
@@ -262,7 +326,7 @@ def rerouted(attempt: Attempt, psp: str, stage: Stage) -> Attempt:
     )
 
 
-def may_go_elsewhere(attempt: Attempt, answer: Answer) -> bool:
+def may_go_elsewhere(attempt: Attempt, answer: Reply) -> bool:
     """Whether another PSP may be asked instead: nothing can come of what this one was asked."""
     if not isinstance(answer, Verdict) or not attempt.kind.is_first:
         return False
@@ -274,11 +338,14 @@ def may_go_elsewhere(attempt: Attempt, answer: Answer) -> bool:
 
 def _with(attempt: Attempt, verdict: Verdict) -> Attempt:
     is_sure = verdict.outcome is Outcome.TRANSIENT or verdict.delivery is not Delivery.NOT_SENT
+    reference = attempt.psp_reference or verdict.reference
+    if attempt.stage is Stage.PAGE and verdict.outcome.is_final:
+        reference = verdict.reference or reference  # what was paid on the page, not the page
     return replace(
         attempt,
         outcome=verdict.outcome,
         delivery=verdict.delivery if is_sure else Delivery.SENT_NO_ANSWER,
-        psp_reference=attempt.psp_reference or verdict.reference,
+        psp_reference=reference,
         reason=verdict.reason.value if verdict.reason else "",
         psp_code=verdict.psp_code,
         message=verdict.message,

@@ -23,7 +23,8 @@ from psp_gateway.use_cases.look_again import News, keep, look_again
 from psp_gateway.use_cases.take_further import Means
 
 _STAGES = {
-    Subject.CHARGE: (Stage.CREATE, Stage.CONFIRM),
+    Subject.CHARGE: (Stage.CREATE, Stage.CONFIRM, Stage.OPEN, Stage.PAGE),
+    Subject.PAGE: (Stage.OPEN, Stage.PAGE),
     Subject.CAPTURE: (Stage.CAPTURE,),
     Subject.VOID: (Stage.VOID,),
     Subject.REFUND: (Stage.REFUND,),
@@ -133,6 +134,8 @@ async def _apply(applying: Applying, event: PspEvent, attempt: Attempt) -> _Note
         return _noted(await look_again(applying.means, attempt))
     if attempt.stage not in _STAGES[event.subject]:
         return _Note(State.APPLIED)  # about another part of the same charge
+    if attempt.stage is Stage.PAGE and event.verdict.outcome is Outcome.DECLINED:
+        return _Note(State.APPLIED, "The buyer may try again on the page.")
     return await _take_at_word(applying, event, event.verdict, attempt)
 
 

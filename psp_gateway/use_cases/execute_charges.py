@@ -6,7 +6,7 @@ from psp_gateway.domain.attempt import Attempt, Kind
 from psp_gateway.domain.errors import AttemptReused, NoRoute, Refusal, inexpressible
 from psp_gateway.domain.routing import Route
 from psp_gateway.use_cases.route_charge import ChargeCommand, Router, bare, parse_amount
-from psp_gateway.use_cases.take_further import Means, Paying, take_further
+from psp_gateway.use_cases.take_further import Means, Paying, first_stage, take_further
 
 
 def begin_charge(command: ChargeCommand, router: Router, now: datetime) -> tuple[Attempt, Paying]:
@@ -29,12 +29,13 @@ def begin_charge(command: ChargeCommand, router: Router, now: datetime) -> tuple
         client_id=command.client_id,
         psp=psp,
         amount=parse_amount(command.amount, command.currency),
-        stage=router.providers[psp].capabilities.first_stage,
+        stage=first_stage(router.providers[psp], is_hosted=command.page is not None),
+        page_expires_at=command.page.expires_at if command.page else None,
         fingerprint=command.fingerprint,
         created_at=now,
         updated_at=now,
     )
-    return attempt, Paying(bare(command.token), route.psps)
+    return attempt, Paying(bare(command.token), route.psps, command.page)
 
 
 async def execute_charge(means: Means, asked: Attempt, paying: Paying) -> Attempt | Refusal:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from enum import Enum, auto
 
 from psp_gateway.domain import walk
-from psp_gateway.domain.answer import Absent, Answer, Created, Verdict
+from psp_gateway.domain.answer import Absent, Created, Verdict
 from psp_gateway.domain.attempt import Attempt, Outcome, Stage
+from psp_gateway.domain.hosted_page import Opened, Reply
 from psp_gateway.domain.walk import Step, Walk, advance
 from psp_gateway.ports import Exchange
-from psp_gateway.use_cases.take_further import Means, look_up
+from psp_gateway.use_cases.take_further import Means, look_up, with_expiry
 
 
 class News(Enum):
@@ -28,11 +29,13 @@ async def look_again(means: Means, attempt: Attempt) -> News:
     Raises:
         Unavailable: the store did not answer.
     """
-    if attempt.outcome.is_final or attempt.psp not in means.providers:
+    if attempt.outcome.is_final or attempt.stage is Stage.OPEN or not means.knows(attempt):
         return News.KNOWN
     answer = await look_up(means, attempt)
     match answer:
-        case Created() if attempt.stage is Stage.CREATE:
+        case Opened():
+            return News.NOT_YET
+        case Created() if attempt.stage in (Stage.CREATE, Stage.PAGE):
             pass
         case Created() | Absent():
             return News.NOT_YET
@@ -43,7 +46,7 @@ async def look_again(means: Means, attempt: Attempt) -> News:
     return News.KNOWN
 
 
-async def keep(means: Means, attempt: Attempt, answer: Answer, *, was_told: bool) -> None:
+async def keep(means: Means, attempt: Attempt, answer: Reply, *, was_told: bool) -> None:
     """Store what was learned; who is under way with the attempt yields to success alone.
 
     Args:
@@ -53,6 +56,7 @@ async def keep(means: Means, attempt: Attempt, answer: Answer, *, was_told: bool
         was_told: whether it came unasked, so that no request is counted.
     """
     begun = Walk(attempt, walk.Seen.RESUMED)
+    answer = with_expiry(attempt, answer, means.clock())
     after = advance(begun, Step.LOOK_UP, answer, means.clock(), means.patience(attempt)).attempt
     if was_told:
         after = replace(after, request_count=attempt.request_count, sent_at=attempt.sent_at)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Protocol, runtime_checkable
 
-from psp_gateway.domain.answer import Answer
-from psp_gateway.domain.attempt import Attempt, Outcome
+from psp_gateway.domain.attempt import Attempt, Outcome, Stage
 from psp_gateway.domain.errors import AttemptNotFound
+from psp_gateway.domain.hosted_page import Reply
 from psp_gateway.ports import AttemptReader, Return
 from psp_gateway.use_cases.look_again import keep, look_again
 from psp_gateway.use_cases.take_further import Means
@@ -27,10 +27,10 @@ async def resume_charge(
         Unavailable: the store did not answer; asking again is safe.
     """
     attempt = await _find(reader, attempt_id)
-    if attempt.outcome is not Outcome.ACTION_REQUIRED or attempt.psp not in means.providers:
+    if attempt.outcome is not Outcome.ACTION_REQUIRED or not means.knows(attempt):
         return attempt
     provider = means.providers[attempt.psp]
-    if isinstance(provider, _Returning):
+    if isinstance(provider, _Returning) and attempt.stage is not Stage.PAGE:
         answer = await _tell(means, provider, attempt, details)
         await keep(means, attempt, answer, was_told=False)
     else:
@@ -40,7 +40,7 @@ async def resume_charge(
 
 async def _tell(
     means: Means, provider: Return, attempt: Attempt, details: Mapping[str, str]
-) -> Answer:
+) -> Reply:
     # What is brought back twice is one request; something else is another.
     brought = sha256(repr(sorted(details.items())).encode()).hexdigest()[:16]
     key = f"{attempt.attempt_id}:complete-{brought}"

@@ -1,15 +1,17 @@
 """SimulateRouting, and the first half of ExecuteCharges: which PSPs a charge goes to, and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chassis import money
 from chassis.money import Money
 from psp_gateway.domain import routing
 from psp_gateway.domain.capabilities import Captures, Method
 from psp_gateway.domain.errors import InvalidAmount, NoRoute
+from psp_gateway.domain.hosted_page import PageRequest
 from psp_gateway.domain.routing import Obstacle, Route, Rule
-from psp_gateway.ports import Guarding, Provider
+from psp_gateway.ports import Guarding, HostedPage, Provider
+from psp_gateway.use_cases.take_further import first_stage
 
 PSPS = ("stripe", "paypal", "adyen")
 
@@ -32,6 +34,7 @@ class ChargeCommand:
     method: Method = Method.CARD
     country: str = ""
     preferred_psp: str = ""
+    page: PageRequest | None = None  # in the place of a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Router:
     rules: Sequence[Rule]
     providers: Mapping[str, Provider]
     guards: Mapping[str, Guarding]
+    pages: Mapping[str, HostedPage] = field(default_factory=dict)
 
     def route(self, command: ChargeCommand) -> Route:
         """Choose the PSPs of a charge.
@@ -58,6 +62,7 @@ class Router:
             country=command.country,
             token_psp=psp_of(command.token),
             preferred_psp=command.preferred_psp,
+            has_page=command.page is not None,
         )
         return routing.route(self.rules, asked, lambda psp: self._obstacle(psp, command, amount))
 
@@ -67,7 +72,7 @@ class Router:
             return Obstacle(why)
         if not self.providers[psp].can_express(amount):
             return Obstacle(f"it cannot express {amount} {amount.currency}", of_amount=True)
-        stage = self.providers[psp].capabilities.first_stage
+        stage = first_stage(self.providers[psp], is_hosted=command.page is not None)
         trouble = self.guards[psp].obstacle(stage.lower())
         return Obstacle(trouble, passes=True) if trouble else None
 
@@ -78,6 +83,8 @@ class Router:
         capable = provider.capabilities
         if command.method not in capable.methods:
             return f"it does not take {command.method}"
+        if command.page is not None and psp not in self.pages:
+            return "it has no page of its own"
         if command.is_held and capable.captures is Captures.NEVER:
             return "it cannot hold an amount"
         if not provider.takes(amount.currency):

@@ -1,13 +1,15 @@
 """Takes one attempt as far as it goes now: decide, ask the PSP, store, and again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
-from psp_gateway.domain.answer import Absent, Answer, Created, Verdict
+from psp_gateway.domain.answer import Absent, Created, Verdict
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
+from psp_gateway.domain.hosted_page import Opened, PageRequest, Reply
 from psp_gateway.domain.walk import (
     Patience,
     Seen,
@@ -16,13 +18,15 @@ from psp_gateway.domain.walk import (
     advance,
     decide,
     is_due,
+    lapse,
     may_go_elsewhere,
     rerouted,
     resume,
 )
-from psp_gateway.ports import AttemptWriter, Exchange, Guarding, Provider, TakenUp
+from psp_gateway.ports import AttemptWriter, Exchange, Guarding, HostedPage, Provider, TakenUp
 
 _SENT_AT_STAGE = {
+    Stage.OPEN: "psp.opened",
     Stage.CREATE: "psp.created",
     Stage.CONFIRM: "psp.confirmed",
     Stage.CAPTURE: "psp.captured",
@@ -44,12 +48,18 @@ class Means:
     clock: Clock
     faults: FaultPoints
     abandon_after: timedelta = timedelta(minutes=30)
+    pages: Mapping[str, HostedPage] = field(default_factory=dict)
+
+    def knows(self, attempt: Attempt) -> bool:
+        """Whether the attempt's PSP is configured."""
+        on_page = attempt.stage in (Stage.OPEN, Stage.PAGE)
+        return attempt.psp in (self.pages if on_page else self.providers)
 
     def patience(self, attempt: Attempt) -> Patience:
         """How long the keys of an attempt's requests are sent again."""
         capable = self.providers[attempt.psp].capabilities
         return Patience(
-            capable.key_retention[attempt.stage] / 2,
+            capable.key_retention.get(attempt.stage, timedelta(0)) / 2,
             can_look_up=capable.can_look_up,
             abandon_after=self.abandon_after,
         )
@@ -62,10 +72,12 @@ class Paying:
     Attributes:
         token: what pays, as the PSP knows it; never stored, so each call brings it again.
         psps: those that may take the charge, in the order to be tried.
+        page: the page that the buyer pays on, in the place of a token.
     """
 
     token: str = ""
     psps: Sequence[str] = ()
+    page: PageRequest | None = None
 
     def next_psp(self, attempt: Attempt) -> str:
         """Name the PSP to be tried next; empty when there is none."""
@@ -86,7 +98,7 @@ async def take_further(means: Means, taken_up: TakenUp, paying: Paying = NOTHING
         Unavailable: the store did not answer; asking again is safe.
     """
     attempt = taken_up.attempt
-    if attempt.psp not in means.providers:
+    if not means.knows(attempt):
         return attempt  # its PSP is not configured any more: a person must look
     if taken_up.is_new:
         await means.faults.reach("psp.attempt_stored")
@@ -94,6 +106,9 @@ async def take_further(means: Means, taken_up: TakenUp, paying: Paying = NOTHING
     now = means.clock()
     if not is_due(attempt, now, means.patience(attempt)):
         return attempt
+    ended = lapse(attempt, now)
+    if ended is not None:
+        return (await means.store.save(ended, Exchange("LAPSE", "", ""))).attempt
     walk = resume(attempt, now)
     # Whoever resumes says so first: two processes that do so at once part here, and a TRANSIENT
     # row never lies about what is under way.
@@ -109,14 +124,14 @@ async def _walk(means: Means, walk: Walk, paying: Paying) -> Attempt:
         step = decide(walk, means.clock(), means.patience(before))
         if step is Step.ANSWER:
             return before
-        answer = await _ask(means, before, step, paying.token)
+        answer = await _ask(means, before, step, paying)
         if step not in (Step.LOOK_UP, Step.CANCEL):
             await means.faults.reach(_SENT_AT_STAGE[before.stage])
         walk = advance(walk, step, answer, means.clock(), means.patience(before))
         exchange = Exchange(f"{step.name}_{before.stage}", _class_of(answer), answer.trace)
         psp = paying.next_psp(walk.attempt)
         if psp and may_go_elsewhere(walk.attempt, answer):
-            first = means.providers[psp].capabilities.first_stage
+            first = first_stage(means.providers[psp], is_hosted=paying.page is not None)
             walk = Walk(rerouted(walk.attempt, psp, first), Seen.STORED)
         saved = await means.store.save(walk.attempt, exchange)
         await means.faults.reach("psp.outcome_stored")
@@ -125,25 +140,29 @@ async def _walk(means: Means, walk: Walk, paying: Paying) -> Attempt:
         walk = replace(walk, attempt=saved.attempt)
 
 
-async def _ask(means: Means, attempt: Attempt, step: Step, token: str) -> Answer:
+def first_stage(provider: Provider, *, is_hosted: bool) -> Stage:
+    """Tell how a charge begins at a PSP."""
+    return Stage.OPEN if is_hosted else provider.capabilities.first_stage
+
+
+async def _ask(means: Means, attempt: Attempt, step: Step, paying: Paying) -> Reply:
     if step is Step.LOOK_UP:
         return await look_up(means, attempt)
-    provider, guard = means.providers[attempt.psp], means.guards[attempt.psp]
+    guard = means.guards[attempt.psp]
     if step is Step.CANCEL:
-        key = f"{attempt.attempt_id}:cancel"
-        return await guard.ask("cancel", lambda: provider.cancel_charge(attempt, key=key))
-    answer = await guard.ask(attempt.stage.lower(), lambda: _send(provider, attempt, step, token))
-    return _with_expiry(attempt, answer, means.clock())
+        return await guard.ask("cancel", lambda: _cancel(means, attempt))
+    sending = partial(_send, means, attempt, step, paying)
+    answer = await guard.ask(attempt.stage.lower(), sending)
+    return with_expiry(attempt, answer, means.clock())
 
 
-async def look_up(means: Means, attempt: Attempt) -> Answer:
+async def look_up(means: Means, attempt: Attempt) -> Reply:
     """Ask the attempt's PSP what became of it; nothing is stored."""
-    provider = means.providers[attempt.psp]
-    answer = await means.guards[attempt.psp].ask("look_up", lambda: _look_up(provider, attempt))
-    return _with_expiry(attempt, answer, means.clock())
+    answer = await means.guards[attempt.psp].ask("look_up", lambda: _look_up(means, attempt))
+    return with_expiry(attempt, answer, means.clock())
 
 
-def _with_expiry(attempt: Attempt, answer: Answer, now: datetime) -> Answer:
+def with_expiry(attempt: Attempt, answer: Reply, now: datetime) -> Reply:
     """Say until when at least an amount is held, where the PSP does not."""
     if attempt.kind is not Kind.AUTHORIZATION or not isinstance(answer, Verdict):
         return answer
@@ -152,14 +171,25 @@ def _with_expiry(attempt: Attempt, answer: Answer, now: datetime) -> Answer:
     return replace(answer, expires_at=now + HOLD_MIN)
 
 
-async def _send(provider: Provider, attempt: Attempt, step: Step, token: str) -> Answer:
+async def _cancel(means: Means, attempt: Attempt) -> Reply:
+    key = f"{attempt.attempt_id}:cancel"
+    if attempt.stage is Stage.PAGE:
+        return await means.pages[attempt.psp].close_page(attempt, key=key)
+    return await means.providers[attempt.psp].cancel_charge(attempt, key=key)
+
+
+async def _send(means: Means, attempt: Attempt, step: Step, paying: Paying) -> Reply:
+    provider, token = means.providers[attempt.psp], paying.token
     key = f"{attempt.attempt_id}:{attempt.stage.lower()}"
     if step is Step.SEND_FRESH:
         # Safe only because the look-up before it proved that the object is not there, or not
         # confirmed, and because an unconfirmed object moves no money and a confirmed one is not
         # confirmed again: the PSP would otherwise replay its stored error under the first key.
+        # A page, because nobody has the address of the one before.
         key = f"{key}-{attempt.request_count}"
     match attempt.stage:
+        case Stage.OPEN | Stage.PAGE:
+            return await _open(means.pages[attempt.psp], attempt, paying, key)
         case Stage.CREATE:
             return await provider.create_charge(attempt, token=token, key=key)
         case Stage.CONFIRM:
@@ -172,8 +202,17 @@ async def _send(provider: Provider, attempt: Attempt, step: Step, token: str) ->
             return await provider.refund_charge(attempt, key=key)
 
 
-async def _look_up(provider: Provider, attempt: Attempt) -> Answer:
+async def _open(pages: HostedPage, attempt: Attempt, paying: Paying, key: str) -> Reply:
+    if paying.page is None:
+        raise AssertionError(f"{attempt.attempt_id} has a page, and nobody said what page")
+    return await pages.open_page(attempt, page=paying.page, key=key)
+
+
+async def _look_up(means: Means, attempt: Attempt) -> Reply:
+    provider = means.providers[attempt.psp]
     match attempt.stage:
+        case Stage.OPEN | Stage.PAGE:
+            return await means.pages[attempt.psp].read_page(attempt)
         case Stage.CREATE:
             return await provider.find_charge(attempt)
         case Stage.CONFIRM:
@@ -184,8 +223,10 @@ async def _look_up(provider: Provider, attempt: Attempt) -> Answer:
             return await provider.find_refund(attempt)
 
 
-def _class_of(answer: Answer) -> str:
+def _class_of(answer: Reply) -> str:
     match answer:
+        case Opened():
+            return "OPENED"
         case Created():
             return "CREATED"
         case Absent():

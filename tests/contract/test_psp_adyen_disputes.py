@@ -11,10 +11,16 @@ from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import dispute_service_pb2 as service
 
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.relay import Relay, relaying
-from tests.unit.psp_gateway.sandbox import DEADLINE_S, Gateway, Sandbox, running_sandbox, served
+from tests.unit.psp_gateway.relay import Relay, relayed
+from tests.unit.psp_gateway.sandbox import (
+    ADYEN_KEY,
+    DEADLINE_S,
+    Gateway,
+    Sandbox,
+    running_sandbox,
+    served,
+)
 
-KEY = "44782def547aaa06c910c43932b1eb0c71fc68d9d0c057550c48ec2acf6ba056"  # pragma: allowlist secret
 DISPUTE, ASKED = service.Dispute, service.DisputeRequest
 DISPUTED = "adyen:shopper_1:adyen_chargeback"
 DOCUMENT = service.EvidenceFile(
@@ -28,15 +34,14 @@ NOTE = service.EvidenceFile(
 @pytest.fixture
 async def relay() -> AsyncIterator[Relay]:
     """Carry webhooks."""
-    async with relaying() as started:
+    async with relayed() as started:
         yield started
 
 
 @pytest.fixture
 async def sandbox(tmp_path: Path, relay: Relay) -> AsyncIterator[Sandbox]:
     """Run the sandbox, which tells what happens."""
-    secrets = {"SANDBOX_ADYEN_HMAC_KEY": KEY}
-    async with running_sandbox(tmp_path, "--webhook-url", relay.url, **secrets) as started:
+    async with running_sandbox(tmp_path, webhook_url=relay.url) as started:
         yield started
 
 
@@ -49,7 +54,7 @@ async def gateway(
         "ADYEN_API_KEY": "AQE_canary",  # pragma: allowlist secret
         "ADYEN_API_BASE": f"{sandbox.url}/adyen",
         "ADYEN_MERCHANT_ACCOUNT": "PaymeshDemo",
-        "ADYEN_HMAC_KEY": KEY,
+        "ADYEN_HMAC_KEY": ADYEN_KEY,
         "ADYEN_TIMEOUT_S": "0.5",
         "PSP_INBOX_POLL_S": "0.1",
     }

@@ -12,10 +12,16 @@ from paymesh.psp.v1 import dispute_service_pb2 as service
 from paymesh.psp.v1 import webhook_service_pb2 as inbox
 
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.relay import Relay, relaying
-from tests.unit.psp_gateway.sandbox import DEADLINE_S, Gateway, Sandbox, running_sandbox, served
+from tests.unit.psp_gateway.relay import Relay, relayed
+from tests.unit.psp_gateway.sandbox import (
+    DEADLINE_S,
+    STRIPE_SECRET,
+    Gateway,
+    Sandbox,
+    running_sandbox,
+    served,
+)
 
-SECRET = "whsec_canary_1"  # pragma: allowlist secret
 DISPUTE, ASKED = service.Dispute, service.DisputeRequest
 DISPUTED = "pm_card_createDispute"
 
@@ -23,15 +29,14 @@ DISPUTED = "pm_card_createDispute"
 @pytest.fixture
 async def relay() -> AsyncIterator[Relay]:
     """Carry webhooks."""
-    async with relaying() as started:
+    async with relayed() as started:
         yield started
 
 
 @pytest.fixture
 async def sandbox(tmp_path: Path, relay: Relay) -> AsyncIterator[Sandbox]:
     """Run the sandbox, which tells what happens."""
-    secrets = {"SANDBOX_STRIPE_WEBHOOK_SECRET": SECRET}
-    async with running_sandbox(tmp_path, "--webhook-url", relay.url, **secrets) as started:
+    async with running_sandbox(tmp_path, webhook_url=relay.url) as started:
         yield started
 
 
@@ -40,7 +45,7 @@ async def gateway(
     psp_database: ServiceDatabase, sandbox: Sandbox, relay: Relay
 ) -> AsyncIterator[Gateway]:
     """Serve the gateway, which is told."""
-    settings = {"STRIPE_WEBHOOK_SECRET": SECRET, "PSP_INBOX_POLL_S": "0.1"}
+    settings = {"STRIPE_WEBHOOK_SECRET": STRIPE_SECRET, "PSP_INBOX_POLL_S": "0.1"}
     async with served(psp_database, sandbox.url, **settings) as started:
         relay.gateway = started
         yield started

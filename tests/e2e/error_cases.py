@@ -6,6 +6,9 @@ from typing import Any
 from uuid import uuid4
 
 CARD = "4242 4242-4242 4242"
+ASTRAY = b"""{"buyer_info": {"id": "b"}, "checkout_id": "c", "success_url": "https://evil.example/",
+"cancel_url": "https://shop.example/", "payment_orders": [{"seller_account": "s", "amount": "1.00",
+"currency": "EUR", "payment_order_id": "o"}]}"""
 Request = dict[str, Any]
 Edit = Callable[[Request], object]
 
@@ -164,6 +167,10 @@ CASES = [
          is_native=True, call=("GET", "/v1/payments/pay_0")),
     Case("a payment id that is none", 400, 3, "INVALID_FIELD", "payment_id",
          is_native=True, call=("GET", "/v1/payments/order_789")),
+    Case("a checkout session that is not there", 404, 5, "CHECKOUT_SESSION_NOT_FOUND",
+         call=("GET", "/v1/checkout_sessions/cks_0")),
+    Case("a return to a site that is not named", 400, 3, "RETURN_URL_REFUSED", "success_url",
+         raw=ASTRAY, call=("POST", "/v1/checkout_sessions")),
 ]  # fmt: skip
 
 # What is wrong only because of what was before, or because of who cannot be reached.

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
 import aiohttp
@@ -89,3 +90,38 @@ async def test_what_is_held_is_taken_or_let_go(
     assert ended.body["status"] == {"capture": "COMPLETED", "cancel": "CANCELLED"}[action]
     kind = {"capture": "capture", "cancel": "void"}[action]
     assert [each for each, _ in moved(trail)] == ["authorization", kind]
+
+
+async def test_a_buyer_comes_back_with_what_he_brought(rest: RestClient) -> None:
+    """Adyen decides by the query of his return; a second return changes nothing."""
+    created = await rest.create(request_of("adyen_redirect"), wait_s=20)
+    payment_id = created.body["payment_id"]
+    assert created.body["status"] == "REQUIRES_ACTION", created.body
+    async with aiohttp.ClientSession() as buyer:
+        url = created.body["next_action"]["redirect_url"]
+        async with buyer.post(url, data={"result": "complete"}, allow_redirects=False) as answer:
+            back = urlsplit(answer.headers["Location"])
+
+    told = {"return_query": dict(parse_qsl(back.query))}
+    resumed = await rest.act(payment_id, "resume", told, wait_s=20)
+    again = await rest.act(payment_id, "resume", told, wait_s=20)
+
+    assert resumed.body["status"] == again.body["status"] == "COMPLETED", resumed.body
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "reason"),
+    [
+        ({f"k{number}": "v" for number in range(21)}, 400, "INVALID_FIELD"),
+        ({"redirectResult": 7}, 400, "INVALID_FIELD"),
+    ],
+)
+async def test_a_return_that_is_none_is_refused(
+    rest: RestClient, query: dict[str, Any], status: int, reason: str
+) -> None:
+    """A payment that is not there is not found; a query is of few short words."""
+    refused = await rest.act("pay_0", "resume", {"return_query": query})
+    unknown = await rest.act("pay_0", "resume", {})
+
+    assert (refused.status, refused.body["details"][0]["reason"]) == (status, reason)
+    assert (unknown.status, unknown.body["details"][0]["reason"]) == (404, "PAYMENT_NOT_FOUND")

@@ -22,9 +22,10 @@ PROMISES = {
     "errors-and-retries": ["idempotent-replayed: true", "IDEMPOTENCY_KEY_REUSED", "INVALID_AMOUNT"],
     "idempotency": ["CARD_DECLINED", "payments made: 1", "PAYMENT_ORDER_ID_IN_USE", "COMPLETED"],
     "holding-and-capturing": ["REQUIRES_CAPTURE", '"captured_amount":"60.00"', "CANCELLED"],
+    "hosted-checkout": ['"status":"OPEN"', "https://shop.example/thanks", '"status":"COMPLETE"'],
     "following-payments": ["next_page_token", 'data: {"sequence":3', "COMPLETED"],
     "webhooks": ["payment.pending #1", "payment.completed #3", "whsec_", "on their way", "DELETED"],
-    "routing-and-trouble": ["all else by Stripe", "it is not configured", "keyRetention"],
+    "routing-and-trouble": ["all else by Stripe", "wallets by PayPal", "keyRetention"],
     "archiving-a-month": ["Checkpoint 1: 0 transactions", "The books are sound", "archive_until"],
     "testing-with-the-sandbox": ["exits 1", "COMPLETED", '"charge"'],
 }

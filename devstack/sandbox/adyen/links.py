@@ -62,6 +62,7 @@ def pay(link: Link, new_id: NewId, now: float) -> Change:
         amount=amount.value,
         currency=amount.currency,
         token="",
+        is_manual=given.get("manualCapture") is True,
         metadata=read.metadata_of(given, link.name),
     )
     charged = payments.decide(payment, Behaviour(), now)

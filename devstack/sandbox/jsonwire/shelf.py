@@ -15,12 +15,16 @@ class Shelf:
     def __init__(self) -> None:
         self._things: dict[str, Thing] = {}
         self._named: dict[str, list[str]] = {}
+        self._parts: dict[str, list[str]] = {}
         self._due: list[tuple[float, str]] = []
 
     def put(self, thing: Thing) -> None:
         """Make this an object's present state."""
         if thing.name and thing.id not in self._things:
             self._named.setdefault(thing.name, []).append(thing.id)
+        whole: str = getattr(thing, "order", "")
+        if whole and thing.id not in self._things:
+            self._parts.setdefault(whole, []).append(thing.id)
         self._things[thing.id] = thing
         if thing.settles_at is not None:
             heapq.heappush(self._due, (thing.settles_at, thing.id))
@@ -34,6 +38,10 @@ class Shelf:
         """List the objects of the caller's reference, oldest first."""
         found = (self._things[each] for each in self._named.get(name, ()))
         return [thing for thing in found if isinstance(thing, kind)]
+
+    def parts(self, reference: str) -> list[Thing]:
+        """List what belongs to an order, oldest first."""
+        return [self._things[each] for each in self._parts.get(reference, ())]
 
     def pop_due(self, now: float) -> Thing | None:
         """Take out one object whose time has come; None when there is no more."""

@@ -1,6 +1,6 @@
 """PayPal's objects as JSON, with their links, and its webhooks before they are signed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,6 +9,7 @@ from devstack.sandbox.paypal.given import written
 from devstack.sandbox.paypal.things import Authorization, Capture, Order, Refund
 
 Payment = Authorization | Capture | Refund
+_COLLECTIONS = {"authorizations": Authorization, "captures": Capture, "refunds": Refund}
 
 
 def moment(at: float) -> str:
@@ -41,13 +42,16 @@ class Bodies:
         rel = "payer-action" if order.source else "approve"
         return self.link(rel, f"/approve/{order.id}")
 
-    def order(self, order: Order, payment: Authorization | Capture | None) -> Json:
-        """Write an order with its payment."""
+    def order(self, order: Order, payments: Sequence[Payment]) -> Json:
+        """Write an order with all that came of it."""
         unit: Json = {"reference_id": "default", **order.unit}
         unit["amount"] = money(order.amount, order.currency)
-        if payment is not None:
-            kind = "captures" if isinstance(payment, Capture) else "authorizations"
-            unit["payments"] = {kind: [self.payment(payment)]}
+        collected = {
+            name: [self.payment(each) for each in payments if isinstance(each, kind)]
+            for name, kind in _COLLECTIONS.items()
+        }
+        if payments:
+            unit["payments"] = {name: some for name, some in collected.items() if some}
         path = f"/v2/checkout/orders/{order.id}"
         links = [self.link("self", path)]
         if order.status in ("CREATED", "PAYER_ACTION_REQUIRED"):
@@ -100,9 +104,7 @@ class Bodies:
             "resource_version": "2.0",
             "event_type": event_type,
             "summary": event_type.replace(".", " ").capitalize(),
-            "resource": self.order(about, None)
-            if isinstance(about, Order)
-            else self.payment(about),
+            "resource": self.order(about, ()) if isinstance(about, Order) else self.payment(about),
             "links": [self.link("self", f"/v1/notifications/webhooks-events/WH-{event_id}")],
         }
 

@@ -195,9 +195,9 @@ class PayPalFace(JsonFace):
     def _latest(self, reference: str) -> Json:
         thing = self.shelf.find(reference, object)
         if isinstance(thing, Order):
-            payment = self.shelf.find(thing.payment, object)
-            shown = payment if isinstance(payment, Authorization | Capture) else None
-            return self._bodies.order(thing, shown)
+            parts = self.shelf.parts(thing.id)
+            kinds = Authorization | Capture | Refund
+            return self._bodies.order(thing, [p for p in parts if isinstance(p, kinds)])
         if isinstance(thing, Authorization):
             status = self._root(thing).status
             return self._bodies.payment(replace(thing, status=status))

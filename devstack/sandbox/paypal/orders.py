@@ -66,7 +66,7 @@ def create(given: Json, desk: Desk, *, has_key: bool) -> Change:
         return _paid(order, desk, is_new=True)
     if source:
         order = replace(order, status="PAYER_ACTION_REQUIRED")
-    answer = Answer(201, desk.bodies.order(order, None), subject=order.id)
+    answer = Answer(201, desk.bodies.order(order, ()), subject=order.id)
     return _change("created", order, answer)
 
 
@@ -149,7 +149,7 @@ def _paid(order: Order, desk: Desk, *, is_new: bool) -> Change:
     payment = _authorized(order, behaviour, desk) if is_hold else _captured(order, behaviour, desk)
     completed = replace(order, status="COMPLETED", payment=payment.id)
     change = payment_change(_kind_of(payment), payment, desk)
-    answer = Answer(201, desk.bodies.order(completed, payment), subject=order.id)
+    answer = Answer(201, desk.bodies.order(completed, [payment]), subject=order.id)
     return replace(change, answer=answer, things=(completed, payment))
 
 

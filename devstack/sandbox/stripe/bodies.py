@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from devstack.sandbox.stripe.changes import Answer, Page
-from devstack.sandbox.stripe.objects import Charge, Dispute, Intent, Refund, StoredFile
+from devstack.sandbox.stripe.objects import Charge, Dispute, Intent, Refund, Session, StoredFile
 from devstack.sandbox.stripe.tokens import behaviour_of
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -20,7 +20,7 @@ def encode(answer: Answer, base_url: str, off_by: int = 0) -> bytes:
         off_by: minor units added to the amounts, for the fault that lies about them.
     """
     body = body_of(answer, base_url)
-    for name in ("amount", "amount_received"):
+    for name in ("amount", "amount_received", "amount_total"):
         if off_by and body.get(name):
             body[name] += off_by
     if answer.error is None:
@@ -51,8 +51,13 @@ def challenge_url(intent: Intent, base_url: str) -> str:
     return f"{base_url}/stripe/3ds/{intent.id}"
 
 
+def page_url(session: Session, base_url: str) -> str:
+    """Tell where the buyer pays."""
+    return f"{base_url}/stripe/checkout/{session.id}"
+
+
 def _body(
-    thing: Intent | Charge | Refund | Dispute | StoredFile | Page, base_url: str
+    thing: Intent | Charge | Refund | Session | Dispute | StoredFile | Page, base_url: str
 ) -> dict[str, Any]:
     if isinstance(thing, Intent):
         return _intent(thing, base_url)
@@ -64,6 +69,8 @@ def _body(
         return _dispute(thing)
     if isinstance(thing, StoredFile):
         return _file(thing)
+    if isinstance(thing, Session):
+        return _session(thing, base_url)
     return {
         "object": "list",
         "url": thing.url,
@@ -260,4 +267,34 @@ def _file(file: StoredFile) -> dict[str, Any]:
         "title": None,
         "type": file.filename.rpartition(".")[2],
         "url": None,
+    }
+
+
+def _session(session: Session, base_url: str) -> dict[str, Any]:
+    is_paid = session.status == "complete" and session.capture_method == "automatic"
+    email = session.customer_email
+    return {
+        "id": session.id,
+        "object": "checkout.session",
+        "amount_subtotal": session.amount,
+        "amount_total": session.amount,
+        "cancel_url": session.cancel_url,
+        "client_reference_id": session.client_reference_id,
+        "created": session.created,
+        "currency": session.currency,
+        "customer": None,
+        "customer_details": {"email": email} if email else None,
+        "customer_email": email,
+        "expires_at": session.expires_at,
+        "livemode": False,
+        "locale": session.locale,
+        "metadata": session.metadata,
+        "mode": "payment",
+        "payment_intent": session.payment_intent if session.status == "complete" else None,
+        "payment_method_types": ["card"],
+        "payment_status": "paid" if is_paid else "unpaid",
+        "status": session.status,
+        "success_url": session.success_url,
+        "ui_mode": "hosted",
+        "url": page_url(session, base_url) if session.status == "open" else None,
     }

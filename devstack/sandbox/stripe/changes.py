@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devstack.sandbox.stripe.errors import StripeError
-from devstack.sandbox.stripe.objects import Charge, Dispute, Intent, Refund, StoredFile
+from devstack.sandbox.stripe.objects import Charge, Dispute, Intent, Refund, Session, StoredFile
 
 # Kinds by which money, or a hold on it, really moved.
 MOVED = frozenset({"charge", "authorization", "capture", "refund", "void"})
@@ -16,7 +16,7 @@ class Page:
     """A list as asked for: newest first."""
 
     url: str
-    items: tuple[Intent | Charge | Refund | Dispute, ...]
+    items: tuple[Intent | Charge | Refund | Session | Dispute, ...]
     has_more: bool
 
 
@@ -32,7 +32,7 @@ class Answer:
     """
 
     status: int
-    subject: Intent | Charge | Refund | Dispute | StoredFile | Page | None = None
+    subject: Intent | Charge | Refund | Session | Dispute | StoredFile | Page | None = None
     error: Mapping[str, Any] | None = None
     charge: Charge | None = None
 
@@ -61,7 +61,7 @@ class Change:
         amount, currency: what moved; 0 when nothing did.
         metadata: the caller's own.
         answer: what the caller is told.
-        intent, charge, refund, dispute, file: the objects as they are now; None for those
+        intent, charge, refund, session, dispute, file: the objects as they are now; None for those
             untouched.
         events: the types of what is told of the dispute.
     """
@@ -76,6 +76,7 @@ class Change:
     intent: Intent | None = None
     charge: Charge | None = None
     refund: Refund | None = None
+    session: Session | None = None
     dispute: Dispute | None = None
     file: StoredFile | None = None
     events: tuple[str, ...] = ()
@@ -100,6 +101,20 @@ def of_intent(
         answer=answer or Answer(200, intent),
         intent=intent,
         charge=charge,
+    )
+
+
+def of_session(kind: str, session: Session) -> Change:
+    """Make the change of a page by itself; no money moves."""
+    return Change(
+        kind=kind,
+        reference=session.id,
+        payment_reference=session.payment_intent or "",
+        amount=0,
+        currency=session.currency,
+        metadata=session.metadata,
+        answer=Answer(200, session),
+        session=session,
     )
 
 

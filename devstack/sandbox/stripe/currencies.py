@@ -2,9 +2,13 @@
 exceptions.
 """
 
+from decimal import Decimal
+
 from chassis.money import UnknownCurrency, currency_decimals
 from devstack.sandbox.stripe.errors import invalid
 
+# The decimals that Stripe counts by, where they are not those of ISO 4217.
+_SENT_WITH = {"MGA": 0, "ISK": 2, "UGX": 2}
 _AMOUNT_MAX = 999_999_999_999
 # docs.stripe.com/currencies: three-decimal currencies end in 0, these two in 00.
 _TENS = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
@@ -41,3 +45,10 @@ def check_amount(amount: int, currency: str, param: str = "amount") -> None:
     if amount % step:
         message = f"Invalid amount: in {currency} it must be a multiple of {step}."
         raise invalid(message, code="parameter_invalid_integer", param=param)
+
+
+def shown(amount: int, currency: str) -> str:
+    """Write minor units for a person: `99.99 USD`."""
+    code = currency.upper()
+    decimals = _SENT_WITH.get(code, currency_decimals(code))
+    return f"{Decimal(amount).scaleb(-decimals):,f} {code}"

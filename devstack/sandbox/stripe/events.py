@@ -7,7 +7,7 @@ from typing import Any
 from devstack.sandbox.jsonwire.messages import Event
 from devstack.sandbox.stripe import bodies
 from devstack.sandbox.stripe.changes import Answer, Change
-from devstack.sandbox.stripe.objects import Dispute, Intent, Refund
+from devstack.sandbox.stripe.objects import Dispute, Intent, Refund, Session
 
 API_VERSION = "2026-10-28.endive"
 
@@ -17,6 +17,10 @@ _INTENT_TYPES = {
     "processing": "payment_intent.processing",
     "succeeded": "payment_intent.succeeded",
     "canceled": "payment_intent.canceled",
+}
+_SESSION_TYPES = {
+    "complete": "checkout.session.completed",
+    "expired": "checkout.session.expired",
 }
 _REFUND_TYPES = {"failed": "refund.failed"}
 
@@ -33,6 +37,8 @@ def events_of(change: Change, at: float, base_url: str) -> Iterator[Event]:
         yield _event(kind, change.refund, at, base_url)
     elif change.intent is not None and (kind := _kind_of(change)):
         yield _event(kind, change.intent, at, base_url)
+    if change.session is not None and change.session.status in _SESSION_TYPES:
+        yield _event(_SESSION_TYPES[change.session.status], change.session, at, base_url)
 
 
 def _kind_of(change: Change) -> str:
@@ -41,7 +47,9 @@ def _kind_of(change: Change) -> str:
     return _INTENT_TYPES.get(change.intent.status, "") if change.intent else ""
 
 
-def _event(kind: str, subject: Intent | Refund | Dispute, at: float, base_url: str) -> Event:
+def _event(
+    kind: str, subject: Intent | Refund | Session | Dispute, at: float, base_url: str
+) -> Event:
     body: dict[str, Any] = {
         "id": f"evt_{secrets.token_hex(12)}",
         "object": "event",

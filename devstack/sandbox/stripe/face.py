@@ -13,7 +13,7 @@ from devstack.sandbox.delivery import Ending, Reply
 from devstack.sandbox.entry import Entry
 from devstack.sandbox.faults import Fault, Stage, Target
 from devstack.sandbox.jsonwire.messages import Event
-from devstack.sandbox.stripe import attempts, bodies, disputes, lines, refunds
+from devstack.sandbox.stripe import attempts, bodies, disputes, lines, refunds, sessions
 from devstack.sandbox.stripe.calls import Call
 from devstack.sandbox.stripe.changes import (
     MOVED,
@@ -26,7 +26,7 @@ from devstack.sandbox.stripe.changes import (
 from devstack.sandbox.stripe.errors import StripeError, unexpected_state
 from devstack.sandbox.stripe.events import events_of
 from devstack.sandbox.stripe.keys import KeyCache
-from devstack.sandbox.stripe.objects import Charge, Intent
+from devstack.sandbox.stripe.objects import Charge, Intent, Session
 from devstack.sandbox.stripe.operations import READS, WRITES, Context
 from devstack.sandbox.stripe.parameters import Parameters
 from devstack.sandbox.stripe.requests import KNOWN
@@ -105,6 +105,8 @@ class StripeFace:
             if isinstance(due, Intent):
                 charge = self._shelf.charges.get(due.latest_charge or "", "charge")
                 self._commit(attempts.settle(due, charge, _new_id, now), None, None)
+            elif isinstance(due, Session):
+                self._commit(sessions.expire(due), None, None)
             else:
                 charge = self._shelf.charges.get(due.charge, "charge")
                 self._commit(refunds.settle(due, charge), None, None)
@@ -166,9 +168,37 @@ class StripeFace:
         if intent.status != "requires_action":
             raise unexpected_state(f"Nothing to authenticate: {intent.status}.", intent)
         now = self._world.clock.now()
-        self._commit(attempts.authenticate(intent, _new_id, now, passed=passed), None, None)
+        change = attempts.authenticate(intent, _new_id, now, passed=passed)
+        session = self._shelf.session_of(reference)
+        self._commit(sessions.with_session(change, session) if session else change, None, None)
         await self._world.record.durable()
         return self.intent(reference)
+
+    def session(self, reference: str) -> Session:
+        """Find a page.
+
+        Raises:
+            StripeError: there is none.
+        """
+        self.settle_due()
+        return self._shelf.sessions.get(reference, "session")
+
+    async def pay(self, reference: str, token: str) -> Intent:
+        """Try to pay on a page as its buyer does; answer the intent as it then is.
+
+        Raises:
+            StripeError: there is no such page, it is over, or it waits for 3-D Secure.
+        """
+        session = self.session(reference)
+        if session.status != "open":
+            raise StripeError(409, "invalid_request_error", "This page is over.")
+        intent = self._shelf.intents.find(session.payment_intent)
+        url = bodies.page_url(session, self._world.base_url)
+        now = self._world.clock.now()
+        change = sessions.pay(session, intent, token, url, _new_id, now)
+        self._commit(change, None, None)
+        await self._world.record.durable()
+        return self.intent(change.payment_reference)
 
     async def _outcome(self, call: Call, pairs: Pairs, target: Target) -> Outcome:
         key = call.idempotency_key

@@ -11,13 +11,20 @@ from devstack.sandbox.stripe.objects import (
     Dispute,
     Intent,
     Refund,
+    Session,
     StoredFile,
     dump,
     load,
 )
 from devstack.sandbox.stripe.shelf import Shelf
 
-_NAMES = {Intent: "intent", Refund: "refund", Dispute: "dispute", StoredFile: "file"}
+_NAMES = {
+    Intent: "intent",
+    Refund: "refund",
+    Session: "session",
+    Dispute: "dispute",
+    StoredFile: "file",
+}
 
 
 def entry_of(change: Change, seq: int, at: float, key: str | None) -> Entry:
@@ -42,6 +49,7 @@ def detail_of(change: Change, fingerprint: str | None) -> dict[str, Any]:
         ("intent", change.intent),
         ("charge", change.charge),
         ("refund", change.refund),
+        ("session", change.session),
         ("dispute", change.dispute),
         ("file", change.file),
     )
@@ -61,13 +69,20 @@ def restore(entry: Entry, detail: Mapping[str, Any], shelf: Shelf, keys: KeyCach
     intent = load(Intent, detail["intent"]) if "intent" in detail else None
     charge = load(Charge, detail["charge"]) if "charge" in detail else None
     refund = load(Refund, detail["refund"]) if "refund" in detail else None
+    session = load(Session, detail["session"]) if "session" in detail else None
     dispute = load(Dispute, detail["dispute"]) if "dispute" in detail else None
     file = load(StoredFile, detail["file"]) if "file" in detail else None
-    shelf.put(intent, charge, refund)
+    shelf.put(intent, charge, refund, session)
     shelf.put_aside(dispute, file)
     if entry.idempotency_key is not None:
         kept = detail["answer"]
-        things = {"intent": intent, "refund": refund, "dispute": dispute, "file": file}
+        things = {
+            "intent": intent,
+            "refund": refund,
+            "session": session,
+            "dispute": dispute,
+            "file": file,
+        }
         subject = things.get(kept["subject"])
         expanded = load(Charge, kept["charge"]) if "charge" in kept else None
         answer = Answer(kept["status"], subject, kept["error"], expanded)

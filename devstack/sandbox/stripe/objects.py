@@ -19,6 +19,7 @@ IntentStatus = Literal[
 ]
 ChargeStatus = Literal["pending", "succeeded", "failed"]
 RefundStatus = Literal["pending", "succeeded", "failed"]
+SessionStatus = Literal["open", "complete", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,35 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """A Checkout Session: a page on which a buyer pays.
+
+    Args:
+        payment_intent: made when the buyer first tries to pay; None before.
+        intent_metadata, capture_method: of the PaymentIntent to be made.
+        settles_at: when the page closes by itself, by the sandbox's clock; None once it is over.
+    """
+
+    id: str
+    amount: int
+    currency: str
+    status: SessionStatus
+    created: int
+    expires_at: int
+    success_url: str
+    cancel_url: str | None = None
+    name: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    intent_metadata: Mapping[str, str] = field(default_factory=dict)
+    capture_method: str = "automatic"
+    client_reference_id: str | None = None
+    customer_email: str | None = None
+    locale: str | None = None
+    payment_intent: str | None = None
+    settles_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Dispute:
     """A buyer who takes a charge back through his bank.
 
@@ -151,16 +181,16 @@ class StoredFile:
     created: int
 
 
-Thing = TypeVar("Thing", Intent, Charge, Refund, Dispute, StoredFile)
+Thing = TypeVar("Thing", Intent, Charge, Refund, Session, Dispute, StoredFile)
 
 
 _NAMES: Mapping[type[Any], tuple[str, ...]] = {
     kind: tuple(each.name for each in fields(kind))
-    for kind in (Intent, Charge, Refund, Dispute, StoredFile)
+    for kind in (Intent, Charge, Refund, Session, Dispute, StoredFile)
 }
 
 
-def dump(thing: Intent | Charge | Refund | Dispute | StoredFile) -> dict[str, Any]:
+def dump(thing: Intent | Charge | Refund | Session | Dispute | StoredFile) -> dict[str, Any]:
     """Make the JSON object that `load` reads."""
     return {name: getattr(thing, name) for name in _NAMES[type(thing)]}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from devstack.sandbox.stripe import disputes, payment_intents, refunds, requests
+from devstack.sandbox.stripe import disputes, payment_intents, refunds, requests, sessions
 from devstack.sandbox.stripe.attempts import NewId
 from devstack.sandbox.stripe.changes import Answer, Change, Page
 from devstack.sandbox.stripe.errors import invalid
@@ -148,6 +148,18 @@ def _upload(at: Context) -> Change:
     return disputes.upload(given, at.new_id, at.now)
 
 
+def _create_session(at: Context) -> Change:
+    return sessions.create(sessions.read_create(at.given, at.now), at.new_id, at.now)
+
+
+def _expire_session(at: Context) -> Change:
+    return sessions.expire(at.shelf.sessions.get(at.target, "session"))
+
+
+def _retrieve_session(at: Context) -> Answer:
+    return Answer(200, at.shelf.sessions.get(at.target, "session"))
+
+
 WRITES: Mapping[str, Callable[[Context], Change]] = MappingProxyType(
     {
         "create": _create,
@@ -158,6 +170,8 @@ WRITES: Mapping[str, Callable[[Context], Change]] = MappingProxyType(
         "update_dispute": _update_dispute,
         "close_dispute": _close_dispute,
         "upload": _upload,
+        "create_session": _create_session,
+        "expire_session": _expire_session,
     }
 )
 READS: Mapping[str, Callable[[Context], Answer]] = MappingProxyType(
@@ -169,5 +183,6 @@ READS: Mapping[str, Callable[[Context], Answer]] = MappingProxyType(
         "retrieve_charge": _retrieve_charge,
         "retrieve_dispute": _retrieve_dispute,
         "list_charges": _list_charges,
+        "retrieve_session": _retrieve_session,
     }
 )

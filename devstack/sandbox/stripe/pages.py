@@ -22,6 +22,11 @@ _CHALLENGE = """<p>{amount} {currency} (minor units), payment <code>{reference}<
 </form>"""
 
 
+def document(title: str, content: str) -> str:
+    """Make a page of content that is HTML already."""
+    return _PAGE.format(title=title, content=content)
+
+
 def challenge(intent: Intent) -> str:
     """Make the page with the two buttons."""
     content = _CHALLENGE.format(

@@ -37,6 +37,12 @@ KNOWN: Mapping[str, frozenset[str]] = MappingProxyType(
         "confirm": _CONFIRM | {"expand"},
         "capture": frozenset({"amount_to_capture", "metadata"}),
         "cancel": frozenset({"cancellation_reason"}),
+        "create_session": frozenset(
+            {"cancel_url", "client_reference_id", "customer_email", "expires_at", "line_items"}
+            | {"locale", "metadata", "mode", "payment_intent_data", "success_url"}
+        ),
+        "expire_session": frozenset(),
+        "retrieve_session": frozenset(),
         "refund": frozenset({"amount", "charge", "metadata", "payment_intent", "reason"}),
         "update_dispute": frozenset({"evidence", "metadata", "submit"}),
         "close_dispute": frozenset(),

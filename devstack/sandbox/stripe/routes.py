@@ -11,6 +11,7 @@ from devstack.sandbox.stripe import pages
 from devstack.sandbox.stripe.bodies import encode
 from devstack.sandbox.stripe.calls import Call
 from devstack.sandbox.stripe.changes import Answer
+from devstack.sandbox.stripe.checkout import checkout_routes
 from devstack.sandbox.stripe.errors import StripeError
 from devstack.sandbox.stripe.face import StripeFace
 from devstack.sandbox.world import World
@@ -20,9 +21,13 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 _INTENTS = "/stripe/v1/payment_intents"
 _REFUNDS = "/stripe/v1/refunds"
 _CHARGES = "/stripe/v1/charges"
+_SESSIONS = "/stripe/v1/checkout/sessions"
 _DISPUTES = "/stripe/v1/disputes"
 _FILES = "/stripe/v1/files"
 _API = (
+    ("POST", _SESSIONS, "create_session"),
+    ("GET", f"{_SESSIONS}/{{id}}", "retrieve_session"),
+    ("POST", f"{_SESSIONS}/{{id}}/expire", "expire_session"),
     ("POST", _INTENTS, "create"),
     ("GET", _INTENTS, "list"),
     ("GET", f"{_INTENTS}/{{id}}", "retrieve"),
@@ -47,6 +52,7 @@ def routes(face: StripeFace, world: World) -> list[web.RouteDef]:
     ]
     return [
         *api,
+        *checkout_routes(face, world),
         web.post(_FILES, _upload(face, world)),
         web.get("/stripe/3ds/{id}", _challenge(face, world)),
         web.post("/stripe/3ds/{id}", _authentication(face, world)),

@@ -8,7 +8,15 @@ from typing import Generic
 
 from devstack.sandbox.stripe.changes import Change
 from devstack.sandbox.stripe.errors import missing
-from devstack.sandbox.stripe.objects import Charge, Dispute, Intent, Refund, StoredFile, Thing
+from devstack.sandbox.stripe.objects import (
+    Charge,
+    Dispute,
+    Intent,
+    Refund,
+    Session,
+    StoredFile,
+    Thing,
+)
 from devstack.sandbox.stripe.parameters import Window
 
 
@@ -105,20 +113,22 @@ class Collection(Generic[Thing]):
 
 @dataclass(slots=True)
 class Shelf:
-    """Intents, charges, refunds, disputes and files, and what of them waits for its time."""
+    """Intents, charges, refunds, pages, disputes and files, and what of them waits."""
 
     intents: Collection[Intent] = field(default_factory=lambda: Collection("payment_intent"))
     charges: Collection[Charge] = field(default_factory=lambda: Collection("charge"))
     refunds: Collection[Refund] = field(default_factory=lambda: Collection("refund"))
     disputes: Collection[Dispute] = field(default_factory=lambda: Collection("dispute"))
     files: Collection[StoredFile] = field(default_factory=lambda: Collection("file"))
+    sessions: Collection[Session] = field(default_factory=lambda: Collection("checkout.session"))
+    _session_of: dict[str, str] = field(default_factory=dict)
     _charges_of: dict[str, list[str]] = field(default_factory=dict)
     _refunds_of: dict[str, list[str]] = field(default_factory=dict)
     _due: list[tuple[float, str]] = field(default_factory=list)
 
     def take(self, change: Change) -> None:
         """Make a change's objects the present ones."""
-        self.put(change.intent, change.charge, change.refund)
+        self.put(change.intent, change.charge, change.refund, change.session)
         self.put_aside(change.dispute, change.file)
 
     def put_aside(self, dispute: Dispute | None, file: StoredFile | None) -> None:
@@ -135,8 +145,20 @@ class Shelf:
         ]
         return found[-1] if found else None
 
-    def put(self, intent: Intent | None, charge: Charge | None, refund: Refund | None) -> None:
+    def put(
+        self,
+        intent: Intent | None,
+        charge: Charge | None,
+        refund: Refund | None,
+        session: Session | None = None,
+    ) -> None:
         """Make these the present ones; None leaves its kind alone."""
+        if session is not None:
+            self.sessions.put(session)
+            if session.payment_intent is not None:
+                self._session_of[session.payment_intent] = session.id
+            if session.settles_at is not None:
+                heapq.heappush(self._due, (session.settles_at, session.id))
         if intent is not None:
             self.intents.put(intent)
             if intent.settles_at is not None:
@@ -149,6 +171,10 @@ class Shelf:
             if refund.settles_at is not None:
                 heapq.heappush(self._due, (refund.settles_at, refund.id))
 
+    def session_of(self, intent_id: str) -> Session | None:
+        """Find the page that an intent is paid on."""
+        return self.sessions.find(self._session_of.get(intent_id))
+
     def charges_of(self, intent_id: str) -> list[str]:
         """List the charges of an intent, oldest first."""
         return self._charges_of.get(intent_id, [])
@@ -157,11 +183,15 @@ class Shelf:
         """List the refunds of a charge, oldest first."""
         return self._refunds_of.get(charge_id or "", [])
 
-    def pop_due(self, now: float) -> Intent | Refund | None:
+    def pop_due(self, now: float) -> Intent | Refund | Session | None:
         """Take out one object whose time has come; None when there is no more."""
         while self._due and self._due[0][0] <= now:
             due, reference = heapq.heappop(self._due)
-            thing = self.intents.find(reference) or self.refunds.find(reference)
+            thing = (
+                self.intents.find(reference)
+                or self.refunds.find(reference)
+                or self.sessions.find(reference)
+            )
             if thing is not None and thing.settles_at == due:
                 return thing
         return None

@@ -80,6 +80,16 @@ class AdyenClient:
         result = await self._http.request("POST", path, data=_encode(content), headers=headers)
         return _told(result)
 
+    async def get(self, path: str) -> Result:
+        """Read."""
+        return _told(await self._http.request("GET", path))
+
+    async def patch(self, path: str, content: Mapping[str, object]) -> Result:
+        """Change an object; no idempotency key goes with that."""
+        headers = {"Content-Type": "application/json"}
+        result = await self._http.request("PATCH", path, data=_encode(content), headers=headers)
+        return _told(result)
+
 
 def key_of(key: str) -> str:
     """Fit a key into Adyen's 64 characters: a UUID of it, always the same.

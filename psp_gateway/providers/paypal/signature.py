@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from psp_gateway.domain.errors import BadSignature
+from psp_gateway.domain.errors import BadSignature, CertificateNeeded
 from psp_gateway.providers.paypal.roots import INTERMEDIATES, ROOTS
 from psp_gateway.webhook_body import from_iso
 
@@ -54,19 +54,6 @@ _UNUSABLE = (
 )
 
 Certificates = Callable[[str], bytes | None]
-
-
-class CertificateNeeded(BadSignature):
-    """Nothing is wrong so far, and the certificate is not at hand.
-
-    Attributes:
-        certificate_url: where PayPal serves it; on one of the origins that were given, so that it
-            may be fetched.
-    """
-
-    def __init__(self, certificate_url: str) -> None:
-        super().__init__("The certificate is not at hand.")
-        self.certificate_url = certificate_url
 
 
 @dataclass(frozen=True, slots=True)

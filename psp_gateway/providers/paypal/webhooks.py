@@ -38,7 +38,7 @@ _SUBJECTS: Mapping[str, Subject] = {
 class PayPalWebhooks:
     """`ports.Webhooks` of PayPal.
 
-    `read_webhook` raises `signature.CertificateNeeded` when `certificates` has none: the caller
+    `read_webhook` raises `CertificateNeeded` when `certificates` has none: the caller
     fetches it, keeps a bounded number of them, and tries again.
 
     Args:

@@ -124,6 +124,10 @@ def encode_form(fields: Fields) -> str:
 def _flat(name: str, value: object) -> Sequence[tuple[str, str]]:
     if isinstance(value, Mapping):
         return [pair for key, inner in value.items() for pair in _flat(f"{name}[{key}]", inner)]
+    if isinstance(value, list | tuple) and any(isinstance(inner, Mapping) for inner in value):
+        # Numbered: with `[]` each field would begin another object.
+        numbered = enumerate(value)
+        return [pair for at, inner in numbered for pair in _flat(f"{name}[{at}]", inner)]
     if isinstance(value, list | tuple):
         return [pair for inner in value for pair in _flat(f"{name}[]", inner)]
     return [(name, str(value))]

@@ -104,8 +104,9 @@ def test_keys_are_asked_for_where_the_protos_ask() -> None:
     keyed = {name for name in OPERATIONS if "Idempotency-Key" in parameters(name)}
     waiting = {name for name in OPERATIONS if "Prefer" in parameters(name)}
 
-    assert {"CreatePayment", "CapturePayment", "CancelPayment"} == waiting
-    assert keyed == waiting | {"CreateWebhookEndpoint", "RotateWebhookSecret"}
+    payments = {"CreatePayment", "CapturePayment", "CancelPayment", "CreateCheckoutSession"}
+    assert waiting == payments | {"ResumePayment"}
+    assert keyed == payments | {"CreateWebhookEndpoint", "RotateWebhookSecret"}
     assert all(parameters(name)["Idempotency-Key"]["required"] for name in keyed)
     assert all(("409" in OPERATIONS[name]["responses"]) == (name in keyed) for name in OPERATIONS)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paymesh.payment.v1 import payment_service_pb2 as service
 
 from devstack.rest import specification_request
 from edge_auth.domain.errors import Denial
@@ -152,3 +153,48 @@ def test_nothing_but_a_denial_comes_of_any_bytes(body: bytes) -> None:
     denial = check(body)
 
     assert denial is None or denial.reason == "MALFORMED_JSON"
+
+
+RESUME = "/v1/payments/pay_1/resume"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "field"),
+    [
+        ('{"return_query": {"redirectResult": 7}}', "INVALID_FIELD", "return_query.redirectResult"),
+        ('{"return_query": {"a": {}}}', "INVALID_FIELD", "return_query.a"),
+        ('{"return_query": []}', "INVALID_FIELD", "return_query"),
+        ('{"return_query": {"a": "1", "a": "2"}}', "DUPLICATE_FIELD", "return_query.a"),
+        ('{"return_query": {"a": "4242424242424242"}}', "CARD_NUMBER_REFUSED", "return_query.a"),
+        (
+            '{"return_query": {"4242424242424242": "a"}}',
+            "CARD_NUMBER_REFUSED",
+            "return_query.(a key)",
+        ),
+    ],
+)
+def test_a_map_is_read_as_strictly(body: str, reason: str, field: str) -> None:
+    """Any key may stand in it, once; its values are of one kind."""
+    shape = ROUTES.shape_of("POST", RESUME)
+    assert shape is not None
+
+    denial = check_body(body.encode(), shape)
+
+    assert check_body(b'{"return_query": {"redirectResult": "x", "y": ""}}', shape) is None
+    assert denial is not None
+    assert (denial.reason, denial.fields) == (reason, (field,))
+
+
+def test_a_map_is_searched_in_native_calls_too() -> None:
+    """Keys and values alike."""
+    request = service.ResumePaymentRequest(
+        payment_id="pay_1", return_query={"4242424242424242": "a", "b": "c"}
+    )
+    payload = request.SerializeToString()
+    frame = b"\0" + len(payload).to_bytes(4, "big") + payload
+
+    texts = ROUTES.texts_of("/paymesh.payment.v1.PaymentService/ResumePayment", frame)
+
+    assert texts is not None
+    assert texts["return_query.b"] == "c"
+    assert "4242424242424242" in texts.values()

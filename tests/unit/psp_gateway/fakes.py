@@ -203,6 +203,10 @@ class FakePsp:
         done = Verdict(Outcome.SUCCEEDED, reference=reference)
         self._intents[reference] = (attempt_id, token, done)
 
+    def agree(self, reference: str, attempt_id: str) -> None:
+        """Let a buyer agree on a page to what is confirmed then."""
+        self._intents[reference] = (attempt_id, "approval", Created(reference))
+
     def carry_out_held(self) -> None:
         """Let requests that were held back arrive."""
         held, self.held = self.held, []

@@ -20,6 +20,7 @@ from paymesh.psp.v1.webhook_service_pb2_grpc import WebhookServiceStub
 
 from chassis.server import Job, add_wiring, make_server
 from chassis.settings import Environment, ServerSettings
+from devstack.sandbox.paypal.identity import ROOT, keep_identity
 from psp_gateway.__main__ import build
 from tests.servers import ServiceDatabase, free_port
 
@@ -82,14 +83,27 @@ class Sandbox:
             assert response.status < 400, await response.text()
 
 
+ADYEN_KEY = "44782def547aaa06c910c43932b1eb0c"  # pragma: allowlist secret
+STRIPE_SECRET = "whsec_canary"  # pragma: allowlist secret
+PAYPAL_WEBHOOK_ID = "5GP028458E2496506"
+
+
 @asynccontextmanager
-async def running_sandbox(folder: Path, *arguments: str, **secrets: str) -> AsyncIterator[Sandbox]:
-    """Start the sandbox with more arguments and variables; end it with the block."""
+async def running_sandbox(folder: Path, *, webhook_url: str = "") -> AsyncIterator[Sandbox]:
+    """Start the sandbox; end it with the block. With a URL it sends every PSP's webhooks there."""
+    command = ["--port", "0", "--record", str(folder / "record.jsonl")]
+    told = {}
+    if webhook_url:
+        command += ["--webhook-url", webhook_url]
+        command += ["--paypal-identity", str(keep_identity(folder / "paypal").parent)]
+        told = {
+            "SANDBOX_STRIPE_WEBHOOK_SECRET": STRIPE_SECRET,
+            "SANDBOX_ADYEN_HMAC_KEY": ADYEN_KEY,
+            "SANDBOX_PAYPAL_WEBHOOK_ID": PAYPAL_WEBHOOK_ID,
+        }
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "devstack.sandbox", "--port", "0", "--record", str(folder / "record.jsonl")),
-        *arguments,
-        env={**os.environ, **secrets},
+        *(sys.executable, "-m", "devstack.sandbox", *command),
+        env={**os.environ, **told},
         stdout=asyncio.subprocess.PIPE,
     )
     try:
@@ -101,6 +115,25 @@ async def running_sandbox(folder: Path, *arguments: str, **secrets: str) -> Asyn
     finally:
         process.terminate()
         await process.wait()
+
+
+def every_psp(url: str, folder: Path) -> dict[str, str]:
+    """Make the settings of a gateway that has every PSP, with webhooks."""
+    return {
+        "STRIPE_WEBHOOK_SECRET": STRIPE_SECRET,
+        "STRIPE_RETURN_URL": "https://shop.example/back",
+        "ADYEN_API_KEY": "AQE_canary",  # pragma: allowlist secret
+        "ADYEN_API_BASE": f"{url}/adyen",
+        "ADYEN_MERCHANT_ACCOUNT": "PaymeshDemo",
+        "ADYEN_HMAC_KEY": ADYEN_KEY,
+        "ADYEN_RETURN_URL": "https://shop.example/back",
+        "PAYPAL_CLIENT_ID": "client",
+        "PAYPAL_CLIENT_SECRET": "secret_canary",  # pragma: allowlist secret
+        "PAYPAL_API_BASE": f"{url}/paypal",
+        "PAYPAL_WEBHOOK_ID": PAYPAL_WEBHOOK_ID,
+        "PAYPAL_WEBHOOK_ROOTS": str(folder / "paypal" / ROOT),
+        "PSP_INBOX_POLL_S": "0.1",
+    }
 
 
 def environment(database: ServiceDatabase, url: str, **settings: str) -> dict[str, str]:

@@ -6,10 +6,11 @@ from pathlib import Path
 from psp_gateway.domain.attempt import Stage
 from psp_gateway.domain.capabilities import Capabilities
 from psp_gateway.providers.adyen.provider import CAPABILITIES as ADYEN
+from psp_gateway.providers.paypal.provider import CAPABILITIES as PAYPAL
 from psp_gateway.providers.stripe.provider import CAPABILITIES as STRIPE
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "psp-capabilities.md"
-ALL = (STRIPE, ADYEN)
+ALL = (STRIPE, ADYEN, PAYPAL)
 
 
 def column(can: Capabilities) -> list[str]:

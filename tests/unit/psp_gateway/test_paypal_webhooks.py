@@ -18,10 +18,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from devstack.sandbox.signing import PayPalIdentity, new_paypal_identity, paypal_headers
-from psp_gateway.domain.errors import BadSignature, UnreadableWebhook
+from psp_gateway.domain.errors import BadSignature, CertificateNeeded, UnreadableWebhook
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.providers.paypal.roots import INTERMEDIATES, ROOTS
-from psp_gateway.providers.paypal.signature import CertificateNeeded
 from psp_gateway.providers.paypal.webhooks import PayPalWebhooks
 from tests.unit.psp_gateway.any_json import json_values
 from tests.unit.psp_gateway.vectors.paypal import PUBLISHED, Published
@@ -215,7 +214,7 @@ def test_certificate_not_at_hand() -> None:
 
     with pytest.raises(CertificateNeeded) as caught:
         hooks.read_webhook(headers_of(BODY), BODY, now=NOW)
-    assert caught.value.certificate_url == URL
+    assert caught.value.url == URL
     with pytest.raises(BadSignature) as caught_old:
         hooks.read_webhook(headers_of(BODY, at=NOW - timedelta(days=9)), BODY, now=NOW)
     assert not isinstance(caught_old.value, CertificateNeeded)

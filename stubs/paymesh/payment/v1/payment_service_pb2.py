@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from paymesh.payment.v1 import checkout_session_pb2 as paymesh_dot_payment_dot_v1_dot_checkout__session__pb2
 from paymesh.payment.v1 import payment_pb2 as paymesh_dot_payment_dot_v1_dot_payment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(paymesh/payment/v1/payment_service.proto\x12\x12paymesh.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a paymesh/payment/v1/payment.proto\"\xc1\x03\n\x14\x43reatePaymentRequest\x12\x39\n\nbuyer_info\x18\x01 \x01(\x0b\x32\x1d.paymesh.payment.v1.BuyerInfoB\x06\xbaH\x03\xc8\x01\x01\x12\x36\n\x0b\x63heckout_id\x18\x02 \x01(\tB!\xbaH\x1er\x19\x32\x17^[A-Za-z0-9_.:-]{1,64}$\xc8\x01\x01\x12\x44\n\x10\x63redit_card_info\x18\x03 \x01(\x0b\x32\".paymesh.payment.v1.CreditCardInfoB\x06\xbaH\x03\xc8\x01\x01\x12G\n\x0epayment_orders\x18\x04 \x03(\x0b\x32#.paymesh.payment.v1.NewPaymentOrderB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x32\x12K\n\x0e\x63\x61pture_method\x18\x05 \x01(\x0e\x32).paymesh.payment.v1.Payment.CaptureMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12Z\n\x16partial_failure_policy\x18\x06 \x01(\x0e\x32\x30.paymesh.payment.v1.Payment.PartialFailurePolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01\"D\n\x11GetPaymentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"\xaf\x03\n\x13ListPaymentsRequest\x12\x19\n\x08\x62uyer_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1c\n\x0b\x63heckout_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1f\n\x0eseller_account\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12<\n\x06status\x18\x04 \x01(\x0e\x32\".paymesh.payment.v1.Payment.StatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x30\n\x0c\x63reated_from\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x08\x63urrency\x18\x07 \x01(\tB\x14\xbaH\x11r\x0c\x32\n^[A-Z]{3}$\xd8\x01\x01\x12\x1b\n\namount_min\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x1b\n\namount_max\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x1a\n\tpage_size\x18\n \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"^\n\x14ListPaymentsResponse\x12-\n\x08payments\x18\x01 \x03(\x0b\x32\x1b.paymesh.payment.v1.Payment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x13WatchPaymentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"N\n\x0cPaymentEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12,\n\x07payment\x18\x02 \x01(\x0b\x32\x1b.paymesh.payment.v1.Payment\"\xa5\x01\n\x15\x43\x61pturePaymentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\x12\x17\n\x06\x61mount\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x42\n\x0epayment_orders\x18\x03 \x03(\x0b\x32 .paymesh.payment.v1.CaptureOrderB\x08\xbaH\x05\x92\x01\x02\x10\x32\"d\n\x0c\x43\x61ptureOrder\x12;\n\x10payment_order_id\x18\x01 \x01(\tB!\xbaH\x1er\x19\x32\x17^[A-Za-z0-9_.:-]{1,64}$\xc8\x01\x01\x12\x17\n\x06\x61mount\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\"G\n\x14\x43\x61ncelPaymentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$2\x98\x06\n\x0ePaymentService\x12r\n\rCreatePayment\x12(.paymesh.payment.v1.CreatePaymentRequest\x1a\x1b.paymesh.payment.v1.Payment\"\x1a\x90\x02\x02\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/payments:\x01*\x12v\n\nGetPayment\x12%.paymesh.payment.v1.GetPaymentRequest\x1a\x1b.paymesh.payment.v1.Payment\"$\x90\x02\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/payments/{payment_id}\x12z\n\x0cListPayments\x12\'.paymesh.payment.v1.ListPaymentsRequest\x1a(.paymesh.payment.v1.ListPaymentsResponse\"\x17\x90\x02\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/payments\x12\x88\x01\n\x0cWatchPayment\x12\'.paymesh.payment.v1.WatchPaymentRequest\x1a .paymesh.payment.v1.PaymentEvent\"+\x90\x02\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/payments/{payment_id}/events0\x01\x12\x89\x01\n\x0e\x43\x61pturePayment\x12).paymesh.payment.v1.CapturePaymentRequest\x1a\x1b.paymesh.payment.v1.Payment\"/\x90\x02\x02\x82\xd3\xe4\x93\x02&\"!/v1/payments/{payment_id}/capture:\x01*\x12\x86\x01\n\rCancelPayment\x12(.paymesh.payment.v1.CancelPaymentRequest\x1a\x1b.paymesh.payment.v1.Payment\".\x90\x02\x02\x82\xd3\xe4\x93\x02%\" /v1/payments/{payment_id}/cancel:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(paymesh/payment/v1/payment_service.proto\x12\x12paymesh.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)paymesh/payment/v1/checkout_session.proto\x1a paymesh/payment/v1/payment.proto\"\xc1\x03\n\x14\x43reatePaymentRequest\x12\x39\n\nbuyer_info\x18\x01 \x01(\x0b\x32\x1d.paymesh.payment.v1.BuyerInfoB\x06\xbaH\x03\xc8\x01\x01\x12\x36\n\x0b\x63heckout_id\x18\x02 \x01(\tB!\xbaH\x1er\x19\x32\x17^[A-Za-z0-9_.:-]{1,64}$\xc8\x01\x01\x12\x44\n\x10\x63redit_card_info\x18\x03 \x01(\x0b\x32\".paymesh.payment.v1.CreditCardInfoB\x06\xbaH\x03\xc8\x01\x01\x12G\n\x0epayment_orders\x18\x04 \x03(\x0b\x32#.paymesh.payment.v1.NewPaymentOrderB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x32\x12K\n\x0e\x63\x61pture_method\x18\x05 \x01(\x0e\x32).paymesh.payment.v1.Payment.CaptureMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12Z\n\x16partial_failure_policy\x18\x06 \x01(\x0e\x32\x30.paymesh.payment.v1.Payment.PartialFailurePolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01\"D\n\x11GetPaymentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"\xaf\x03\n\x13ListPaymentsRequest\x12\x19\n\x08\x62uyer_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1c\n\x0b\x63heckout_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1f\n\x0eseller_account\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12<\n\x06status\x18\x04 \x01(\x0e\x32\".paymesh.payment.v1.Payment.StatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x30\n\x0c\x63reated_from\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x08\x63urrency\x18\x07 \x01(\tB\x14\xbaH\x11r\x0c\x32\n^[A-Z]{3}$\xd8\x01\x01\x12\x1b\n\namount_min\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x1b\n\namount_max\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x1a\n\tpage_size\x18\n \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"^\n\x14ListPaymentsResponse\x12-\n\x08payments\x18\x01 \x03(\x0b\x32\x1b.paymesh.payment.v1.Payment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x13WatchPaymentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"N\n\x0cPaymentEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12,\n\x07payment\x18\x02 \x01(\x0b\x32\x1b.paymesh.payment.v1.Payment\"\xa5\x01\n\x15\x43\x61pturePaymentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\x12\x17\n\x06\x61mount\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x42\n\x0epayment_orders\x18\x03 \x03(\x0b\x32 .paymesh.payment.v1.CaptureOrderB\x08\xbaH\x05\x92\x01\x02\x10\x32\"d\n\x0c\x43\x61ptureOrder\x12;\n\x10payment_order_id\x18\x01 \x01(\tB!\xbaH\x1er\x19\x32\x17^[A-Za-z0-9_.:-]{1,64}$\xc8\x01\x01\x12\x17\n\x06\x61mount\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\"G\n\x14\x43\x61ncelPaymentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"\xe3\x01\n\x14ResumePaymentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\x12\x66\n\x0creturn_query\x18\x02 \x03(\x0b\x32\x39.paymesh.payment.v1.ResumePaymentRequest.ReturnQueryEntryB\x15\xbaH\x12\x9a\x01\x0f\x10\x14\"\x04r\x02\x18\x64*\x05r\x03(\xc0>\x1a\x32\n\x10ReturnQueryEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x9a\x04\n\x1c\x43reateCheckoutSessionRequest\x12\x39\n\nbuyer_info\x18\x01 \x01(\x0b\x32\x1d.paymesh.payment.v1.BuyerInfoB\x06\xbaH\x03\xc8\x01\x01\x12\x36\n\x0b\x63heckout_id\x18\x02 \x01(\tB!\xbaH\x1er\x19\x32\x17^[A-Za-z0-9_.:-]{1,64}$\xc8\x01\x01\x12G\n\x0epayment_orders\x18\x03 \x03(\x0b\x32#.paymesh.payment.v1.NewPaymentOrderB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x32\x12 \n\x0bsuccess_url\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\x18\x84\x07\xc8\x01\x01\x12\x1f\n\ncancel_url\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\x18\x84\x07\xc8\x01\x01\x12.\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12K\n\x0e\x63\x61pture_method\x18\x07 \x01(\x0e\x32).paymesh.payment.v1.Payment.CaptureMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12+\n\rpreferred_psp\x18\x08 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[a-z]{0,20}$\x12\x1d\n\x0b\x64\x65scription\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x32\n\x06locale\x18\n \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^([a-z]{2,3}(-[A-Z]{2})?)?$\"U\n\x19GetCheckoutSessionRequest\x12\x38\n\x13\x63heckout_session_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^cks_[0-9a-z]{1,60}$2\xda\t\n\x0ePaymentService\x12r\n\rCreatePayment\x12(.paymesh.payment.v1.CreatePaymentRequest\x1a\x1b.paymesh.payment.v1.Payment\"\x1a\x90\x02\x02\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/payments:\x01*\x12v\n\nGetPayment\x12%.paymesh.payment.v1.GetPaymentRequest\x1a\x1b.paymesh.payment.v1.Payment\"$\x90\x02\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/payments/{payment_id}\x12z\n\x0cListPayments\x12\'.paymesh.payment.v1.ListPaymentsRequest\x1a(.paymesh.payment.v1.ListPaymentsResponse\"\x17\x90\x02\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/payments\x12\x88\x01\n\x0cWatchPayment\x12\'.paymesh.payment.v1.WatchPaymentRequest\x1a .paymesh.payment.v1.PaymentEvent\"+\x90\x02\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/payments/{payment_id}/events0\x01\x12\x89\x01\n\x0e\x43\x61pturePayment\x12).paymesh.payment.v1.CapturePaymentRequest\x1a\x1b.paymesh.payment.v1.Payment\"/\x90\x02\x02\x82\xd3\xe4\x93\x02&\"!/v1/payments/{payment_id}/capture:\x01*\x12\x86\x01\n\rCancelPayment\x12(.paymesh.payment.v1.CancelPaymentRequest\x1a\x1b.paymesh.payment.v1.Payment\".\x90\x02\x02\x82\xd3\xe4\x93\x02%\" /v1/payments/{payment_id}/cancel:\x01*\x12\x86\x01\n\rResumePayment\x12(.paymesh.payment.v1.ResumePaymentRequest\x1a\x1b.paymesh.payment.v1.Payment\".\x90\x02\x02\x82\xd3\xe4\x93\x02%\" /v1/payments/{payment_id}/resume:\x01*\x12\x93\x01\n\x15\x43reateCheckoutSession\x12\x30.paymesh.payment.v1.CreateCheckoutSessionRequest\x1a#.paymesh.payment.v1.CheckoutSession\"#\x90\x02\x02\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/checkout_sessions:\x01*\x12\xa0\x01\n\x12GetCheckoutSession\x12-.paymesh.payment.v1.GetCheckoutSessionRequest\x1a#.paymesh.payment.v1.CheckoutSession\"6\x90\x02\x01\x82\xd3\xe4\x93\x02-\x12+/v1/checkout_sessions/{checkout_session_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -81,6 +82,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CAPTUREORDER'].fields_by_name['amount']._serialized_options = b'\272H\004r\002\030\024'
   _globals['_CANCELPAYMENTREQUEST'].fields_by_name['payment_id']._loaded_options = None
   _globals['_CANCELPAYMENTREQUEST'].fields_by_name['payment_id']._serialized_options = b'\272H\030r\0262\024^pay_[0-9a-z]{1,60}$'
+  _globals['_RESUMEPAYMENTREQUEST_RETURNQUERYENTRY']._loaded_options = None
+  _globals['_RESUMEPAYMENTREQUEST_RETURNQUERYENTRY']._serialized_options = b'8\001'
+  _globals['_RESUMEPAYMENTREQUEST'].fields_by_name['payment_id']._loaded_options = None
+  _globals['_RESUMEPAYMENTREQUEST'].fields_by_name['payment_id']._serialized_options = b'\272H\030r\0262\024^pay_[0-9a-z]{1,60}$'
+  _globals['_RESUMEPAYMENTREQUEST'].fields_by_name['return_query']._loaded_options = None
+  _globals['_RESUMEPAYMENTREQUEST'].fields_by_name['return_query']._serialized_options = b'\272H\022\232\001\017\020\024\"\004r\002\030d*\005r\003(\300>'
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['buyer_info']._loaded_options = None
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['buyer_info']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['checkout_id']._loaded_options = None
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['checkout_id']._serialized_options = b'\272H\036r\0312\027^[A-Za-z0-9_.:-]{1,64}$\310\001\001'
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['payment_orders']._loaded_options = None
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['payment_orders']._serialized_options = b'\272H\007\222\001\004\010\001\0202'
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['success_url']._loaded_options = None
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['success_url']._serialized_options = b'\272H\010r\003\030\204\007\310\001\001'
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['cancel_url']._loaded_options = None
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['cancel_url']._serialized_options = b'\272H\010r\003\030\204\007\310\001\001'
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['capture_method']._loaded_options = None
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['capture_method']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['preferred_psp']._loaded_options = None
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['preferred_psp']._serialized_options = b'\272H\021r\0172\r^[a-z]{0,20}$'
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['description']._loaded_options = None
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['locale']._loaded_options = None
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['locale']._serialized_options = b'\272H\037r\0352\033^([a-z]{2,3}(-[A-Z]{2})?)?$'
+  _globals['_GETCHECKOUTSESSIONREQUEST'].fields_by_name['checkout_session_id']._loaded_options = None
+  _globals['_GETCHECKOUTSESSIONREQUEST'].fields_by_name['checkout_session_id']._serialized_options = b'\272H\030r\0262\024^cks_[0-9a-z]{1,60}$'
   _globals['_PAYMENTSERVICE'].methods_by_name['CreatePayment']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['CreatePayment']._serialized_options = b'\220\002\002\202\323\344\223\002\021\"\014/v1/payments:\001*'
   _globals['_PAYMENTSERVICE'].methods_by_name['GetPayment']._loaded_options = None
@@ -93,24 +120,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTSERVICE'].methods_by_name['CapturePayment']._serialized_options = b'\220\002\002\202\323\344\223\002&\"!/v1/payments/{payment_id}/capture:\001*'
   _globals['_PAYMENTSERVICE'].methods_by_name['CancelPayment']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['CancelPayment']._serialized_options = b'\220\002\002\202\323\344\223\002%\" /v1/payments/{payment_id}/cancel:\001*'
-  _globals['_CREATEPAYMENTREQUEST']._serialized_start=191
-  _globals['_CREATEPAYMENTREQUEST']._serialized_end=640
-  _globals['_GETPAYMENTREQUEST']._serialized_start=642
-  _globals['_GETPAYMENTREQUEST']._serialized_end=710
-  _globals['_LISTPAYMENTSREQUEST']._serialized_start=713
-  _globals['_LISTPAYMENTSREQUEST']._serialized_end=1144
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=1146
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=1240
-  _globals['_WATCHPAYMENTREQUEST']._serialized_start=1242
-  _globals['_WATCHPAYMENTREQUEST']._serialized_end=1312
-  _globals['_PAYMENTEVENT']._serialized_start=1314
-  _globals['_PAYMENTEVENT']._serialized_end=1392
-  _globals['_CAPTUREPAYMENTREQUEST']._serialized_start=1395
-  _globals['_CAPTUREPAYMENTREQUEST']._serialized_end=1560
-  _globals['_CAPTUREORDER']._serialized_start=1562
-  _globals['_CAPTUREORDER']._serialized_end=1662
-  _globals['_CANCELPAYMENTREQUEST']._serialized_start=1664
-  _globals['_CANCELPAYMENTREQUEST']._serialized_end=1735
-  _globals['_PAYMENTSERVICE']._serialized_start=1738
-  _globals['_PAYMENTSERVICE']._serialized_end=2530
+  _globals['_PAYMENTSERVICE'].methods_by_name['ResumePayment']._loaded_options = None
+  _globals['_PAYMENTSERVICE'].methods_by_name['ResumePayment']._serialized_options = b'\220\002\002\202\323\344\223\002%\" /v1/payments/{payment_id}/resume:\001*'
+  _globals['_PAYMENTSERVICE'].methods_by_name['CreateCheckoutSession']._loaded_options = None
+  _globals['_PAYMENTSERVICE'].methods_by_name['CreateCheckoutSession']._serialized_options = b'\220\002\002\202\323\344\223\002\032\"\025/v1/checkout_sessions:\001*'
+  _globals['_PAYMENTSERVICE'].methods_by_name['GetCheckoutSession']._loaded_options = None
+  _globals['_PAYMENTSERVICE'].methods_by_name['GetCheckoutSession']._serialized_options = b'\220\002\001\202\323\344\223\002-\022+/v1/checkout_sessions/{checkout_session_id}'
+  _globals['_CREATEPAYMENTREQUEST']._serialized_start=234
+  _globals['_CREATEPAYMENTREQUEST']._serialized_end=683
+  _globals['_GETPAYMENTREQUEST']._serialized_start=685
+  _globals['_GETPAYMENTREQUEST']._serialized_end=753
+  _globals['_LISTPAYMENTSREQUEST']._serialized_start=756
+  _globals['_LISTPAYMENTSREQUEST']._serialized_end=1187
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=1189
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=1283
+  _globals['_WATCHPAYMENTREQUEST']._serialized_start=1285
+  _globals['_WATCHPAYMENTREQUEST']._serialized_end=1355
+  _globals['_PAYMENTEVENT']._serialized_start=1357
+  _globals['_PAYMENTEVENT']._serialized_end=1435
+  _globals['_CAPTUREPAYMENTREQUEST']._serialized_start=1438
+  _globals['_CAPTUREPAYMENTREQUEST']._serialized_end=1603
+  _globals['_CAPTUREORDER']._serialized_start=1605
+  _globals['_CAPTUREORDER']._serialized_end=1705
+  _globals['_CANCELPAYMENTREQUEST']._serialized_start=1707
+  _globals['_CANCELPAYMENTREQUEST']._serialized_end=1778
+  _globals['_RESUMEPAYMENTREQUEST']._serialized_start=1781
+  _globals['_RESUMEPAYMENTREQUEST']._serialized_end=2008
+  _globals['_RESUMEPAYMENTREQUEST_RETURNQUERYENTRY']._serialized_start=1958
+  _globals['_RESUMEPAYMENTREQUEST_RETURNQUERYENTRY']._serialized_end=2008
+  _globals['_CREATECHECKOUTSESSIONREQUEST']._serialized_start=2011
+  _globals['_CREATECHECKOUTSESSIONREQUEST']._serialized_end=2549
+  _globals['_GETCHECKOUTSESSIONREQUEST']._serialized_start=2551
+  _globals['_GETCHECKOUTSESSIONREQUEST']._serialized_end=2636
+  _globals['_PAYMENTSERVICE']._serialized_start=2639
+  _globals['_PAYMENTSERVICE']._serialized_end=3881
 # @@protoc_insertion_point(module_scope)

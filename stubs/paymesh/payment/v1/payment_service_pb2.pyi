@@ -315,3 +315,139 @@ class CancelPaymentRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelPaymentRequest: _TypeAlias = CancelPaymentRequest  # noqa: Y015
+
+@_typing.final
+class ResumePaymentRequest(_message.Message):
+    """A buyer's return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ReturnQueryEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    RETURN_QUERY_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment's id."""
+    @_builtins.property
+    def return_query(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The query of the URL that he came back by, as it came; empty when there was none."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        return_query: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_id", b"payment_id", "return_query", b"return_query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumePaymentRequest: _TypeAlias = ResumePaymentRequest  # noqa: Y015
+
+@_typing.final
+class CreateCheckoutSessionRequest(_message.Message):
+    """A payment to be made on a page of the PSP's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUYER_INFO_FIELD_NUMBER: _builtins.int
+    CHECKOUT_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_ORDERS_FIELD_NUMBER: _builtins.int
+    SUCCESS_URL_FIELD_NUMBER: _builtins.int
+    CANCEL_URL_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    CAPTURE_METHOD_FIELD_NUMBER: _builtins.int
+    PREFERRED_PSP_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    checkout_id: _builtins.str
+    """The caller's name for the checkout."""
+    success_url: _builtins.str
+    """Where the buyer is sent when he has paid, with `checkout_session_id` added to its query. Its site must be among those
+    that the operator allows.
+    """
+    cancel_url: _builtins.str
+    """Where he is sent when he turns back; as `success_url`."""
+    capture_method: _payment_pb2.Payment.CaptureMethod.ValueType
+    """When the money is taken; AUTOMATIC when absent."""
+    preferred_psp: _builtins.str
+    """The PSP whose page is preferred: stripe, paypal or adyen. Another one's is opened where it cannot be reached."""
+    description: _builtins.str
+    """What the buyer reads that he pays for; the PSP's own words when absent."""
+    locale: _builtins.str
+    """The buyer's language, such as "de" or "de-CH"; the PSP guesses when absent."""
+    @_builtins.property
+    def buyer_info(self) -> _payment_pb2.BuyerInfo:
+        """Who pays. The e-mail address is filled in on the page, where the PSP can."""
+
+    @_builtins.property
+    def payment_orders(self) -> _containers.RepeatedCompositeFieldContainer[_payment_pb2.NewPaymentOrder]:
+        """Each seller's part, 1 to 50; one currency in all, no payment_order_id twice."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the page closes: 35 minutes to 23 hours from now; in an hour when absent."""
+
+    def __init__(
+        self,
+        *,
+        buyer_info: _payment_pb2.BuyerInfo | None = ...,
+        checkout_id: _builtins.str = ...,
+        payment_orders: _abc.Iterable[_payment_pb2.NewPaymentOrder] | None = ...,
+        success_url: _builtins.str = ...,
+        cancel_url: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        capture_method: _payment_pb2.Payment.CaptureMethod.ValueType = ...,
+        preferred_psp: _builtins.str = ...,
+        description: _builtins.str = ...,
+        locale: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["buyer_info", b"buyer_info", "expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer_info", b"buyer_info", "cancel_url", b"cancel_url", "capture_method", b"capture_method", "checkout_id", b"checkout_id", "description", b"description", "expires_at", b"expires_at", "locale", b"locale", "payment_orders", b"payment_orders", "preferred_psp", b"preferred_psp", "success_url", b"success_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateCheckoutSessionRequest: _TypeAlias = CreateCheckoutSessionRequest  # noqa: Y015
+
+@_typing.final
+class GetCheckoutSessionRequest(_message.Message):
+    """Which checkout session to read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKOUT_SESSION_ID_FIELD_NUMBER: _builtins.int
+    checkout_session_id: _builtins.str
+    """The session's id."""
+    def __init__(
+        self,
+        *,
+        checkout_session_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_session_id", b"checkout_session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheckoutSessionRequest: _TypeAlias = GetCheckoutSessionRequest  # noqa: Y015

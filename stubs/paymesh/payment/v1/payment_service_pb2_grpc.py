@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from paymesh.payment.v1 import checkout_session_pb2 as paymesh_dot_payment_dot_v1_dot_checkout__session__pb2
 from paymesh.payment.v1 import payment_pb2 as paymesh_dot_payment_dot_v1_dot_payment__pb2
 from paymesh.payment.v1 import payment_service_pb2 as paymesh_dot_payment_dot_v1_dot_payment__service__pb2
 
@@ -65,6 +66,21 @@ class PaymentServiceStub:
                 '/paymesh.payment.v1.PaymentService/CancelPayment',
                 request_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.SerializeToString,
                 response_deserializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
+                _registered_method=True)
+        self.ResumePayment = channel.unary_unary(
+                '/paymesh.payment.v1.PaymentService/ResumePayment',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.ResumePaymentRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
+                _registered_method=True)
+        self.CreateCheckoutSession = channel.unary_unary(
+                '/paymesh.payment.v1.PaymentService/CreateCheckoutSession',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CreateCheckoutSessionRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_checkout__session__pb2.CheckoutSession.FromString,
+                _registered_method=True)
+        self.GetCheckoutSession = channel.unary_unary(
+                '/paymesh.payment.v1.PaymentService/GetCheckoutSession',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.GetCheckoutSessionRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_checkout__session__pb2.CheckoutSession.FromString,
                 _registered_method=True)
 
 
@@ -131,6 +147,38 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResumePayment(self, request, context):
+        """Goes on with a payment whose buyer has come back from where `next_action` had sent him.
+
+        Call it from the page that he comes back to: some PSPs decide only by what he has brought, the others are asked at once
+        instead of at the next look. It answers the payment as it stands; with `prefer: wait=N` once it has moved on and is
+        settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. Without a key: the
+        same return twice is one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateCheckoutSession(self, request, context):
+        """Accepts a payment that the buyer makes on a page of the PSP's own, and answers where to send him.
+
+        Requires `idempotency-key`, as CreatePayment does. It waits until the page is open, 10 seconds at most or as `prefer:
+        wait=N` says, and then answers the session as it stands: without `url` where the PSP took longer; GetCheckoutSession
+        has it later. Asked again with the same key it answers the same session as it stands by then, with
+        `idempotent-replayed: true`. That the buyer comes to `success_url` proves nothing: the payment's status, its events and
+        its webhooks tell whether he has paid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCheckoutSession(self, request, context):
+        """Reads a checkout session of the calling client.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PaymentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -163,6 +211,21 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.CancelPayment,
                     request_deserializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.FromString,
                     response_serializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.SerializeToString,
+            ),
+            'ResumePayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumePayment,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.ResumePaymentRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.SerializeToString,
+            ),
+            'CreateCheckoutSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCheckoutSession,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CreateCheckoutSessionRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_checkout__session__pb2.CheckoutSession.SerializeToString,
+            ),
+            'GetCheckoutSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheckoutSession,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_payment__service__pb2.GetCheckoutSessionRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_checkout__session__pb2.CheckoutSession.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -328,6 +391,87 @@ class PaymentService:
             '/paymesh.payment.v1.PaymentService/CancelPayment',
             paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.SerializeToString,
             paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumePayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.PaymentService/ResumePayment',
+            paymesh_dot_payment_dot_v1_dot_payment__service__pb2.ResumePaymentRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateCheckoutSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.PaymentService/CreateCheckoutSession',
+            paymesh_dot_payment_dot_v1_dot_payment__service__pb2.CreateCheckoutSessionRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_checkout__session__pb2.CheckoutSession.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCheckoutSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.PaymentService/GetCheckoutSession',
+            paymesh_dot_payment_dot_v1_dot_payment__service__pb2.GetCheckoutSessionRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_checkout__session__pb2.CheckoutSession.FromString,
             options,
             channel_credentials,
             insecure,

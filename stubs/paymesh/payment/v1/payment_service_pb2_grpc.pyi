@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from paymesh.payment.v1 import checkout_session_pb2 as _checkout_session_pb2
 from paymesh.payment.v1 import payment_pb2 as _payment_pb2
 from paymesh.payment.v1 import payment_service_pb2 as _payment_service_pb2
 import abc as _abc_1
@@ -68,6 +69,25 @@ class PaymentServiceStub:
     Requires `idempotency-key`, as CreatePayment does. A payment that is not REQUIRES_CAPTURE is refused,
     PAYMENT_NOT_CANCELLABLE.
     """
+    ResumePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ResumePaymentRequest, _payment_pb2.Payment]
+    """Goes on with a payment whose buyer has come back from where `next_action` had sent him.
+
+    Call it from the page that he comes back to: some PSPs decide only by what he has brought, the others are asked at once
+    instead of at the next look. It answers the payment as it stands; with `prefer: wait=N` once it has moved on and is
+    settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. Without a key: the
+    same return twice is one.
+    """
+    CreateCheckoutSession: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CreateCheckoutSessionRequest, _checkout_session_pb2.CheckoutSession]
+    """Accepts a payment that the buyer makes on a page of the PSP's own, and answers where to send him.
+
+    Requires `idempotency-key`, as CreatePayment does. It waits until the page is open, 10 seconds at most or as `prefer:
+    wait=N` says, and then answers the session as it stands: without `url` where the PSP took longer; GetCheckoutSession
+    has it later. Asked again with the same key it answers the same session as it stands by then, with
+    `idempotent-replayed: true`. That the buyer comes to `success_url` proves nothing: the payment's status, its events and
+    its webhooks tell whether he has paid.
+    """
+    GetCheckoutSession: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetCheckoutSessionRequest, _checkout_session_pb2.CheckoutSession]
+    """Reads a checkout session of the calling client."""
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
@@ -108,6 +128,25 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     Requires `idempotency-key`, as CreatePayment does. A payment that is not REQUIRES_CAPTURE is refused,
     PAYMENT_NOT_CANCELLABLE.
     """
+    ResumePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ResumePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
+    """Goes on with a payment whose buyer has come back from where `next_action` had sent him.
+
+    Call it from the page that he comes back to: some PSPs decide only by what he has brought, the others are asked at once
+    instead of at the next look. It answers the payment as it stands; with `prefer: wait=N` once it has moved on and is
+    settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. Without a key: the
+    same return twice is one.
+    """
+    CreateCheckoutSession: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CreateCheckoutSessionRequest, _checkout_session_pb2.CheckoutSession]  # type: ignore[assignment]
+    """Accepts a payment that the buyer makes on a page of the PSP's own, and answers where to send him.
+
+    Requires `idempotency-key`, as CreatePayment does. It waits until the page is open, 10 seconds at most or as `prefer:
+    wait=N` says, and then answers the session as it stands: without `url` where the PSP took longer; GetCheckoutSession
+    has it later. Asked again with the same key it answers the same session as it stands by then, with
+    `idempotent-replayed: true`. That the buyer comes to `success_url` proves nothing: the payment's status, its events and
+    its webhooks tell whether he has paid.
+    """
+    GetCheckoutSession: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetCheckoutSessionRequest, _checkout_session_pb2.CheckoutSession]  # type: ignore[assignment]
+    """Reads a checkout session of the calling client."""
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes payments in from buyers on behalf of sellers."""
@@ -181,5 +220,42 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         Requires `idempotency-key`, as CreatePayment does. A payment that is not REQUIRES_CAPTURE is refused,
         PAYMENT_NOT_CANCELLABLE.
         """
+
+    @_abc_1.abstractmethod
+    def ResumePayment(
+        self,
+        request: _payment_service_pb2.ResumePaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
+        """Goes on with a payment whose buyer has come back from where `next_action` had sent him.
+
+        Call it from the page that he comes back to: some PSPs decide only by what he has brought, the others are asked at once
+        instead of at the next look. It answers the payment as it stands; with `prefer: wait=N` once it has moved on and is
+        settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. Without a key: the
+        same return twice is one.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateCheckoutSession(
+        self,
+        request: _payment_service_pb2.CreateCheckoutSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_checkout_session_pb2.CheckoutSession, _abc.Awaitable[_checkout_session_pb2.CheckoutSession]]:
+        """Accepts a payment that the buyer makes on a page of the PSP's own, and answers where to send him.
+
+        Requires `idempotency-key`, as CreatePayment does. It waits until the page is open, 10 seconds at most or as `prefer:
+        wait=N` says, and then answers the session as it stands: without `url` where the PSP took longer; GetCheckoutSession
+        has it later. Asked again with the same key it answers the same session as it stands by then, with
+        `idempotent-replayed: true`. That the buyer comes to `success_url` proves nothing: the payment's status, its events and
+        its webhooks tell whether he has paid.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCheckoutSession(
+        self,
+        request: _payment_service_pb2.GetCheckoutSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_checkout_session_pb2.CheckoutSession, _abc.Awaitable[_checkout_session_pb2.CheckoutSession]]:
+        """Reads a checkout session of the calling client."""
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -139,6 +139,7 @@ class Attempt(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     PSPS_TRIED_FIELD_NUMBER: _builtins.int
+    PAGE_EXPIRES_AT_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The attempt's id, the caller's: `att_` and a time-ordered part. The same id never moves money twice."""
     kind: Global___Attempt.Kind.ValueType
@@ -183,6 +184,10 @@ class Attempt(_message.Message):
     def psps_tried(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The PSPs that could not take it before `psp` was asked, in that order."""
 
+    @_builtins.property
+    def page_expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the page closes on which the buyer pays; absent without a page."""
+
     def __init__(
         self,
         *,
@@ -204,10 +209,11 @@ class Attempt(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         psps_tried: _abc.Iterable[_builtins.str] | None = ...,
+        page_expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "page_expires_at", b"page_expires_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "created_at", b"created_at", "currency", b"currency", "delivery", b"delivery", "expires_at", b"expires_at", "kind", b"kind", "message", b"message", "outcome", b"outcome", "payment_id", b"payment_id", "psp", b"psp", "psp_code", b"psp_code", "psp_reference", b"psp_reference", "psps_tried", b"psps_tried", "reason", b"reason", "redirect_url", b"redirect_url", "request_count", b"request_count", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "created_at", b"created_at", "currency", b"currency", "delivery", b"delivery", "expires_at", b"expires_at", "kind", b"kind", "message", b"message", "outcome", b"outcome", "page_expires_at", b"page_expires_at", "payment_id", b"payment_id", "psp", b"psp", "psp_code", b"psp_code", "psp_reference", b"psp_reference", "psps_tried", b"psps_tried", "reason", b"reason", "redirect_url", b"redirect_url", "request_count", b"request_count", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

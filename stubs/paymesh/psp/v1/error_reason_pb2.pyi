@@ -102,6 +102,8 @@ class PspError(_message.Message):
         """The PSP or the issuer says that it must not be tried again, there or elsewhere."""
         AUTHENTICATION_ABANDONED: PspError._Reason.ValueType  # 40
         """The buyer did not authenticate in time, and the PSP has confirmed that it took the charge back."""
+        PAGE_EXPIRED: PspError._Reason.ValueType  # 41
+        """The buyer did not pay on the PSP's page before it closed, and the PSP has confirmed that it is closed."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -179,6 +181,8 @@ class PspError(_message.Message):
     """The PSP or the issuer says that it must not be tried again, there or elsewhere."""
     AUTHENTICATION_ABANDONED: PspError.Reason.ValueType  # 40
     """The buyer did not authenticate in time, and the PSP has confirmed that it took the charge back."""
+    PAGE_EXPIRED: PspError.Reason.ValueType  # 41
+    """The buyer did not pay on the PSP's page before it closed, and the PSP has confirmed that it is closed."""
 
     def __init__(
         self,

@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from paymesh.psp.v1 import attempt_pb2 as paymesh_dot_psp_dot_v1_dot_attempt__pb2
 from paymesh.psp.v1 import provider_pb2 as paymesh_dot_psp_dot_v1_dot_provider__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(paymesh/psp/v1/psp_gateway_service.proto\x12\x0epaymesh.psp.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cpaymesh/psp/v1/attempt.proto\x1a\x1dpaymesh/psp/v1/provider.proto\"\xc2\x04\n\rChargeCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12/\n\npayment_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\x12\x30\n\tclient_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12\x1a\n\x06\x61mount\x18\x04 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x05 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12,\n\rpayment_token\x18\x06 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,255}$\x12M\n\x0e\x63\x61pture_method\x18\x07 \x01(\x0e\x32+.paymesh.psp.v1.ChargeCommand.CaptureMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12?\n\x0epayment_method\x18\x08 \x01(\x0e\x32\x1d.paymesh.psp.v1.PaymentMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12%\n\x07\x63ountry\x18\t \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{2})?$\x12+\n\rpreferred_psp\x18\n \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[a-z]{0,20}$\"J\n\rCaptureMethod\x12\x1e\n\x1a\x43\x41PTURE_METHOD_UNSPECIFIED\x10\x00\x12\r\n\tAUTOMATIC\x10\x01\x12\n\n\x06MANUAL\x10\x02\"T\n\x15\x45xecuteChargesRequest\x12;\n\x07\x63harges\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.ChargeCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"H\n\x16\x45xecuteChargesResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"q\n\rAttemptResult\x12*\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x17.paymesh.psp.v1.AttemptH\x00\x12*\n\x07refusal\x18\x02 \x01(\x0b\x32\x17.paymesh.psp.v1.RefusalH\x00\x42\x08\n\x06result\"\x94\x01\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x37\n\x08metadata\x18\x03 \x03(\x0b\x32%.paymesh.psp.v1.Refusal.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb9\x01\n\rRefundCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x36\n\x11\x63harge_attempt_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"T\n\x15\x45xecuteRefundsRequest\x12;\n\x07refunds\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.RefundCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"H\n\x16\x45xecuteRefundsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"F\n\x13ListAttemptsRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"A\n\x14ListAttemptsResponse\x12)\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x17.paymesh.psp.v1.Attempt\"\xba\x01\n\x0e\x43\x61ptureCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x36\n\x11\x63harge_attempt_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"W\n\x16\x45xecuteCapturesRequest\x12=\n\x08\x63\x61ptures\x18\x01 \x03(\x0b\x32\x1e.paymesh.psp.v1.CaptureCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"I\n\x17\x45xecuteCapturesResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"\xb7\x01\n\x0bVoidCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x36\n\x11\x63harge_attempt_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"N\n\x13\x45xecuteVoidsRequest\x12\x37\n\x05voids\x18\x01 \x03(\x0b\x32\x1b.paymesh.psp.v1.VoidCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"F\n\x14\x45xecuteVoidsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"O\n\x16SimulateRoutingRequest\x12\x35\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1d.paymesh.psp.v1.ChargeCommandB\x06\xbaH\x03\xc8\x01\x01\"\xaf\x01\n\x17SimulateRoutingResponse\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0c\n\x04psps\x18\x02 \x03(\t\x12G\n\x08hindered\x18\x03 \x03(\x0b\x32\x35.paymesh.psp.v1.SimulateRoutingResponse.HinderedEntry\x1a/\n\rHinderedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x16\n\x14ListProvidersRequest\"D\n\x15ListProvidersResponse\x12+\n\tproviders\x18\x01 \x03(\x0b\x32\x18.paymesh.psp.v1.Provider\"b\n\x13ResetCircuitRequest\x12!\n\x03psp\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[a-z]{1,20}$\x12(\n\toperation\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[a-z_]{0,20}$\"B\n\x14ResetCircuitResponse\x12*\n\x08provider\x18\x01 \x01(\x0b\x32\x18.paymesh.psp.v1.Provider\"\xd0\x01\n\x13ResumeChargeRequest\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12X\n\x07\x64\x65tails\x18\x02 \x03(\x0b\x32\x30.paymesh.psp.v1.ResumeChargeRequest.DetailsEntryB\x15\xbaH\x12\x9a\x01\x0f\x10\x14\"\x04r\x02\x18\x64*\x05r\x03(\xc0>\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"@\n\x14ResumeChargeResponse\x12(\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x17.paymesh.psp.v1.Attempt2\x94\x07\n\x11PspGatewayService\x12\x64\n\x0e\x45xecuteCharges\x12%.paymesh.psp.v1.ExecuteChargesRequest\x1a&.paymesh.psp.v1.ExecuteChargesResponse\"\x03\x90\x02\x02\x12\x64\n\x0e\x45xecuteRefunds\x12%.paymesh.psp.v1.ExecuteRefundsRequest\x1a&.paymesh.psp.v1.ExecuteRefundsResponse\"\x03\x90\x02\x02\x12g\n\x0f\x45xecuteCaptures\x12&.paymesh.psp.v1.ExecuteCapturesRequest\x1a\'.paymesh.psp.v1.ExecuteCapturesResponse\"\x03\x90\x02\x02\x12^\n\x0c\x45xecuteVoids\x12#.paymesh.psp.v1.ExecuteVoidsRequest\x1a$.paymesh.psp.v1.ExecuteVoidsResponse\"\x03\x90\x02\x02\x12^\n\x0cResumeCharge\x12#.paymesh.psp.v1.ResumeChargeRequest\x1a$.paymesh.psp.v1.ResumeChargeResponse\"\x03\x90\x02\x02\x12g\n\x0fSimulateRouting\x12&.paymesh.psp.v1.SimulateRoutingRequest\x1a\'.paymesh.psp.v1.SimulateRoutingResponse\"\x03\x90\x02\x01\x12\x61\n\rListProviders\x12$.paymesh.psp.v1.ListProvidersRequest\x1a%.paymesh.psp.v1.ListProvidersResponse\"\x03\x90\x02\x01\x12^\n\x0cResetCircuit\x12#.paymesh.psp.v1.ResetCircuitRequest\x1a$.paymesh.psp.v1.ResetCircuitResponse\"\x03\x90\x02\x02\x12^\n\x0cListAttempts\x12#.paymesh.psp.v1.ListAttemptsRequest\x1a$.paymesh.psp.v1.ListAttemptsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(paymesh/psp/v1/psp_gateway_service.proto\x12\x0epaymesh.psp.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cpaymesh/psp/v1/attempt.proto\x1a\x1dpaymesh/psp/v1/provider.proto\"\x84\x06\n\rChargeCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12/\n\npayment_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\x12\x30\n\tclient_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12\x1a\n\x06\x61mount\x18\x04 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x05 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12,\n\rpayment_token\x18\x06 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{0,255}$\x12M\n\x0e\x63\x61pture_method\x18\x07 \x01(\x0e\x32+.paymesh.psp.v1.ChargeCommand.CaptureMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12?\n\x0epayment_method\x18\x08 \x01(\x0e\x32\x1d.paymesh.psp.v1.PaymentMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12%\n\x07\x63ountry\x18\t \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{2})?$\x12+\n\rpreferred_psp\x18\n \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[a-z]{0,20}$\x12/\n\x0bhosted_page\x18\x0b \x01(\x0b\x32\x1a.paymesh.psp.v1.HostedPage\"J\n\rCaptureMethod\x12\x1e\n\x1a\x43\x41PTURE_METHOD_UNSPECIFIED\x10\x00\x12\r\n\tAUTOMATIC\x10\x01\x12\n\n\x06MANUAL\x10\x02:\x8e\x01\xbaH\x8a\x01\x1a\x87\x01\n\x12\x63harge.paid_by_one\x12<a payment_token or a hosted_page must be given, and not both\x1a\x33(this.payment_token != \'\') != has(this.hosted_page)\"\xf9\x01\n\nHostedPage\x12 \n\x0bsuccess_url\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x18\x80\x08\x88\x01\x01\x12\x1f\n\ncancel_url\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x18\x80\x08\x88\x01\x01\x12\x36\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1d\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x32\n\x06locale\x18\x05 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^([a-z]{2,3}(-[A-Z]{2})?)?$\x12\x1d\n\x0b\x62uyer_email\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\"T\n\x15\x45xecuteChargesRequest\x12;\n\x07\x63harges\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.ChargeCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"H\n\x16\x45xecuteChargesResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"q\n\rAttemptResult\x12*\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x17.paymesh.psp.v1.AttemptH\x00\x12*\n\x07refusal\x18\x02 \x01(\x0b\x32\x17.paymesh.psp.v1.RefusalH\x00\x42\x08\n\x06result\"\x94\x01\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x37\n\x08metadata\x18\x03 \x03(\x0b\x32%.paymesh.psp.v1.Refusal.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb9\x01\n\rRefundCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x36\n\x11\x63harge_attempt_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"T\n\x15\x45xecuteRefundsRequest\x12;\n\x07refunds\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.RefundCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"H\n\x16\x45xecuteRefundsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"F\n\x13ListAttemptsRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"A\n\x14ListAttemptsResponse\x12)\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x17.paymesh.psp.v1.Attempt\"\xba\x01\n\x0e\x43\x61ptureCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x36\n\x11\x63harge_attempt_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"W\n\x16\x45xecuteCapturesRequest\x12=\n\x08\x63\x61ptures\x18\x01 \x03(\x0b\x32\x1e.paymesh.psp.v1.CaptureCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"I\n\x17\x45xecuteCapturesResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"\xb7\x01\n\x0bVoidCommand\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x36\n\x11\x63harge_attempt_id\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12\x1a\n\x06\x61mount\x18\x03 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\"N\n\x13\x45xecuteVoidsRequest\x12\x37\n\x05voids\x18\x01 \x03(\x0b\x32\x1b.paymesh.psp.v1.VoidCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"F\n\x14\x45xecuteVoidsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult\"O\n\x16SimulateRoutingRequest\x12\x35\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1d.paymesh.psp.v1.ChargeCommandB\x06\xbaH\x03\xc8\x01\x01\"\xaf\x01\n\x17SimulateRoutingResponse\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0c\n\x04psps\x18\x02 \x03(\t\x12G\n\x08hindered\x18\x03 \x03(\x0b\x32\x35.paymesh.psp.v1.SimulateRoutingResponse.HinderedEntry\x1a/\n\rHinderedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x16\n\x14ListProvidersRequest\"D\n\x15ListProvidersResponse\x12+\n\tproviders\x18\x01 \x03(\x0b\x32\x18.paymesh.psp.v1.Provider\"b\n\x13ResetCircuitRequest\x12!\n\x03psp\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[a-z]{1,20}$\x12(\n\toperation\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[a-z_]{0,20}$\"B\n\x14ResetCircuitResponse\x12*\n\x08provider\x18\x01 \x01(\x0b\x32\x18.paymesh.psp.v1.Provider\"\xd0\x01\n\x13ResumeChargeRequest\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12X\n\x07\x64\x65tails\x18\x02 \x03(\x0b\x32\x30.paymesh.psp.v1.ResumeChargeRequest.DetailsEntryB\x15\xbaH\x12\x9a\x01\x0f\x10\x14\"\x04r\x02\x18\x64*\x05r\x03(\xc0>\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"@\n\x14ResumeChargeResponse\x12(\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x17.paymesh.psp.v1.Attempt2\x94\x07\n\x11PspGatewayService\x12\x64\n\x0e\x45xecuteCharges\x12%.paymesh.psp.v1.ExecuteChargesRequest\x1a&.paymesh.psp.v1.ExecuteChargesResponse\"\x03\x90\x02\x02\x12\x64\n\x0e\x45xecuteRefunds\x12%.paymesh.psp.v1.ExecuteRefundsRequest\x1a&.paymesh.psp.v1.ExecuteRefundsResponse\"\x03\x90\x02\x02\x12g\n\x0f\x45xecuteCaptures\x12&.paymesh.psp.v1.ExecuteCapturesRequest\x1a\'.paymesh.psp.v1.ExecuteCapturesResponse\"\x03\x90\x02\x02\x12^\n\x0c\x45xecuteVoids\x12#.paymesh.psp.v1.ExecuteVoidsRequest\x1a$.paymesh.psp.v1.ExecuteVoidsResponse\"\x03\x90\x02\x02\x12^\n\x0cResumeCharge\x12#.paymesh.psp.v1.ResumeChargeRequest\x1a$.paymesh.psp.v1.ResumeChargeResponse\"\x03\x90\x02\x02\x12g\n\x0fSimulateRouting\x12&.paymesh.psp.v1.SimulateRoutingRequest\x1a\'.paymesh.psp.v1.SimulateRoutingResponse\"\x03\x90\x02\x01\x12\x61\n\rListProviders\x12$.paymesh.psp.v1.ListProvidersRequest\x1a%.paymesh.psp.v1.ListProvidersResponse\"\x03\x90\x02\x01\x12^\n\x0cResetCircuit\x12#.paymesh.psp.v1.ResetCircuitRequest\x1a$.paymesh.psp.v1.ResetCircuitResponse\"\x03\x90\x02\x02\x12^\n\x0cListAttempts\x12#.paymesh.psp.v1.ListAttemptsRequest\x1a$.paymesh.psp.v1.ListAttemptsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,7 +46,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHARGECOMMAND'].fields_by_name['currency']._loaded_options = None
   _globals['_CHARGECOMMAND'].fields_by_name['currency']._serialized_options = b'\272H\016r\0142\n^[A-Z]{3}$'
   _globals['_CHARGECOMMAND'].fields_by_name['payment_token']._loaded_options = None
-  _globals['_CHARGECOMMAND'].fields_by_name['payment_token']._serialized_options = b'\272H\022r\0202\016^[!-~]{1,255}$'
+  _globals['_CHARGECOMMAND'].fields_by_name['payment_token']._serialized_options = b'\272H\022r\0202\016^[!-~]{0,255}$'
   _globals['_CHARGECOMMAND'].fields_by_name['capture_method']._loaded_options = None
   _globals['_CHARGECOMMAND'].fields_by_name['capture_method']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_CHARGECOMMAND'].fields_by_name['payment_method']._loaded_options = None
@@ -54,6 +55,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHARGECOMMAND'].fields_by_name['country']._serialized_options = b'\272H\021r\0172\r^([A-Z]{2})?$'
   _globals['_CHARGECOMMAND'].fields_by_name['preferred_psp']._loaded_options = None
   _globals['_CHARGECOMMAND'].fields_by_name['preferred_psp']._serialized_options = b'\272H\021r\0172\r^[a-z]{0,20}$'
+  _globals['_CHARGECOMMAND']._loaded_options = None
+  _globals['_CHARGECOMMAND']._serialized_options = b'\272H\212\001\032\207\001\n\022charge.paid_by_one\022<a payment_token or a hosted_page must be given, and not both\0323(this.payment_token != \'\') != has(this.hosted_page)'
+  _globals['_HOSTEDPAGE'].fields_by_name['success_url']._loaded_options = None
+  _globals['_HOSTEDPAGE'].fields_by_name['success_url']._serialized_options = b'\272H\010r\006\030\200\010\210\001\001'
+  _globals['_HOSTEDPAGE'].fields_by_name['cancel_url']._loaded_options = None
+  _globals['_HOSTEDPAGE'].fields_by_name['cancel_url']._serialized_options = b'\272H\010r\006\030\200\010\210\001\001'
+  _globals['_HOSTEDPAGE'].fields_by_name['expires_at']._loaded_options = None
+  _globals['_HOSTEDPAGE'].fields_by_name['expires_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_HOSTEDPAGE'].fields_by_name['description']._loaded_options = None
+  _globals['_HOSTEDPAGE'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_HOSTEDPAGE'].fields_by_name['locale']._loaded_options = None
+  _globals['_HOSTEDPAGE'].fields_by_name['locale']._serialized_options = b'\272H\037r\0352\033^([a-z]{2,3}(-[A-Z]{2})?)?$'
+  _globals['_HOSTEDPAGE'].fields_by_name['buyer_email']._loaded_options = None
+  _globals['_HOSTEDPAGE'].fields_by_name['buyer_email']._serialized_options = b'\272H\005r\003\030\376\001'
   _globals['_EXECUTECHARGESREQUEST'].fields_by_name['charges']._loaded_options = None
   _globals['_EXECUTECHARGESREQUEST'].fields_by_name['charges']._serialized_options = b'\272H\010\222\001\005\010\001\020\364\003'
   _globals['_REFUSAL_METADATAENTRY']._loaded_options = None
@@ -122,62 +137,64 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PSPGATEWAYSERVICE'].methods_by_name['ResetCircuit']._serialized_options = b'\220\002\002'
   _globals['_PSPGATEWAYSERVICE'].methods_by_name['ListAttempts']._loaded_options = None
   _globals['_PSPGATEWAYSERVICE'].methods_by_name['ListAttempts']._serialized_options = b'\220\002\001'
-  _globals['_CHARGECOMMAND']._serialized_start=151
-  _globals['_CHARGECOMMAND']._serialized_end=729
-  _globals['_CHARGECOMMAND_CAPTUREMETHOD']._serialized_start=655
-  _globals['_CHARGECOMMAND_CAPTUREMETHOD']._serialized_end=729
-  _globals['_EXECUTECHARGESREQUEST']._serialized_start=731
-  _globals['_EXECUTECHARGESREQUEST']._serialized_end=815
-  _globals['_EXECUTECHARGESRESPONSE']._serialized_start=817
-  _globals['_EXECUTECHARGESRESPONSE']._serialized_end=889
-  _globals['_ATTEMPTRESULT']._serialized_start=891
-  _globals['_ATTEMPTRESULT']._serialized_end=1004
-  _globals['_REFUSAL']._serialized_start=1007
-  _globals['_REFUSAL']._serialized_end=1155
-  _globals['_REFUSAL_METADATAENTRY']._serialized_start=1108
-  _globals['_REFUSAL_METADATAENTRY']._serialized_end=1155
-  _globals['_REFUNDCOMMAND']._serialized_start=1158
-  _globals['_REFUNDCOMMAND']._serialized_end=1343
-  _globals['_EXECUTEREFUNDSREQUEST']._serialized_start=1345
-  _globals['_EXECUTEREFUNDSREQUEST']._serialized_end=1429
-  _globals['_EXECUTEREFUNDSRESPONSE']._serialized_start=1431
-  _globals['_EXECUTEREFUNDSRESPONSE']._serialized_end=1503
-  _globals['_LISTATTEMPTSREQUEST']._serialized_start=1505
-  _globals['_LISTATTEMPTSREQUEST']._serialized_end=1575
-  _globals['_LISTATTEMPTSRESPONSE']._serialized_start=1577
-  _globals['_LISTATTEMPTSRESPONSE']._serialized_end=1642
-  _globals['_CAPTURECOMMAND']._serialized_start=1645
-  _globals['_CAPTURECOMMAND']._serialized_end=1831
-  _globals['_EXECUTECAPTURESREQUEST']._serialized_start=1833
-  _globals['_EXECUTECAPTURESREQUEST']._serialized_end=1920
-  _globals['_EXECUTECAPTURESRESPONSE']._serialized_start=1922
-  _globals['_EXECUTECAPTURESRESPONSE']._serialized_end=1995
-  _globals['_VOIDCOMMAND']._serialized_start=1998
-  _globals['_VOIDCOMMAND']._serialized_end=2181
-  _globals['_EXECUTEVOIDSREQUEST']._serialized_start=2183
-  _globals['_EXECUTEVOIDSREQUEST']._serialized_end=2261
-  _globals['_EXECUTEVOIDSRESPONSE']._serialized_start=2263
-  _globals['_EXECUTEVOIDSRESPONSE']._serialized_end=2333
-  _globals['_SIMULATEROUTINGREQUEST']._serialized_start=2335
-  _globals['_SIMULATEROUTINGREQUEST']._serialized_end=2414
-  _globals['_SIMULATEROUTINGRESPONSE']._serialized_start=2417
-  _globals['_SIMULATEROUTINGRESPONSE']._serialized_end=2592
-  _globals['_SIMULATEROUTINGRESPONSE_HINDEREDENTRY']._serialized_start=2545
-  _globals['_SIMULATEROUTINGRESPONSE_HINDEREDENTRY']._serialized_end=2592
-  _globals['_LISTPROVIDERSREQUEST']._serialized_start=2594
-  _globals['_LISTPROVIDERSREQUEST']._serialized_end=2616
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=2618
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=2686
-  _globals['_RESETCIRCUITREQUEST']._serialized_start=2688
-  _globals['_RESETCIRCUITREQUEST']._serialized_end=2786
-  _globals['_RESETCIRCUITRESPONSE']._serialized_start=2788
-  _globals['_RESETCIRCUITRESPONSE']._serialized_end=2854
-  _globals['_RESUMECHARGEREQUEST']._serialized_start=2857
-  _globals['_RESUMECHARGEREQUEST']._serialized_end=3065
-  _globals['_RESUMECHARGEREQUEST_DETAILSENTRY']._serialized_start=3019
-  _globals['_RESUMECHARGEREQUEST_DETAILSENTRY']._serialized_end=3065
-  _globals['_RESUMECHARGERESPONSE']._serialized_start=3067
-  _globals['_RESUMECHARGERESPONSE']._serialized_end=3131
-  _globals['_PSPGATEWAYSERVICE']._serialized_start=3134
-  _globals['_PSPGATEWAYSERVICE']._serialized_end=4050
+  _globals['_CHARGECOMMAND']._serialized_start=184
+  _globals['_CHARGECOMMAND']._serialized_end=956
+  _globals['_CHARGECOMMAND_CAPTUREMETHOD']._serialized_start=737
+  _globals['_CHARGECOMMAND_CAPTUREMETHOD']._serialized_end=811
+  _globals['_HOSTEDPAGE']._serialized_start=959
+  _globals['_HOSTEDPAGE']._serialized_end=1208
+  _globals['_EXECUTECHARGESREQUEST']._serialized_start=1210
+  _globals['_EXECUTECHARGESREQUEST']._serialized_end=1294
+  _globals['_EXECUTECHARGESRESPONSE']._serialized_start=1296
+  _globals['_EXECUTECHARGESRESPONSE']._serialized_end=1368
+  _globals['_ATTEMPTRESULT']._serialized_start=1370
+  _globals['_ATTEMPTRESULT']._serialized_end=1483
+  _globals['_REFUSAL']._serialized_start=1486
+  _globals['_REFUSAL']._serialized_end=1634
+  _globals['_REFUSAL_METADATAENTRY']._serialized_start=1587
+  _globals['_REFUSAL_METADATAENTRY']._serialized_end=1634
+  _globals['_REFUNDCOMMAND']._serialized_start=1637
+  _globals['_REFUNDCOMMAND']._serialized_end=1822
+  _globals['_EXECUTEREFUNDSREQUEST']._serialized_start=1824
+  _globals['_EXECUTEREFUNDSREQUEST']._serialized_end=1908
+  _globals['_EXECUTEREFUNDSRESPONSE']._serialized_start=1910
+  _globals['_EXECUTEREFUNDSRESPONSE']._serialized_end=1982
+  _globals['_LISTATTEMPTSREQUEST']._serialized_start=1984
+  _globals['_LISTATTEMPTSREQUEST']._serialized_end=2054
+  _globals['_LISTATTEMPTSRESPONSE']._serialized_start=2056
+  _globals['_LISTATTEMPTSRESPONSE']._serialized_end=2121
+  _globals['_CAPTURECOMMAND']._serialized_start=2124
+  _globals['_CAPTURECOMMAND']._serialized_end=2310
+  _globals['_EXECUTECAPTURESREQUEST']._serialized_start=2312
+  _globals['_EXECUTECAPTURESREQUEST']._serialized_end=2399
+  _globals['_EXECUTECAPTURESRESPONSE']._serialized_start=2401
+  _globals['_EXECUTECAPTURESRESPONSE']._serialized_end=2474
+  _globals['_VOIDCOMMAND']._serialized_start=2477
+  _globals['_VOIDCOMMAND']._serialized_end=2660
+  _globals['_EXECUTEVOIDSREQUEST']._serialized_start=2662
+  _globals['_EXECUTEVOIDSREQUEST']._serialized_end=2740
+  _globals['_EXECUTEVOIDSRESPONSE']._serialized_start=2742
+  _globals['_EXECUTEVOIDSRESPONSE']._serialized_end=2812
+  _globals['_SIMULATEROUTINGREQUEST']._serialized_start=2814
+  _globals['_SIMULATEROUTINGREQUEST']._serialized_end=2893
+  _globals['_SIMULATEROUTINGRESPONSE']._serialized_start=2896
+  _globals['_SIMULATEROUTINGRESPONSE']._serialized_end=3071
+  _globals['_SIMULATEROUTINGRESPONSE_HINDEREDENTRY']._serialized_start=3024
+  _globals['_SIMULATEROUTINGRESPONSE_HINDEREDENTRY']._serialized_end=3071
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=3073
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=3095
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=3097
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=3165
+  _globals['_RESETCIRCUITREQUEST']._serialized_start=3167
+  _globals['_RESETCIRCUITREQUEST']._serialized_end=3265
+  _globals['_RESETCIRCUITRESPONSE']._serialized_start=3267
+  _globals['_RESETCIRCUITRESPONSE']._serialized_end=3333
+  _globals['_RESUMECHARGEREQUEST']._serialized_start=3336
+  _globals['_RESUMECHARGEREQUEST']._serialized_end=3544
+  _globals['_RESUMECHARGEREQUEST_DETAILSENTRY']._serialized_start=3498
+  _globals['_RESUMECHARGEREQUEST_DETAILSENTRY']._serialized_end=3544
+  _globals['_RESUMECHARGERESPONSE']._serialized_start=3546
+  _globals['_RESUMECHARGERESPONSE']._serialized_end=3610
+  _globals['_PSPGATEWAYSERVICE']._serialized_start=3613
+  _globals['_PSPGATEWAYSERVICE']._serialized_end=4529
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from paymesh.psp.v1 import attempt_pb2 as _attempt_pb2
@@ -58,6 +59,7 @@ class ChargeCommand(_message.Message):
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     COUNTRY_FIELD_NUMBER: _builtins.int
     PREFERRED_PSP_FIELD_NUMBER: _builtins.int
+    HOSTED_PAGE_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The attempt's id."""
     payment_id: _builtins.str
@@ -69,7 +71,7 @@ class ChargeCommand(_message.Message):
     currency: _builtins.str
     """ISO 4217."""
     payment_token: _builtins.str
-    """The PSP's token of what pays."""
+    """The PSP's token of what pays; empty with a hosted page."""
     capture_method: Global___ChargeCommand.CaptureMethod.ValueType
     """When the money is taken; AUTOMATIC when absent."""
     payment_method: _provider_pb2.PaymentMethod.ValueType
@@ -78,6 +80,12 @@ class ChargeCommand(_message.Message):
     """The country of the buyer's bill, ISO 3166-1 alpha-2; empty when it is not known."""
     preferred_psp: _builtins.str
     """The PSP that the merchant prefers; taken when the rule that decides names it and nothing hinders it."""
+    @_builtins.property
+    def hosted_page(self) -> Global___HostedPage:
+        """The page of the PSP's on which the buyer pays, in the place of a token. The attempt is ACTION_REQUIRED with the page's
+        address until he has paid, or DECLINED, PAGE_EXPIRED, once the PSP has closed it.
+        """
+
     def __init__(
         self,
         *,
@@ -91,14 +99,59 @@ class ChargeCommand(_message.Message):
         payment_method: _provider_pb2.PaymentMethod.ValueType = ...,
         country: _builtins.str = ...,
         preferred_psp: _builtins.str = ...,
+        hosted_page: Global___HostedPage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hosted_page", b"hosted_page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "capture_method", b"capture_method", "client_id", b"client_id", "country", b"country", "currency", b"currency", "payment_id", b"payment_id", "payment_method", b"payment_method", "payment_token", b"payment_token", "preferred_psp", b"preferred_psp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "capture_method", b"capture_method", "client_id", b"client_id", "country", b"country", "currency", b"currency", "hosted_page", b"hosted_page", "payment_id", b"payment_id", "payment_method", b"payment_method", "payment_token", b"payment_token", "preferred_psp", b"preferred_psp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChargeCommand: _TypeAlias = ChargeCommand  # noqa: Y015
+
+@_typing.final
+class HostedPage(_message.Message):
+    """A page of the PSP's own, on which a buyer says how to pay."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_URL_FIELD_NUMBER: _builtins.int
+    CANCEL_URL_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    BUYER_EMAIL_FIELD_NUMBER: _builtins.int
+    success_url: _builtins.str
+    """Where the buyer is sent when he has paid. It proves nothing: only the attempt tells whether he has."""
+    cancel_url: _builtins.str
+    """Where he is sent when he turns back."""
+    description: _builtins.str
+    """What he reads that he pays for; empty for the PSP's own words."""
+    locale: _builtins.str
+    """His language, an IETF tag such as "de-CH"; empty: the PSP guesses."""
+    buyer_email: _builtins.str
+    """His e-mail address, filled in for him; empty for none. Never stored, never logged."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the page is to close."""
+
+    def __init__(
+        self,
+        *,
+        success_url: _builtins.str = ...,
+        cancel_url: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        description: _builtins.str = ...,
+        locale: _builtins.str = ...,
+        buyer_email: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer_email", b"buyer_email", "cancel_url", b"cancel_url", "description", b"description", "expires_at", b"expires_at", "locale", b"locale", "success_url", b"success_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HostedPage: _TypeAlias = HostedPage  # noqa: Y015
 
 @_typing.final
 class ExecuteChargesRequest(_message.Message):

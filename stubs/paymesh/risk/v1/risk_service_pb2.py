@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"paymesh/risk/v1/risk_service.proto\x12\x0fpaymesh.risk.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x03\n\x0cPaymentFacts\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\x12\x30\n\tclient_id\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12\x1b\n\x08\x62uyer_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12/\n\x10\x63\x61rd_fingerprint\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12 \n\nip_address\x18\x05 \x01(\tB\x07\xbaH\x04r\x02p\x01H\x00\x88\x01\x01\x12\x1a\n\x06\x61mount\x18\x06 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x07 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12#\n\x0fseller_accounts\x18\x08 \x03(\tB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x32\x12,\n\x0c\x63ountry_code\x18\t \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{2}$H\x01\x88\x01\x01\x42\r\n\x0b_ip_addressB\x0f\n\r_country_code\"\xf7\x01\n\nAssessment\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x36\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32$.paymesh.risk.v1.Assessment.Decision\x12+\n\trule_hits\x18\x03 \x03(\x0b\x32\x18.paymesh.risk.v1.RuleHit\x12/\n\x0b\x61ssessed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41PPROVED\x10\x01\x12\x0b\n\x07REFUSED\x10\x02\"8\n\x07RuleHit\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"U\n\x15\x41ssessPaymentsRequest\x12<\n\x08payments\x18\x01 \x03(\x0b\x32\x1d.paymesh.risk.v1.PaymentFactsB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"J\n\x16\x41ssessPaymentsResponse\x12\x30\n\x0b\x61ssessments\x18\x01 \x03(\x0b\x32\x1b.paymesh.risk.v1.Assessment\"G\n\x14GetAssessmentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"H\n\x15GetAssessmentResponse\x12/\n\nassessment\x18\x01 \x01(\x0b\x32\x1b.paymesh.risk.v1.Assessment2\xda\x01\n\x0bRiskService\x12\x66\n\x0e\x41ssessPayments\x12&.paymesh.risk.v1.AssessPaymentsRequest\x1a\'.paymesh.risk.v1.AssessPaymentsResponse\"\x03\x90\x02\x02\x12\x63\n\rGetAssessment\x12%.paymesh.risk.v1.GetAssessmentRequest\x1a&.paymesh.risk.v1.GetAssessmentResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"paymesh/risk/v1/risk_service.proto\x12\x0fpaymesh.risk.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x03\n\x0cPaymentFacts\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\x12\x30\n\tclient_id\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12\x1b\n\x08\x62uyer_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x32\n\x10\x63\x61rd_fingerprint\x18\x04 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{64})?$\x12 \n\nip_address\x18\x05 \x01(\tB\x07\xbaH\x04r\x02p\x01H\x00\x88\x01\x01\x12\x1a\n\x06\x61mount\x18\x06 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12#\n\x08\x63urrency\x18\x07 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12#\n\x0fseller_accounts\x18\x08 \x03(\tB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x32\x12,\n\x0c\x63ountry_code\x18\t \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{2}$H\x01\x88\x01\x01\x42\r\n\x0b_ip_addressB\x0f\n\r_country_code\"\xf7\x01\n\nAssessment\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x36\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32$.paymesh.risk.v1.Assessment.Decision\x12+\n\trule_hits\x18\x03 \x03(\x0b\x32\x18.paymesh.risk.v1.RuleHit\x12/\n\x0b\x61ssessed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41PPROVED\x10\x01\x12\x0b\n\x07REFUSED\x10\x02\"8\n\x07RuleHit\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"U\n\x15\x41ssessPaymentsRequest\x12<\n\x08payments\x18\x01 \x03(\x0b\x32\x1d.paymesh.risk.v1.PaymentFactsB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"J\n\x16\x41ssessPaymentsResponse\x12\x30\n\x0b\x61ssessments\x18\x01 \x03(\x0b\x32\x1b.paymesh.risk.v1.Assessment\"G\n\x14GetAssessmentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"H\n\x15GetAssessmentResponse\x12/\n\nassessment\x18\x01 \x01(\x0b\x32\x1b.paymesh.risk.v1.Assessment2\xda\x01\n\x0bRiskService\x12\x66\n\x0e\x41ssessPayments\x12&.paymesh.risk.v1.AssessPaymentsRequest\x1a\'.paymesh.risk.v1.AssessPaymentsResponse\"\x03\x90\x02\x02\x12\x63\n\rGetAssessment\x12%.paymesh.risk.v1.GetAssessmentRequest\x1a&.paymesh.risk.v1.GetAssessmentResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTFACTS'].fields_by_name['buyer_id']._loaded_options = None
   _globals['_PAYMENTFACTS'].fields_by_name['buyer_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_PAYMENTFACTS'].fields_by_name['card_fingerprint']._loaded_options = None
-  _globals['_PAYMENTFACTS'].fields_by_name['card_fingerprint']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{64}$'
+  _globals['_PAYMENTFACTS'].fields_by_name['card_fingerprint']._serialized_options = b'\272H\025r\0232\021^([0-9a-f]{64})?$'
   _globals['_PAYMENTFACTS'].fields_by_name['ip_address']._loaded_options = None
   _globals['_PAYMENTFACTS'].fields_by_name['ip_address']._serialized_options = b'\272H\004r\002p\001'
   _globals['_PAYMENTFACTS'].fields_by_name['amount']._loaded_options = None
@@ -60,21 +60,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RISKSERVICE'].methods_by_name['GetAssessment']._loaded_options = None
   _globals['_RISKSERVICE'].methods_by_name['GetAssessment']._serialized_options = b'\220\002\001'
   _globals['_PAYMENTFACTS']._serialized_start=118
-  _globals['_PAYMENTFACTS']._serialized_end=523
-  _globals['_ASSESSMENT']._serialized_start=526
-  _globals['_ASSESSMENT']._serialized_end=773
-  _globals['_ASSESSMENT_DECISION']._serialized_start=710
-  _globals['_ASSESSMENT_DECISION']._serialized_end=773
-  _globals['_RULEHIT']._serialized_start=775
-  _globals['_RULEHIT']._serialized_end=831
-  _globals['_ASSESSPAYMENTSREQUEST']._serialized_start=833
-  _globals['_ASSESSPAYMENTSREQUEST']._serialized_end=918
-  _globals['_ASSESSPAYMENTSRESPONSE']._serialized_start=920
-  _globals['_ASSESSPAYMENTSRESPONSE']._serialized_end=994
-  _globals['_GETASSESSMENTREQUEST']._serialized_start=996
-  _globals['_GETASSESSMENTREQUEST']._serialized_end=1067
-  _globals['_GETASSESSMENTRESPONSE']._serialized_start=1069
-  _globals['_GETASSESSMENTRESPONSE']._serialized_end=1141
-  _globals['_RISKSERVICE']._serialized_start=1144
-  _globals['_RISKSERVICE']._serialized_end=1362
+  _globals['_PAYMENTFACTS']._serialized_end=526
+  _globals['_ASSESSMENT']._serialized_start=529
+  _globals['_ASSESSMENT']._serialized_end=776
+  _globals['_ASSESSMENT_DECISION']._serialized_start=713
+  _globals['_ASSESSMENT_DECISION']._serialized_end=776
+  _globals['_RULEHIT']._serialized_start=778
+  _globals['_RULEHIT']._serialized_end=834
+  _globals['_ASSESSPAYMENTSREQUEST']._serialized_start=836
+  _globals['_ASSESSPAYMENTSREQUEST']._serialized_end=921
+  _globals['_ASSESSPAYMENTSRESPONSE']._serialized_start=923
+  _globals['_ASSESSPAYMENTSRESPONSE']._serialized_end=997
+  _globals['_GETASSESSMENTREQUEST']._serialized_start=999
+  _globals['_GETASSESSMENTREQUEST']._serialized_end=1070
+  _globals['_GETASSESSMENTRESPONSE']._serialized_start=1072
+  _globals['_GETASSESSMENTRESPONSE']._serialized_end=1144
+  _globals['_RISKSERVICE']._serialized_start=1147
+  _globals['_RISKSERVICE']._serialized_end=1365
 # @@protoc_insertion_point(module_scope)

@@ -42,7 +42,9 @@ class PaymentFacts(_message.Message):
     buyer_id: _builtins.str
     """The client's id of the buyer."""
     card_fingerprint: _builtins.str
-    """A keyed hash of the card's token; the token itself never comes here."""
+    """A keyed hash of the card's token; the token itself never comes here. Empty: the buyer pays on a page of the PSP's, and no
+    rule by card applies.
+    """
     ip_address: _builtins.str
     """The buyer's IP address; absent: no rule by IP applies."""
     amount: _builtins.str
