@@ -60,9 +60,9 @@ def from_wire(wire: object) -> Money:
         Inexpressible: it is none, or not above zero.
     """
     found = wire if isinstance(wire, Mapping) else {}
-    value, currency = found.get("value"), found.get("currency_code")
-    is_read = isinstance(value, str) and isinstance(currency, str) and currency in CURRENCIES
-    if not is_read or len(value) > _VALUE_LENGTH_MAX or not _VALUE.fullmatch(value):
+    value, currency = str(found.get("value")), str(found.get("currency_code"))
+    is_value = len(value) <= _VALUE_LENGTH_MAX and _VALUE.fullmatch(value)
+    if not takes(currency) or not is_value:
         raise Inexpressible("this is no amount")
     try:
         money = Money.of_stored(Decimal(value), currency)
