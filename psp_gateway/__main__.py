@@ -1,12 +1,13 @@
 """Serves the PSP gateway: `python -m psp_gateway`."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 
 from paymesh.payment.v1 import psp_event_service_pb2
+from paymesh.psp.v1 import dispute_service_pb2_grpc as dispute_wire
 from paymesh.psp.v1 import psp_gateway_service_pb2_grpc as wire
 from paymesh.psp.v1 import webhook_service_pb2_grpc as webhook_wire
 
@@ -19,17 +20,21 @@ from chassis.server import Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import jobs
 from psp_gateway.clients import Nobody, PaymentListener
+from psp_gateway.dispute_servicer import DisputeServicer
+from psp_gateway.dispute_store import DisputeStore
 from psp_gateway.domain.routing import Rule
 from psp_gateway.guard import Bounds, Guard
 from psp_gateway.inbox_store import InboxStore
 from psp_gateway.ports import Listener
-from psp_gateway.psps import MINOR_UNITS, open_psps
+from psp_gateway.psps import MINOR_UNITS, Psps, open_psps
 from psp_gateway.routing_file import InvalidRouting, read_rules
 from psp_gateway.running import Running
 from psp_gateway.servicer import PspGatewayServicer
 from psp_gateway.settings import PspSettings
 from psp_gateway.store import AttemptStore
+from psp_gateway.use_cases.answer_dispute import Answering
 from psp_gateway.use_cases.apply_events import Applying
+from psp_gateway.use_cases.follow_disputes import Following
 from psp_gateway.use_cases.receive_webhook import Receiving
 from psp_gateway.use_cases.route_charge import PSPS, Router
 from psp_gateway.use_cases.take_further import Means
@@ -74,15 +79,28 @@ async def build(
     inbox, arrived = InboxStore(database, utc_now), asyncio.Event()
     receiving = Receiving(psps.readers, inbox, psps.certificates)
     webhooks = PspWebhookService(receiving, utc_now, arrived.set)
-    applying = Applying(means, inbox, await _listener(settings, stack), MINOR_UNITS)
+    answering = _answering(psps, DisputeStore(database), guards)
+    listener = await _listener(settings, stack)
+    applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following)
     return Wiring(
         register=[
             partial(wire.add_PspGatewayServiceServicer_to_server, servicer),
             partial(webhook_wire.add_WebhookServiceServicer_to_server, webhooks),
+            partial(dispute_wire.add_DisputeServiceServicer_to_server, DisputeServicer(answering)),
         ],
-        names=["paymesh.psp.v1.PspGatewayService", "paymesh.psp.v1.WebhookService"],
+        names=[
+            "paymesh.psp.v1.PspGatewayService",
+            "paymesh.psp.v1.WebhookService",
+            "paymesh.psp.v1.DisputeService",
+        ],
         jobs=[jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s)],
     )
+
+
+def _answering(psps: Psps, book: DisputeStore, guards: Mapping[str, Guard]) -> Answering:
+    """Put together what follows and answers disputes."""
+    following = Following(book, psps.dispute_readers, psps.dispute_tellers, guards, utc_now)
+    return Answering(following, psps.dispute_answerers)
 
 
 async def _listener(settings: PspSettings, stack: AsyncExitStack) -> Listener:

@@ -6,15 +6,17 @@ What is held back here was never sent, and says so; the walk then tries again la
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from chassis.clock import Clock
 from chassis.telemetry import logger
 from psp_gateway.domain.answer import Verdict, held_back
 from psp_gateway.domain.attempt import Outcome
 from psp_gateway.domain.circuit import Circuit, Limits, State
-from psp_gateway.domain.hosted_page import Reply
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.metrics import PSP_CIRCUIT
+
+Heard = TypeVar("Heard")
 
 _STATE_VALUES = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 
@@ -49,7 +51,7 @@ class Guard:
     def __post_init__(self) -> None:
         self._turns = asyncio.Semaphore(self.bounds.in_flight_max)
 
-    async def ask(self, operation: str, send: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def ask(self, operation: str, send: Callable[[], Awaitable[Heard]]) -> Heard | Verdict:
         """Make a call of an operation, unless its circuit is open or no turn comes in time."""
         if self.obstacle(operation):
             return held_back(Reason.PSP_CIRCUIT_OPEN)
@@ -63,7 +65,7 @@ class Guard:
         finally:
             self._turns.release()
 
-    async def _ask(self, operation: str, send: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def _ask(self, operation: str, send: Callable[[], Awaitable[Heard]]) -> Heard | Verdict:
         if not await self._paced():
             return held_back(Reason.PSP_BUSY)
         allowed = self._circuit(operation).allow(self.clock())
@@ -116,7 +118,7 @@ class Guard:
             logger().info("circuit", psp=self.psp, operation=operation, state=circuit.state.value)
 
 
-def _is_failure(answer: Reply) -> bool:
+def _is_failure(answer: object) -> bool:
     """Whether the PSP is in trouble: it cannot be reached, is silent, or errs."""
     if not isinstance(answer, Verdict) or answer.is_alarm:
         return False

@@ -23,7 +23,7 @@ from psp_gateway.domain.reasons import Reason
 Putting = tuple[Raw, Sequence[PspEvent]]
 
 _LEASE = timedelta(seconds=30)
-_BATCH_MAX, _EVENT_WIDTH = 256, 14
+_BATCH_MAX, _EVENT_WIDTH = 256, 16
 # No PSP minds some milliseconds, and a commit for many costs as much as one.
 _PATIENCE_S = 0.01
 
@@ -36,11 +36,11 @@ WITH stored AS (
 )
 INSERT INTO webhook_events (webhook_id, psp, event_id, event_type, subject, reference,
     charge_reference, attempt_id, outcome, reason, psp_code, amount_minor, currency, occurred_at,
-    received_at, due_at, state, note, tries)
+    told_code, told_due_at, received_at, due_at, state, note, tries)
 SELECT event.*, %s, %s, 'NEW', '', 0
 FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[],
-    %b::timestamptz[]) AS event
+    %b::timestamptz[], %b::text[], %b::timestamptz[]) AS event
 ON CONFLICT (psp, event_id) DO NOTHING
 RETURNING webhook_id
 """
@@ -201,6 +201,8 @@ def _event_values(event: PspEvent) -> list[object]:
         event.amount_minor,
         event.currency,
         event.occurred_at,
+        event.told_code,
+        event.told_due_at,
     ]
 
 
@@ -239,4 +241,6 @@ def _to_event(row: DictRow) -> PspEvent:
         amount_minor=row["amount_minor"],
         currency=row["currency"],
         occurred_at=row["occurred_at"],
+        told_code=row["told_code"],
+        told_due_at=row["told_due_at"],
     )

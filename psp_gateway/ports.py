@@ -3,16 +3,18 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from chassis.money import Money
-from psp_gateway.domain.answer import Answer
+from psp_gateway.domain.answer import Answer, Verdict
 from psp_gateway.domain.attempt import Attempt
 from psp_gateway.domain.capabilities import Capabilities
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.hosted_page import PageRequest, Reply
 from psp_gateway.domain.inbox import Raw, State, Told
 from psp_gateway.domain.psp_event import PspEvent
+
+Heard = TypeVar("Heard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ class LookUp(Protocol):
 class Guarding(Protocol):
     """What stands between the gateway and one PSP."""
 
-    async def ask(self, operation: str, send: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def ask(self, operation: str, send: Callable[[], Awaitable[Heard]]) -> Heard | Verdict:
         """Make a call, unless it is held back, which is answered as not sent."""
         ...
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from chassis.settings import SettingsError
+from psp_gateway.dispute_ports import AnswerDisputes, ReadDisputes, TellDisputes
 from psp_gateway.ports import HostedPage, Provider, Webhooks
 from psp_gateway.providers.adyen import units as adyen_units
 from psp_gateway.providers.adyen.client import AdyenClient
+from psp_gateway.providers.adyen.disputes import PATH as ADYEN_DISPUTES
+from psp_gateway.providers.adyen.disputes import AdyenDisputes
 from psp_gateway.providers.adyen.pages import AdyenPages
 from psp_gateway.providers.adyen.provider import AdyenProvider
 from psp_gateway.providers.adyen.webhooks import AdyenWebhooks
@@ -20,6 +23,7 @@ from psp_gateway.providers.paypal.roots import ROOTS
 from psp_gateway.providers.paypal.signature import ORIGINS
 from psp_gateway.providers.paypal.webhooks import PayPalWebhooks
 from psp_gateway.providers.stripe.client import StripeClient
+from psp_gateway.providers.stripe.disputes import StripeDisputes
 from psp_gateway.providers.stripe.pages import StripePages
 from psp_gateway.providers.stripe.provider import StripeProvider
 from psp_gateway.providers.stripe.webhooks import StripeWebhooks
@@ -38,12 +42,17 @@ class Psps:
     Attributes:
         pages: of those that have one.
         readers: of the webhooks of those that may send some.
+        dispute_readers, dispute_tellers: of disputes, by asking the PSP or by its words alone.
+        dispute_answerers: of those whose disputes can be answered.
         certificates: what PayPal signs by.
     """
 
     providers: dict[str, Provider] = field(default_factory=dict)
     pages: dict[str, HostedPage] = field(default_factory=dict)
     readers: dict[str, Webhooks] = field(default_factory=dict)
+    dispute_readers: dict[str, ReadDisputes] = field(default_factory=dict)
+    dispute_tellers: dict[str, TellDisputes] = field(default_factory=dict)
+    dispute_answerers: dict[str, AnswerDisputes] = field(default_factory=dict)
     certificates: Certificates = field(default_factory=Certificates)
 
 
@@ -63,14 +72,20 @@ async def open_psps(settings: PspSettings, stack: AsyncExitStack) -> Psps:
 
 
 async def _stripe(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:
-    client = StripeClient(
-        settings.stripe_api_base,
-        settings.stripe_api_key,
-        connect_timeout_s=settings.stripe_connect_timeout_s,
-        timeout_s=settings.stripe_timeout_s,
-    )
-    stack.push_async_callback(client.close)
-    await client.open()
+    client, files = [
+        StripeClient(
+            base,
+            settings.stripe_api_key,
+            connect_timeout_s=settings.stripe_connect_timeout_s,
+            timeout_s=settings.stripe_timeout_s,
+        )
+        for base in (settings.stripe_api_base, settings.stripe_files_base)
+    ]
+    for each in (client, files):
+        stack.push_async_callback(each.close)
+        await each.open()
+    disputes = StripeDisputes(client, files)
+    psps.dispute_readers["stripe"] = psps.dispute_answerers["stripe"] = disputes
     psps.providers["stripe"] = StripeProvider(client, return_url=settings.stripe_return_url)
     psps.pages["stripe"] = StripePages(client)
     if settings.stripe_webhook_secrets:
@@ -91,8 +106,22 @@ async def _adyen(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> No
         return_url=settings.adyen_return_url,
     )
     psps.pages["adyen"] = AdyenPages(client, merchant_account=settings.adyen_merchant_account)
+    await _adyen_disputes(psps, settings, stack)
     if settings.adyen_hmac_keys:
         psps.readers["adyen"] = AdyenWebhooks(settings.adyen_hmac_keys)
+
+
+async def _adyen_disputes(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:
+    client = AdyenClient(
+        settings.adyen_dispute_base,
+        settings.adyen_api_key,
+        timeout_s=settings.adyen_timeout_s,
+        path=ADYEN_DISPUTES,
+    )
+    stack.push_async_callback(client.close)
+    await client.open()
+    disputes = AdyenDisputes(client, merchant_account=settings.adyen_merchant_account)
+    psps.dispute_tellers["adyen"] = psps.dispute_answerers["adyen"] = disputes
 
 
 async def _paypal(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:

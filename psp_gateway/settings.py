@@ -23,11 +23,13 @@ class PspSettings:
     attempts_max: int  # under way at once; more are left for the next call
     stripe_api_key: str
     stripe_api_base: str  # scheme, host, port and path before /v1
+    stripe_files_base: str  # the same before /v1/files
     stripe_connect_timeout_s: float
     stripe_timeout_s: float  # for one request in all
     stripe_return_url: str  # where buyers come back to after 3-D Secure; empty for none
     adyen_api_key: str  # empty: Adyen is not configured
     adyen_api_base: str  # scheme, host, port and path before /v71
+    adyen_dispute_base: str  # the same before /ca/services/DisputeService
     adyen_merchant_account: str
     adyen_hmac_keys: tuple[str, ...]  # in hexadecimal; several while one is rotated
     adyen_timeout_s: float  # for one request in all
@@ -57,6 +59,10 @@ class PspSettings:
         """
         key = environment.secret("PSP_FINGERPRINT_KEY", in_production=server.is_production)
         api_base = _base(environment, server, "STRIPE_API_BASE", stripe.API_BASE)
+        adyen_base = _base(environment, server, "ADYEN_API_BASE", adyen.API_BASE)
+        # Whoever stands in for a PSP's API stands in for its other hosts too.
+        files_base = stripe.FILES_BASE if api_base == stripe.API_BASE else api_base
+        dispute_base = adyen.DISPUTE_BASE if adyen_base == adyen.API_BASE else adyen_base
         return cls(
             database_url=environment.text("PSP_DATABASE_URL"),
             database_connections=environment.integer("PSP_DATABASE_CONNECTIONS", 8),
@@ -67,11 +73,13 @@ class PspSettings:
             attempts_max=environment.integer("PSP_ATTEMPTS_MAX", 4096),
             stripe_api_key=environment.text("STRIPE_API_KEY"),
             stripe_api_base=api_base,
+            stripe_files_base=_base(environment, server, "STRIPE_FILES_BASE", files_base),
             stripe_connect_timeout_s=environment.number("STRIPE_CONNECT_TIMEOUT_S", 2.0),
             stripe_timeout_s=environment.number("STRIPE_TIMEOUT_S", 15.0),
             stripe_return_url=environment.text("STRIPE_RETURN_URL", ""),
             adyen_api_key=environment.text("ADYEN_API_KEY", ""),
-            adyen_api_base=_base(environment, server, "ADYEN_API_BASE", adyen.API_BASE),
+            adyen_api_base=adyen_base,
+            adyen_dispute_base=_base(environment, server, "ADYEN_DISPUTE_BASE", dispute_base),
             adyen_merchant_account=environment.text("ADYEN_MERCHANT_ACCOUNT", ""),
             adyen_hmac_keys=_hex_keys(environment.text("ADYEN_HMAC_KEY", "")),
             adyen_timeout_s=environment.number("ADYEN_TIMEOUT_S", 15.0),

@@ -29,7 +29,8 @@ FACES = web.AppKey("faces", Mapping[str, Face])
 _HOST = "127.0.0.1"
 _BACKLOG = 1_024
 _STOP_S = 2.0
-_BODY_MAX = 1 << 20
+# An evidence file has at most 5 MiB.
+_BODY_MAX = 6 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from devstack.sandbox.control_input import (
     BadControl,
     RecordQuery,
     read_advance,
+    read_dispute,
     read_fault,
     read_switch,
     read_webhooks,
@@ -42,6 +43,7 @@ class Control:
             web.post("/control/dark", told(self.dark)),
             web.post("/control/webhooks", told(self.webhooks)),
             web.post("/control/over_refund", told(self.over_refund)),
+            web.post("/control/disputes", told(self.disputes)),
         ]
 
     async def record(self, request: web.Request) -> web.Response:
@@ -132,6 +134,21 @@ class Control:
         """Hold webhooks back, or send them late, several times, or in disorder."""
         self._world.webhooks = read_webhooks(await request.read())
         return web.json_response(asdict(self._world.webhooks))
+
+    async def disputes(self, request: web.Request) -> web.Response:
+        """Let a charge be disputed, or a dispute go on."""
+        asked = read_dispute(await request.read())
+        faces = {face.psp: face for face in self._faces}
+        if asked["psp"] not in faces:
+            raise BadControl(f"psp must be one of {', '.join(sorted(faces))}")
+        try:
+            reference = faces[asked["psp"]].dispute(
+                asked["reference"], asked["reason"], asked["step"]
+            )
+        except ValueError as error:
+            raise BadControl(str(error)) from error
+        await self._world.record.durable()
+        return web.json_response({"dispute": reference})
 
     async def over_refund(self, request: web.Request) -> web.Response:
         """Let refunds above the charge through, or refuse them again."""

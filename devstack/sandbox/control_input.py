@@ -72,6 +72,19 @@ def read_webhooks(body: bytes) -> WebhookSwitches:
     return WebhookSwitches(**given)
 
 
+def read_dispute(body: bytes) -> dict[str, str]:
+    """Read which charge is disputed and why, or which dispute goes on by which step.
+
+    Raises:
+        BadControl: it is something else.
+    """
+    given = read_object(body, {"psp", "reference", "reason", "step"})
+    asked = {name: _text(given, name) or "" for name in ("psp", "reference", "reason", "step")}
+    if not asked["reference"]:
+        raise BadControl("reference must be given")
+    return asked
+
+
 def read_advance(body: bytes) -> float:
     """Read how far the clock moves on, in seconds.
 

@@ -11,7 +11,7 @@ MONEY_KINDS = frozenset(
     {
         *("charge", "authorization", "capture", "capture_failed", "void", "decline"),
         *("refund", "refund_failed", "payout", "payout_failed"),
-        "deposit",
+        *("deposit", "dispute_withdrawn", "dispute_reinstated"),
     }
 )
 

@@ -30,6 +30,13 @@ class Face(Protocol):
     def state(self) -> Mapping[str, Any]:
         """Count what there is, for `/control/state`."""
 
+    def dispute(self, reference: str, reason: str, step: str) -> str:
+        """Let a charge be disputed, or a dispute go on by a step of the PSP's own; tell its id.
+
+        Raises:
+            ValueError: it cannot.
+        """
+
 
 @dataclass(slots=True)
 class WebhookSwitches:

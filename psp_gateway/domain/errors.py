@@ -1,6 +1,7 @@
 """Every way in which the gateway says no before any PSP is asked; an answer to one item."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from chassis.errors import FailedPrecondition, NotFound
 from chassis.money import Money
@@ -113,6 +114,72 @@ class AttemptNotFound(NotFound):
 
     def __init__(self, attempt_id: str) -> None:
         super().__init__(f"There is no attempt {attempt_id}.", attemptId=attempt_id)
+
+
+class DisputeNotFound(NotFound):
+    """No dispute has this id."""
+
+    reason = "DISPUTE_NOT_FOUND"
+
+    def __init__(self, dispute_id: str) -> None:
+        super().__init__(f"There is no dispute {dispute_id}.", disputeId=dispute_id)
+
+
+class DisputeNotOpen(Refusal):
+    """The dispute waits for no answer of ours."""
+
+    reason = "DISPUTE_NOT_OPEN"
+
+    def __init__(self, dispute_id: str, status: str) -> None:
+        super().__init__(
+            f"Dispute {dispute_id} is {status}: it waits for no answer of ours.",
+            disputeId=dispute_id,
+            status=status,
+        )
+
+
+class EvidenceTooLate(Refusal):
+    """The PSP takes no evidence any more."""
+
+    reason = "EVIDENCE_TOO_LATE"
+
+    def __init__(self, dispute_id: str, due_at: datetime) -> None:
+        super().__init__(
+            f"Evidence for dispute {dispute_id} was due at {due_at.isoformat()}.",
+            disputeId=dispute_id,
+            evidenceDueAt=due_at.isoformat(),
+        )
+
+
+class EvidenceRefused(Refusal):
+    """The PSP takes no such evidence; nothing was sent to the bank."""
+
+    reason = "EVIDENCE_REFUSED"
+
+    def __init__(self, dispute_id: str, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}.", disputeId=dispute_id, field=field)
+
+
+class DisputeRequestReused(Refusal):
+    """The request id was used for another answer."""
+
+    reason = "DISPUTE_REQUEST_REUSED"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"Request {request_id} was made with other content.", requestId=request_id)
+
+
+class DisputeBusy(Refusal):
+    """Another answer to the dispute is under way, or may have arrived."""
+
+    reason = "DISPUTE_BUSY"
+
+    def __init__(self, dispute_id: str, request_id: str) -> None:
+        super().__init__(
+            f"What came of request {request_id} for dispute {dispute_id} is not known yet.",
+            disputeId=dispute_id,
+            requestId=request_id,
+        )
 
 
 class BadSignature(Exception):

@@ -10,7 +10,10 @@ from psp_gateway.domain.psp_event import PspEvent, Subject
 _PARKED_MAX = timedelta(days=3)
 _PAUSE_MAX = timedelta(minutes=10)
 _CONCERNED = frozenset(
-    {Subject.CHARGE, Subject.PAGE, Subject.CAPTURE, Subject.VOID, Subject.REFUND}
+    {
+        *(Subject.CHARGE, Subject.PAGE, Subject.CAPTURE, Subject.VOID, Subject.REFUND),
+        Subject.DISPUTE,
+    }
 )
 
 

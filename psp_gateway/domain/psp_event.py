@@ -36,6 +36,8 @@ class PspEvent:
         amount_minor, currency: what a verdict is about, in the PSP's own minor units; None where
             the PSP can be asked.
         occurred_at: by the PSP's clock; None when it does not say.
+        told_code, told_due_at: of a dispute, the reason and the deadline that came with it; where
+            the PSP does not sign them they inform a person and decide nothing.
     """
 
     psp: str
@@ -49,3 +51,5 @@ class PspEvent:
     amount_minor: int | None = None
     currency: str = ""
     occurred_at: datetime | None = None
+    told_code: str = ""
+    told_due_at: datetime | None = None

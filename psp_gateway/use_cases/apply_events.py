@@ -18,6 +18,7 @@ from psp_gateway.domain.inbox import State, Told
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.ports import AttemptFinder, Listener
+from psp_gateway.use_cases.follow_disputes import Following, follow_dispute
 from psp_gateway.use_cases.look_again import News, keep, look_again
 from psp_gateway.use_cases.take_further import Means
 
@@ -38,12 +39,14 @@ class Applying:
 
     Attributes:
         minor_units: how a PSP counts an amount, for those that are taken at their word.
+        following: what events about disputes take.
     """
 
     means: Means
     finder: AttemptFinder
     listener: Listener
     minor_units: Mapping[str, MinorUnits]
+    following: Following
 
 
 async def apply_events(applying: Applying, batch: Sequence[Told]) -> Sequence[Told]:
@@ -96,6 +99,9 @@ async def _apply_one(applying: Applying, told: Told, concerned: Sequence[Attempt
     now = applying.means.clock()
     if not told.concerns_attempts:
         return _Applied(told, told.settled(State.KEPT))
+    if told.event.subject is Subject.DISPUTE:
+        settled = await follow_dispute(applying.following, told, concerned)
+        return _Applied(told, settled, frozenset(attempt.payment_id for attempt in concerned))
     if not concerned:
         note = "No attempt of ours is known by it."
         return _Applied(told, told.put_off(State.PARKED, note, now))

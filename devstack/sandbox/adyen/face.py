@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from devstack.sandbox.adyen import disputes, links, modifications, payments, transfers
 from devstack.sandbox.adyen import given as read
-from devstack.sandbox.adyen import links, modifications, payments, transfers
-from devstack.sandbox.adyen.things import Link, Modification, Payment, Transfer
+from devstack.sandbox.adyen.things import Dispute, Link, Modification, Payment, Transfer
 from devstack.sandbox.jsonwire.face import JsonFace, Outcome
 from devstack.sandbox.jsonwire.messages import Answer, Call, Change, Json, Refused, Thing
 
@@ -18,7 +18,8 @@ _KEY_MAX = 64
 _KEY_LASTS_S = 7 * 86_400.0
 # Operation as faults name it → what is done to the payment of the path.
 _ACTIONS = {"capture": "capture", "void": "cancel", "refund": "refund", "reverse": "reversal"}
-_READS = frozenset({"retrieve_link", "retrieve_payout"})
+_DISPUTES = frozenset({"defence_reasons", "supply_document", "submit_evidence", "accept_dispute"})
+_READS = frozenset({"retrieve_link", "retrieve_payout", "defence_reasons"})
 
 
 class AdyenFace(JsonFace):
@@ -26,10 +27,13 @@ class AdyenFace(JsonFace):
 
     psp = "adyen"
     operations = frozenset(
-        {"create", "confirm", "complete", "update_link", "payout"} | _ACTIONS.keys() | _READS
+        {"create", "confirm", "complete", "update_link", "payout"}
+        | _ACTIONS.keys()
+        | _READS
+        | _DISPUTES
     )
     things = MappingProxyType(
-        {kind.__name__: kind for kind in (Payment, Modification, Link, Transfer)}
+        {kind.__name__: kind for kind in (Payment, Modification, Link, Transfer, Dispute)}
     )
     keeps_server_errors = True
     aliases = MappingProxyType({"cancel_by_reference": "void"})
@@ -46,6 +50,9 @@ class AdyenFace(JsonFace):
         if call.operation in _ACTIONS:
             action = _ACTIONS[call.operation]
             return modifications.take_in(action, given, self._payment(call.target), _new_id, now)
+        if call.operation in _DISPUTES:
+            dispute = self.shelf.find(read.text_of(given, "disputePspReference"), Dispute)
+            return disputes.operate(call.operation, given, dispute, now)
         match call.operation:
             case "confirm":
                 return payments.pay(given, _new_id, now, f"{self.world.base_url}/adyen/3ds/")
@@ -128,6 +135,31 @@ class AdyenFace(JsonFace):
         """Put an Amount off."""
         if isinstance(node.get("value"), int) and "currency" in node:
             node["value"] += off_by
+
+    def commit(self, change: Change, scope: str | None = None, call: Call | None = None) -> Outcome:
+        """Commit; a payment whose method is one of a test is disputed at once."""
+        outcome = super().commit(change, scope, call)
+        for thing in change.things:
+            if change.kind in ("charge", "capture") and isinstance(thing, Payment):
+                code = disputes.OPENING.get(thing.token)
+                if code and thing.captured:
+                    now = self.world.clock.now()
+                    super().commit(disputes.opened(thing, code, "", _new_id, now))
+        return outcome
+
+    def dispute(self, reference: str, reason: str, step: str) -> str:
+        """See `world.Face.dispute`; `step` is an eventCode."""
+        now = self.world.clock.now()
+        found = self.shelf.find(reference, Dispute)
+        if found is not None:
+            self.commit(disputes.step(found, step, now))
+            return found.id
+        payment = self.shelf.find(reference, Payment)
+        if payment is None or not payment.captured:
+            raise ValueError("reference: there is no such payment, or it is not captured")
+        change = disputes.opened(payment, step or "CHARGEBACK", reason, _new_id, now)
+        self.commit(change)
+        return change.reference
 
     def challenged(self, reference: str) -> Payment | None:
         """Find the payment that a buyer is asked to authenticate; None when it asks for none."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from devstack.sandbox.adyen.things import Modification, Payment, Transfer
+from devstack.sandbox.adyen.things import Dispute, Modification, Payment, Transfer
 from devstack.sandbox.jsonwire.messages import Json
 
 BRAND = "visa"
@@ -39,6 +39,23 @@ def of_modification(
     item["originalReference"] = modification.payment
     item["amount"] = {"currency": modification.currency, "value": modification.amount}
     item["additionalData"] = {**item["additionalData"], **(extra or {})}
+    return _wrapped(item)
+
+
+def of_dispute(code: str, dispute: Dispute, now: float) -> Json:
+    """Make CHARGEBACK and its like; what begins a dispute says until when it can be defended, and
+    what ends one does not name the payment: so do the examples of Webhooks-v1.
+    """
+    item = _item(code, dispute.id, dispute.account, now, success=True, reason="Other Fraud")
+    item["merchantReference"] = dispute.payment_name
+    item["amount"] = {"currency": dispute.currency, "value": dispute.amount}
+    if code in ("NOTIFICATION_OF_CHARGEBACK", "CHARGEBACK", "REQUEST_FOR_INFORMATION"):
+        item["originalReference"] = dispute.payment
+        item["additionalData"] = {
+            "chargebackReasonCode": dispute.reason,
+            "chargebackSchemeCode": BRAND,
+            "defensePeriodEndsAt": moment(dispute.due),
+        }
     return _wrapped(item)
 
 

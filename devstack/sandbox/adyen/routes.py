@@ -9,6 +9,7 @@ from devstack.sandbox.jsonwire.routes import api_routes, lit
 
 _V71 = "/adyen/v71"
 _PAYMENT = f"{_V71}/payments/{{id}}"
+_DISPUTES = "/adyen/ca/services/DisputeService/v30"
 _API = (
     ("POST", f"{_V71}/payments", "confirm"),
     ("POST", f"{_V71}/payments/details", "complete"),
@@ -22,6 +23,10 @@ _API = (
     ("PATCH", f"{_V71}/paymentLinks/{{id}}", "update_link"),
     ("POST", "/adyen/v4/transfers", "payout"),
     ("GET", "/adyen/v4/transfers/{id}", "retrieve_payout"),
+    ("POST", f"{_DISPUTES}/retrieveApplicableDefenseReasons", "defence_reasons"),
+    ("POST", f"{_DISPUTES}/supplyDefenseDocument", "supply_document"),
+    ("POST", f"{_DISPUTES}/defendDispute", "submit_evidence"),
+    ("POST", f"{_DISPUTES}/acceptDispute", "accept_dispute"),
 )
 _TITLE = "Adyen test page"
 _CHALLENGE = {"complete": "Complete authentication", "fail": "Fail authentication"}

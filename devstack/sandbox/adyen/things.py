@@ -94,3 +94,30 @@ class Transfer:
     created: float
     reason: str = "approved"
     settles_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A dispute of a payment.
+
+    Args:
+        payment_name: the caller's reference of the payment.
+        reason: the scheme's code.
+        state: the eventCode that was told last.
+        due: until when it can be defended, in Unix seconds.
+        documents: the types that were supplied.
+    """
+
+    id: str
+    payment: str
+    payment_name: str
+    account: str
+    amount: int
+    currency: str
+    reason: str
+    state: str
+    due: float
+    documents: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    settles_at: float | None = None

@@ -168,6 +168,10 @@ class JsonFace(ABC):
         counts: dict[str, Any] = dict(self.shelf.counts())
         return {**counts, "idempotency_keys": len(self._keys), "events": len(self._events)}
 
+    def dispute(self, reference: str, reason: str, step: str) -> str:
+        """See `world.Face.dispute`."""
+        raise ValueError(f"psp: the sandbox has no disputes of {self.psp}")
+
     def commit(self, change: Change, scope: str | None = None, call: Call | None = None) -> Outcome:
         """Make a change the present state, and a line of the record; nothing awaits in between."""
         record, now = self.world.record, self.world.clock.now()

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from devstack.sandbox.stripe.changes import Answer, Page
-from devstack.sandbox.stripe.objects import Charge, Intent, Refund, Session
+from devstack.sandbox.stripe.objects import Charge, Dispute, Intent, Refund, Session, StoredFile
 from devstack.sandbox.stripe.tokens import behaviour_of
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -56,13 +56,19 @@ def page_url(session: Session, base_url: str) -> str:
     return f"{base_url}/stripe/checkout/{session.id}"
 
 
-def _body(thing: Intent | Charge | Refund | Session | Page, base_url: str) -> dict[str, Any]:
+def _body(
+    thing: Intent | Charge | Refund | Session | Dispute | StoredFile | Page, base_url: str
+) -> dict[str, Any]:
     if isinstance(thing, Intent):
         return _intent(thing, base_url)
     if isinstance(thing, Charge):
         return _charge(thing)
     if isinstance(thing, Refund):
         return _refund(thing)
+    if isinstance(thing, Dispute):
+        return _dispute(thing)
+    if isinstance(thing, StoredFile):
+        return _file(thing)
     if isinstance(thing, Session):
         return _session(thing, base_url)
     return {
@@ -193,6 +199,75 @@ def _refund(refund: Refund) -> dict[str, Any]:
     if refund.failure_reason is not None:
         body["failure_reason"] = refund.failure_reason
     return body
+
+
+def _dispute(dispute: Dispute) -> dict[str, Any]:
+    is_inquiry = dispute.status.startswith("warning_")
+    return {
+        "id": dispute.id,
+        "object": "dispute",
+        "amount": dispute.amount,
+        "balance_transactions": [_move(dispute, place) for place in range(len(dispute.moves))],
+        "charge": dispute.charge,
+        "created": dispute.created,
+        "currency": dispute.currency,
+        "enhanced_eligibility_types": [],
+        "evidence": dispute.evidence,
+        "evidence_details": {
+            "due_by": dispute.due_by,
+            "enhanced_eligibility": {},
+            "has_evidence": bool(dispute.evidence),
+            "past_due": False,
+            "submission_count": dispute.submissions,
+        },
+        "is_charge_refundable": is_inquiry,
+        "livemode": False,
+        "metadata": dispute.metadata,
+        "payment_intent": dispute.payment_intent,
+        "payment_method_details": {
+            "card": {
+                "brand": "visa",
+                "case_type": "inquiry" if is_inquiry else "chargeback",
+                "network_reason_code": "10.4",
+            },
+            "type": "card",
+        },
+        "reason": dispute.reason,
+        "status": dispute.status,
+    }
+
+
+def _move(dispute: Dispute, place: int) -> dict[str, Any]:
+    amount = dispute.moves[place]
+    fee = 1500 if amount < 0 else 0
+    return {
+        "id": f"txn_{dispute.id.removeprefix('dp_')}_{place}",
+        "object": "balance_transaction",
+        "amount": amount,
+        "currency": dispute.currency,
+        "fee": fee,
+        "net": amount - fee,
+        "reporting_category": "dispute" if amount < 0 else "dispute_reversal",
+        "source": dispute.id,
+        "status": "available",
+        "type": "adjustment",
+    }
+
+
+def _file(file: StoredFile) -> dict[str, Any]:
+    return {
+        "id": file.id,
+        "object": "file",
+        "created": file.created,
+        "expires_at": None,
+        "filename": file.filename,
+        "links": {"object": "list", "data": [], "has_more": False, "url": "/v1/file_links"},
+        "purpose": file.purpose,
+        "size": file.size,
+        "title": None,
+        "type": file.filename.rpartition(".")[2],
+        "url": None,
+    }
 
 
 def _session(session: Session, base_url: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devstack.sandbox.stripe.errors import StripeError
-from devstack.sandbox.stripe.objects import Charge, Intent, Refund, Session
+from devstack.sandbox.stripe.objects import Charge, Dispute, Intent, Refund, Session, StoredFile
 
 # Kinds by which money, or a hold on it, really moved.
 MOVED = frozenset({"charge", "authorization", "capture", "refund", "void"})
@@ -16,7 +16,7 @@ class Page:
     """A list as asked for: newest first."""
 
     url: str
-    items: tuple[Intent | Charge | Refund | Session, ...]
+    items: tuple[Intent | Charge | Refund | Session | Dispute, ...]
     has_more: bool
 
 
@@ -32,7 +32,7 @@ class Answer:
     """
 
     status: int
-    subject: Intent | Charge | Refund | Session | Page | None = None
+    subject: Intent | Charge | Refund | Session | Dispute | StoredFile | Page | None = None
     error: Mapping[str, Any] | None = None
     charge: Charge | None = None
 
@@ -61,7 +61,9 @@ class Change:
         amount, currency: what moved; 0 when nothing did.
         metadata: the caller's own.
         answer: what the caller is told.
-        intent, charge, refund, session: the objects as they are now; None for those untouched.
+        intent, charge, refund, session, dispute, file: the objects as they are now; None for those
+            untouched.
+        events: the types of what is told of the dispute.
     """
 
     kind: str
@@ -75,6 +77,9 @@ class Change:
     charge: Charge | None = None
     refund: Refund | None = None
     session: Session | None = None
+    dispute: Dispute | None = None
+    file: StoredFile | None = None
+    events: tuple[str, ...] = ()
 
 
 def of_intent(

@@ -7,7 +7,7 @@ from typing import Any
 from devstack.sandbox.jsonwire.messages import Event
 from devstack.sandbox.stripe import bodies
 from devstack.sandbox.stripe.changes import Answer, Change
-from devstack.sandbox.stripe.objects import Intent, Refund, Session
+from devstack.sandbox.stripe.objects import Dispute, Intent, Refund, Session
 
 API_VERSION = "2026-10-28.endive"
 
@@ -29,7 +29,10 @@ def events_of(change: Change, at: float, base_url: str) -> Iterator[Event]:
     """Make the events of a change; a call that brought nothing about has none."""
     if change.kind in ("error", "refused"):
         return
-    if change.refund is not None:
+    if change.dispute is not None:
+        for each in change.events:
+            yield _event(each, change.dispute, at, base_url)
+    elif change.refund is not None:
         kind = _REFUND_TYPES.get(change.refund.status, "refund.updated")
         yield _event(kind, change.refund, at, base_url)
     elif change.intent is not None and (kind := _kind_of(change)):
@@ -44,7 +47,9 @@ def _kind_of(change: Change) -> str:
     return _INTENT_TYPES.get(change.intent.status, "") if change.intent else ""
 
 
-def _event(kind: str, subject: Intent | Refund | Session, at: float, base_url: str) -> Event:
+def _event(
+    kind: str, subject: Intent | Refund | Session | Dispute, at: float, base_url: str
+) -> Event:
     body: dict[str, Any] = {
         "id": f"evt_{secrets.token_hex(12)}",
         "object": "event",

@@ -13,7 +13,7 @@ from devstack.sandbox.delivery import Ending, Reply
 from devstack.sandbox.entry import Entry
 from devstack.sandbox.faults import Fault, Stage, Target
 from devstack.sandbox.jsonwire.messages import Event
-from devstack.sandbox.stripe import attempts, bodies, lines, refunds, sessions
+from devstack.sandbox.stripe import attempts, bodies, disputes, lines, refunds, sessions
 from devstack.sandbox.stripe.calls import Call
 from devstack.sandbox.stripe.changes import (
     MOVED,
@@ -26,11 +26,12 @@ from devstack.sandbox.stripe.changes import (
 from devstack.sandbox.stripe.errors import StripeError, unexpected_state
 from devstack.sandbox.stripe.events import events_of
 from devstack.sandbox.stripe.keys import KeyCache
-from devstack.sandbox.stripe.objects import Intent, Session
+from devstack.sandbox.stripe.objects import Charge, Intent, Session
 from devstack.sandbox.stripe.operations import READS, WRITES, Context
 from devstack.sandbox.stripe.parameters import Parameters
 from devstack.sandbox.stripe.requests import KNOWN
 from devstack.sandbox.stripe.shelf import Shelf
+from devstack.sandbox.stripe.tokens import behaviour_of
 from devstack.sandbox.world import World
 
 Pairs = list[tuple[str, str]]
@@ -122,8 +123,32 @@ class StripeFace:
             "payment_intents": Counter(intent.status for intent in self._shelf.intents),
             "charges": Counter(charge.status for charge in self._shelf.charges),
             "refunds": Counter(refund.status for refund in self._shelf.refunds),
+            "disputes": Counter(dispute.status for dispute in self._shelf.disputes),
             "idempotency_keys": len(self._keys),
         }
+
+    def dispute(self, reference: str, reason: str, step: str) -> str:
+        """Let a charge be disputed, or a dispute come to the status `step`; tell its id.
+
+        Raises:
+            ValueError: it cannot.
+        """
+        if step:
+            found = self._shelf.dispute_of(reference)
+            if found is None:
+                raise ValueError("reference: there is no dispute of it")
+            self._commit(disputes.step(found, step), None, None)
+            return found.id
+        intent = self._shelf.intents.find(reference)
+        name = intent.latest_charge if intent is not None else reference
+        charge = self._shelf.charges.find(name)
+        if charge is None or not charge.captured:
+            raise ValueError("reference: there is no such charge")
+        if reason not in disputes.REASONS:
+            raise ValueError("reason: is none of Stripe's")
+        change = disputes.opened(charge, reason, _new_id, self._world.clock.now())
+        self._commit(change, None, None)
+        return change.reference
 
     def intent(self, reference: str) -> Intent:
         """Find the intent that a buyer is asked to authenticate.
@@ -235,7 +260,17 @@ class StripeFace:
             record.append(entry, lines.detail_of(change, fingerprint))
         if self.tells:
             self._events += events_of(change, self._world.clock.now(), self._world.base_url)
+        if change.kind in ("charge", "capture") and change.charge is not None:
+            self._dispute(change.charge)
         return Outcome(change.answer, moved=change.kind in MOVED)
+
+    def _dispute(self, charge: Charge) -> None:
+        """Let the bank take a charge back at once, where the test token says so."""
+        course = behaviour_of(charge.payment_method)
+        if course.dispute:
+            now, is_inquiry = self._world.clock.now(), course.asks_first
+            made = disputes.opened(charge, course.dispute, _new_id, now, is_inquiry=is_inquiry)
+            self._commit(made, None, None)
 
     def _target(self, call: Call, pairs: Pairs) -> Target:
         """Describe a call to the faults; its metadata is looked for only when there are some."""

@@ -6,8 +6,25 @@ from typing import Any
 from devstack.sandbox.entry import Entry
 from devstack.sandbox.stripe.changes import Answer, Change
 from devstack.sandbox.stripe.keys import KeyCache
-from devstack.sandbox.stripe.objects import Charge, Intent, Refund, Session, dump, load
+from devstack.sandbox.stripe.objects import (
+    Charge,
+    Dispute,
+    Intent,
+    Refund,
+    Session,
+    StoredFile,
+    dump,
+    load,
+)
 from devstack.sandbox.stripe.shelf import Shelf
+
+_NAMES = {
+    Intent: "intent",
+    Refund: "refund",
+    Session: "session",
+    Dispute: "dispute",
+    StoredFile: "file",
+}
 
 
 def entry_of(change: Change, seq: int, at: float, key: str | None) -> Entry:
@@ -33,12 +50,13 @@ def detail_of(change: Change, fingerprint: str | None) -> dict[str, Any]:
         ("charge", change.charge),
         ("refund", change.refund),
         ("session", change.session),
+        ("dispute", change.dispute),
+        ("file", change.file),
     )
     detail: dict[str, Any] = {name: dump(thing) for name, thing in parts if thing is not None}
     if fingerprint is not None:
         answer = change.answer
-        kinds = {Intent: "intent", Refund: "refund", Session: "session"}
-        subject = kinds.get(type(answer.subject))
+        subject = _NAMES.get(type(answer.subject))
         detail["answer"] = {"status": answer.status, "subject": subject, "error": answer.error}
         if answer.charge is not None:
             detail["answer"]["charge"] = dump(answer.charge)
@@ -52,10 +70,20 @@ def restore(entry: Entry, detail: Mapping[str, Any], shelf: Shelf, keys: KeyCach
     charge = load(Charge, detail["charge"]) if "charge" in detail else None
     refund = load(Refund, detail["refund"]) if "refund" in detail else None
     session = load(Session, detail["session"]) if "session" in detail else None
+    dispute = load(Dispute, detail["dispute"]) if "dispute" in detail else None
+    file = load(StoredFile, detail["file"]) if "file" in detail else None
     shelf.put(intent, charge, refund, session)
+    shelf.put_aside(dispute, file)
     if entry.idempotency_key is not None:
         kept = detail["answer"]
-        subject = {"intent": intent, "refund": refund, "session": session}.get(kept["subject"])
+        things = {
+            "intent": intent,
+            "refund": refund,
+            "session": session,
+            "dispute": dispute,
+            "file": file,
+        }
+        subject = things.get(kept["subject"])
         expanded = load(Charge, kept["charge"]) if "charge" in kept else None
         answer = Answer(kept["status"], subject, kept["error"], expanded)
         keys.restore(entry.idempotency_key, detail["fingerprint"], entry.at, answer)

@@ -138,15 +138,59 @@ class Session:
     settles_at: float | None = None
 
 
-Thing = TypeVar("Thing", Intent, Charge, Refund, Session)
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A buyer who takes a charge back through his bank.
+
+    Args:
+        due_by: until when evidence is taken, in Unix seconds.
+        moves: what it took from the balance, below zero, and gave back.
+        evidence: texts, and ids of files, by name.
+        owner: the metadata of the charge, for the record; no part of the dispute.
+    """
+
+    id: str
+    payment_intent: str
+    charge: str
+    amount: int
+    currency: str
+    status: str
+    reason: str
+    created: int
+    due_by: int
+    moves: tuple[int, ...] = ()
+    submissions: int = 0
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    owner: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether the money is gone."""
+        return sum(self.moves) < 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that was uploaded; its content is not kept."""
+
+    id: str
+    purpose: str
+    filename: str
+    size: int
+    created: int
+
+
+Thing = TypeVar("Thing", Intent, Charge, Refund, Session, Dispute, StoredFile)
 
 
 _NAMES: Mapping[type[Any], tuple[str, ...]] = {
-    kind: tuple(each.name for each in fields(kind)) for kind in (Intent, Charge, Refund, Session)
+    kind: tuple(each.name for each in fields(kind))
+    for kind in (Intent, Charge, Refund, Session, Dispute, StoredFile)
 }
 
 
-def dump(thing: Intent | Charge | Refund | Session) -> dict[str, Any]:
+def dump(thing: Intent | Charge | Refund | Session | Dispute | StoredFile) -> dict[str, Any]:
     """Make the JSON object that `load` reads."""
     return {name: getattr(thing, name) for name in _NAMES[type(thing)]}
 
@@ -156,4 +200,6 @@ def load(kind: type[Thing], content: Mapping[str, Any]) -> Thing:
     if kind is Intent:
         methods = tuple(content["payment_method_types"])
         return kind(**{**content, "payment_method_types": methods})
+    if kind is Dispute:
+        return kind(**{**content, "moves": tuple(content["moves"])})
     return kind(**content)

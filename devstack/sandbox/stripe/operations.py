@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from devstack.sandbox.stripe import payment_intents, refunds, requests, sessions
+from devstack.sandbox.stripe import disputes, payment_intents, refunds, requests, sessions
 from devstack.sandbox.stripe.attempts import NewId
 from devstack.sandbox.stripe.changes import Answer, Change, Page
 from devstack.sandbox.stripe.errors import invalid
@@ -128,6 +128,26 @@ def _list_charges(at: Context) -> Answer:
     return Answer(200, Page(_CHARGES_URL, items, more))
 
 
+def _update_dispute(at: Context) -> Change:
+    dispute = at.shelf.disputes.get(at.target, "dispute")
+    given = at.given.branch("evidence", disputes.TEXTS | disputes.FILES)
+    return disputes.update(dispute, given, at.shelf, at.now, submit=at.given.flag("submit"))
+
+
+def _close_dispute(at: Context) -> Change:
+    return disputes.close(at.shelf.disputes.get(at.target, "dispute"))
+
+
+def _retrieve_dispute(at: Context) -> Answer:
+    return Answer(200, at.shelf.disputes.get(at.target, "dispute"))
+
+
+def _upload(at: Context) -> Change:
+    names = ("purpose", "name", "size")
+    given = {name: at.given.text(name) or "" for name in names}
+    return disputes.upload(given, at.new_id, at.now)
+
+
 def _create_session(at: Context) -> Change:
     return sessions.create(sessions.read_create(at.given, at.now), at.new_id, at.now)
 
@@ -147,6 +167,9 @@ WRITES: Mapping[str, Callable[[Context], Change]] = MappingProxyType(
         "capture": _capture,
         "cancel": _cancel,
         "refund": _refund,
+        "update_dispute": _update_dispute,
+        "close_dispute": _close_dispute,
+        "upload": _upload,
         "create_session": _create_session,
         "expire_session": _expire_session,
     }
@@ -158,6 +181,7 @@ READS: Mapping[str, Callable[[Context], Answer]] = MappingProxyType(
         "retrieve_refund": _retrieve_refund,
         "list_refunds": _list_refunds,
         "retrieve_charge": _retrieve_charge,
+        "retrieve_dispute": _retrieve_dispute,
         "list_charges": _list_charges,
         "retrieve_session": _retrieve_session,
     }

@@ -1,6 +1,8 @@
 """Stripe's URLs: HTTP in, HTTP out, nothing decided here."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -20,6 +22,8 @@ _INTENTS = "/stripe/v1/payment_intents"
 _REFUNDS = "/stripe/v1/refunds"
 _CHARGES = "/stripe/v1/charges"
 _SESSIONS = "/stripe/v1/checkout/sessions"
+_DISPUTES = "/stripe/v1/disputes"
+_FILES = "/stripe/v1/files"
 _API = (
     ("POST", _SESSIONS, "create_session"),
     ("GET", f"{_SESSIONS}/{{id}}", "retrieve_session"),
@@ -35,6 +39,9 @@ _API = (
     ("GET", f"{_REFUNDS}/{{id}}", "retrieve_refund"),
     ("GET", _CHARGES, "list_charges"),
     ("GET", f"{_CHARGES}/{{id}}", "retrieve_charge"),
+    ("GET", f"{_DISPUTES}/{{id}}", "retrieve_dispute"),
+    ("POST", f"{_DISPUTES}/{{id}}", "update_dispute"),
+    ("POST", f"{_DISPUTES}/{{id}}/close", "close_dispute"),
 )
 
 
@@ -46,6 +53,7 @@ def routes(face: StripeFace, world: World) -> list[web.RouteDef]:
     return [
         *api,
         *checkout_routes(face, world),
+        web.post(_FILES, _upload(face, world)),
         web.get("/stripe/3ds/{id}", _challenge(face, world)),
         web.post("/stripe/3ds/{id}", _authentication(face, world)),
         web.route("*", "/stripe/{rest:.*}", _unknown(world)),
@@ -60,6 +68,28 @@ def _api(face: StripeFace, world: World, operation: str) -> Handler:
             target=request.match_info.get("id", ""),
             form=request.rel_url.raw_query_string.encode() if reads else await request.read(),
             content_type="" if reads else request.content_type,
+            authorization=request.headers.get("Authorization"),
+            idempotency_key=request.headers.get("Idempotency-Key"),
+        )
+        return await deliver(request, await face.handle(call), world)
+
+    return handler
+
+
+def _upload(face: StripeFace, world: World) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        form = await request.post()
+        file = form.get("file")
+        content = file.file.read() if isinstance(file, web.FileField) else b""
+        described = {
+            "purpose": str(form.get("purpose", "")),
+            "name": file.filename if isinstance(file, web.FileField) else "",
+            "size": len(content),
+            "digest": hashlib.sha256(content).hexdigest(),
+        }
+        call = Call(
+            operation="upload",
+            form=urlencode(described).encode(),
             authorization=request.headers.get("Authorization"),
             idempotency_key=request.headers.get("Idempotency-Key"),
         )

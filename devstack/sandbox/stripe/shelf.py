@@ -8,7 +8,15 @@ from typing import Generic
 
 from devstack.sandbox.stripe.changes import Change
 from devstack.sandbox.stripe.errors import missing
-from devstack.sandbox.stripe.objects import Charge, Intent, Refund, Session, Thing
+from devstack.sandbox.stripe.objects import (
+    Charge,
+    Dispute,
+    Intent,
+    Refund,
+    Session,
+    StoredFile,
+    Thing,
+)
 from devstack.sandbox.stripe.parameters import Window
 
 
@@ -105,11 +113,13 @@ class Collection(Generic[Thing]):
 
 @dataclass(slots=True)
 class Shelf:
-    """Intents, charges, refunds and pages, and what of them waits for its time."""
+    """Intents, charges, refunds, pages, disputes and files, and what of them waits."""
 
     intents: Collection[Intent] = field(default_factory=lambda: Collection("payment_intent"))
     charges: Collection[Charge] = field(default_factory=lambda: Collection("charge"))
     refunds: Collection[Refund] = field(default_factory=lambda: Collection("refund"))
+    disputes: Collection[Dispute] = field(default_factory=lambda: Collection("dispute"))
+    files: Collection[StoredFile] = field(default_factory=lambda: Collection("file"))
     sessions: Collection[Session] = field(default_factory=lambda: Collection("checkout.session"))
     _session_of: dict[str, str] = field(default_factory=dict)
     _charges_of: dict[str, list[str]] = field(default_factory=dict)
@@ -119,6 +129,21 @@ class Shelf:
     def take(self, change: Change) -> None:
         """Make a change's objects the present ones."""
         self.put(change.intent, change.charge, change.refund, change.session)
+        self.put_aside(change.dispute, change.file)
+
+    def put_aside(self, dispute: Dispute | None, file: StoredFile | None) -> None:
+        """Make these the present ones; None leaves its kind alone."""
+        if dispute is not None:
+            self.disputes.put(dispute)
+        if file is not None:
+            self.files.put(file)
+
+    def dispute_of(self, reference: str) -> Dispute | None:
+        """Find the newest dispute by its own id, or by that of its charge or PaymentIntent."""
+        found = [
+            one for one in self.disputes if reference in (one.id, one.charge, one.payment_intent)
+        ]
+        return found[-1] if found else None
 
     def put(
         self,

@@ -28,6 +28,8 @@ class Behaviour:
         settle_s: seconds of the sandbox's clock until a slow method is decided; None: at once.
         settles: whether it is ever decided.
         refund: what becomes of its refunds.
+        dispute: why its charges are disputed at once; empty when they are not.
+        asks_first: whether the dispute begins as an inquiry.
         method: Stripe's type of the payment method.
         brand, last4: of a card.
     """
@@ -37,6 +39,8 @@ class Behaviour:
     settle_s: float | None = None
     settles: bool = True
     refund: str = "succeeds"
+    dispute: str = ""
+    asks_first: bool = False
     method: str = "card"
     brand: str = "visa"
     last4: str = "4242"
@@ -131,6 +135,14 @@ def _table() -> dict[str, Behaviour]:
     table["pm_card_threeDSecureOptional"] = Behaviour(last4="3055")
     table["pm_card_pendingRefund"] = Behaviour(refund="pends", last4="7726")
     table["pm_card_refundFail"] = Behaviour(refund="fails", last4="5126")
+    # docs.stripe.com/testing#disputes
+    table["pm_card_createDispute"] = Behaviour(dispute="fraudulent", last4="0259")
+    table["pm_card_createDisputeProductNotReceived"] = Behaviour(
+        dispute="product_not_received", last4="2685"
+    )
+    table["pm_card_createDisputeInquiry"] = Behaviour(
+        dispute="fraudulent", asks_first=True, last4="1976"
+    )
     table["pm_usBankAccount_success"] = Behaviour(
         settle_s=_BANK_SETTLE_S, method=_BANK, last4="6789"
     )

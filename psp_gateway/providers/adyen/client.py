@@ -10,6 +10,7 @@ from psp_gateway import http_client
 from psp_gateway.http_client import HttpClient, NoAnswer, NotSent, Timeouts
 
 API_BASE = "https://checkout-test.adyen.com"
+DISPUTE_BASE = "https://ca-test.adyen.com"
 VERSION = "v71"
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -40,13 +41,14 @@ Result = NotSent | NoAnswer | Response
 
 
 class AdyenClient:
-    """One session to Adyen's Checkout API.
+    """One session to one of Adyen's APIs.
 
     Args:
-        api_base: scheme, host, port and path before `/v71`.
+        api_base: scheme, host, port and path before that of the API.
         api_key: goes into the X-API-Key header and nowhere else.
         connect_timeout_s: for a connection, waiting for a free one included.
         timeout_s: for a request in all.
+        path: of the API with its version.
     """
 
     def __init__(
@@ -56,9 +58,10 @@ class AdyenClient:
         *,
         connect_timeout_s: float = 2.0,
         timeout_s: float = 15.0,
+        path: str = VERSION,
     ) -> None:
         self._http = HttpClient(
-            f"{api_base.rstrip('/')}/{VERSION}",
+            f"{api_base.rstrip('/')}/{path}",
             {"X-API-Key": api_key},
             Timeouts(connect_timeout_s, timeout_s),
         )

@@ -93,6 +93,7 @@ def subject(code: str) -> Subject:
 def verdict(code: str, reference: str, *, is_success: bool) -> Verdict | None:
     """Tell what an event says of the money; None when nothing.
 
+    A step of a dispute that failed is none that Adyen describes: a person must look.
     CAPTURE_FAILED, REFUND_FAILED and REFUNDED_REVERSED may contradict an earlier success.
     """
     if code in _FAILURES and is_success:
@@ -101,6 +102,8 @@ def verdict(code: str, reference: str, *, is_success: bool) -> Verdict | None:
         return Verdict(Outcome.PENDING, reference=reference)
     if code in _FAILURES or (code == "CANCEL_OR_REFUND" and is_success):
         # A failure that failed; or one of two things, and which is not signed.
+        return alarm("", Reason.NO_USABLE_ANSWER, psp_code=code, reference=reference)
+    if SUBJECTS.get(code) is Subject.DISPUTE and not is_success:
         return alarm("", Reason.NO_USABLE_ANSWER, psp_code=code, reference=reference)
     if code not in _RESULTS:
         return None

@@ -29,7 +29,7 @@ CAPABILITIES = Capabilities(
     refunds=True,
     hosted_page=True,
     payouts=False,
-    disputes=False,
+    disputes=True,
     key_retention=dict.fromkeys(Stage, KEY_RETENTION),
 )
 # What a buyer may bring back, by the description of /payments/details.

@@ -59,3 +59,19 @@ def to_minor(money: Money) -> int:
 def to_wire(money: Money) -> dict[str, object]:
     """Write an amount object."""
     return {"currency": money.currency, "value": to_minor(money)}
+
+
+def to_money(minor: int, currency: str) -> Money:
+    """Read an amount of Adyen's.
+
+    Raises:
+        Inexpressible: Adyen has no such amount, or it is not above zero.
+    """
+    try:
+        amount = Decimal(minor).scaleb(-exponent(currency))
+        money = Money.of_stored(amount, currency)
+    except ArithmeticError as error:
+        raise Inexpressible(f"{minor} of {currency}") from error
+    if minor <= 0 or money.amount != amount:
+        raise Inexpressible(f"{minor} of {currency}")
+    return money

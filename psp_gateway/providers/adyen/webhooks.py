@@ -91,9 +91,18 @@ def _event(item: object) -> PspEvent:
         attempt_id=attempt_id(text(item, "merchantReference")),
         verdict=verdict(code, reference, is_success=success),
         occurred_at=from_iso(text(item, "eventDate")),
+        told_code=_reason_code(item),
+        told_due_at=from_iso(text(item, "additionalData", "defensePeriodEndsAt")),
         amount_minor=_minor(inside(item, "amount", "value")),
         currency=_currency(text(item, "amount", "currency")),
     )
+
+
+def _reason_code(item: object) -> str:
+    """Read why the scheme disputes, which Adyen's own samples write with a space before it."""
+    names = ("chargebackReasonCode", "rfiReasonCode")
+    found = (text(item, "additionalData", name).strip() for name in names)
+    return next(filter(None, found), "")
 
 
 def _platform_event(content: Mapping[str, object], body: bytes) -> PspEvent:

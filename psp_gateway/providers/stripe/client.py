@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from psp_gateway import http_client
+from psp_gateway import http_client, multipart
 from psp_gateway.http_client import HttpClient, NoAnswer, NotSent, Timeouts
+from psp_gateway.multipart import Part
 
 API_BASE = "https://api.stripe.com"
+FILES_BASE = "https://files.stripe.com"
 API_VERSION = "2026-10-28.endive"
 
 Fields = Mapping[str, object]
@@ -80,6 +82,19 @@ class StripeClient:
         return _told(
             await self._http.request("POST", path, data=encode_form(fields), headers=headers)
         )
+
+    async def upload(
+        self, purpose: str, name: str, content_type: str, content: bytes, *, key: str
+    ) -> Result:
+        """Send a file under an idempotency key: docs.stripe.com/api/files/create."""
+        body, form = multipart.encode(
+            [
+                Part("purpose", purpose.encode()),
+                Part("file", content, name, content_type),
+            ]
+        )
+        headers = {"Idempotency-Key": key, "Content-Type": form}
+        return _told(await self._http.request("POST", "/files", data=body, headers=headers))
 
     async def get(self, path: str, fields: Fields | None = None) -> Result:
         """Read."""

@@ -27,7 +27,7 @@ CAPABILITIES = Capabilities(
     refunds=True,
     hosted_page=True,
     payouts=False,
-    disputes=False,
+    disputes=True,
     key_retention=dict.fromkeys(Stage, KEY_RETENTION),
 )
 

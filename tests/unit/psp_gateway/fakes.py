@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
+from typing import TypeVar
 
 from chassis.money import Money
 from psp_gateway.domain.answer import (
@@ -27,6 +28,8 @@ from psp_gateway.domain.holds import Holds
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.domain.refunds import Refunds
 from psp_gateway.ports import Exchange, Saved, TakenUp
+
+Heard = TypeVar("Heard")
 
 FAULTS = (
     "none",
@@ -68,7 +71,7 @@ def expresses_all(psp: str, amount: Money) -> bool:
 class FreePassage:
     """`ports.Guarding` that holds nothing back."""
 
-    async def ask(self, operation: str, send: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def ask(self, operation: str, send: Callable[[], Awaitable[Heard]]) -> Heard:
         """See `ports.Guarding`."""
         return await send()
 

@@ -14,6 +14,7 @@ import aiohttp
 import grpc
 from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
+from paymesh.psp.v1.dispute_service_pb2_grpc import DisputeServiceStub
 from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceStub
 from paymesh.psp.v1.webhook_service_pb2_grpc import WebhookServiceStub
 
@@ -60,6 +61,14 @@ class Sandbox:
         async with self.session.get(f"{self.url}/control/record", params=query) as response:
             entries = (await response.json())["entries"]
         return [(entry["kind"], entry["amount"]) for entry in entries]
+
+    async def webhooks(self, **switches: Any) -> None:
+        """Say how webhooks go out."""
+        await self._post("/control/webhooks", switches)
+
+    async def dispute(self, psp: str, reference: str, **more: str) -> None:
+        """Let a charge be disputed, or a dispute go on by a `step`."""
+        await self._post("/control/disputes", {"psp": psp, "reference": reference, **more})
 
     async def capture_before(self, reference: str) -> int:
         """Tell until when the PSP holds what a PaymentIntent is for, in Unix seconds."""
@@ -148,6 +157,7 @@ class Gateway:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.stub: Any = PspGatewayServiceStub(channel)
         self.webhooks: Any = WebhookServiceStub(channel)
+        self.disputes: Any = DisputeServiceStub(channel)
 
     async def charge(self, **fields: str) -> service.AttemptResult:
         """Ask for one charge."""

@@ -48,6 +48,18 @@ class PspError(_message.Message):
         """More would be captured than is held, or another amount let go than is held. Metadata: held."""
         ATTEMPT_NOT_FOUND: PspError._Reason.ValueType  # 9
         """No attempt has this id. Metadata: attemptId."""
+        DISPUTE_NOT_FOUND: PspError._Reason.ValueType  # 10
+        """No dispute has this id. Metadata: disputeId."""
+        DISPUTE_NOT_OPEN: PspError._Reason.ValueType  # 11
+        """The dispute waits for no answer of ours. Metadata: disputeId, status."""
+        EVIDENCE_TOO_LATE: PspError._Reason.ValueType  # 12
+        """The PSP takes no evidence any more. Metadata: disputeId, evidenceDueAt."""
+        EVIDENCE_REFUSED: PspError._Reason.ValueType  # 13
+        """The PSP takes no such evidence. Metadata: disputeId, field."""
+        DISPUTE_REQUEST_REUSED: PspError._Reason.ValueType  # 14
+        """The request id was used for another answer. Metadata: requestId."""
+        DISPUTE_BUSY: PspError._Reason.ValueType  # 15
+        """Another answer to the dispute is under way, or may have arrived. Metadata: disputeId, requestId."""
         CARD_DECLINED: PspError._Reason.ValueType  # 20
         """The issuer declined without saying more."""
         INSUFFICIENT_FUNDS: PspError._Reason.ValueType  # 21
@@ -115,6 +127,18 @@ class PspError(_message.Message):
     """More would be captured than is held, or another amount let go than is held. Metadata: held."""
     ATTEMPT_NOT_FOUND: PspError.Reason.ValueType  # 9
     """No attempt has this id. Metadata: attemptId."""
+    DISPUTE_NOT_FOUND: PspError.Reason.ValueType  # 10
+    """No dispute has this id. Metadata: disputeId."""
+    DISPUTE_NOT_OPEN: PspError.Reason.ValueType  # 11
+    """The dispute waits for no answer of ours. Metadata: disputeId, status."""
+    EVIDENCE_TOO_LATE: PspError.Reason.ValueType  # 12
+    """The PSP takes no evidence any more. Metadata: disputeId, evidenceDueAt."""
+    EVIDENCE_REFUSED: PspError.Reason.ValueType  # 13
+    """The PSP takes no such evidence. Metadata: disputeId, field."""
+    DISPUTE_REQUEST_REUSED: PspError.Reason.ValueType  # 14
+    """The request id was used for another answer. Metadata: requestId."""
+    DISPUTE_BUSY: PspError.Reason.ValueType  # 15
+    """Another answer to the dispute is under way, or may have arrived. Metadata: disputeId, requestId."""
     CARD_DECLINED: PspError.Reason.ValueType  # 20
     """The issuer declined without saying more."""
     INSUFFICIENT_FUNDS: PspError.Reason.ValueType  # 21
