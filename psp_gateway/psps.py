@@ -17,6 +17,7 @@ from psp_gateway.providers.adyen.provider import AdyenProvider
 from psp_gateway.providers.adyen.webhooks import AdyenWebhooks
 from psp_gateway.providers.paypal.certificates import Certificates
 from psp_gateway.providers.paypal.client import PayPalClient
+from psp_gateway.providers.paypal.disputes import PayPalDisputes
 from psp_gateway.providers.paypal.pages import PayPalPages
 from psp_gateway.providers.paypal.provider import PayPalProvider
 from psp_gateway.providers.paypal.roots import ROOTS
@@ -137,6 +138,8 @@ async def _paypal(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
     await client.open()
     psps.providers["paypal"] = PayPalProvider(client, return_url=settings.paypal_return_url)
     psps.pages["paypal"] = PayPalPages(client)
+    disputes = PayPalDisputes(client)
+    psps.dispute_readers["paypal"] = psps.dispute_answerers["paypal"] = disputes
     if settings.paypal_webhook_id:
         psps.readers["paypal"] = _paypal_reader(settings, psps.certificates)
 

@@ -189,8 +189,10 @@ async def test_trouble_at_the_psp_puts_an_event_off(gateway: Gateway, sandbox: S
 
 
 async def test_what_is_of_no_consequence_is_kept(gateway: Gateway) -> None:
-    """Pages, payouts and the rest are stored for whoever needs them; lists filter and page."""
-    for number, kind in enumerate(("checkout.session.expired", "payout.paid", "customer.created")):
+    """Reports, payouts and the rest are stored for whoever needs them; lists filter and page."""
+    for number, kind in enumerate(
+        ("reporting.report_run.failed", "payout.paid", "customer.created")
+    ):
         await send(gateway, event(f"evt_{number}", kind, id=f"x_{number}"))
     for number in range(3):
         await until(gateway, f"evt_{number}", EVENT.KEPT)

@@ -10,12 +10,20 @@ from typing import TypeVar
 
 from devstack.sandbox.jsonwire.face import JsonFace, Outcome
 from devstack.sandbox.jsonwire.messages import Answer, Call, Change, Json, Refused, Thing
+from devstack.sandbox.paypal import disputes, orders, payments, payouts
 from devstack.sandbox.paypal import given as read
-from devstack.sandbox.paypal import orders, payments, payouts
 from devstack.sandbox.paypal.bodies import Bodies, minimal
 from devstack.sandbox.paypal.credentials import is_bearer
 from devstack.sandbox.paypal.orders import Desk
-from devstack.sandbox.paypal.things import Authorization, Batch, Capture, Item, Order, Refund
+from devstack.sandbox.paypal.things import (
+    Authorization,
+    Batch,
+    Capture,
+    Dispute,
+    Item,
+    Order,
+    Refund,
+)
 
 _LETTERS = string.ascii_uppercase + string.digits
 _ORDER_KEY_MAX = 108
@@ -31,6 +39,8 @@ _KEPT_S: Mapping[str, float] = MappingProxyType(
         "reauthorize": 45 * _DAY_S,
         "refund": 45 * _DAY_S,
         "payout": 30 * _DAY_S,
+        "provide_evidence": 30 * _DAY_S,
+        "accept_claim": 30 * _DAY_S,
     }
 )
 _READS: Mapping[str, type] = MappingProxyType(
@@ -41,6 +51,7 @@ _READS: Mapping[str, type] = MappingProxyType(
         "retrieve_refund": Refund,
         "retrieve_payout": Batch,
         "retrieve_payout_item": Item,
+        "retrieve_dispute": Dispute,
     }
 )
 
@@ -53,7 +64,10 @@ class PayPalFace(JsonFace):
     psp = "paypal"
     operations = frozenset(_KEPT_S.keys() | _READS.keys()) - {"confirm_hold"}
     things = MappingProxyType(
-        {kind.__name__: kind for kind in (Order, Authorization, Capture, Refund, Batch, Item)}
+        {
+            kind.__name__: kind
+            for kind in (Order, Authorization, Capture, Refund, Batch, Item, Dispute)
+        }
     )
     keeps_server_errors = False
     aliases = MappingProxyType({"confirm_hold": "confirm"})
@@ -84,6 +98,10 @@ class PayPalFace(JsonFace):
             case "refund":
                 over = self.world.over_refund
                 return payments.refund(self._find(call, Capture), given, desk, over_refund=over)
+            case "provide_evidence":
+                return disputes.provide_evidence(self._find(call, Dispute), given, desk)
+            case "accept_claim":
+                return disputes.accept(self._find(call, Dispute), given, desk)
             case "payout":
                 name = payouts.batch_name_in(given)
                 return payouts.create(given, self.shelf.named(name, Batch), desk)
@@ -165,6 +183,21 @@ class PayPalFace(JsonFace):
                 decimals = read.decimals_of(node[code])
                 node["value"] = f"{Decimal(node['value']) + Decimal(off_by).scaleb(-decimals):f}"
 
+    def dispute(self, reference: str, reason: str, step: str) -> str:
+        """See `world.Face.dispute`; a charge goes by its order or its capture."""
+        desk = self._desk(self.world.clock.now())
+        found = self.shelf.find(reference, Dispute)
+        if found is not None:
+            self.commit(disputes.step(found, step, desk))
+            return found.id
+        order = self.shelf.find(reference, Order)
+        capture = self.shelf.find(order.payment if order else reference, Capture)
+        if capture is None or capture.status != "COMPLETED":
+            raise ValueError("reference: there is no such capture, or it is not completed")
+        change = disputes.opened(capture, reason, desk)
+        self.commit(change)
+        return change.reference
+
     def approvable(self, reference: str) -> Order | None:
         """Find an order that its buyer can approve; None when it cannot be."""
         order = self.shelf.find(reference, Order)
@@ -203,6 +236,8 @@ class PayPalFace(JsonFace):
             return self._bodies.payment(replace(thing, status=status))
         if isinstance(thing, Capture | Refund):
             return self._bodies.payment(thing)
+        if isinstance(thing, Dispute):
+            return disputes.body_of(thing, self._desk(self.world.clock.now()))
         if isinstance(thing, Batch):
             found = (self.shelf.find(each, Item) for each in thing.items)
             items = [item for item in found if item is not None]

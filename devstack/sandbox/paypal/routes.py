@@ -1,7 +1,11 @@
 """PayPal's URLs, its access tokens and its buyer's page."""
 
+import json
+
 from aiohttp import web
 
+from devstack.sandbox.delivery import deliver
+from devstack.sandbox.jsonwire.messages import Call
 from devstack.sandbox.jsonwire.page import page, way_back
 from devstack.sandbox.jsonwire.routes import api_routes, lit
 from devstack.sandbox.paypal.credentials import access_token, is_client
@@ -11,6 +15,7 @@ _ORDERS = "/paypal/v2/checkout/orders"
 _HOLD = "/paypal/v2/payments/authorizations/{id}"
 _CAPTURE = "/paypal/v2/payments/captures/{id}"
 _PAYOUTS = "/paypal/v1/payments/payouts"
+_DISPUTE = "/paypal/v1/customer/disputes/{id}"
 _API = (
     ("POST", _ORDERS, "create"),
     ("GET", f"{_ORDERS}/{{id}}", "retrieve"),
@@ -23,6 +28,8 @@ _API = (
     ("GET", _CAPTURE, "retrieve_capture"),
     ("POST", f"{_CAPTURE}/refund", "refund"),
     ("GET", "/paypal/v2/payments/refunds/{id}", "retrieve_refund"),
+    ("GET", _DISPUTE, "retrieve_dispute"),
+    ("POST", f"{_DISPUTE}/accept-claim", "accept_claim"),
     ("POST", _PAYOUTS, "payout"),
     ("GET", f"{_PAYOUTS}/{{id}}", "retrieve_payout"),
     ("GET", f"{_PAYOUTS}-item/{{id}}", "retrieve_payout_item"),
@@ -62,8 +69,27 @@ def routes(face: PayPalFace) -> list[web.RouteDef]:
             query, url = {"token": order.id}, order.cancel_url
         return way_back(url, query) if url else page(_TITLE, "Done.")
 
+    async def provide_evidence(request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        files = [part for part in form.values() if isinstance(part, web.FileField)]
+        try:
+            written = form.get("input", "{}")
+            given = json.loads(written) if isinstance(written, str | bytes | bytearray) else None
+        except ValueError:
+            given = None
+        told = {**given, "files": [file.filename for file in files]} if given else given
+        call = Call(
+            operation="provide_evidence",
+            target=request.match_info["id"],
+            body=json.dumps(told).encode(),
+            credentials=request.headers.get("Authorization", ""),
+            key=request.headers.get("PayPal-Request-Id") or None,
+        )
+        return await deliver(request, await face.handle(call), face.world)
+
     return [
         web.post("/paypal/v1/oauth2/token", lit(face, token)),
+        web.post(f"{_DISPUTE}/provide-evidence", provide_evidence),
         *api_routes(face, _API, "Authorization", "PayPal-Request-Id"),
         web.get("/paypal/approve/{id}", lit(face, show_order)),
         web.post("/paypal/approve/{id}", lit(face, end_order)),

@@ -129,3 +129,29 @@ class Item:
     status: str = "PENDING"
     name: str = ""
     settles_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A buyer who wants back what he paid.
+
+    Args:
+        status, stage, outcome, reason: as on PayPal's wire; no outcome before the end.
+        moves: what the money did: DEBIT, taken from us, and CREDIT, given back.
+        evidences: the types that were handed in.
+    """
+
+    id: str
+    capture: str
+    amount: int
+    currency: str
+    created: float
+    reason: str
+    unit: Mapping[str, str]
+    status: str = "WAITING_FOR_SELLER_RESPONSE"
+    stage: str = "CHARGEBACK"
+    outcome: str = ""
+    moves: Sequence[str] = ()
+    evidences: Sequence[str] = ()
+    name: str = ""
+    settles_at: float | None = None

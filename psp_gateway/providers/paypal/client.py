@@ -1,14 +1,15 @@
 """PayPal over HTTP: JSON bodies, access tokens, the header of idempotency, and the debug id."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from chassis.telemetry import logger
-from psp_gateway import http_client
+from psp_gateway import http_client, multipart
 from psp_gateway.http_client import HttpClient, NoAnswer, NotSent, Timeouts
+from psp_gateway.multipart import Part
 from psp_gateway.providers.paypal.tokens import AccessToken, AccessTokens, NoToken, debug_id
 
 API_BASE = "https://api-m.sandbox.paypal.com"
@@ -81,12 +82,18 @@ class PayPalClient:
             headers["PayPal-Request-Id"] = key_of(key)
         return await self._call("POST", path, _encode(body), headers)
 
+    async def post_form(self, path: str, parts: Sequence[Part], *, key: str) -> Result:
+        """Send the parts of a form, files among them, under an idempotency key."""
+        body, kind = multipart.encode(parts)
+        headers = {"Content-Type": kind, "PayPal-Request-Id": key_of(key)}
+        return await self._call("POST", path, body, headers)
+
     async def get(self, path: str) -> Result:
         """Read."""
         return await self._call("GET", path, None, {})
 
     async def _call(
-        self, method: str, path: str, data: str | None, headers: Mapping[str, str]
+        self, method: str, path: str, data: str | bytes | None, headers: Mapping[str, str]
     ) -> Result:
         token = await self._tokens.get()
         if isinstance(token, NoToken):
@@ -105,7 +112,7 @@ class PayPalClient:
         token: AccessToken,
         method: str,
         path: str,
-        data: str | None,
+        data: str | bytes | None,
         headers: Mapping[str, str],
     ) -> Result:
         headers = {**headers, "Authorization": token.header}

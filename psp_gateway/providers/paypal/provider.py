@@ -36,7 +36,7 @@ CAPABILITIES = Capabilities(
     refunds=True,
     hosted_page=True,
     payouts=False,
-    disputes=False,
+    disputes=True,
     key_retention={
         Stage.OPEN: ORDERS_RETENTION,
         Stage.CREATE: ORDERS_RETENTION,

@@ -53,6 +53,26 @@ def to_wire(money: Money) -> dict[str, str]:
     return {"currency_code": money.currency, "value": f"{value:f}"}
 
 
+def from_wire(wire: object) -> Money:
+    """Read an amount object of PayPal's.
+
+    Raises:
+        Inexpressible: it is none, or not above zero.
+    """
+    found = wire if isinstance(wire, Mapping) else {}
+    value, currency = str(found.get("value")), str(found.get("currency_code"))
+    is_value = len(value) <= _VALUE_LENGTH_MAX and _VALUE.fullmatch(value)
+    if not takes(currency) or not is_value:
+        raise Inexpressible("this is no amount")
+    try:
+        money = Money.of_stored(Decimal(value), currency)
+    except ArithmeticError as error:
+        raise Inexpressible("this is no amount") from error
+    if money.amount != Decimal(value) or money.amount <= 0:
+        raise Inexpressible("this is no amount")
+    return money
+
+
 def is_same(wire: object, money: Money) -> bool:
     """Whether an amount object of PayPal's is this amount; anything odd is not."""
     if not isinstance(wire, Mapping):
