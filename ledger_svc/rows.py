@@ -50,10 +50,10 @@ def to_account(row: DictRow) -> Account:
     )
 
 
-def to_locked(row: tuple[Any, ...], asked_at: datetime) -> Account:
+def to_locked(row: tuple[Any, ...], latest: datetime) -> Account:
     """Read a row of `statements.LOCK_ACCOUNTS`: thousands a batch, so by place.
 
-    The time of its newest entry is `asked_at` where it was before that.
+    The time of its newest entry is `latest` where it is left out: it was then or before.
     """
     name, key, kind, currency, status, low, high, balance, coming, going, count, last = row
     nothing = _nothing(currency)
@@ -71,7 +71,7 @@ def to_locked(row: tuple[Any, ...], asked_at: datetime) -> Account:
             nothing if going is None else Money.of_stored(going, currency),
             count,
         ),
-        last or asked_at,
+        last or latest,
     )
 
 

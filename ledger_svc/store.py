@@ -162,7 +162,7 @@ class LedgerStore:
     def _now(self, head: Head, accounts: Iterable[Account]) -> datetime:
         """Later than whatever the batch follows, though clocks may differ or go back.
 
-        An account without an entry since the batch began says when that was: never too early.
+        An account without an entry since the batch began says just before that: never too early.
         """
         last = max((account.last_entry_at for account in accounts), default=head.written_at)
         return max(self._clock(), last + _TICK, head.written_at + _TICK)
@@ -188,7 +188,8 @@ async def _accounts(tx: Transaction, account_ids: Sequence[str]) -> dict[str, Ac
 
 async def _lock(tx: Transaction, account_ids: Iterable[str], asked_at: datetime) -> list[Account]:
     found = await tx.tuples(statements.LOCK_ACCOUNTS, [asked_at, texts(sorted(account_ids))])
-    return [rows.to_locked(row, asked_at) for row in found]
+    latest = asked_at - _TICK
+    return [rows.to_locked(row, latest) for row in found]
 
 
 async def _write(tx: Transaction, stream: Stream, books: Books) -> None:

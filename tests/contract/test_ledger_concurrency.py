@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable
 from copy import deepcopy
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 import psycopg
@@ -288,4 +289,23 @@ async def test_batches_equal_the_plain_model(stores: Pair, ledger_db: Database) 
 
     for account in await LedgerReader(ledger_db).accounts(list(PLACES)):
         assert account.balance.amount == model.balance(account.account_id)
+    assert await faults(ledger_db) == {}
+
+
+async def test_a_writer_whose_clock_is_late_writes_after_what_is_there(ledger_db: Database) -> None:
+    """An account's entries sort by time though clocks differ: by an hour, or by nothing at all."""
+    now = utc_now().replace(microsecond=0)
+    clocks = (now, now - timedelta(hours=1), now, now + timedelta(hours=1))
+    await open_two(LedgerStore(ledger_db))
+    last = now - timedelta(days=365)
+
+    for number, moment in enumerate(clocks):
+        store = LedgerStore(ledger_db, clock=lambda moment=moment: moment)  # type: ignore[misc]
+        (outcome,) = await store.do([posting(f"charge:{number}", "1.00")])
+        assert isinstance(outcome, Posted)
+        assert outcome.transaction.created_at > last
+        assert outcome.transaction.created_at >= moment
+        last = outcome.transaction.created_at
+
+    assert last == now + timedelta(hours=1)
     assert await faults(ledger_db) == {}

@@ -452,6 +452,7 @@ async def test_what_it_can_do() -> None:
     }
     assert provider.capabilities is CAPABILITIES
     assert hours == {
+        Stage.OPEN: 6,
         Stage.CREATE: 6,
         Stage.CONFIRM: 6,
         Stage.CAPTURE: 1080,
