@@ -14,7 +14,7 @@ from psp_gateway.domain.errors import DisputeBusy, DisputeRequestReused
 
 # PSPs keep a key for a day at least; after that a request whose end nobody learned blocks no other.
 _BLOCKS_FOR = timedelta(days=1)
-_LAST = "dsp_~"  # above every id
+_LAST = "dsp_" + "z" * 26  # not below any id, in whichever collation
 
 _INSERT = """
 INSERT INTO disputes (dispute_id, psp, psp_reference, attempt_id, payment_id, amount, currency,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from chassis.settings import SettingsError
+from psp_gateway.dispute_calls import MeasuredAnswers, MeasuredReads
 from psp_gateway.dispute_ports import AnswerDisputes, ReadDisputes, TellDisputes
 from psp_gateway.ports import HostedPage, Provider, Webhooks
 from psp_gateway.providers.adyen import units as adyen_units
@@ -86,7 +87,8 @@ async def _stripe(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
         stack.push_async_callback(each.close)
         await each.open()
     disputes = StripeDisputes(client, files)
-    psps.dispute_readers["stripe"] = psps.dispute_answerers["stripe"] = disputes
+    psps.dispute_readers["stripe"] = MeasuredReads("stripe", disputes)
+    psps.dispute_answerers["stripe"] = MeasuredAnswers("stripe", disputes)
     psps.providers["stripe"] = StripeProvider(client, return_url=settings.stripe_return_url)
     psps.pages["stripe"] = StripePages(client)
     if settings.stripe_webhook_secrets:
@@ -122,7 +124,8 @@ async def _adyen_disputes(psps: Psps, settings: PspSettings, stack: AsyncExitSta
     stack.push_async_callback(client.close)
     await client.open()
     disputes = AdyenDisputes(client, merchant_account=settings.adyen_merchant_account)
-    psps.dispute_tellers["adyen"] = psps.dispute_answerers["adyen"] = disputes
+    psps.dispute_tellers["adyen"] = disputes
+    psps.dispute_answerers["adyen"] = MeasuredAnswers("adyen", disputes)
 
 
 async def _paypal(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:
@@ -139,7 +142,8 @@ async def _paypal(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
     psps.providers["paypal"] = PayPalProvider(client, return_url=settings.paypal_return_url)
     psps.pages["paypal"] = PayPalPages(client)
     disputes = PayPalDisputes(client)
-    psps.dispute_readers["paypal"] = psps.dispute_answerers["paypal"] = disputes
+    psps.dispute_readers["paypal"] = MeasuredReads("paypal", disputes)
+    psps.dispute_answerers["paypal"] = MeasuredAnswers("paypal", disputes)
     if settings.paypal_webhook_id:
         psps.readers["paypal"] = _paypal_reader(settings, psps.certificates)
 

@@ -47,6 +47,9 @@ async def follow_dispute(following: Following, told: Told, concerned: Sequence[A
         return told.settled(State.KEPT, "It names no dispute that is followed.")
     if event.verdict is not None:
         return told.settled(State.CONTRADICTS, "The PSP says that a step of a dispute failed.")
+    teller = following.tellers.get(event.psp)
+    if teller is not None and teller.told(event, None) is None:
+        return told.settled(State.KEPT, "It says nothing of how a dispute stands.")
     charge = charge_of(concerned)
     for _ in range(_TRIES_MAX):
         dispute = await following.book.of_reference(event.psp, event.reference)

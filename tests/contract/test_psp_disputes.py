@@ -15,6 +15,7 @@ from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.relay import Relay, relayed
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
+    SECRET_KEY,
     STRIPE_SECRET,
     Gateway,
     Sandbox,
@@ -278,6 +279,49 @@ async def waiting(gateway: Gateway) -> bool:
     request = inbox.ListWebhookEventsRequest(psp="stripe", state=inbox.WebhookEvent.NEW)
     answer = await gateway.webhooks.ListWebhookEvents(request, timeout=DEADLINE_S)
     return bool(answer.events)
+
+
+async def test_a_dispute_of_an_unknown_charge_waits_for_it(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    """The charge is another's: its events are parked and shown, and make no dispute."""
+    headers = {"Authorization": f"Bearer {SECRET_KEY}"}
+    form = {"amount": "500", "currency": "usd", "payment_method": DISPUTED, "confirm": "true"}
+    url = f"{sandbox.url}/stripe/v1/payment_intents"
+    async with sandbox.session.post(url, data=form, headers=headers) as response:
+        assert response.status == 200
+    request = inbox.ListWebhookEventsRequest(psp="stripe", state=inbox.WebhookEvent.PARKED)
+
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            answer = await gateway.webhooks.ListWebhookEvents(request, timeout=DEADLINE_S)
+            parked = [event for event in answer.events if event.subject == "DISPUTE"]
+            if parked:
+                break
+            await asyncio.sleep(0.05)
+
+    listed = await gateway.disputes.ListDisputes(service.ListDisputesRequest(), timeout=DEADLINE_S)
+    assert not listed.disputes
+    assert parked[0].HasField("due_at")
+
+
+async def test_of_many_who_answer_at_once_one_does(gateway: Gateway) -> None:
+    """The same request joins itself; all others are kept out, or come too late."""
+    found = await disputed(gateway)
+    calls = [submit(gateway, found.dispute_id, f"request_{number % 4}") for number in range(12)]
+
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+
+    taken = {
+        one.request.request_id
+        for one in answers
+        if not isinstance(one, BaseException) and one.request.outcome == ASKED.SUCCEEDED
+    }
+    refused = [one for one in answers if isinstance(one, grpc.aio.AioRpcError)]
+    assert len(taken) == 1
+    assert {one.code() for one in refused} == {grpc.StatusCode.FAILED_PRECONDITION}
+    won = await until(gateway, stands(DISPUTE.WON, withdrawn=False))
+    assert [fact.code for fact in won.history].count("SUBMIT") <= 1
 
 
 async def test_disputes_are_listed_by_page(gateway: Gateway) -> None:

@@ -16,11 +16,15 @@ from psp_gateway.domain.answer import Verdict
 from psp_gateway.domain.attempt import Outcome
 from psp_gateway.domain.dispute import Dispute, News, Reason, Source, Stage, Status, follows
 from psp_gateway.domain.dispute_answer import Evidence, File
+from psp_gateway.domain.inbox import State, Told
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.providers.adyen.client import AdyenClient
 from psp_gateway.providers.adyen.dispute_events import MEANINGS, REASONS, SILENT, Word, sum_up
 from psp_gateway.providers.adyen.disputes import AdyenDisputes
 from psp_gateway.providers.adyen.event_codes import SUBJECTS
+from psp_gateway.use_cases.follow_disputes import Following, follow_dispute
+from tests.unit.psp_gateway.dispute_book import MemoryBook
+from tests.unit.psp_gateway.test_take_further import new_charge
 from tests.unit.psp_gateway.wire import answer, scripted
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -202,6 +206,31 @@ def test_our_acceptance_outlives_the_end_of_the_period() -> None:
     assert told is not None
     assert not isinstance(told, str)
     assert told.status is Status.ACCEPTED
+
+
+def test_what_says_nothing_waits_for_no_charge() -> None:
+    """Comments, and the events of a platform's own disputes, are kept at once."""
+    following = Following(MemoryBook(), {}, {"adyen": DISPUTES}, {}, lambda: NOW)
+    for code, state in (
+        ("ISSUER_COMMENTS", State.KEPT),
+        ("balancePlatform.dispute.created", State.KEPT),
+        ("CHARGEBACK", State.PARKED),
+    ):
+        told = asyncio.run(follow_dispute(following, Told(1, event(code), NOW), []))
+        assert told.state is state
+
+
+def test_an_amount_above_the_charge_is_kept_and_told() -> None:
+    """The deadline of the dispute counts all the same; a person looks at the amount."""
+    book = MemoryBook()
+    following = Following(book, {}, {"adyen": DISPUTES}, {}, lambda: NOW)
+    charge = replace(new_charge(), psp="adyen", amount=Money(Decimal("9.99"), "EUR"))
+
+    told = asyncio.run(follow_dispute(following, Told(1, event("CHARGEBACK"), NOW), [charge]))
+
+    assert told.state is State.CONTRADICTS
+    assert "10.00 EUR is not within the charge" in told.note
+    assert [d.status for d in book.disputes.values()] == [Status.NEEDS_RESPONSE]
 
 
 @pytest.mark.parametrize("amount", [0, -5])

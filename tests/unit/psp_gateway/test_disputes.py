@@ -358,6 +358,22 @@ def test_a_request_of_unknown_end_is_sent_under_the_same_key() -> None:
     assert len(set(desk.psp.keys)) == 1
 
 
+def test_a_request_that_a_crash_left_is_sent_under_its_key() -> None:
+    """It was stored and maybe sent: it may not be taken for one that never was."""
+    desk = opened_desk()
+    desk.psp.answers = [no_answer()]
+    desk.submit()
+    (stored,) = desk.book.requests.values()
+    desk.book.requests[stored.request_id] = replace(stored, outcome=Outcome.PENDING)
+    desk.psp.says = [no_answer()]
+
+    assert desk.submit() is Outcome.UNKNOWN
+
+    desk.psp.answers = [replace(standing(Stage.CHARGEBACK, Status.UNDER_REVIEW), submissions=1)]
+    assert desk.submit() is Outcome.SUCCEEDED
+    assert len(set(desk.psp.keys)) == 1
+
+
 def test_a_request_that_shows_is_not_sent_again() -> None:
     """The PSP counts submissions: one more than before is ours."""
     desk = opened_desk()

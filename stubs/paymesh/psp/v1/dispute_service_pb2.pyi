@@ -171,7 +171,7 @@ class SubmitEvidenceRequest(_message.Message):
     """By which of the PSP's own defences, where it wants one named: Adyen's defenseReasonCode. Empty: the only one it offers."""
     @_builtins.property
     def texts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Texts by what they are; see the guide on disputes for which PSP takes which."""
+        """Texts by what they are; psp_gateway/README.md says which PSP takes which."""
 
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvidenceFile]:
