@@ -120,9 +120,8 @@ async def _answer(
         )
         if verdict.is_replay and not verdict.outcome.is_final:
             dispute, stored, verdict = await _freed(following, dispute, stored, verdict)
-        if may_be_done and verdict.about_request and dispute.psp not in following.readers:
-            # This request came to nothing, maybe because an earlier one had been taken.
-            verdict = replace(verdict, outcome=Outcome.UNKNOWN)
+        if may_be_done and verdict.about_request:
+            dispute, verdict = await _after_doubt(following, dispute, stored, verdict)
     if verdict.outcome is Outcome.SUCCEEDED:
         # The dispute first: were only the request kept, nobody would mend the dispute.
         dispute = await _marked(following, dispute, asked.kind)
@@ -151,6 +150,19 @@ async def _freed(
         return dispute, request, Verdict(Outcome.SUCCEEDED)
     nothing = replace(verdict, outcome=Outcome.TRANSIENT, about_request=False)
     return dispute, used_up(request), nothing
+
+
+async def _after_doubt(
+    following: Following, dispute: Dispute, request: DisputeRequest, verdict: Verdict
+) -> tuple[Dispute, Verdict]:
+    """Look what came of an earlier request when this one came to nothing, maybe because of it."""
+    if dispute.psp in following.readers:
+        dispute, submissions, is_silent = await _looked(following, dispute)
+        if not is_silent and seems_done(request, dispute, submissions):
+            return dispute, Verdict(Outcome.SUCCEEDED)
+        if not is_silent and verdict.outcome is Outcome.DECLINED:
+            return dispute, verdict
+    return dispute, replace(verdict, outcome=Outcome.UNKNOWN)
 
 
 async def _looked(following: Following, dispute: Dispute) -> tuple[Dispute, int | None, bool]:

@@ -12,6 +12,7 @@ from psp_gateway.domain.answer import Absent, Verdict, unusable
 from psp_gateway.domain.attempt import Outcome
 from psp_gateway.domain.dispute import Dispute, Reason, Stage, Standing, Status
 from psp_gateway.domain.dispute_answer import Evidence, File
+from psp_gateway.domain.reasons import Reason as ErrorReason
 from psp_gateway.multipart import Part
 from psp_gateway.providers.paypal.client import PayPalClient, Response, Result
 from psp_gateway.providers.paypal.failures import failure, is_not_found
@@ -122,11 +123,27 @@ class PayPalDisputes:
 
     async def _answered(self, dispute: Dispute, result: Result) -> Heard:
         if not isinstance(result, Response) or result.status != 200 or result.body is None:
-            return failure(result)
+            return _refused(result) or failure(result)
         standing = await self.read_dispute(dispute.psp_reference)
         if isinstance(standing, Standing):
             return standing
         return Verdict(Outcome.SUCCEEDED, trace=result.trace)
+
+
+def _refused(result: Result) -> Verdict | None:
+    """Read the refusal of an action that cannot be performed, as published for 422: its issues are
+    published for no call about disputes, so that none is in a table.
+    """
+    body = result.body if isinstance(result, Response) and result.status == 422 else None
+    if text(body, "name") != "UNPROCESSABLE_ENTITY":
+        return None
+    return Verdict(
+        Outcome.DECLINED,
+        reason=ErrorReason.PSP_REQUEST_INVALID,
+        psp_code=text(body, "details", 0, "issue") or "UNPROCESSABLE_ENTITY",
+        about_request=True,
+        trace=_trace(result),
+    )
 
 
 def read_dispute(result: Result, reference: str) -> Heard:

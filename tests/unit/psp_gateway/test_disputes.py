@@ -407,6 +407,33 @@ def test_a_refusal_of_the_psps_is_final() -> None:
     assert len(desk.psp.keys) == 1
 
 
+REFUSED = Verdict(Outcome.DECLINED, reason=Reason.PSP_REQUEST_INVALID, about_request=True)
+LIMITED = Verdict(Outcome.TRANSIENT, reason=Reason.PSP_RATE_LIMITED, about_request=True)
+DONE = replace(standing(Stage.CHARGEBACK, Status.UNDER_REVIEW), submissions=1)
+
+
+@pytest.mark.parametrize(
+    ("again", "looks", "outcome"),
+    [
+        (REFUSED, [standing(*OPENED), DONE], Outcome.SUCCEEDED),
+        (REFUSED, [standing(*OPENED), standing(*OPENED)], Outcome.DECLINED),
+        (REFUSED, [standing(*OPENED), no_answer()], Outcome.UNKNOWN),
+        (LIMITED, [standing(*OPENED), DONE], Outcome.SUCCEEDED),
+        (LIMITED, [standing(*OPENED), standing(*OPENED)], Outcome.UNKNOWN),
+    ],
+)
+def test_what_is_said_of_a_repetition_says_nothing_of_the_first(
+    again: Verdict, looks: list[Heard], outcome: Outcome
+) -> None:
+    """The first may have arrived between the look and the repetition: it is looked at once more."""
+    desk = opened_desk()
+    desk.psp.answers = [no_answer(), again]
+    desk.submit()
+    desk.psp.says = looks
+
+    assert desk.submit() is outcome
+
+
 def test_evidence_is_in_no_repr() -> None:
     """It is about a buyer."""
     evidence = Evidence({"customer_name": "canary"}, (File("receipt", "canary", "x", b"canary"),))

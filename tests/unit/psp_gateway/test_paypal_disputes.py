@@ -154,6 +154,7 @@ def test_reading_never_fails(status: int, content: Any) -> None:
         assert isinstance(read_dispute(silent, "DSP1"), Verdict)
 
 
+NO = Outcome.DECLINED
 PDF = File("receipt", "a.b.pdf", "application/pdf", b"%PDF-1.7")
 
 
@@ -208,6 +209,8 @@ def test_evidence_is_written_by_paypals_types() -> None:
         ([answer({"links": []}), b""], Outcome.SUCCEEDED),
         ([answer({"links": []}), answer({}, status=500)], Outcome.SUCCEEDED),
         ([answer({"name": "INVALID_REQUEST", "message": "canary"}, status=400)], Outcome.DECLINED),
+        ([answer({"name": "UNPROCESSABLE_ENTITY", "message": "canary"}, status=422)], NO),
+        ([answer({"name": "SOMETHING_NEW"}, status=422)], Outcome.UNKNOWN),
         ([answer({"name": "INTERNAL_SERVER_ERROR"}, status=500)], Outcome.UNKNOWN),
         ([answer(b"<html>")], Outcome.UNKNOWN),
         ([b""], Outcome.UNKNOWN),
