@@ -1,17 +1,12 @@
 """Measures what is asked of PSPs about disputes, and tells a person what needs one."""
 
-import time
 from collections.abc import Awaitable
 
-from chassis.telemetry import logger
+from psp_gateway.calls import measured
 from psp_gateway.dispute_ports import AnswerDisputes, Heard, ReadDisputes
 from psp_gateway.domain.answer import Verdict
-from psp_gateway.domain.attempt import Outcome
 from psp_gateway.domain.dispute import Dispute
 from psp_gateway.domain.dispute_answer import Evidence
-from psp_gateway.metrics import PSP_CALL_SECONDS
-
-_TROUBLE = (Outcome.UNKNOWN, Outcome.TRANSIENT)
 
 
 class MeasuredReads:
@@ -51,28 +46,9 @@ class MeasuredAnswers:
         return await _measured(self._psp, "accept_dispute", dispute.psp_reference, call)
 
 
+def _needs_a_person(verdict: Verdict) -> bool:
+    return verdict.trace.startswith(("401", "403"))
+
+
 async def _measured(psp: str, operation: str, reference: str, call: Awaitable[Heard]) -> Heard:
-    started = time.perf_counter()
-    heard = await call
-    outcome = heard.outcome.value if isinstance(heard, Verdict) else type(heard).__name__.upper()
-    PSP_CALL_SECONDS.labels(psp, operation, outcome).observe(time.perf_counter() - started)
-    if isinstance(heard, Verdict):
-        _tell(psp, operation, reference, heard)
-    return heard
-
-
-def _tell(psp: str, operation: str, reference: str, verdict: Verdict) -> None:
-    needs_a_person = verdict.is_alarm or verdict.trace.startswith(("401", "403"))
-    if not needs_a_person and verdict.outcome not in _TROUBLE:
-        return
-    tell = logger().error if needs_a_person else logger().warning
-    tell(
-        "psp_trouble",
-        psp=psp,
-        operation=operation,
-        reference=reference,
-        outcome=verdict.outcome.value,
-        reason=verdict.reason,
-        code=verdict.psp_code,
-        status=verdict.trace,
-    )
+    return await measured(psp, operation, call, _needs_a_person, reference=reference)

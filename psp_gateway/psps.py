@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from chassis.settings import SettingsError
+from psp_gateway.calls import MeasuredPages
 from psp_gateway.dispute_calls import MeasuredAnswers, MeasuredReads
 from psp_gateway.dispute_ports import AnswerDisputes, ReadDisputes, TellDisputes
 from psp_gateway.ports import HostedPage, Provider, Webhooks
@@ -90,7 +91,7 @@ async def _stripe(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
     psps.dispute_readers["stripe"] = MeasuredReads("stripe", disputes)
     psps.dispute_answerers["stripe"] = MeasuredAnswers("stripe", disputes)
     psps.providers["stripe"] = StripeProvider(client, return_url=settings.stripe_return_url)
-    psps.pages["stripe"] = StripePages(client)
+    psps.pages["stripe"] = MeasuredPages("stripe", StripePages(client))
     if settings.stripe_webhook_secrets:
         psps.readers["stripe"] = StripeWebhooks(settings.stripe_webhook_secrets)
 
@@ -108,7 +109,8 @@ async def _adyen(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> No
         merchant_account=settings.adyen_merchant_account,
         return_url=settings.adyen_return_url,
     )
-    psps.pages["adyen"] = AdyenPages(client, merchant_account=settings.adyen_merchant_account)
+    pages = AdyenPages(client, merchant_account=settings.adyen_merchant_account)
+    psps.pages["adyen"] = MeasuredPages("adyen", pages)
     await _adyen_disputes(psps, settings, stack)
     if settings.adyen_hmac_keys:
         psps.readers["adyen"] = AdyenWebhooks(settings.adyen_hmac_keys)
@@ -140,7 +142,7 @@ async def _paypal(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
     stack.push_async_callback(client.close)
     await client.open()
     psps.providers["paypal"] = PayPalProvider(client, return_url=settings.paypal_return_url)
-    psps.pages["paypal"] = PayPalPages(client)
+    psps.pages["paypal"] = MeasuredPages("paypal", PayPalPages(client))
     disputes = PayPalDisputes(client)
     psps.dispute_readers["paypal"] = MeasuredReads("paypal", disputes)
     psps.dispute_answerers["paypal"] = MeasuredAnswers("paypal", disputes)

@@ -62,6 +62,11 @@ class Verdict:
 Answer = Created | Absent | Verdict
 
 
+def outcome_of(heard: object) -> str:
+    """Name what a PSP has said: a verdict's outcome, or what else it is."""
+    return heard.outcome.value if isinstance(heard, Verdict) else type(heard).__name__.upper()
+
+
 def not_sent() -> Verdict:
     """Say that no byte left."""
     return held_back(Reason.PSP_UNREACHABLE)

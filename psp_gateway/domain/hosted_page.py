@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from psp_gateway.domain.answer import Answer, Verdict
+from psp_gateway.domain.answer import Answer
 
 # A page may be paid in its last moment, and clocks differ.
 PAGE_GRACE = timedelta(minutes=1)
@@ -48,8 +48,3 @@ class Opened:
 
 
 Reply = Answer | Opened
-
-
-def outcome_of(reply: Reply) -> str:
-    """Name what a reply says, for metrics."""
-    return reply.outcome.value if isinstance(reply, Verdict) else type(reply).__name__.upper()

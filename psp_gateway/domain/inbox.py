@@ -9,12 +9,7 @@ from psp_gateway.domain.psp_event import PspEvent, Subject
 # An object that nobody knows may yet become known: our own commit may come after the PSP's word.
 _PARKED_MAX = timedelta(days=3)
 _PAUSE_MAX = timedelta(minutes=10)
-_CONCERNED = frozenset(
-    {
-        *(Subject.CHARGE, Subject.PAGE, Subject.CAPTURE, Subject.VOID, Subject.REFUND),
-        Subject.DISPUTE,
-    }
-)
+_UNCONCERNED = frozenset({Subject.PAYOUT, Subject.REPORT, Subject.OTHER})
 
 
 class State(StrEnum):
@@ -56,7 +51,7 @@ class Told:
     @property
     def concerns_attempts(self) -> bool:
         """Whether it may be about an attempt of ours."""
-        return self.event.subject in _CONCERNED
+        return self.event.subject not in _UNCONCERNED
 
     def settled(self, state: State, note: str = "") -> "Told":
         """Be done with it."""

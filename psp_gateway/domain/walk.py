@@ -11,13 +11,15 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from psp_gateway.domain.answer import Absent, Created, Verdict
-from psp_gateway.domain.attempt import Attempt, Delivery, Outcome, Stage
+from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
 from psp_gateway.domain.hosted_page import PAGE_GRACE, Opened, Reply
 from psp_gateway.domain.reasons import MESSAGES, Reason
 
 _SENDS_MAX = 2
 _FRESH_KEYS_MAX = 1
 _LOOKS_MAX = 3
+# Cards are held for seven days at least, everywhere that we know of.
+_HOLD_MIN = timedelta(days=7)
 
 # What these ask for moves no money: sent again under the same key, it is at most one object.
 MAKES_AN_OBJECT = frozenset({Stage.CREATE, Stage.OPEN})
@@ -350,5 +352,11 @@ def _with(attempt: Attempt, verdict: Verdict) -> Attempt:
         psp_code=verdict.psp_code,
         message=verdict.message,
         redirect_url=verdict.redirect_url,
-        expires_at=verdict.expires_at,
+        expires_at=_held_until(attempt, verdict),
     )
+
+
+def _held_until(attempt: Attempt, verdict: Verdict) -> datetime | None:
+    """Tell until when at least an amount is held, also where the PSP does not."""
+    is_held = attempt.kind is Kind.AUTHORIZATION and verdict.outcome is Outcome.SUCCEEDED
+    return verdict.expires_at or (attempt.updated_at + _HOLD_MIN if is_held else None)

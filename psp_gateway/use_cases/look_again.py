@@ -12,7 +12,7 @@ from psp_gateway.domain.attempt import Attempt, Outcome, Stage
 from psp_gateway.domain.hosted_page import Opened, Reply
 from psp_gateway.domain.walk import Step, Walk, advance
 from psp_gateway.ports import Exchange
-from psp_gateway.use_cases.take_further import Means, look_up, with_expiry
+from psp_gateway.use_cases.take_further import Means, look_up
 
 
 class News(Enum):
@@ -56,7 +56,6 @@ async def keep(means: Means, attempt: Attempt, answer: Reply, *, was_told: bool)
         was_told: whether it came unasked, so that no request is counted.
     """
     begun = Walk(attempt, walk.Seen.RESUMED)
-    answer = with_expiry(attempt, answer, means.clock())
     after = advance(begun, Step.LOOK_UP, answer, means.clock(), means.patience(attempt)).attempt
     if was_told:
         after = replace(after, request_count=attempt.request_count, sent_at=attempt.sent_at)

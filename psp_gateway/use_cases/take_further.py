@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
-from psp_gateway.domain.answer import Absent, Created, Verdict
-from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
-from psp_gateway.domain.hosted_page import Opened, PageRequest, Reply
+from psp_gateway.domain.answer import Verdict, outcome_of
+from psp_gateway.domain.attempt import Attempt, Stage
+from psp_gateway.domain.hosted_page import PageRequest, Reply
 from psp_gateway.domain.walk import (
     Patience,
     Seen,
@@ -33,9 +33,6 @@ _SENT_AT_STAGE = {
     Stage.VOID: "psp.voided",
     Stage.REFUND: "psp.refunded",
 }
-
-# Cards are held for seven days at least, everywhere that we know of.
-HOLD_MIN = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,23 +149,12 @@ async def _ask(means: Means, attempt: Attempt, step: Step, paying: Paying) -> Re
     if step is Step.CANCEL:
         return await guard.ask("cancel", lambda: _cancel(means, attempt))
     sending = partial(_send, means, attempt, step, paying)
-    answer = await guard.ask(attempt.stage.lower(), sending)
-    return with_expiry(attempt, answer, means.clock())
+    return await guard.ask(attempt.stage.lower(), sending)
 
 
 async def look_up(means: Means, attempt: Attempt) -> Reply:
     """Ask the attempt's PSP what became of it; nothing is stored."""
-    answer = await means.guards[attempt.psp].ask("look_up", lambda: _look_up(means, attempt))
-    return with_expiry(attempt, answer, means.clock())
-
-
-def with_expiry(attempt: Attempt, answer: Reply, now: datetime) -> Reply:
-    """Say until when at least an amount is held, where the PSP does not."""
-    if attempt.kind is not Kind.AUTHORIZATION or not isinstance(answer, Verdict):
-        return answer
-    if answer.outcome is not Outcome.SUCCEEDED or answer.expires_at is not None:
-        return answer
-    return replace(answer, expires_at=now + HOLD_MIN)
+    return await means.guards[attempt.psp].ask("look_up", lambda: _look_up(means, attempt))
 
 
 async def _cancel(means: Means, attempt: Attempt) -> Reply:
@@ -224,12 +210,5 @@ async def _look_up(means: Means, attempt: Attempt) -> Reply:
 
 
 def _class_of(answer: Reply) -> str:
-    match answer:
-        case Opened():
-            return "OPENED"
-        case Created():
-            return "CREATED"
-        case Absent():
-            return "ABSENT"
-        case Verdict():
-            return f"{answer.delivery}:{answer.outcome}"
+    outcome = outcome_of(answer)
+    return f"{answer.delivery}:{outcome}" if isinstance(answer, Verdict) else outcome

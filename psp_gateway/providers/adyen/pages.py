@@ -2,19 +2,15 @@
 Checkout v71. The link tells whether it is paid; by what payment, only the webhook AUTHORISATION.
 """
 
-import time
-from collections.abc import Awaitable
 from datetime import datetime
 from typing import Any
 
 from psp_gateway.domain.answer import Verdict, alarm, unusable
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
-from psp_gateway.domain.hosted_page import Opened, PageRequest, Reply, outcome_of
+from psp_gateway.domain.hosted_page import Opened, PageRequest, Reply
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.metrics import PSP_CALL_SECONDS
 from psp_gateway.providers.adyen import mapping, units
 from psp_gateway.providers.adyen.client import AdyenClient, Response, Result
-from psp_gateway.providers.adyen.provider import NAME
 
 _LINKS = "/paymentLinks"
 _UNDER_WAY = frozenset({"completed", "paid", "paymentPending"})
@@ -52,28 +48,18 @@ class AdyenPages:
             "shopperLocale": page.locale,
         }
         content |= {name: text for name, text in optional.items() if text}
-        return await _told("open", self._client.post(_LINKS, content, key=key), attempt)
+        return _read(await self._client.post(_LINKS, content, key=key), attempt)
 
     async def read_page(self, attempt: Attempt) -> Reply:
         """See `ports.HostedPage.read_page`."""
-        call = self._client.get(f"{_LINKS}/{attempt.psp_reference}")
-        return await _told("read_page", call, attempt)
+        return _read(await self._client.get(f"{_LINKS}/{attempt.psp_reference}"), attempt)
 
     async def close_page(self, attempt: Attempt, *, key: str) -> Reply:
         """See `ports.HostedPage.close_page`; a link that is over says what became of it."""
         path = f"{_LINKS}/{attempt.psp_reference}"
-        closed = await _told("close", self._client.patch(path, {"status": "expired"}), attempt)
+        closed = _read(await self._client.patch(path, {"status": "expired"}), attempt)
         is_closed = isinstance(closed, Verdict) and closed.reason is Reason.PSP_CANCELLED
         return closed if is_closed else await self.read_page(attempt)
-
-
-async def _told(operation: str, call: Awaitable[Result], attempt: Attempt) -> Reply:
-    """Await a call about a link, read it and measure it."""
-    started = time.perf_counter()
-    reply = _read(await call, attempt)
-    elapsed = time.perf_counter() - started
-    PSP_CALL_SECONDS.labels(NAME, operation, outcome_of(reply)).observe(elapsed)
-    return reply
 
 
 def _read(result: Result, attempt: Attempt) -> Reply:

@@ -2,20 +2,19 @@
 what becomes of captures, cancels and refunds is told by webhooks.
 """
 
-import time
 from collections.abc import Awaitable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from chassis.money import Money
-from chassis.telemetry import logger
+from psp_gateway.calls import told
 from psp_gateway.domain.answer import Answer, Verdict
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
 from psp_gateway.domain.capabilities import Capabilities, Captures, Method
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.metrics import PSP_CALL_SECONDS
 from psp_gateway.providers.adyen import mapping, units
 from psp_gateway.providers.adyen.client import AdyenClient, Result
+from psp_gateway.return_address import with_attempt
 
 NAME = "adyen"
 # The pages of Adyen differ, 7 or 31 days: the shorter is planned with.
@@ -53,7 +52,6 @@ class AdyenProvider:
         self._client = client
         self._account = {"merchantAccount": merchant_account}
         self._return_url = return_url
-        self._log = logger()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -155,13 +153,8 @@ class AdyenProvider:
         return _NOTHING_TO_ASK
 
     def _return_to(self, attempt: Attempt) -> dict[str, str]:
-        """Tell Adyen where the buyer comes back to: whoever serves that address learns by it which
-        charge to go on with (`ResumeCharge`).
-        """
-        if not self._return_url:
-            return {}
-        joint = "&" if "?" in self._return_url else "?"
-        return {"returnUrl": f"{self._return_url}{joint}attempt_id={attempt.attempt_id}"}
+        """Tell Adyen where the buyer comes back to."""
+        return {"returnUrl": with_attempt(self._return_url, attempt)} if self._return_url else {}
 
     async def _modify(
         self,
@@ -179,25 +172,7 @@ class AdyenProvider:
     async def _told(
         self, operation: str, attempt: Attempt, call: Awaitable[Result], read: Any
     ) -> Answer:
-        """Await a call, read it, measure it, and tell a person what needs one."""
-        started = time.perf_counter()
-        verdict: Verdict = read(await call, attempt)
-        elapsed = time.perf_counter() - started
-        PSP_CALL_SECONDS.labels(NAME, operation, verdict.outcome.value).observe(elapsed)
-        if verdict.is_alarm or verdict.outcome in (Outcome.UNKNOWN, Outcome.TRANSIENT):
-            tell = self._log.error if verdict.is_alarm else self._log.warning
-            tell(
-                "psp_trouble",
-                psp=NAME,
-                operation=operation,
-                attempt_id=attempt.attempt_id,
-                outcome=verdict.outcome.value,
-                delivery=verdict.delivery.value,
-                reason=verdict.reason,
-                code=verdict.psp_code,
-                status=verdict.trace,
-            )
-        return verdict
+        return await told(NAME, operation, attempt, call, read)
 
 
 def _read_own(result: Result, attempt: Attempt) -> Answer:

@@ -4,19 +4,16 @@ An approval moves no money: the gateway captures what was approved, or lets it b
 closed by leaving it alone, once PayPal has said that it is not approved.
 """
 
-import time
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from psp_gateway.domain.answer import Created, Verdict, unusable
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
-from psp_gateway.domain.hosted_page import Opened, PageRequest, Reply, outcome_of
+from psp_gateway.domain.hosted_page import Opened, PageRequest, Reply
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.metrics import PSP_CALL_SECONDS
 from psp_gateway.providers.paypal import mapping, units
 from psp_gateway.providers.paypal.client import PayPalClient, Result
-from psp_gateway.providers.paypal.provider import NAME
 
 _ORDERS = "/v2/checkout/orders"
 _DESCRIPTION_MAX = 127
@@ -31,20 +28,18 @@ class PayPalPages:
 
     async def open_page(self, attempt: Attempt, *, page: PageRequest, key: str) -> Reply:
         """See `ports.HostedPage.open_page`."""
-        started = time.perf_counter()
         result = await self._client.post(_ORDERS, _order(attempt, page), key=key)
         made = mapping.read_created(result, attempt)
         if isinstance(made, Created):
             own = replace(attempt, psp_reference=made.reference)
-            return _measured("open", _read(result, own, page.expires_at), started)
-        return _measured("open", made, started)
+            return _read(result, own, page.expires_at)
+        return made
 
     async def read_page(self, attempt: Attempt) -> Reply:
         """See `ports.HostedPage.read_page`; Created once the buyer has approved."""
-        started = time.perf_counter()
         result = await self._client.get(f"{_ORDERS}/{attempt.psp_reference}")
         until = attempt.page_expires_at or attempt.created_at
-        return _measured("read_page", _read(result, attempt, until), started)
+        return _read(result, attempt, until)
 
     async def close_page(self, attempt: Attempt, *, key: str) -> Reply:
         """See `ports.HostedPage.close_page`."""
@@ -86,9 +81,3 @@ def _read(result: Result, attempt: Attempt, until: datetime) -> Reply:
     if not answer.redirect_url:
         return unusable(answer.trace)
     return Opened(attempt.psp_reference, answer.redirect_url, until, answer.trace)
-
-
-def _measured(operation: str, reply: Reply, started: float) -> Reply:
-    elapsed = time.perf_counter() - started
-    PSP_CALL_SECONDS.labels(NAME, operation, outcome_of(reply)).observe(elapsed)
-    return reply

@@ -2,16 +2,14 @@
 authorized by that id.
 """
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 from chassis.money import Money
-from chassis.telemetry import logger
+from psp_gateway.calls import is_401, told
 from psp_gateway.domain.answer import Absent, Answer, Created, Verdict
-from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
+from psp_gateway.domain.attempt import Attempt, Kind, Stage
 from psp_gateway.domain.capabilities import Capabilities, Captures, Method
-from psp_gateway.metrics import PSP_CALL_SECONDS
 from psp_gateway.providers.paypal import mapping, units
 from psp_gateway.providers.paypal.client import PayPalClient, Response, Result
 from psp_gateway.providers.paypal.failures import (
@@ -66,7 +64,6 @@ class PayPalProvider:
     def __init__(self, client: PayPalClient, *, return_url: str = "", cancel_url: str = "") -> None:
         self._client = client
         self._pages = Pages(return_url, cancel_url)
-        self._log = logger()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -218,33 +215,12 @@ class PayPalProvider:
     async def _told(
         self, operation: str, attempt: Attempt, call: Awaitable[Result], read: Read
     ) -> Answer:
-        """Await a call, read it, measure it, and tell a person what needs one."""
-        started = time.perf_counter()
-        answer = read(await call, attempt)
-        elapsed = time.perf_counter() - started
-        PSP_CALL_SECONDS.labels(NAME, operation, _outcome(answer)).observe(elapsed)
-        if isinstance(answer, Verdict):
-            self._tell(operation, attempt, answer)
-        return answer
+        return await told(NAME, operation, attempt, call, read, _is_refused)
 
-    def _tell(self, operation: str, attempt: Attempt, verdict: Verdict) -> None:
-        is_refused = verdict.trace.startswith("401") or is_of_our_account(verdict)
-        needs_a_person = verdict.is_alarm or is_refused
-        if not needs_a_person and verdict.outcome not in (Outcome.UNKNOWN, Outcome.TRANSIENT):
-            return
-        tell = self._log.error if needs_a_person else self._log.warning
-        tell(
-            "psp_trouble",
-            psp=NAME,
-            operation=operation,
-            attempt_id=attempt.attempt_id,
-            payment_id=attempt.payment_id,
-            outcome=verdict.outcome.value,
-            delivery=verdict.delivery.value,
-            reason=verdict.reason,
-            code=verdict.psp_code,
-            status=verdict.trace,
-        )
+
+def _is_refused(verdict: Verdict) -> bool:
+    """Whether PayPal refuses our credentials, or what our account may do."""
+    return is_401(verdict) or is_of_our_account(verdict)
 
 
 def _order_path(reference: str) -> str:
@@ -255,13 +231,3 @@ def _read_void(result: Result, attempt: Attempt) -> Answer:
     """Read the answer to a void: Absent when it was taken, and is to be read what came of it."""
     is_taken = isinstance(result, Response) and result.status in (200, 204)
     return Absent(mapping.trace_of(result)) if is_taken else failure(result)
-
-
-def _outcome(answer: Answer) -> str:
-    match answer:
-        case Created():
-            return "CREATED"
-        case Absent():
-            return "ABSENT"
-        case Verdict():
-            return answer.outcome.value

@@ -6,9 +6,9 @@ See `payment_source` of the published Orders v2.
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from psp_gateway.domain.attempt import Attempt
+from psp_gateway.return_address import with_attempt
 
 APPROVAL = "approval"  # nothing is stored: the buyer agrees on PayPal's page
 
@@ -35,8 +35,8 @@ class Pages:
             return {}
         cancel_url = self.cancel_url or self.return_url
         urls = {
-            "return_url": _with_attempt(self.return_url, attempt),
-            "cancel_url": _with_attempt(cancel_url, attempt),
+            "return_url": with_attempt(self.return_url, attempt),
+            "cancel_url": with_attempt(cancel_url, attempt),
         }
         return {"experience_context": urls}
 
@@ -59,8 +59,3 @@ def source_of(token: str, pages: Pages, attempt: Attempt) -> dict[str, Any]:
         return {"payment_source": {"token": {"id": token, "type": "BILLING_AGREEMENT"}}}
     wallet = {"vault_id": token, **pages.experience(attempt)}
     return {"payment_source": {"paypal": wallet}}
-
-
-def _with_attempt(url: str, attempt: Attempt) -> str:
-    joint = "&" if "?" in url else "?"
-    return f"{url}{joint}attempt_id={quote(attempt.attempt_id, safe='')}"

@@ -3,20 +3,17 @@
 The PaymentIntent is made by Stripe when the buyer pays, and is what refunds and captures go by.
 """
 
-import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from psp_gateway.domain.answer import Created, Verdict, alarm, unusable
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
-from psp_gateway.domain.hosted_page import Opened, PageRequest, Reply, outcome_of
+from psp_gateway.domain.hosted_page import Opened, PageRequest, Reply
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.metrics import PSP_CALL_SECONDS
 from psp_gateway.providers.stripe import mapping, units
 from psp_gateway.providers.stripe.client import Response, Result, StripeClient
-from psp_gateway.providers.stripe.provider import NAME
 
 _SESSIONS = "/checkout/sessions"
 # docs.stripe.com/api/checkout/sessions/create#create_checkout_session-locale
@@ -35,13 +32,13 @@ class StripePages:
 
     async def open_page(self, attempt: Attempt, *, page: PageRequest, key: str) -> Reply:
         """See `ports.HostedPage.open_page`."""
-        call = self._client.post(_SESSIONS, _fields(attempt, page), key=key)
-        return await _told("open", call, attempt)
+        result = await self._client.post(_SESSIONS, _fields(attempt, page), key=key)
+        return _read_session(result, attempt)
 
     async def read_page(self, attempt: Attempt) -> Reply:
         """See `ports.HostedPage.read_page`; once it is paid, the PaymentIntent is asked."""
-        call = self._client.get(f"{_SESSIONS}/{attempt.psp_reference}")
-        read = await _told("read_page", call, attempt)
+        result = await self._client.get(f"{_SESSIONS}/{attempt.psp_reference}")
+        read = _read_session(result, attempt)
         if not isinstance(read, Created):
             return read
         paid = replace(attempt, psp_reference=read.reference)
@@ -53,19 +50,10 @@ class StripePages:
 
     async def close_page(self, attempt: Attempt, *, key: str) -> Reply:
         """See `ports.HostedPage.close_page`; one that is over already says what became of it."""
-        call = self._client.post(f"{_SESSIONS}/{attempt.psp_reference}/expire", {}, key=key)
-        read = await _told("close", call, attempt)
+        result = await self._client.post(f"{_SESSIONS}/{attempt.psp_reference}/expire", {}, key=key)
+        read = _read_session(result, attempt)
         is_closed = isinstance(read, Verdict) and read.reason is Reason.PSP_CANCELLED
         return read if is_closed else await self.read_page(attempt)
-
-
-async def _told(operation: str, call: Awaitable[Result], attempt: Attempt) -> Reply:
-    """Await a call about a session, read it and measure it."""
-    started = time.perf_counter()
-    reply = _read_session(await call, attempt)
-    elapsed = time.perf_counter() - started
-    PSP_CALL_SECONDS.labels(NAME, operation, outcome_of(reply)).observe(elapsed)
-    return reply
 
 
 def _fields(attempt: Attempt, page: PageRequest) -> dict[str, Any]:

@@ -2,17 +2,15 @@
 confirmed by that id.
 """
 
-import time
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
 
 from chassis.money import Money
-from chassis.telemetry import logger
-from psp_gateway.domain.answer import Absent, Answer, Created, Verdict, unusable
+from psp_gateway.calls import told
+from psp_gateway.domain.answer import Absent, Answer, unusable
 from psp_gateway.domain.attempt import Attempt, Kind, Stage
 from psp_gateway.domain.capabilities import Capabilities, Captures, Method
-from psp_gateway.metrics import PSP_CALL_SECONDS
 from psp_gateway.providers.stripe import mapping, units
 from psp_gateway.providers.stripe.client import Response, Result, StripeClient
 
@@ -48,7 +46,6 @@ class StripeProvider:
     def __init__(self, client: StripeClient, *, return_url: str = "") -> None:
         self._client = client
         self._confirmation = {"return_url": return_url} if return_url else {}
-        self._log = logger()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -163,32 +160,7 @@ class StripeProvider:
     async def _told(
         self, operation: str, attempt: Attempt, call: Awaitable[Result], read: Any
     ) -> Answer:
-        """Await a call, read it, measure it, and tell a person what needs one."""
-        started = time.perf_counter()
-        answer: Answer = read(await call, attempt)
-        outcome = _outcome(answer)
-        PSP_CALL_SECONDS.labels(NAME, operation, outcome).observe(time.perf_counter() - started)
-        if isinstance(answer, Verdict):
-            self._tell(operation, attempt, answer)
-        return answer
-
-    def _tell(self, operation: str, attempt: Attempt, verdict: Verdict) -> None:
-        needs_a_person = verdict.is_alarm or verdict.trace.startswith("401")
-        if not needs_a_person and verdict.outcome.value not in ("UNKNOWN", "TRANSIENT"):
-            return
-        tell = self._log.error if needs_a_person else self._log.warning
-        tell(
-            "psp_trouble",
-            psp=NAME,
-            operation=operation,
-            attempt_id=attempt.attempt_id,
-            payment_id=attempt.payment_id,
-            outcome=verdict.outcome.value,
-            delivery=verdict.delivery.value,
-            reason=verdict.reason,
-            code=verdict.psp_code,
-            status=verdict.trace,
-        )
+        return await told(NAME, operation, attempt, call, read)
 
 
 def _expansion(attempt: Attempt) -> dict[str, list[str]]:
@@ -202,13 +174,3 @@ def _metadata(attempt: Attempt) -> dict[str, str]:
         "attempt_id": attempt.attempt_id,
         "client_id": attempt.client_id,
     }
-
-
-def _outcome(answer: Answer) -> str:
-    match answer:
-        case Created():
-            return "CREATED"
-        case Absent():
-            return "ABSENT"
-        case Verdict():
-            return answer.outcome.value
