@@ -12,14 +12,11 @@ from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.relay import relayed
+from tests.unit.psp_gateway.relay import running_world
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
     Gateway,
     Sandbox,
-    every_psp,
-    running_sandbox,
-    served,
 )
 
 _Attempt = noun.Attempt
@@ -75,28 +72,14 @@ class Tried:
         """Hold until it is final."""
         return await final(lambda: self.gateway.hold(payment_token=self.tokens.good))
 
-    async def moved(self) -> list[tuple[str, int]]:
-        """List what the PSP's own record says of money."""
-        async with self.sandbox.session.get(f"{self.sandbox.url}/control/record") as answer:
-            entries = (await answer.json())["entries"]
-        return [
-            (entry["kind"], entry["amount"])
-            for entry in entries
-            if entry["psp"] == self.psp and entry["amount"]
-        ]
-
 
 @pytest.fixture(params=sorted(PSPS))
 async def tried(
     request: pytest.FixtureRequest, psp_database: ServiceDatabase, tmp_path: Path
 ) -> AsyncIterator[Tried]:
     """Each PSP in turn."""
-    async with relayed() as relay, running_sandbox(tmp_path, webhook_url=relay.url) as sandbox:
-        settings = every_psp(sandbox.url, tmp_path)
-        async with served(psp_database, sandbox.url, **settings) as gateway:
-            relay.gateway = gateway
-            yield Tried(request.param, gateway, sandbox)
-            relay.gateway = None
+    async with running_world(psp_database, tmp_path) as world:
+        yield Tried(request.param, world.gateway, world.sandbox)
 
 
 async def final(ask: Callable[[], Awaitable[service.AttemptResult]]) -> noun.Attempt:
@@ -117,7 +100,7 @@ async def test_a_charge_succeeds_once(tried: Tried) -> None:
 
     assert (first.outcome, first.psp) == (_Attempt.SUCCEEDED, tried.psp)
     assert first.psp_reference == again.psp_reference != ""
-    assert await tried.moved() == [("charge", 9999)]
+    assert await tried.sandbox.money() == [("charge", 9999)]
 
 
 @pytest.mark.parametrize("token", ["declined", "poor"])
@@ -130,7 +113,7 @@ async def test_a_decline_is_a_word_that_all_share(tried: Tried, token: str) -> N
     assert (declined.outcome, declined.reason) == (_Attempt.DECLINED, expected)
     assert declined.psp_code
     assert again.reason == declined.reason
-    assert [kind for kind, _ in await tried.moved() if kind == "charge"] == []
+    assert [kind for kind, _ in await tried.sandbox.money() if kind == "charge"] == []
 
 
 @pytest.mark.parametrize("kind", ["connection_reset_after", "error_after", "malformed"])
@@ -141,7 +124,7 @@ async def test_a_lost_answer_charges_once(tried: Tried, kind: str) -> None:
     charged = await tried.charge()
 
     assert charged.outcome == _Attempt.SUCCEEDED
-    assert await tried.moved() == [("charge", 9999)]
+    assert await tried.sandbox.money() == [("charge", 9999)]
 
 
 async def test_what_is_held_is_captured_in_part(tried: Tried) -> None:
@@ -155,7 +138,7 @@ async def test_what_is_held_is_captured_in_part(tried: Tried) -> None:
     assert held.HasField("expires_at")
     assert captured.outcome == again.outcome == _Attempt.SUCCEEDED
     assert other.refusal.reason == "ALREADY_CAPTURED"
-    assert ("capture", 6000) in await tried.moved()
+    assert ("capture", 6000) in await tried.sandbox.money()
 
 
 async def test_what_is_held_is_let_go(tried: Tried) -> None:
@@ -166,7 +149,7 @@ async def test_what_is_held_is_let_go(tried: Tried) -> None:
 
     assert voided.outcome == _Attempt.SUCCEEDED
     assert late.refusal.reason == "ALREADY_VOIDED"
-    assert [kind for kind, _ in await tried.moved()] == ["authorization", "void"]
+    assert [kind for kind, _ in await tried.sandbox.money()] == ["authorization", "void"]
 
 
 async def test_what_was_captured_is_refunded(tried: Tried) -> None:
@@ -191,7 +174,7 @@ async def test_refunds_are_given_in_parts(tried: Tried) -> None:
     more = await tried.gateway.refund(attempt_id="att_r9", amount="0.01")
 
     assert more.refusal.reason == "REFUND_EXCEEDS_CHARGE"
-    assert await tried.moved() == [("charge", 9999), ("refund", 3000), ("refund", 6999)]
+    assert await tried.sandbox.money() == [("charge", 9999), ("refund", 3000), ("refund", 6999)]
 
 
 @pytest.mark.parametrize("kind", ["connection_reset_after", "malformed", "rate_limit"])
@@ -203,7 +186,7 @@ async def test_a_refund_is_never_given_twice(tried: Tried, kind: str) -> None:
     refunded = await final(tried.gateway.refund)
 
     assert refunded.outcome == _Attempt.SUCCEEDED
-    assert await tried.moved() == [("charge", 9999), ("refund", 9999)]
+    assert await tried.sandbox.money() == [("charge", 9999), ("refund", 9999)]
 
 
 async def test_a_psp_that_is_dark_charges_when_it_is_back(tried: Tried) -> None:
@@ -216,4 +199,4 @@ async def test_a_psp_that_is_dark_charges_when_it_is_back(tried: Tried) -> None:
 
     assert waiting.outcome in (_Attempt.UNKNOWN, _Attempt.TRANSIENT, _Attempt.PENDING)
     assert charged.outcome == _Attempt.SUCCEEDED
-    assert await tried.moved() == [("charge", 9999)]
+    assert await tried.sandbox.money() == [("charge", 9999)]

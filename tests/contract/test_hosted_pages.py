@@ -25,16 +25,14 @@ from psp_gateway.providers.paypal.pages import PayPalPages
 from psp_gateway.providers.stripe.client import StripeClient
 from psp_gateway.providers.stripe.pages import StripePages
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.relay import relayed
+from tests.unit.psp_gateway.relay import running_world
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
     SECRET_KEY,
     Gateway,
     Sandbox,
     charge,
-    every_psp,
     running_sandbox,
-    served,
 )
 from tests.unit.psp_gateway.test_take_further import new_charge
 
@@ -99,24 +97,14 @@ class Tried:
                 back = page.headers["Location"]
         assert back.startswith(SUCCESS), back
 
-    async def moved(self) -> list[tuple[str, int]]:
-        """List what the PSP's own record says of money."""
-        async with self.sandbox.session.get(f"{self.sandbox.url}/control/record") as answer:
-            entries = (await answer.json())["entries"]
-        return [(entry["kind"], entry["amount"]) for entry in entries if entry["amount"]]
-
 
 @pytest.fixture(params=PSPS)
 async def tried(
     request: pytest.FixtureRequest, psp_database: ServiceDatabase, tmp_path: Path
 ) -> AsyncIterator[Tried]:
     """Each PSP in turn."""
-    async with relayed() as relay, running_sandbox(tmp_path, webhook_url=relay.url) as sandbox:
-        settings = every_psp(sandbox.url, tmp_path)
-        async with served(psp_database, sandbox.url, **settings) as gateway:
-            relay.gateway = gateway
-            yield Tried(request.param, gateway, sandbox)
-            relay.gateway = None
+    async with running_world(psp_database, tmp_path) as world:
+        yield Tried(request.param, world.gateway, world.sandbox)
 
 
 async def test_a_page_is_opened_once_and_paid(tried: Tried) -> None:
@@ -133,7 +121,7 @@ async def test_a_page_is_opened_once_and_paid(tried: Tried) -> None:
     assert opened.page_expires_at.ToDatetime(UTC) == EXPIRES_AT
     assert paid.outcome == _Attempt.SUCCEEDED
     assert refund.outcome == _Attempt.SUCCEEDED
-    assert await tried.moved() == [("charge", 9999), ("refund", 4000)]
+    assert await tried.sandbox.money() == [("charge", 9999), ("refund", 4000)]
 
 
 async def test_what_is_held_by_a_page_is_captured(tried: Tried) -> None:
@@ -148,7 +136,7 @@ async def test_what_is_held_by_a_page_is_captured(tried: Tried) -> None:
 
     assert (held.outcome, held.kind) == (_Attempt.SUCCEEDED, _Attempt.AUTHORIZATION)
     assert held.HasField("expires_at")
-    assert ("capture", 6000) in await tried.moved()
+    assert ("capture", 6000) in await tried.sandbox.money()
 
 
 @pytest.mark.parametrize("kind", ["connection_reset_after", "error_before", "error_after"])
@@ -162,7 +150,7 @@ async def test_a_page_whose_opening_failed_is_opened_after_all(tried: Tried, kin
     paid = await tried.until(command, _Attempt.SUCCEEDED, _Attempt.DECLINED)
 
     assert paid.outcome == _Attempt.SUCCEEDED
-    assert await tried.moved() == [("charge", 9999)]
+    assert await tried.sandbox.money() == [("charge", 9999)]
 
 
 async def test_a_token_and_a_page_exclude_each_other(tried: Tried) -> None:
@@ -188,20 +176,16 @@ async def test_a_declined_card_leaves_the_page_open(
     psp_database: ServiceDatabase, tmp_path: Path
 ) -> None:
     """The buyer takes another one; 3-D Secure is passed on the way."""
-    async with relayed() as relay, running_sandbox(tmp_path, webhook_url=relay.url) as sandbox:
-        settings = every_psp(sandbox.url, tmp_path)
-        async with served(psp_database, sandbox.url, **settings) as gateway:
-            relay.gateway = gateway
-            tried, command = Tried("stripe", gateway, sandbox), paged("stripe")
-            url = (await tried.ask(command)).redirect_url
-            await tried.press(url, result="pay", card="pm_card_visa_chargeDeclined")
-            async with sandbox.session.get(url) as page:
-                told = await page.text()
-            waiting = await tried.ask(command)
-            challenge = await tried.press(url, result="pay", card="pm_card_threeDSecure2Required")
-            await tried.press(challenge, result="complete")
-            paid = await tried.until(command, _Attempt.SUCCEEDED, _Attempt.DECLINED)
-            relay.gateway = None
+    async with running_world(psp_database, tmp_path) as world:
+        tried, command = Tried("stripe", world.gateway, world.sandbox), paged("stripe")
+        url = (await tried.ask(command)).redirect_url
+        await tried.press(url, result="pay", card="pm_card_visa_chargeDeclined")
+        async with world.sandbox.session.get(url) as page:
+            told = await page.text()
+        waiting = await tried.ask(command)
+        challenge = await tried.press(url, result="pay", card="pm_card_threeDSecure2Required")
+        await tried.press(challenge, result="complete")
+        paid = await tried.until(command, _Attempt.SUCCEEDED, _Attempt.DECLINED)
 
     assert "Your card was declined." in told
     assert waiting.outcome == _Attempt.ACTION_REQUIRED

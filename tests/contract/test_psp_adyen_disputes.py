@@ -11,14 +11,11 @@ from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import dispute_service_pb2 as service
 
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.relay import Relay, relayed
+from tests.unit.psp_gateway.relay import World, running_world
 from tests.unit.psp_gateway.sandbox import (
-    ADYEN_KEY,
     DEADLINE_S,
     Gateway,
     Sandbox,
-    running_sandbox,
-    served,
 )
 
 DISPUTE, ASKED = service.Dispute, service.DisputeRequest
@@ -32,35 +29,22 @@ NOTE = service.EvidenceFile(
 
 
 @pytest.fixture
-async def relay() -> AsyncIterator[Relay]:
-    """Carry webhooks."""
-    async with relayed() as started:
+async def world(psp_database: ServiceDatabase, tmp_path: Path) -> AsyncIterator[World]:
+    """Run the gateway, and the sandbox, which tells what happens."""
+    async with running_world(psp_database, tmp_path, ADYEN_TIMEOUT_S="0.5") as started:
         yield started
 
 
 @pytest.fixture
-async def sandbox(tmp_path: Path, relay: Relay) -> AsyncIterator[Sandbox]:
-    """Run the sandbox, which tells what happens."""
-    async with running_sandbox(tmp_path, webhook_url=relay.url) as started:
-        yield started
+def sandbox(world: World) -> Sandbox:
+    """The sandbox."""
+    return world.sandbox
 
 
 @pytest.fixture
-async def gateway(
-    psp_database: ServiceDatabase, sandbox: Sandbox, relay: Relay
-) -> AsyncIterator[Gateway]:
-    """Serve the gateway with Adyen beside Stripe."""
-    settings = {
-        "ADYEN_API_KEY": "AQE_canary",  # pragma: allowlist secret
-        "ADYEN_API_BASE": f"{sandbox.url}/adyen",
-        "ADYEN_MERCHANT_ACCOUNT": "PaymeshDemo",
-        "ADYEN_HMAC_KEY": ADYEN_KEY,
-        "ADYEN_TIMEOUT_S": "0.5",
-        "PSP_INBOX_POLL_S": "0.1",
-    }
-    async with served(psp_database, sandbox.url, **settings) as started:
-        relay.gateway = started
-        yield started
+def gateway(world: World) -> Gateway:
+    """The gateway, which is told."""
+    return world.gateway
 
 
 async def until(gateway: Gateway, status: int, *, withdrawn: bool) -> service.Dispute:

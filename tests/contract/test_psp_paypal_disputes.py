@@ -10,14 +10,11 @@ from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import dispute_service_pb2 as service
 
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.relay import Relay, relayed
+from tests.unit.psp_gateway.relay import World, running_world
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
     Gateway,
     Sandbox,
-    every_psp,
-    running_sandbox,
-    served,
 )
 
 DISPUTE, ASKED = service.Dispute, service.DisputeRequest
@@ -25,28 +22,22 @@ REASON = "MERCHANDISE_OR_SERVICE_NOT_RECEIVED"
 
 
 @pytest.fixture
-async def relay() -> AsyncIterator[Relay]:
-    """Carry webhooks."""
-    async with relayed() as started:
+async def world(psp_database: ServiceDatabase, tmp_path: Path) -> AsyncIterator[World]:
+    """Run the gateway, and the sandbox, which tells what happens."""
+    async with running_world(psp_database, tmp_path, PAYPAL_TIMEOUT_S="0.5") as started:
         yield started
 
 
 @pytest.fixture
-async def sandbox(tmp_path: Path, relay: Relay) -> AsyncIterator[Sandbox]:
-    """Run the sandbox, which tells what happens."""
-    async with running_sandbox(tmp_path, webhook_url=relay.url) as started:
-        yield started
+def sandbox(world: World) -> Sandbox:
+    """The sandbox."""
+    return world.sandbox
 
 
 @pytest.fixture
-async def gateway(
-    psp_database: ServiceDatabase, sandbox: Sandbox, relay: Relay, tmp_path: Path
-) -> AsyncIterator[Gateway]:
-    """Serve the gateway with every PSP."""
-    settings = {**every_psp(sandbox.url, tmp_path), "PAYPAL_TIMEOUT_S": "0.5"}
-    async with served(psp_database, sandbox.url, **settings) as started:
-        relay.gateway = started
-        yield started
+def gateway(world: World) -> Gateway:
+    """The gateway, which is told."""
+    return world.gateway
 
 
 async def until(

@@ -3,13 +3,21 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 from aiohttp import web
 from google.api.httpbody_pb2 import HttpBody
 from paymesh.psp.v1 import webhook_service_pb2 as service
 
-from tests.unit.psp_gateway.sandbox import Gateway
+from tests.servers import ServiceDatabase
+from tests.unit.psp_gateway.sandbox import (
+    Gateway,
+    Sandbox,
+    every_psp,
+    running_sandbox,
+    served,
+)
 
 _KEPT = ("stripe-signature", "paypal-", "hmacsignature")
 
@@ -51,3 +59,24 @@ async def relayed() -> AsyncIterator[Relay]:
         yield relay
     finally:
         await runner.cleanup()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A gateway that has every PSP, and the sandbox that tells it what happens."""
+
+    gateway: Gateway
+    sandbox: Sandbox
+
+
+@asynccontextmanager
+async def running_world(
+    database: ServiceDatabase, folder: Path, **settings: str
+) -> AsyncIterator[World]:
+    """Run both until the end of the block; `settings` stand over the usual ones."""
+    async with relayed() as relay, running_sandbox(folder, webhook_url=relay.url) as sandbox:
+        told = {**every_psp(sandbox.url, folder), **settings}
+        async with served(database, sandbox.url, **told) as gateway:
+            relay.gateway = gateway
+            yield World(gateway, sandbox)
+            relay.gateway = None

@@ -62,6 +62,10 @@ class Sandbox:
             entries = (await response.json())["entries"]
         return [(entry["kind"], entry["amount"]) for entry in entries]
 
+    async def money(self) -> list[tuple[str, int]]:
+        """List what moved money or a hold on it, as (kind, minor units), oldest first."""
+        return [(kind, amount) for kind, amount in await self.moved() if amount]
+
     async def webhooks(self, **switches: Any) -> None:
         """Say how webhooks go out."""
         await self._post("/control/webhooks", switches)
