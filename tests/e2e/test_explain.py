@@ -174,15 +174,18 @@ async def test_an_unknown_outcome_waits_for_evidence(
 ) -> None:
     """While nobody can tell whether money moved, that is what is said; then what was found."""
     fault = {"kind": "charge_then_timeout"}
-    async with sandbox.post("/control/faults", json=fault) as answer:
-        fault_id = (await answer.json())["id"]
-    created = await rest.create(request_of())
-    await struck(sandbox, fault_id)
-    await set_dark(sandbox, dark=True)
+    # A webhook between the charge and the dark would be the evidence.
+    await hold_webhooks(sandbox, hold=True)
     try:
+        async with sandbox.post("/control/faults", json=fault) as answer:
+            fault_id = (await answer.json())["id"]
+        created = await rest.create(request_of())
+        await struck(sandbox, fault_id)
+        await set_dark(sandbox, dark=True)
         story = await until(operator, created.body["payment_id"], waits_for("EVIDENCE"))
     finally:
         await set_dark(sandbox, dark=False)
+        await hold_webhooks(sandbox, hold=False)
     found = await until(operator, created.body["payment_id"], waits_for("NOTHING"))
 
     assert story["payment"]["payment_orders"][0]["status"] == "UNKNOWN"
@@ -207,6 +210,12 @@ async def set_dark(sandbox: aiohttp.ClientSession, *, dark: bool) -> None:
     """Have the PSP hang up on everybody, or answer again."""
     async with sandbox.post("/control/dark", json={"dark": dark}) as answer:
         assert answer.status == 200
+
+
+async def hold_webhooks(sandbox: aiohttp.ClientSession, *, hold: bool) -> None:
+    """Have the PSP keep its webhooks to itself, or send them."""
+    async with sandbox.post("/control/webhooks", json={"hold": hold}) as answer:
+        assert answer.status < 300
 
 
 async def test_a_stopped_service_is_a_gap(

@@ -65,9 +65,11 @@ async def test_a_killed_process_is_back_under_another_pid(kept: Kept) -> None:
 
 async def test_a_process_that_keeps_crashing_is_restarted_ever_more_slowly(kept: Kept) -> None:
     """The machine is not kept busy with what cannot live."""
-    crash = ["sh", "-c", f"[ -e {kept.state.folder}/once ] && exit 3; touch once; sleep 300"]
-    await kept.keeper.begin(Recipe("crasher", crash), open_gate)
-    (kept.state.folder / "once").touch()
+    folder = kept.state.folder
+    script = f"[ -e {folder}/once ] && exit 3; touch {folder}/begun; sleep 300"
+    await kept.keeper.begin(Recipe("crasher", ["sh", "-c", script]), open_gate)
+    await until((folder / "begun").exists)
+    (folder / "once").touch()
 
     os.kill(kept.keeper.kept["crasher"].child.pid, signal.SIGKILL)
     await until(lambda: kept.keeper.kept["crasher"].restarts >= 4)
