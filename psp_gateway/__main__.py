@@ -22,9 +22,13 @@ from psp_gateway import jobs
 from psp_gateway.clients import Nobody, PaymentListener
 from psp_gateway.dispute_servicer import DisputeServicer
 from psp_gateway.dispute_store import DisputeStore
+from psp_gateway.domain.attempt import Attempt
+from psp_gateway.domain.payout import Payout
 from psp_gateway.domain.routing import Rule
 from psp_gateway.guard import Bounds, Guard
 from psp_gateway.inbox_store import InboxStore
+from psp_gateway.payout_servicer import PayoutCalls
+from psp_gateway.payout_store import PayoutStore
 from psp_gateway.ports import Listener
 from psp_gateway.psps import MINOR_UNITS, Psps, open_psps
 from psp_gateway.routing_file import InvalidRouting, read_rules
@@ -34,6 +38,7 @@ from psp_gateway.settings import PspSettings
 from psp_gateway.store import AttemptStore
 from psp_gateway.use_cases.answer_dispute import Answering
 from psp_gateway.use_cases.apply_events import Applying
+from psp_gateway.use_cases.execute_payouts import Paying
 from psp_gateway.use_cases.follow_disputes import Following
 from psp_gateway.use_cases.receive_webhook import Receiving
 from psp_gateway.use_cases.route_charge import PSPS, Router
@@ -67,14 +72,19 @@ async def build(
         lambda psp, amount: psp not in providers or providers[psp].can_express(amount),
         batches_in_flight=settings.batches_in_flight,
     )
-    running = Running(answer_s=settings.answer_s, count_max=settings.attempts_max)
+    running = Running[Attempt](answer_s=settings.answer_s, count_max=settings.attempts_max)
     stack.push_async_callback(running.close, server_settings.drain_s)
+    payouts_running = Running[Payout](answer_s=settings.answer_s, count_max=settings.attempts_max)
+    stack.push_async_callback(payouts_running.close, server_settings.drain_s)
     abandon_after = timedelta(seconds=settings.abandon_after_s)
     faults = _faults(server_settings)
     means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages)
     router = Router(_rules(settings), providers, guards, psps.pages)
+    paying = Paying(PayoutStore(database), psps.payers, guards, utc_now, faults)
+    key = settings.fingerprint_key
+    payouts = PayoutCalls(paying, payouts_running, fingerprint_key=key)
     servicer = PspGatewayServicer(
-        means, router, store, running, guards, fingerprint_key=settings.fingerprint_key
+        means, router, store, running, guards, payouts, fingerprint_key=key
     )
     inbox, arrived = InboxStore(database, utc_now), asyncio.Event()
     receiving = Receiving(psps.readers, inbox, psps.certificates)

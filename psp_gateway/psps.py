@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from chassis.settings import SettingsError
 from psp_gateway.dispute_calls import MeasuredAnswers, MeasuredReads
 from psp_gateway.dispute_ports import AnswerDisputes, ReadDisputes, TellDisputes
+from psp_gateway.payout_calls import MeasuredPayouts
+from psp_gateway.payout_ports import PayOut
 from psp_gateway.ports import HostedPage, Provider, Webhooks
 from psp_gateway.providers.adyen import units as adyen_units
 from psp_gateway.providers.adyen.client import AdyenClient
@@ -27,6 +29,7 @@ from psp_gateway.providers.paypal.webhooks import PayPalWebhooks
 from psp_gateway.providers.stripe.client import StripeClient
 from psp_gateway.providers.stripe.disputes import StripeDisputes
 from psp_gateway.providers.stripe.pages import StripePages
+from psp_gateway.providers.stripe.payouts import StripePayouts
 from psp_gateway.providers.stripe.provider import StripeProvider
 from psp_gateway.providers.stripe.webhooks import StripeWebhooks
 from psp_gateway.settings import PspSettings
@@ -46,6 +49,7 @@ class Psps:
         readers: of the webhooks of those that may send some.
         dispute_readers, dispute_tellers: of disputes, by asking the PSP or by its words alone.
         dispute_answerers: of those whose disputes can be answered.
+        payers: of those that pay out.
         certificates: what PayPal signs by.
     """
 
@@ -55,6 +59,7 @@ class Psps:
     dispute_readers: dict[str, ReadDisputes] = field(default_factory=dict)
     dispute_tellers: dict[str, TellDisputes] = field(default_factory=dict)
     dispute_answerers: dict[str, AnswerDisputes] = field(default_factory=dict)
+    payers: dict[str, PayOut] = field(default_factory=dict)
     certificates: Certificates = field(default_factory=Certificates)
 
 
@@ -91,6 +96,7 @@ async def _stripe(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
     psps.dispute_answerers["stripe"] = MeasuredAnswers("stripe", disputes)
     psps.providers["stripe"] = StripeProvider(client, return_url=settings.stripe_return_url)
     psps.pages["stripe"] = StripePages(client)
+    psps.payers["stripe"] = MeasuredPayouts("stripe", StripePayouts(client))
     if settings.stripe_webhook_secrets:
         psps.readers["stripe"] = StripeWebhooks(settings.stripe_webhook_secrets)
 
