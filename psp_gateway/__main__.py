@@ -91,7 +91,7 @@ async def build(
     webhooks = PspWebhookService(receiving, utc_now, arrived.set)
     answering = _answering(psps, DisputeStore(database), guards)
     listener = await _listener(settings, stack)
-    applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following)
+    applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following, paying)
     return Wiring(
         register=[
             partial(wire.add_PspGatewayServiceServicer_to_server, servicer),

@@ -64,7 +64,8 @@ class Terms:
 
     Attributes:
         key_retention: how long it keeps the key of a payout at least.
-        can_find: whether it finds a payout by our own id, read-after-write.
+        can_find: whether it finds a payout by our own id. That it finds none proves nothing, and
+            nothing but the same request under the same key follows from it.
     """
 
     key_retention: timedelta

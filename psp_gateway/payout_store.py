@@ -122,19 +122,29 @@ class PayoutStore:
         When the transaction runs again after a COMMIT of unknown outcome, its rows are there and
         count as found: they are resumed instead of begun, which is always safe.
         """
-        # In one order for every batch, so that two of them cannot wait for each other.
-        ordered = sorted(asked, key=lambda payout: (payout.payout_id, payout.attempt_id))
+        # Of an attempt that is asked for twice at once the first is stored; in one order for every
+        # batch, so that two of them cannot wait for each other.
+        places = {payout.attempt_id: at for at, payout in reversed(list(enumerate(asked)))}
+        firsts = [asked[at] for at in places.values()]
+        ordered = sorted(firsts, key=lambda payout: (payout.payout_id, payout.attempt_id))
 
         async def work(tx: Transaction) -> list[PayoutTaken | Refusal]:
             found = await tx.all(_INSERT, columns(list(map(_new_row, ordered)), _NEW_WIDTH))
             inserted = {row["attempt_id"] for row in found}
-            there = [payout for payout in asked if payout.attempt_id not in inserted]
+            is_new = [
+                places[one.attempt_id] == at and one.attempt_id in inserted
+                for at, one in enumerate(asked)
+            ]
+            there = [one for one, new in zip(asked, is_new, strict=True) if not new]
             known = await _by_id(tx, [payout.attempt_id for payout in there])
             live = {}
             if there:
                 rows = await tx.all(_LIVE, [[payout.payout_id for payout in there]])
                 live = {row["payout_id"]: row["attempt_id"] for row in rows}
-            return [_answer(payout, inserted, known, live) for payout in asked]
+            return [
+                PayoutTaken(one, is_new=True) if new else _known(one, known, live)
+                for one, new in zip(asked, is_new, strict=True)
+            ]
 
         return await self._database.run(work)
 
@@ -159,11 +169,7 @@ class PayoutStore:
         return await self._database.run(work)
 
 
-def _answer(
-    asked: Payout, inserted: set[str], known: dict[str, Payout], live: dict[str, str]
-) -> PayoutTaken | Refusal:
-    if asked.attempt_id in inserted:
-        return PayoutTaken(asked, is_new=True)
+def _known(asked: Payout, known: dict[str, Payout], live: dict[str, str]) -> PayoutTaken | Refusal:
     if asked.attempt_id in known:
         return PayoutTaken(known[asked.attempt_id], is_new=False)
     other = live.get(asked.payout_id)

@@ -16,6 +16,8 @@ from psp_gateway.providers.adyen.client import AdyenClient
 from psp_gateway.providers.adyen.disputes import PATH as ADYEN_DISPUTES
 from psp_gateway.providers.adyen.disputes import AdyenDisputes
 from psp_gateway.providers.adyen.pages import AdyenPages
+from psp_gateway.providers.adyen.payouts import PATH as ADYEN_TRANSFERS
+from psp_gateway.providers.adyen.payouts import AdyenPayouts
 from psp_gateway.providers.adyen.provider import AdyenProvider
 from psp_gateway.providers.adyen.webhooks import AdyenWebhooks
 from psp_gateway.providers.paypal.certificates import Certificates
@@ -116,6 +118,8 @@ async def _adyen(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> No
     )
     psps.pages["adyen"] = AdyenPages(client, merchant_account=settings.adyen_merchant_account)
     await _adyen_disputes(psps, settings, stack)
+    if settings.adyen_balance_account:
+        await _adyen_payouts(psps, settings, stack)
     if settings.adyen_hmac_keys:
         psps.readers["adyen"] = AdyenWebhooks(settings.adyen_hmac_keys)
 
@@ -132,6 +136,19 @@ async def _adyen_disputes(psps: Psps, settings: PspSettings, stack: AsyncExitSta
     disputes = AdyenDisputes(client, merchant_account=settings.adyen_merchant_account)
     psps.dispute_tellers["adyen"] = disputes
     psps.dispute_answerers["adyen"] = MeasuredAnswers("adyen", disputes)
+
+
+async def _adyen_payouts(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:
+    client = AdyenClient(
+        settings.adyen_transfer_base,
+        settings.adyen_transfer_api_key or settings.adyen_api_key,
+        timeout_s=settings.adyen_timeout_s,
+        path=ADYEN_TRANSFERS,
+    )
+    stack.push_async_callback(client.close)
+    await client.open()
+    payouts = AdyenPayouts(client, balance_account=settings.adyen_balance_account)
+    psps.payers["adyen"] = MeasuredPayouts("adyen", payouts)
 
 
 async def _paypal(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:

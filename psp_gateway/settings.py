@@ -6,6 +6,7 @@ from pathlib import Path
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import routing_file
 from psp_gateway.providers.adyen import client as adyen
+from psp_gateway.providers.adyen import payouts as adyen_payouts
 from psp_gateway.providers.paypal import client as paypal
 from psp_gateway.providers.stripe import client as stripe
 
@@ -32,6 +33,9 @@ class PspSettings:
     adyen_dispute_base: str  # the same before /ca/services/DisputeService
     adyen_merchant_account: str
     adyen_hmac_keys: tuple[str, ...]  # in hexadecimal; several while one is rotated
+    adyen_transfer_base: str  # scheme, host, port and path before /v4
+    adyen_transfer_api_key: str  # of the balance platform
+    adyen_balance_account: str  # what is paid out from; empty: Adyen pays nothing out
     adyen_timeout_s: float  # for one request in all
     adyen_return_url: str  # where buyers come back to after 3-D Secure; empty for none
     paypal_client_id: str  # empty: PayPal is not configured
@@ -62,7 +66,9 @@ class PspSettings:
         adyen_base = _base(environment, server, "ADYEN_API_BASE", adyen.API_BASE)
         # Whoever stands in for a PSP's API stands in for its other hosts too.
         files_base = stripe.FILES_BASE if api_base == stripe.API_BASE else api_base
-        dispute_base = adyen.DISPUTE_BASE if adyen_base == adyen.API_BASE else adyen_base
+        is_adyens = adyen_base == adyen.API_BASE
+        transfer_base = adyen_payouts.API_BASE if is_adyens else adyen_base
+        dispute_base = adyen.DISPUTE_BASE if is_adyens else adyen_base
         return cls(
             database_url=environment.text("PSP_DATABASE_URL"),
             database_connections=environment.integer("PSP_DATABASE_CONNECTIONS", 8),
@@ -82,6 +88,9 @@ class PspSettings:
             adyen_dispute_base=_base(environment, server, "ADYEN_DISPUTE_BASE", dispute_base),
             adyen_merchant_account=environment.text("ADYEN_MERCHANT_ACCOUNT", ""),
             adyen_hmac_keys=_hex_keys(environment.text("ADYEN_HMAC_KEY", "")),
+            adyen_transfer_base=_base(environment, server, "ADYEN_TRANSFER_BASE", transfer_base),
+            adyen_transfer_api_key=environment.text("ADYEN_TRANSFER_API_KEY", ""),
+            adyen_balance_account=environment.text("ADYEN_BALANCE_ACCOUNT", ""),
             adyen_timeout_s=environment.number("ADYEN_TIMEOUT_S", 15.0),
             adyen_return_url=environment.text("ADYEN_RETURN_URL", ""),
             paypal_client_id=environment.text("PAYPAL_CLIENT_ID", ""),

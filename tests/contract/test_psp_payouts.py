@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from paymesh.psp.v1 import payout_pb2 as noun
 
 from tests.servers import ServiceDatabase
+from tests.unit.psp_gateway.relay import relayed
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
     Gateway,
     Sandbox,
+    every_psp,
     gateway_process,
     payout,
     running_sandbox,
@@ -221,3 +225,120 @@ async def test_a_crash_pays_once(
 
 async def _payout(gateway: Gateway) -> noun.Payout:
     return (await gateway.payout()).payout
+
+
+@dataclass(frozen=True)
+class Payee:
+    """Where a PSP of the sandbox pays to, by what becomes of it."""
+
+    psp: str
+    paid: str
+    back_s: float = 0.0
+    comes_back: str = ""
+    fails: str = ""
+    failed_reason: str = ""
+
+
+PAYEES = [
+    Payee("stripe", "acct_seller", 86_400.0, "acct_reversed", "acct_poor", "INSUFFICIENT_FUNDS"),
+    Payee("adyen", "SE1234567890", 3 * 86_400.0, "SEreturned", "SEfailed", "PROCESSING_ERROR"),
+    Payee("adyen", "BA1234567890"),
+]
+
+
+@pytest.fixture
+async def all_psps(
+    psp_database: ServiceDatabase, sandbox: Sandbox, tmp_path: Path
+) -> AsyncIterator[Gateway]:
+    """A gateway to every PSP of the sandbox, without webhooks."""
+    settings = {
+        **every_psp(sandbox.url, tmp_path),
+        **dict.fromkeys(("PAYPAL_WEBHOOK_ID", "PAYPAL_WEBHOOK_ROOTS"), ""),
+        **dict.fromkeys(("ADYEN_TIMEOUT_S", "PAYPAL_TIMEOUT_S"), "0.5"),
+    }
+    async with served(psp_database, sandbox.url, **settings) as started:
+        yield started
+
+
+@pytest.mark.parametrize("payee", PAYEES, ids=lambda payee: f"{payee.psp} {payee.paid[:2]}")
+async def test_every_psp_pays_once(all_psps: Gateway, sandbox: Sandbox, payee: Payee) -> None:
+    """At once or a little later, PAID, with the PSP's own id, however often it is asked."""
+
+    async def ask() -> noun.Payout:
+        await sandbox.advance(2)
+        return (await all_psps.payout(psp=payee.psp, account=payee.paid)).payout
+
+    found = await settled(ask)
+    again = await ask()
+
+    assert found.state == noun.Payout.PAID
+    assert found.psp_reference
+    assert again == found
+    assert await sandbox.moved(attempt_id="att_out1") == [("payout", 2500)]
+
+
+@pytest.mark.parametrize("fault", TROUBLE, ids=lambda fault: str(fault["kind"]))
+@pytest.mark.parametrize("payee", PAYEES[1:2], ids=lambda payee: payee.psp)
+async def test_trouble_at_every_psp_ends_in_one_payout(
+    all_psps: Gateway, sandbox: Sandbox, payee: Payee, fault: dict[str, object]
+) -> None:
+    """The same holds where the PSP says at first only that it has accepted."""
+    details = {name: value for name, value in fault.items() if name != "kind"}
+    match = {"operation": "payout", "psp": payee.psp}
+    await sandbox.fault(str(fault["kind"]), match=match, **details)
+
+    async def ask() -> noun.Payout:
+        await sandbox.advance(2)
+        return (await all_psps.payout(psp=payee.psp, account=payee.paid)).payout
+
+    found = await settled(ask)
+
+    assert found.state == noun.Payout.PAID
+    assert await sandbox.moved(attempt_id="att_out1") == [("payout", 2500)]
+
+
+@pytest.mark.parametrize("payee", [one for one in PAYEES if one.fails], ids=lambda payee: payee.psp)
+async def test_what_fails_has_not_left(all_psps: Gateway, sandbox: Sandbox, payee: Payee) -> None:
+    """FAILED with the reason and the PSP's own word; another attempt may be made."""
+
+    async def ask() -> noun.Payout:
+        await sandbox.advance(2)
+        return (await all_psps.payout(psp=payee.psp, account=payee.fails)).payout
+
+    found = await settled(ask)
+    another = await all_psps.payout(attempt_id="att_out2", psp=payee.psp, account=payee.paid)
+
+    assert (found.state, found.reason) == (noun.Payout.FAILED, payee.failed_reason)
+    assert found.psp_code
+    assert await sandbox.moved(attempt_id="att_out1") == []
+    assert another.payout.state in (noun.Payout.PAID, noun.Payout.SUBMITTED)
+
+
+@pytest.mark.parametrize(
+    "payee", [one for one in PAYEES if one.comes_back], ids=lambda payee: payee.psp
+)
+async def test_what_was_paid_can_come_back(
+    psp_database: ServiceDatabase, tmp_path: Path, payee: Payee
+) -> None:
+    """A webhook says that there is news; the PSP is asked, and PAID becomes RETURNED."""
+    async with AsyncExitStack() as stack:
+        relay = await stack.enter_async_context(relayed())
+        sandbox = await stack.enter_async_context(running_sandbox(tmp_path, webhook_url=relay.url))
+        settings = every_psp(sandbox.url, tmp_path)
+        gateway = await stack.enter_async_context(served(psp_database, sandbox.url, **settings))
+        relay.gateway = gateway
+
+        async def ask() -> noun.Payout:
+            await sandbox.advance(2)
+            return (await gateway.payout(psp=payee.psp, account=payee.comes_back)).payout
+
+        paid = await settled(ask)
+        await sandbox.advance(payee.back_s + 5)
+        async with asyncio.timeout(DEADLINE_S):
+            while (found := (await gateway.payouts_of("pout_1"))[0]).state == noun.Payout.PAID:
+                await asyncio.sleep(0.05)
+
+    assert paid.state == noun.Payout.PAID
+    assert found.state == noun.Payout.RETURNED
+    assert found.paid_at == paid.paid_at
+    assert found.reason

@@ -128,6 +128,7 @@ def every_psp(url: str, folder: Path) -> dict[str, str]:
         "ADYEN_MERCHANT_ACCOUNT": "PaymeshDemo",
         "ADYEN_HMAC_KEY": ADYEN_KEY,
         "ADYEN_RETURN_URL": "https://shop.example/back",
+        "ADYEN_BALANCE_ACCOUNT": "BA00000000000000000000001",
         "PAYPAL_CLIENT_ID": "client",
         "PAYPAL_CLIENT_SECRET": "secret_canary",  # pragma: allowlist secret
         "PAYPAL_API_BASE": f"{url}/paypal",
