@@ -19,6 +19,9 @@ from chassis.faults import FaultPoints
 from chassis.server import Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import jobs
+from psp_gateway.bank_outbox import Outbox, bank_worker
+from psp_gateway.bank_statements import Statements
+from psp_gateway.bank_store import OrderStore
 from psp_gateway.clients import Nobody, PaymentListener
 from psp_gateway.dispute_servicer import DisputeServicer
 from psp_gateway.dispute_store import DisputeStore
@@ -27,9 +30,13 @@ from psp_gateway.domain.payout import Payout
 from psp_gateway.domain.routing import Rule
 from psp_gateway.guard import Bounds, Guard
 from psp_gateway.inbox_store import InboxStore
+from psp_gateway.payout_calls import MeasuredPayouts
 from psp_gateway.payout_servicer import PayoutCalls
 from psp_gateway.payout_store import PayoutStore
 from psp_gateway.ports import Listener
+from psp_gateway.providers.bank.payouts import BankPayer
+from psp_gateway.providers.bank.provider import BankPayouts
+from psp_gateway.providers.bank.transfers import Debtor, Unfit
 from psp_gateway.psps import MINOR_UNITS, Psps, open_psps
 from psp_gateway.routing_file import InvalidRouting, read_rules
 from psp_gateway.running import Running
@@ -38,7 +45,7 @@ from psp_gateway.settings import PspSettings
 from psp_gateway.store import AttemptStore
 from psp_gateway.use_cases.answer_dispute import Answering
 from psp_gateway.use_cases.apply_events import Applying
-from psp_gateway.use_cases.execute_payouts import Paying
+from psp_gateway.use_cases.execute_payouts import BANK, Paying
 from psp_gateway.use_cases.follow_disputes import Following
 from psp_gateway.use_cases.receive_webhook import Receiving
 from psp_gateway.use_cases.route_charge import PSPS, Router
@@ -80,9 +87,15 @@ async def build(
     faults = _faults(server_settings)
     means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages)
     router = Router(_rules(settings), providers, guards, psps.pages)
-    paying = Paying(PayoutStore(database), psps.payers, guards, utc_now, faults)
+    outbox = _outbox(settings, database)
+    if outbox is not None:
+        payer = BankPayer(outbox.book, outbox.bank.debtor, utc_now)
+        psps.payers[BANK] = MeasuredPayouts(BANK, payer)
+    payer_guards = {**guards, BANK: Guard(BANK, utc_now, bounds)}
+    paying = Paying(PayoutStore(database), psps.payers, payer_guards, utc_now, faults)
+    statements = Statements(outbox.bank, outbox.book, paying) if outbox else None
     key = settings.fingerprint_key
-    payouts = PayoutCalls(paying, payouts_running, fingerprint_key=key)
+    payouts = PayoutCalls(paying, payouts_running, statements, fingerprint_key=key)
     servicer = PspGatewayServicer(
         means, router, store, running, guards, payouts, fingerprint_key=key
     )
@@ -103,8 +116,23 @@ async def build(
             "paymesh.psp.v1.WebhookService",
             "paymesh.psp.v1.DisputeService",
         ],
-        jobs=[jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s)],
+        jobs=[
+            jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s),
+            *([bank_worker(outbox, settings.bank_poll_s)] if outbox else []),
+        ],
     )
+
+
+def _outbox(settings: PspSettings, database: Database) -> Outbox | None:
+    """Put together what pays through a bank; None where none is configured."""
+    if not settings.bank_debtor_iban:
+        return None
+    debtor = Debtor(settings.bank_debtor_name, settings.bank_debtor_iban, settings.bank_debtor_bic)
+    try:
+        bank = BankPayouts(debtor)
+    except Unfit as error:
+        raise SettingsError(f"BANK_DEBTOR_NAME, _IBAN, _BIC: {error}") from error
+    return Outbox(bank, OrderStore(database), settings.bank_outbox, utc_now)
 
 
 def _answering(psps: Psps, book: DisputeStore, guards: Mapping[str, Guard]) -> Answering:

@@ -10,6 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.psp.v1 import payout_pb2 as noun
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
+from chassis.errors import InvalidRequest
+from psp_gateway.bank_statements import Statements, import_statement
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.payout import BankAccount, Destination, Payout, PspAccount, State
 from psp_gateway.messages import DELIVERIES, to_refusal
@@ -28,12 +30,21 @@ class PayoutCalls:
     """What `PspGatewayService` does about payouts.
 
     Args:
+        statements: of the bank that pays out; None where none does.
         fingerprint_key: hashes destinations, so that a reused attempt is told without storing one.
     """
 
-    def __init__(self, paying: Paying, running: Running[Payout], *, fingerprint_key: bytes) -> None:
+    def __init__(
+        self,
+        paying: Paying,
+        running: Running[Payout],
+        statements: Statements | None = None,
+        *,
+        fingerprint_key: bytes,
+    ) -> None:
         self._paying = paying
         self._running = running
+        self._statements = statements
         self._key = fingerprint_key
 
     async def execute(self, items: Iterable[service.PayoutCommand]) -> list[service.PayoutResult]:
@@ -51,6 +62,20 @@ class PayoutCalls:
     async def of(self, payout_id: str) -> Sequence[noun.Payout]:
         """List a payout's attempts, the oldest first."""
         return [to_payout(found) for found in await self._paying.book.of_payout(payout_id)]
+
+    async def take_in(self, content: bytes) -> service.ImportBankStatementResponse:
+        """Take in a bank's file.
+
+        Raises:
+            InvalidRequest: it is none that is read here, or no bank pays out.
+        """
+        if self._statements is None:
+            raise InvalidRequest.field("content", "no bank is configured to pay out")
+        imported = await import_statement(self._statements, content)
+        found = await self._paying.book.find(imported.attempt_ids)
+        return service.ImportBankStatementResponse(
+            payouts=map(to_payout, found), notes=imported.notes
+        )
 
     def _asked(self, item: service.PayoutCommand, now: datetime) -> Asked[Payout] | Refusal:
         destination = to_destination(item)

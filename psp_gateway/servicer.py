@@ -94,6 +94,12 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         """Pay out."""
         return service.ExecutePayoutsResponse(results=await self._payouts.execute(request.payouts))
 
+    async def ImportBankStatement(
+        self, request: service.ImportBankStatementRequest, context: Any
+    ) -> service.ImportBankStatementResponse:
+        """Take in what the bank says."""
+        return await self._payouts.take_in(request.content)
+
     async def ListPayouts(
         self, request: service.ListPayoutsRequest, context: Any
     ) -> service.ListPayoutsResponse:

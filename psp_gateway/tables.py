@@ -217,3 +217,32 @@ PAYOUT_EVENTS = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Index("payout_events_attempt_id", "attempt_id"),
 )
+
+BANK_FILES = Table(
+    "bank_files",
+    METADATA,
+    Column("message_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("handed_over_at", DateTime(timezone=True)),
+    Index("bank_files_waiting", "created_at", postgresql_where=text("handed_over_at IS NULL")),
+)
+
+BANK_ORDERS = Table(
+    "bank_orders",
+    METADATA,
+    Column("attempt_id", Text, ForeignKey("payouts.attempt_id"), primary_key=True),
+    Column("end_to_end_id", Text, nullable=False),
+    Column("amount", Numeric(19, 4), nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("creditor_name", Text, nullable=False),
+    Column("creditor_iban", Text, nullable=False),
+    Column("creditor_bic", Text, nullable=False),
+    Column("remittance", Text, nullable=False),
+    Column("ordered_at", DateTime(timezone=True), nullable=False),
+    Column("message_id", Text, ForeignKey("bank_files.message_id")),
+    UniqueConstraint("end_to_end_id", name="bank_orders_end_to_end_id"),
+    Index("bank_orders_waiting", "ordered_at", postgresql_where=text("message_id IS NULL")),
+)

@@ -1,4 +1,4 @@
-"""Payouts and their trail."""
+"""Payouts and their trail, orders to a bank and the files that they are in."""
 
 from alembic import op
 
@@ -54,6 +54,35 @@ _STATEMENTS = (
     )
     """,
     "CREATE INDEX payout_events_attempt_id ON payout_events (attempt_id)",
+    """
+    CREATE TABLE bank_files (
+        message_id text CONSTRAINT bank_files_message_id PRIMARY KEY,
+        name text NOT NULL,
+        content bytea NOT NULL,
+        sha256 text NOT NULL,
+        created_at timestamptz NOT NULL,
+        handed_over_at timestamptz
+    )
+    """,
+    """
+    CREATE INDEX bank_files_waiting ON bank_files (created_at) WHERE handed_over_at IS NULL
+    """,
+    """
+    CREATE TABLE bank_orders (
+        attempt_id text CONSTRAINT bank_orders_attempt_id PRIMARY KEY
+            CONSTRAINT bank_orders_of REFERENCES payouts (attempt_id),
+        end_to_end_id text NOT NULL CONSTRAINT bank_orders_end_to_end_id UNIQUE,
+        amount numeric(19, 4) NOT NULL CHECK (amount > 0),
+        currency text NOT NULL,
+        creditor_name text NOT NULL,
+        creditor_iban text NOT NULL,
+        creditor_bic text NOT NULL,
+        remittance text NOT NULL,
+        ordered_at timestamptz NOT NULL,
+        message_id text CONSTRAINT bank_orders_file REFERENCES bank_files (message_id)
+    )
+    """,
+    "CREATE INDEX bank_orders_waiting ON bank_orders (ordered_at) WHERE message_id IS NULL",
 )
 
 
@@ -62,5 +91,5 @@ def upgrade() -> None:
     app_role = op.get_context().opts["app_role"]
     for statement in _STATEMENTS:
         op.execute(statement)
-    op.execute(f'GRANT SELECT, INSERT, UPDATE ON payouts TO "{app_role}"')
+    op.execute(f'GRANT SELECT, INSERT, UPDATE ON payouts, bank_orders, bank_files TO "{app_role}"')
     op.execute(f'GRANT SELECT, INSERT ON payout_events TO "{app_role}"')

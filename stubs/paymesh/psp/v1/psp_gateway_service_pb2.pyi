@@ -948,6 +948,58 @@ class PayoutResult(_message.Message):
 Global___PayoutResult: _TypeAlias = PayoutResult  # noqa: Y015
 
 @_typing.final
+class ImportBankStatementRequest(_message.Message):
+    """What a bank says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    """A file of camt.053, camt.052 or camt.054, unpacked."""
+    def __init__(
+        self,
+        *,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportBankStatementRequest: _TypeAlias = ImportBankStatementRequest  # noqa: Y015
+
+@_typing.final
+class ImportBankStatementResponse(_message.Message):
+    """What it came to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYOUTS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payouts(self) -> _containers.RepeatedCompositeFieldContainer[_payout_pb2.Payout]:
+        """The payouts that it says something of, as they now stand."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What cannot be, one sentence each: a person must look."""
+
+    def __init__(
+        self,
+        *,
+        payouts: _abc.Iterable[_payout_pb2.Payout] | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes", b"notes", "payouts", b"payouts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportBankStatementResponse: _TypeAlias = ImportBankStatementResponse  # noqa: Y015
+
+@_typing.final
 class ListPayoutsRequest(_message.Message):
     """Which payout's attempts to list."""
 

@@ -68,6 +68,12 @@ class PspGatewayServiceStub:
     the PSP keeps that; nothing is ever sent under another one. A payout has one attempt at a time: another is taken up only
     when those before have FAILED or were RETURNED.
     """
+    ImportBankStatement: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ImportBankStatementRequest, _psp_gateway_service_pb2.ImportBankStatementResponse]
+    """Takes in what the bank says of the account that pays out: an account statement, report or notification of ISO 20022.
+
+    Transfers are known by their EndToEndId: PAID when they were debited, FAILED or RETURNED when they came back. Taken in again
+    a file changes nothing. Files go in the order of their days.
+    """
     ListPayouts: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListPayoutsRequest, _psp_gateway_service_pb2.ListPayoutsResponse]
     """Lists the attempts of a payout, the oldest first."""
 
@@ -110,6 +116,12 @@ class PspGatewayServiceAsyncStub(PspGatewayServiceStub):
     one answers what is known, looks up what is not, and otherwise repeats the same request under the same key for as long as
     the PSP keeps that; nothing is ever sent under another one. A payout has one attempt at a time: another is taken up only
     when those before have FAILED or were RETURNED.
+    """
+    ImportBankStatement: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ImportBankStatementRequest, _psp_gateway_service_pb2.ImportBankStatementResponse]  # type: ignore[assignment]
+    """Takes in what the bank says of the account that pays out: an account statement, report or notification of ISO 20022.
+
+    Transfers are known by their EndToEndId: PAID when they were debited, FAILED or RETURNED when they came back. Taken in again
+    a file changes nothing. Files go in the order of their days.
     """
     ListPayouts: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListPayoutsRequest, _psp_gateway_service_pb2.ListPayoutsResponse]  # type: ignore[assignment]
     """Lists the attempts of a payout, the oldest first."""
@@ -210,6 +222,18 @@ class PspGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         one answers what is known, looks up what is not, and otherwise repeats the same request under the same key for as long as
         the PSP keeps that; nothing is ever sent under another one. A payout has one attempt at a time: another is taken up only
         when those before have FAILED or were RETURNED.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportBankStatement(
+        self,
+        request: _psp_gateway_service_pb2.ImportBankStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_psp_gateway_service_pb2.ImportBankStatementResponse, _abc.Awaitable[_psp_gateway_service_pb2.ImportBankStatementResponse]]:
+        """Takes in what the bank says of the account that pays out: an account statement, report or notification of ISO 20022.
+
+        Transfers are known by their EndToEndId: PAID when they were debited, FAILED or RETURNED when they came back. Taken in again
+        a file changes nothing. Files go in the order of their days.
         """
 
     @_abc_1.abstractmethod
