@@ -24,6 +24,7 @@ from psp_gateway.providers.paypal.certificates import Certificates
 from psp_gateway.providers.paypal.client import PayPalClient
 from psp_gateway.providers.paypal.disputes import PayPalDisputes
 from psp_gateway.providers.paypal.pages import PayPalPages
+from psp_gateway.providers.paypal.payouts import PayPalPayouts
 from psp_gateway.providers.paypal.provider import PayPalProvider
 from psp_gateway.providers.paypal.roots import ROOTS
 from psp_gateway.providers.paypal.signature import ORIGINS
@@ -164,6 +165,7 @@ async def _paypal(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
     await client.open()
     psps.providers["paypal"] = PayPalProvider(client, return_url=settings.paypal_return_url)
     psps.pages["paypal"] = PayPalPages(client)
+    psps.payers["paypal"] = MeasuredPayouts("paypal", PayPalPayouts(client))
     disputes = PayPalDisputes(client)
     psps.dispute_readers["paypal"] = MeasuredReads("paypal", disputes)
     psps.dispute_answerers["paypal"] = MeasuredAnswers("paypal", disputes)

@@ -242,7 +242,16 @@ class Payee:
 PAYEES = [
     Payee("stripe", "acct_seller", 86_400.0, "acct_reversed", "acct_poor", "INSUFFICIENT_FUNDS"),
     Payee("adyen", "SE1234567890", 3 * 86_400.0, "SEreturned", "SEfailed", "PROCESSING_ERROR"),
+    Payee(
+        "paypal",
+        "seller@example.com",
+        86_400.0,
+        "returned@example.com",
+        "failed@example.com",
+        "PAYMENT_METHOD_INVALID",
+    ),
     Payee("adyen", "BA1234567890"),
+    Payee("paypal", "ABCDEFGH23456"),
 ]
 
 
@@ -278,7 +287,7 @@ async def test_every_psp_pays_once(all_psps: Gateway, sandbox: Sandbox, payee: P
 
 
 @pytest.mark.parametrize("fault", TROUBLE, ids=lambda fault: str(fault["kind"]))
-@pytest.mark.parametrize("payee", PAYEES[1:2], ids=lambda payee: payee.psp)
+@pytest.mark.parametrize("payee", PAYEES[1:3], ids=lambda payee: payee.psp)
 async def test_trouble_at_every_psp_ends_in_one_payout(
     all_psps: Gateway, sandbox: Sandbox, payee: Payee, fault: dict[str, object]
 ) -> None:
