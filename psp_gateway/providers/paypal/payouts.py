@@ -83,6 +83,7 @@ _REFUSED = frozenset({400, 403, 422})
 _PAYER_ID = re.compile(r"[2-9A-HJ-NP-Z]{13}", re.ASCII)
 _EMAIL = re.compile(r"[!-?A-~]{1,64}@[!-?A-~]{1,62}", re.ASCII)
 _BATCH_ID = re.compile(r"[0-9A-Za-z]{1,30}", re.ASCII)
+_CODE = re.compile(r"[A-Z0-9_]{1,100}", re.ASCII)
 _ITEM_NAME_MAX = 63
 
 
@@ -162,7 +163,7 @@ def batch_answer(batch: Mapping[str, Any], payout: Payout, trace: str) -> Answer
         return alarm(trace, Reason.NO_USABLE_ANSWER, psp_code=status, reference=reference)
     if outcome is not Outcome.DECLINED:
         return Verdict(outcome, reference=reference, trace=trace)
-    why = text(item, "errors", "name")
+    why = _code(text(item, "errors", "name"))
     is_blocked = status == "BLOCKED"
     other = Reason.DO_NOT_RETRY if is_blocked else Reason.PSP_CANCELLED
     reason = REASONS.get(why, other)
@@ -210,25 +211,26 @@ def _original(result: Result) -> str:
 
 
 def _read(result: Result, payout: Payout) -> Answer:
-    if isinstance(result, Response) and result.status in (200, 201) and result.body is not None:
+    if not isinstance(result, Response):
+        return failure(result)
+    if result.status in (200, 201) and result.body is not None:
         return batch_answer(result.body, payout, result.trace)
-    name = text(result.body, "name") if isinstance(result, Response) else ""
-    details = inside(result.body, "details") if isinstance(result, Response) else None
-    if isinstance(result, Response) and result.status in _REFUSED and name in REFUSALS:
+    name = text(result.body, "name")
+    code = _code(text(result.body, "details", 0, "issue")) or _code(name)
+    if result.status in _REFUSED and name in REFUSALS:
         return Verdict(
             Outcome.DECLINED,
             reason=REFUSALS[name],
-            psp_code=_issue(details) or name,
+            psp_code=code,
             about_request=True,
             trace=result.trace,
         )
     verdict = failure(result)
     if verdict.outcome in (Outcome.DECLINED, Outcome.ACTION_REQUIRED) and not verdict.about_request:
-        return unusable(verdict.trace, psp_code=verdict.psp_code)  # of a payment, and no payout
-    return replace(verdict, redirect_url="")
+        return unusable(verdict.trace, psp_code=code)  # of a payment, and no payout
+    return replace(verdict, psp_code=code, redirect_url="")
 
 
-def _issue(details: object) -> str:
-    """Read the first issue, unless PayPal writes a sentence there, as it does about payouts."""
-    found = text(details, 0, "issue")
-    return found if re.fullmatch(r"[A-Z0-9_]{1,100}", found) else ""
+def _code(found: str) -> str:
+    """Read a code; about payouts PayPal writes sentences too, which may repeat the receiver."""
+    return found if _CODE.fullmatch(found) else ""
