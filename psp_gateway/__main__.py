@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -63,13 +64,7 @@ async def build(
         Unavailable: the database cannot be reached.
     """
     settings = PspSettings.read(environment, server_settings)
-    database = Database(
-        settings.database_url,
-        connections=settings.database_connections,
-        timeout_s=settings.database_timeout_s,
-    )
-    stack.push_async_callback(database.close)
-    await database.open()
+    database = await _open_database(settings, stack)
     psps = await open_psps(settings, stack)
     providers = psps.providers
     bounds = Bounds(settings.in_flight_max, settings.wait_s, settings.per_s)
@@ -88,11 +83,7 @@ async def build(
     means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages)
     router = Router(_rules(settings), providers, guards, psps.pages)
     outbox = _outbox(settings, database)
-    if outbox is not None:
-        payer = BankPayer(outbox.book, outbox.bank.debtor, utc_now)
-        psps.payers[BANK] = MeasuredPayouts(BANK, payer)
-    payer_guards = {**guards, BANK: Guard(BANK, utc_now, bounds)}
-    paying = Paying(PayoutStore(database), psps.payers, payer_guards, utc_now, faults)
+    paying = _paying(psps, outbox, Paying(PayoutStore(database), {}, guards, utc_now, faults))
     statements = Statements(outbox.bank, outbox.book, paying) if outbox else None
     key = settings.fingerprint_key
     payouts = PayoutCalls(paying, payouts_running, statements, fingerprint_key=key)
@@ -121,6 +112,26 @@ async def build(
             *([bank_worker(outbox, settings.bank_poll_s)] if outbox else []),
         ],
     )
+
+
+async def _open_database(settings: PspSettings, stack: AsyncExitStack) -> Database:
+    database = Database(
+        settings.database_url,
+        connections=settings.database_connections,
+        timeout_s=settings.database_timeout_s,
+    )
+    stack.push_async_callback(database.close)
+    await database.open()
+    return database
+
+
+def _paying(psps: Psps, outbox: Outbox | None, without: Paying) -> Paying:
+    """Give what paying out takes those who pay, the bank among them where there is one."""
+    if outbox is None:
+        return replace(without, payers=psps.payers)
+    payer = MeasuredPayouts(BANK, BankPayer(outbox.book, outbox.bank.debtor, utc_now))
+    guards = {**without.guards, BANK: Guard(BANK, utc_now)}
+    return replace(without, payers={**psps.payers, BANK: payer}, guards=guards)
 
 
 def _outbox(settings: PspSettings, database: Database) -> Outbox | None:
