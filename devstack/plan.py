@@ -123,6 +123,7 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
             "ADYEN_API_KEY": "AQE_sandbox",  # pragma: allowlist secret
             "ADYEN_API_BASE": f"http://127.0.0.1:{ports['sandbox']}/adyen",
             "ADYEN_MERCHANT_ACCOUNT": "PaymeshDemo",
+            "ADYEN_BALANCE_ACCOUNT": "BA00000000000000000000001",
             "ADYEN_HMAC_KEY": state.secret("adyen_hmac"),
             "ADYEN_RETURN_URL": "https://shop.example/back",
             "PAYPAL_CLIENT_ID": "sandbox",

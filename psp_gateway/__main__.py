@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -19,13 +20,24 @@ from chassis.faults import FaultPoints
 from chassis.server import Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import jobs
+from psp_gateway.bank_outbox import Outbox, bank_worker
+from psp_gateway.bank_statements import Statements
+from psp_gateway.bank_store import OrderStore
 from psp_gateway.clients import Nobody, PaymentListener
 from psp_gateway.dispute_servicer import DisputeServicer
 from psp_gateway.dispute_store import DisputeStore
+from psp_gateway.domain.attempt import Attempt
+from psp_gateway.domain.payout import Payout
 from psp_gateway.domain.routing import Rule
 from psp_gateway.guard import Bounds, Guard
 from psp_gateway.inbox_store import InboxStore
+from psp_gateway.payout_calls import MeasuredPayouts
+from psp_gateway.payout_servicer import PayoutCalls
+from psp_gateway.payout_store import PayoutStore
 from psp_gateway.ports import Listener
+from psp_gateway.providers.bank.payouts import BankPayer
+from psp_gateway.providers.bank.provider import BankPayouts
+from psp_gateway.providers.bank.transfers import Debtor, Unfit
 from psp_gateway.psps import MINOR_UNITS, Psps, open_psps
 from psp_gateway.routing_file import InvalidRouting, read_rules
 from psp_gateway.running import Running
@@ -34,6 +46,7 @@ from psp_gateway.settings import PspSettings
 from psp_gateway.store import AttemptStore
 from psp_gateway.use_cases.answer_dispute import Answering
 from psp_gateway.use_cases.apply_events import Applying
+from psp_gateway.use_cases.execute_payouts import BANK, Paying
 from psp_gateway.use_cases.follow_disputes import Following
 from psp_gateway.use_cases.receive_webhook import Receiving
 from psp_gateway.use_cases.route_charge import PSPS, Router
@@ -51,13 +64,7 @@ async def build(
         Unavailable: the database cannot be reached.
     """
     settings = PspSettings.read(environment, server_settings)
-    database = Database(
-        settings.database_url,
-        connections=settings.database_connections,
-        timeout_s=settings.database_timeout_s,
-    )
-    stack.push_async_callback(database.close)
-    await database.open()
+    database = await _open_database(settings, stack)
     psps = await open_psps(settings, stack)
     providers = psps.providers
     bounds = Bounds(settings.in_flight_max, settings.wait_s, settings.per_s)
@@ -67,21 +74,28 @@ async def build(
         lambda psp, amount: psp not in providers or providers[psp].can_express(amount),
         batches_in_flight=settings.batches_in_flight,
     )
-    running = Running(answer_s=settings.answer_s, count_max=settings.attempts_max)
+    running = Running[Attempt](answer_s=settings.answer_s, count_max=settings.attempts_max)
     stack.push_async_callback(running.close, server_settings.drain_s)
+    payouts_running = Running[Payout](answer_s=settings.answer_s, count_max=settings.attempts_max)
+    stack.push_async_callback(payouts_running.close, server_settings.drain_s)
     abandon_after = timedelta(seconds=settings.abandon_after_s)
     faults = _faults(server_settings)
     means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages)
     router = Router(_rules(settings), providers, guards, psps.pages)
+    outbox = _outbox(settings, database)
+    paying = _paying(psps, outbox, Paying(PayoutStore(database), {}, guards, utc_now, faults))
+    statements = Statements(outbox.bank, outbox.book, paying) if outbox else None
+    key = settings.fingerprint_key
+    payouts = PayoutCalls(paying, payouts_running, statements, fingerprint_key=key)
     servicer = PspGatewayServicer(
-        means, router, store, running, guards, fingerprint_key=settings.fingerprint_key
+        means, router, store, running, guards, payouts, fingerprint_key=key
     )
     inbox, arrived = InboxStore(database, utc_now), asyncio.Event()
     receiving = Receiving(psps.readers, inbox, psps.certificates)
     webhooks = PspWebhookService(receiving, utc_now, arrived.set)
     answering = _answering(psps, DisputeStore(database), guards)
     listener = await _listener(settings, stack)
-    applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following)
+    applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following, paying)
     return Wiring(
         register=[
             partial(wire.add_PspGatewayServiceServicer_to_server, servicer),
@@ -93,8 +107,43 @@ async def build(
             "paymesh.psp.v1.WebhookService",
             "paymesh.psp.v1.DisputeService",
         ],
-        jobs=[jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s)],
+        jobs=[
+            jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s),
+            *([bank_worker(outbox, settings.bank_poll_s)] if outbox else []),
+        ],
     )
+
+
+async def _open_database(settings: PspSettings, stack: AsyncExitStack) -> Database:
+    database = Database(
+        settings.database_url,
+        connections=settings.database_connections,
+        timeout_s=settings.database_timeout_s,
+    )
+    stack.push_async_callback(database.close)
+    await database.open()
+    return database
+
+
+def _paying(psps: Psps, outbox: Outbox | None, without: Paying) -> Paying:
+    """Give what paying out takes those who pay, the bank among them where there is one."""
+    if outbox is None:
+        return replace(without, payers=psps.payers)
+    payer = MeasuredPayouts(BANK, BankPayer(outbox.book, outbox.bank.debtor, utc_now))
+    guards = {**without.guards, BANK: Guard(BANK, utc_now)}
+    return replace(without, payers={**psps.payers, BANK: payer}, guards=guards)
+
+
+def _outbox(settings: PspSettings, database: Database) -> Outbox | None:
+    """Put together what pays through a bank; None where none is configured."""
+    if not settings.bank_debtor_iban:
+        return None
+    debtor = Debtor(settings.bank_debtor_name, settings.bank_debtor_iban, settings.bank_debtor_bic)
+    try:
+        bank = BankPayouts(debtor)
+    except Unfit as error:
+        raise SettingsError(f"BANK_DEBTOR_NAME, _IBAN, _BIC: {error}") from error
+    return Outbox(bank, OrderStore(database), settings.bank_outbox, utc_now)
 
 
 def _answering(psps: Psps, book: DisputeStore, guards: Mapping[str, Guard]) -> Answering:

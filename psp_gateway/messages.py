@@ -28,7 +28,7 @@ STATES = {state: nouns.Circuit.State.Value(state.value) for state in State}
 def results(answers: Sequence[Attempt | Refusal]) -> list[service.AttemptResult]:
     """Write the answers to a batch, in its order."""
     return [
-        service.AttemptResult(refusal=_refusal(answer))
+        service.AttemptResult(refusal=to_refusal(answer))
         if isinstance(answer, Refusal)
         else service.AttemptResult(attempt=to_attempt(answer))
         for answer in answers
@@ -116,7 +116,8 @@ def _circuit(operation: str, circuit: Circuit) -> nouns.Circuit:
     return message
 
 
-def _refusal(refusal: Refusal) -> service.Refusal:
+def to_refusal(refusal: Refusal) -> service.Refusal:
+    """Write a refusal."""
     return service.Refusal(
         reason=refusal.reason, message=refusal.message, metadata=refusal.metadata
     )

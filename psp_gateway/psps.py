@@ -9,18 +9,23 @@ from chassis.settings import SettingsError
 from psp_gateway.calls import MeasuredPages
 from psp_gateway.dispute_calls import MeasuredAnswers, MeasuredReads
 from psp_gateway.dispute_ports import AnswerDisputes, ReadDisputes, TellDisputes
+from psp_gateway.payout_calls import MeasuredPayouts
+from psp_gateway.payout_ports import PayOut
 from psp_gateway.ports import HostedPage, Provider, Webhooks
 from psp_gateway.providers.adyen import units as adyen_units
 from psp_gateway.providers.adyen.client import AdyenClient
 from psp_gateway.providers.adyen.disputes import PATH as ADYEN_DISPUTES
 from psp_gateway.providers.adyen.disputes import AdyenDisputes
 from psp_gateway.providers.adyen.pages import AdyenPages
+from psp_gateway.providers.adyen.payouts import PATH as ADYEN_TRANSFERS
+from psp_gateway.providers.adyen.payouts import AdyenPayouts
 from psp_gateway.providers.adyen.provider import AdyenProvider
 from psp_gateway.providers.adyen.webhooks import AdyenWebhooks
 from psp_gateway.providers.paypal.certificates import Certificates
 from psp_gateway.providers.paypal.client import PayPalClient
 from psp_gateway.providers.paypal.disputes import PayPalDisputes
 from psp_gateway.providers.paypal.pages import PayPalPages
+from psp_gateway.providers.paypal.payouts import PayPalPayouts
 from psp_gateway.providers.paypal.provider import PayPalProvider
 from psp_gateway.providers.paypal.roots import ROOTS
 from psp_gateway.providers.paypal.signature import ORIGINS
@@ -28,6 +33,7 @@ from psp_gateway.providers.paypal.webhooks import PayPalWebhooks
 from psp_gateway.providers.stripe.client import StripeClient
 from psp_gateway.providers.stripe.disputes import StripeDisputes
 from psp_gateway.providers.stripe.pages import StripePages
+from psp_gateway.providers.stripe.payouts import StripePayouts
 from psp_gateway.providers.stripe.provider import StripeProvider
 from psp_gateway.providers.stripe.webhooks import StripeWebhooks
 from psp_gateway.settings import PspSettings
@@ -47,6 +53,7 @@ class Psps:
         readers: of the webhooks of those that may send some.
         dispute_readers, dispute_tellers: of disputes, by asking the PSP or by its words alone.
         dispute_answerers: of those whose disputes can be answered.
+        payers: of those that pay out.
         certificates: what PayPal signs by.
     """
 
@@ -56,6 +63,7 @@ class Psps:
     dispute_readers: dict[str, ReadDisputes] = field(default_factory=dict)
     dispute_tellers: dict[str, TellDisputes] = field(default_factory=dict)
     dispute_answerers: dict[str, AnswerDisputes] = field(default_factory=dict)
+    payers: dict[str, PayOut] = field(default_factory=dict)
     certificates: Certificates = field(default_factory=Certificates)
 
 
@@ -92,6 +100,7 @@ async def _stripe(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
     psps.dispute_answerers["stripe"] = MeasuredAnswers("stripe", disputes)
     psps.providers["stripe"] = StripeProvider(client, return_url=settings.stripe_return_url)
     psps.pages["stripe"] = MeasuredPages("stripe", StripePages(client))
+    psps.payers["stripe"] = MeasuredPayouts("stripe", StripePayouts(client))
     if settings.stripe_webhook_secrets:
         psps.readers["stripe"] = StripeWebhooks(settings.stripe_webhook_secrets)
 
@@ -112,6 +121,8 @@ async def _adyen(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> No
     pages = AdyenPages(client, merchant_account=settings.adyen_merchant_account)
     psps.pages["adyen"] = MeasuredPages("adyen", pages)
     await _adyen_disputes(psps, settings, stack)
+    if settings.adyen_balance_account:
+        await _adyen_payouts(psps, settings, stack)
     if settings.adyen_hmac_keys:
         psps.readers["adyen"] = AdyenWebhooks(settings.adyen_hmac_keys)
 
@@ -130,6 +141,19 @@ async def _adyen_disputes(psps: Psps, settings: PspSettings, stack: AsyncExitSta
     psps.dispute_answerers["adyen"] = MeasuredAnswers("adyen", disputes)
 
 
+async def _adyen_payouts(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:
+    client = AdyenClient(
+        settings.adyen_transfer_base,
+        settings.adyen_transfer_api_key or settings.adyen_api_key,
+        timeout_s=settings.adyen_timeout_s,
+        path=ADYEN_TRANSFERS,
+    )
+    stack.push_async_callback(client.close)
+    await client.open()
+    payouts = AdyenPayouts(client, balance_account=settings.adyen_balance_account)
+    psps.payers["adyen"] = MeasuredPayouts("adyen", payouts)
+
+
 async def _paypal(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:
     if not settings.paypal_client_secret:
         raise SettingsError("PAYPAL_CLIENT_SECRET goes with PAYPAL_CLIENT_ID")
@@ -143,6 +167,7 @@ async def _paypal(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
     await client.open()
     psps.providers["paypal"] = PayPalProvider(client, return_url=settings.paypal_return_url)
     psps.pages["paypal"] = MeasuredPages("paypal", PayPalPages(client))
+    psps.payers["paypal"] = MeasuredPayouts("paypal", PayPalPayouts(client))
     disputes = PayPalDisputes(client)
     psps.dispute_readers["paypal"] = MeasuredReads("paypal", disputes)
     psps.dispute_answerers["paypal"] = MeasuredAnswers("paypal", disputes)

@@ -1,40 +1,54 @@
-"""The attempts under way in this process: one task each, which outlives the call that began it and
-is joined by the next.
+"""The attempts and payouts under way in this process: one task each, which outlives the call that
+began it and is joined by the next.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 from chassis.errors import PaymeshError, Unavailable
 from chassis.telemetry import logger
-from psp_gateway.domain.attempt import Attempt
 from psp_gateway.domain.errors import AttemptReused, Refusal
 
-Take = Callable[[], Awaitable[Attempt | Refusal]]
+
+class Item(Protocol):
+    """What is taken further: an attempt, or a payout."""
+
+    @property
+    def attempt_id(self) -> str:
+        """Tells items apart."""
+        ...
+
+    def differs_from(self, asked: Any) -> list[str]:
+        """Name the fields in which what was asked before differs from what is asked now."""
+        ...
+
+
+Taken = TypeVar("Taken", bound=Item)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Generic[Taken]):
     """One item to be taken further: what was asked, and how."""
 
-    attempt: Attempt
-    take: Take
+    attempt: Taken
+    take: Callable[[], Awaitable[Taken | Refusal]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Joined:
-    asked: Attempt
-    task: "asyncio.Task[Attempt | Refusal]"
+class _Joined(Generic[Taken]):
+    asked: Taken
+    task: "asyncio.Task[Taken | Refusal]"
 
-    def answer(self) -> Attempt | Refusal:
+    def answer(self) -> Taken | Refusal:
         """Answer what came of it; PENDING, as it was asked, while that is not known."""
         if self.task.done() and not self.task.cancelled() and self.task.exception() is None:
             return self.task.result()
         return self.asked
 
 
-class Running:
+class Running(Generic[Taken]):
     """Runs each attempt once at a time, and answers in time.
 
     Args:
@@ -45,10 +59,10 @@ class Running:
     def __init__(self, *, answer_s: float, count_max: int) -> None:
         self._answer_s = answer_s
         self._count_max = count_max
-        self._running: dict[str, _Joined] = {}
+        self._running: dict[str, _Joined[Taken]] = {}
         self._log = logger()
 
-    async def run(self, asked: Sequence[Asked | Refusal]) -> list[Attempt | Refusal]:
+    async def run(self, asked: Sequence[Asked[Taken] | Refusal]) -> list[Taken | Refusal]:
         """Take each item further and answer in order; one in trouble never fails its neighbours.
 
         Raises:
@@ -70,7 +84,7 @@ class Running:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
 
-    def _join(self, item: Asked) -> "_Joined | Refusal":
+    def _join(self, item: Asked[Taken]) -> "_Joined[Taken] | Refusal":
         attempt_id = item.attempt.attempt_id
         if attempt_id in self._running:
             first = self._running[attempt_id]
@@ -81,7 +95,7 @@ class Running:
         self._running[attempt_id] = joined = _Joined(item.attempt, task)
         return joined
 
-    async def _take(self, item: Asked) -> Attempt | Refusal:
+    async def _take(self, item: Asked[Taken]) -> Taken | Refusal:
         try:
             if len(self._running) > self._count_max:
                 raise Unavailable("Too many attempts are under way; try again soon.")
@@ -93,13 +107,13 @@ class Running:
             del self._running[item.attempt.attempt_id]
 
 
-def _retrieve(task: "asyncio.Task[Attempt | Refusal]") -> None:
+def _retrieve(task: "asyncio.Task[Taken | Refusal]") -> None:
     """Look at the error, which is logged already, so that nobody warns that it was not seen."""
     if not task.cancelled():
         task.exception()
 
 
-def _raise_if_all_failed(tasks: "set[asyncio.Task[Attempt | Refusal]]") -> None:
+def _raise_if_all_failed(tasks: "set[asyncio.Task[Taken | Refusal]]") -> None:
     errors = [task.exception() for task in tasks if task.done() and not task.cancelled()]
     failures = [error for error in errors if isinstance(error, PaymeshError)]
     if tasks and len(failures) == len(tasks):

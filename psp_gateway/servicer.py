@@ -15,6 +15,7 @@ from psp_gateway.domain.attempt import Attempt, Kind
 from psp_gateway.domain.errors import InvalidAmount, NoRoute, Refusal
 from psp_gateway.guard import Guard
 from psp_gateway.messages import METHODS_IN, page_of, paid_by, results, to_attempt, to_provider
+from psp_gateway.payout_servicer import PayoutCalls
 from psp_gateway.ports import AttemptReader
 from psp_gateway.running import Asked, Running
 from psp_gateway.use_cases.execute_charges import begin_charge, execute_charge
@@ -39,8 +40,9 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         means: Means,
         router: Router,
         reader: AttemptReader,
-        running: Running,
+        running: Running[Attempt],
         guards: Mapping[str, Guard],
+        payouts: PayoutCalls,
         *,
         fingerprint_key: bytes,
     ) -> None:
@@ -49,6 +51,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         self._reader = reader
         self._running = running
         self._guards = guards
+        self._payouts = payouts
         self._key = fingerprint_key
 
     async def ExecuteCharges(
@@ -84,6 +87,24 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         now = self._means.clock()
         asked = [_or_refusal(self._refund, item, now) for item in request.refunds]
         return service.ExecuteRefundsResponse(results=results(await self._running.run(asked)))
+
+    async def ExecutePayouts(
+        self, request: service.ExecutePayoutsRequest, context: Any
+    ) -> service.ExecutePayoutsResponse:
+        """Pay out."""
+        return service.ExecutePayoutsResponse(results=await self._payouts.execute(request.payouts))
+
+    async def ImportBankStatement(
+        self, request: service.ImportBankStatementRequest, context: Any
+    ) -> service.ImportBankStatementResponse:
+        """Take in what the bank says."""
+        return await self._payouts.take_in(request.content)
+
+    async def ListPayouts(
+        self, request: service.ListPayoutsRequest, context: Any
+    ) -> service.ListPayoutsResponse:
+        """List a payout's attempts."""
+        return service.ListPayoutsResponse(payouts=await self._payouts.of(request.payout_id))
 
     async def ListAttempts(
         self, request: service.ListAttemptsRequest, context: Any
@@ -164,19 +185,19 @@ class PspGatewayServicer(PspGatewayServiceServicer):
             page=page_of(item),
         )
 
-    def _charge(self, item: service.ChargeCommand, now: datetime) -> Asked:
+    def _charge(self, item: service.ChargeCommand, now: datetime) -> Asked[Attempt]:
         attempt, paying = begin_charge(self._command(item), self._router, now)
         return Asked(attempt, lambda: execute_charge(self._means, attempt, paying))
 
-    def _capture(self, item: service.CaptureCommand, now: datetime) -> Asked:
+    def _capture(self, item: service.CaptureCommand, now: datetime) -> Asked[Attempt]:
         return self._hold(Kind.CAPTURE, item, now)
 
-    def _void(self, item: service.VoidCommand, now: datetime) -> Asked:
+    def _void(self, item: service.VoidCommand, now: datetime) -> Asked[Attempt]:
         return self._hold(Kind.VOID, item, now)
 
     def _hold(
         self, kind: Kind, item: service.CaptureCommand | service.VoidCommand, now: datetime
-    ) -> Asked:
+    ) -> Asked[Attempt]:
         command = HoldCommand(
             kind=kind,
             attempt_id=item.attempt_id,
@@ -187,7 +208,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         attempt = begin_hold(command, now)
         return Asked(attempt, lambda: execute_hold(self._means, attempt))
 
-    def _refund(self, item: service.RefundCommand, now: datetime) -> Asked:
+    def _refund(self, item: service.RefundCommand, now: datetime) -> Asked[Attempt]:
         command = RefundCommand(
             attempt_id=item.attempt_id,
             charge_attempt_id=item.charge_attempt_id,
@@ -199,8 +220,8 @@ class PspGatewayServicer(PspGatewayServiceServicer):
 
 
 def _or_refusal(
-    read: Callable[[Any, datetime], Asked], item: Any, now: datetime
-) -> Asked | Refusal:
+    read: Callable[[Any, datetime], Asked[Attempt]], item: Any, now: datetime
+) -> Asked[Attempt] | Refusal:
     try:
         return read(item, now)
     except Refusal as refusal:

@@ -6,6 +6,7 @@ from pathlib import Path
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import routing_file
 from psp_gateway.providers.adyen import client as adyen
+from psp_gateway.providers.adyen import payouts as adyen_payouts
 from psp_gateway.providers.paypal import client as paypal
 from psp_gateway.providers.stripe import client as stripe
 
@@ -32,6 +33,9 @@ class PspSettings:
     adyen_dispute_base: str  # the same before /ca/services/DisputeService
     adyen_merchant_account: str
     adyen_hmac_keys: tuple[str, ...]  # in hexadecimal; several while one is rotated
+    adyen_transfer_base: str  # scheme, host, port and path before /v4
+    adyen_transfer_api_key: str  # of the balance platform
+    adyen_balance_account: str  # what is paid out from; empty: Adyen pays nothing out
     adyen_timeout_s: float  # for one request in all
     adyen_return_url: str  # where buyers come back to after 3-D Secure; empty for none
     paypal_client_id: str  # empty: PayPal is not configured
@@ -42,6 +46,11 @@ class PspSettings:
     paypal_timeout_s: float  # for one request in all
     paypal_return_url: str  # where buyers come back to after they approve; empty for none
     stripe_webhook_secrets: tuple[str, ...]  # the present one and, while it is rotated, the next
+    bank_debtor_name: str  # whose account pays through the bank
+    bank_debtor_iban: str  # empty: no bank pays out
+    bank_debtor_bic: str
+    bank_outbox: Path  # where files for the bank are put; of this instance alone
+    bank_poll_s: float  # how often orders are collected into a file
     payment_target: str  # host:port of payment_svc, which hears of news; empty for nobody
     inbox_poll_s: float  # how often the inbox is looked at when nothing arrives
     abandon_after_s: float  # how long a buyer may take to authenticate
@@ -62,7 +71,9 @@ class PspSettings:
         adyen_base = _base(environment, server, "ADYEN_API_BASE", adyen.API_BASE)
         # Whoever stands in for a PSP's API stands in for its other hosts too.
         files_base = stripe.FILES_BASE if api_base == stripe.API_BASE else api_base
-        dispute_base = adyen.DISPUTE_BASE if adyen_base == adyen.API_BASE else adyen_base
+        is_adyens = adyen_base == adyen.API_BASE
+        transfer_base = adyen_payouts.API_BASE if is_adyens else adyen_base
+        dispute_base = adyen.DISPUTE_BASE if is_adyens else adyen_base
         return cls(
             database_url=environment.text("PSP_DATABASE_URL"),
             database_connections=environment.integer("PSP_DATABASE_CONNECTIONS", 8),
@@ -82,6 +93,9 @@ class PspSettings:
             adyen_dispute_base=_base(environment, server, "ADYEN_DISPUTE_BASE", dispute_base),
             adyen_merchant_account=environment.text("ADYEN_MERCHANT_ACCOUNT", ""),
             adyen_hmac_keys=_hex_keys(environment.text("ADYEN_HMAC_KEY", "")),
+            adyen_transfer_base=_base(environment, server, "ADYEN_TRANSFER_BASE", transfer_base),
+            adyen_transfer_api_key=environment.text("ADYEN_TRANSFER_API_KEY", ""),
+            adyen_balance_account=environment.text("ADYEN_BALANCE_ACCOUNT", ""),
             adyen_timeout_s=environment.number("ADYEN_TIMEOUT_S", 15.0),
             adyen_return_url=environment.text("ADYEN_RETURN_URL", ""),
             paypal_client_id=environment.text("PAYPAL_CLIENT_ID", ""),
@@ -92,6 +106,11 @@ class PspSettings:
             paypal_timeout_s=environment.number("PAYPAL_TIMEOUT_S", 15.0),
             paypal_return_url=environment.text("PAYPAL_RETURN_URL", ""),
             stripe_webhook_secrets=_several(environment.text("STRIPE_WEBHOOK_SECRET", "")),
+            bank_debtor_name=environment.text("BANK_DEBTOR_NAME", ""),
+            bank_debtor_iban=environment.text("BANK_DEBTOR_IBAN", ""),
+            bank_debtor_bic=environment.text("BANK_DEBTOR_BIC", ""),
+            bank_outbox=Path(environment.text("BANK_OUTBOX", "bank-outbox")),
+            bank_poll_s=environment.number("BANK_POLL_S", 600.0),
             payment_target=environment.text("PAYMENT_TARGET", ""),
             inbox_poll_s=environment.number("PSP_INBOX_POLL_S", 1.0),
             abandon_after_s=environment.number("PSP_ABANDON_AFTER_S", 1800.0),

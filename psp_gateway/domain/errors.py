@@ -56,6 +56,26 @@ def inexpressible(psp: str, amount: Money) -> InvalidAmount:
     return InvalidAmount(f"{psp} cannot express {amount} {amount.currency}")
 
 
+class PayoutUnderWay(Refusal):
+    """Another attempt at the payout has not failed or come back."""
+
+    reason = "PAYOUT_UNDER_WAY"
+
+    def __init__(self, payout_id: str, attempt_id: str) -> None:
+        super().__init__(
+            f"{payout_id} is being paid, or is, by {attempt_id}.", attemptId=attempt_id
+        )
+
+
+class InvalidDestination(Refusal):
+    """Nothing can be paid to such a destination. It repeats no value."""
+
+    reason = "INVALID_DESTINATION"
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}.", field=field)
+
+
 class ChargeNotFound(Refusal):
     """No charge attempt with this id has succeeded."""
 

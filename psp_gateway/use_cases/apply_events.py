@@ -18,7 +18,9 @@ from psp_gateway.domain.inbox import State, Told
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.ports import AttemptFinder, Listener
+from psp_gateway.use_cases.execute_payouts import Paying
 from psp_gateway.use_cases.follow_disputes import Following, follow_dispute
+from psp_gateway.use_cases.follow_payouts import follow_payout
 from psp_gateway.use_cases.look_again import News, keep, look_again
 from psp_gateway.use_cases.take_further import Means
 
@@ -40,6 +42,7 @@ class Applying:
     Attributes:
         minor_units: how a PSP counts an amount, for those that are taken at their word.
         following: what events about disputes take.
+        paying: what events about payouts take; None where nothing is paid out.
     """
 
     means: Means
@@ -47,6 +50,7 @@ class Applying:
     listener: Listener
     minor_units: Mapping[str, MinorUnits]
     following: Following
+    paying: Paying | None = None
 
 
 async def apply_events(applying: Applying, batch: Sequence[Told]) -> Sequence[Told]:
@@ -97,6 +101,8 @@ async def _left_alone(
 
 async def _apply_one(applying: Applying, told: Told, concerned: Sequence[Attempt]) -> _Applied:
     now = applying.means.clock()
+    if told.event.subject is Subject.PAYOUT and applying.paying is not None:
+        return _Applied(told, await follow_payout(applying.paying, told))
     if not told.concerns_attempts:
         return _Applied(told, told.settled(State.KEPT))
     if told.event.subject is Subject.DISPUTE:

@@ -19,7 +19,7 @@ _KEY_LASTS_S = 7 * 86_400.0
 # Operation as faults name it → what is done to the payment of the path.
 _ACTIONS = {"capture": "capture", "void": "cancel", "refund": "refund", "reverse": "reversal"}
 _DISPUTES = frozenset({"defence_reasons", "supply_document", "submit_evidence", "accept_dispute"})
-_READS = frozenset({"retrieve_link", "retrieve_payout", "defence_reasons"})
+_READS = frozenset({"retrieve_link", "retrieve_payout", "list_payouts", "defence_reasons"})
 
 
 class AdyenFace(JsonFace):
@@ -68,6 +68,8 @@ class AdyenFace(JsonFace):
                 return links.answer_of(self._link(call.target), self._link_page)
             case "payout":
                 return transfers.create(given, _new_id, now)
+            case "list_payouts":
+                return transfers.list_of(self.shelf.named(call.target, Transfer))
         return self._transfer(call.target)
 
     def settle(self, thing: Thing, now: float) -> Change:

@@ -22,6 +22,7 @@ _API = (
     ("GET", f"{_V71}/paymentLinks/{{id}}", "retrieve_link"),
     ("PATCH", f"{_V71}/paymentLinks/{{id}}", "update_link"),
     ("POST", "/adyen/v4/transfers", "payout"),
+    ("GET", "/adyen/v4/transfers", "list_payouts"),
     ("GET", "/adyen/v4/transfers/{id}", "retrieve_payout"),
     ("POST", f"{_DISPUTES}/retrieveApplicableDefenseReasons", "defence_reasons"),
     ("POST", f"{_DISPUTES}/supplyDefenseDocument", "supply_document"),

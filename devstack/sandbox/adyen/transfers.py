@@ -1,9 +1,10 @@
 """Transfers to bank accounts: authorised at once, booked a little later. Pure.
 
 `counterparty.transferInstrumentId` selects the outcome: `adyen_transfer_refused`, `…_failed`,
-`…_returned`; any other is booked.
+`…_returned`, or `SErefused`, `SEfailed`, `SEreturned`; any other is booked.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from devstack.sandbox.adyen import given as read
@@ -67,10 +68,15 @@ def answer_of(transfer: Transfer) -> Answer:
     return Answer(200, body)
 
 
+def list_of(found: Sequence[Transfer]) -> Answer:
+    """Make the answer to a list of transfers."""
+    return Answer(200, {"data": [answer_of(transfer).body for transfer in found], "_links": {}})
+
+
 def _outcome(transfer: Transfer) -> str:
     counterparty = transfer.given.get("counterparty")
     instrument = counterparty.get("transferInstrumentId") if isinstance(counterparty, dict) else ""
-    return str(instrument).removeprefix("adyen_transfer_")
+    return str(instrument).removeprefix("adyen_transfer_").removeprefix("SE")
 
 
 def _change(kind: str, transfer: Transfer, now: float, *, is_asked: bool = False) -> Change:

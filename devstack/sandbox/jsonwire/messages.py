@@ -19,7 +19,7 @@ class Call:
 
     Args:
         operation: one of the face's.
-        target: the id in the path; "" when it has none.
+        target: the id in the path, or the reference that a list is asked by; "" when it has none.
         body: the bytes of it.
         credentials: what the PSP's header of them holds; "" without.
         key: the idempotency key; None without.

@@ -23,7 +23,7 @@ def api_routes(
         async def handler(request: web.Request) -> web.StreamResponse:
             call = Call(
                 operation=operation,
-                target=request.match_info.get("id", ""),
+                target=request.match_info.get("id", request.query.get("reference", "")),
                 body=b"" if request.method == "GET" else await request.read(),
                 credentials=request.headers.get(credentials, ""),
                 key=request.headers.get(key) or None,

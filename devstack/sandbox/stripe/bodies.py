@@ -5,7 +5,15 @@ import json
 from typing import Any
 
 from devstack.sandbox.stripe.changes import Answer, Page
-from devstack.sandbox.stripe.objects import Charge, Dispute, Intent, Refund, Session, StoredFile
+from devstack.sandbox.stripe.objects import (
+    Charge,
+    Dispute,
+    Intent,
+    Refund,
+    Session,
+    StoredFile,
+    Transfer,
+)
 from devstack.sandbox.stripe.tokens import behaviour_of
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -57,7 +65,8 @@ def page_url(session: Session, base_url: str) -> str:
 
 
 def _body(
-    thing: Intent | Charge | Refund | Session | Dispute | StoredFile | Page, base_url: str
+    thing: Intent | Charge | Refund | Session | Dispute | StoredFile | Transfer | Page,
+    base_url: str,
 ) -> dict[str, Any]:
     if isinstance(thing, Intent):
         return _intent(thing, base_url)
@@ -71,6 +80,8 @@ def _body(
         return _file(thing)
     if isinstance(thing, Session):
         return _session(thing, base_url)
+    if isinstance(thing, Transfer):
+        return _transfer(thing)
     return {
         "object": "list",
         "url": thing.url,
@@ -267,6 +278,33 @@ def _file(file: StoredFile) -> dict[str, Any]:
         "title": None,
         "type": file.filename.rpartition(".")[2],
         "url": None,
+    }
+
+
+def _transfer(transfer: Transfer) -> dict[str, Any]:
+    return {
+        "id": transfer.id,
+        "object": "transfer",
+        "amount": transfer.amount,
+        "amount_reversed": transfer.amount_reversed,
+        "balance_transaction": f"txn_{transfer.id.removeprefix('tr_')}",
+        "created": transfer.created,
+        "currency": transfer.currency,
+        "description": transfer.description,
+        "destination": transfer.destination,
+        "destination_payment": f"py_{transfer.id.removeprefix('tr_')}",
+        "livemode": False,
+        "metadata": transfer.metadata,
+        "reversals": {
+            "object": "list",
+            "data": [],
+            "has_more": False,
+            "url": f"/v1/transfers/{transfer.id}/reversals",
+        },
+        "reversed": transfer.amount_reversed == transfer.amount,
+        "source_transaction": None,
+        "source_type": "card",
+        "transfer_group": transfer.transfer_group,
     }
 
 

@@ -5,10 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from devstack.sandbox.stripe.errors import StripeError
-from devstack.sandbox.stripe.objects import Charge, Dispute, Intent, Refund, Session, StoredFile
+from devstack.sandbox.stripe.objects import (
+    Charge,
+    Dispute,
+    Intent,
+    Refund,
+    Session,
+    StoredFile,
+    Transfer,
+)
 
 # Kinds by which money, or a hold on it, really moved.
-MOVED = frozenset({"charge", "authorization", "capture", "refund", "void"})
+MOVED = frozenset({"charge", "authorization", "capture", "refund", "void", "payout"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +24,7 @@ class Page:
     """A list as asked for: newest first."""
 
     url: str
-    items: tuple[Intent | Charge | Refund | Session | Dispute, ...]
+    items: tuple[Intent | Charge | Refund | Session | Dispute | Transfer, ...]
     has_more: bool
 
 
@@ -32,7 +40,9 @@ class Answer:
     """
 
     status: int
-    subject: Intent | Charge | Refund | Session | Dispute | StoredFile | Page | None = None
+    subject: Intent | Charge | Refund | Session | Dispute | StoredFile | Transfer | Page | None = (
+        None
+    )
     error: Mapping[str, Any] | None = None
     charge: Charge | None = None
 
@@ -61,9 +71,9 @@ class Change:
         amount, currency: what moved; 0 when nothing did.
         metadata: the caller's own.
         answer: what the caller is told.
-        intent, charge, refund, session, dispute, file: the objects as they are now; None for those
-            untouched.
-        events: the types of what is told of the dispute.
+        intent, charge, refund, session, dispute, file, transfer: the objects as they are now; None
+            for those untouched.
+        events: the types of what is told of the dispute or the transfer.
     """
 
     kind: str
@@ -79,6 +89,7 @@ class Change:
     session: Session | None = None
     dispute: Dispute | None = None
     file: StoredFile | None = None
+    transfer: Transfer | None = None
     events: tuple[str, ...] = ()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from devstack.sandbox.jsonwire.messages import Event
 from devstack.sandbox.stripe import bodies
 from devstack.sandbox.stripe.changes import Answer, Change
-from devstack.sandbox.stripe.objects import Dispute, Intent, Refund, Session
+from devstack.sandbox.stripe.objects import Dispute, Intent, Refund, Session, Transfer
 
 API_VERSION = "2026-10-28.endive"
 
@@ -32,6 +32,9 @@ def events_of(change: Change, at: float, base_url: str) -> Iterator[Event]:
     if change.dispute is not None:
         for each in change.events:
             yield _event(each, change.dispute, at, base_url)
+    elif change.transfer is not None:
+        for each in change.events:
+            yield _event(each, change.transfer, at, base_url)
     elif change.refund is not None:
         kind = _REFUND_TYPES.get(change.refund.status, "refund.updated")
         yield _event(kind, change.refund, at, base_url)
@@ -48,7 +51,10 @@ def _kind_of(change: Change) -> str:
 
 
 def _event(
-    kind: str, subject: Intent | Refund | Session | Dispute, at: float, base_url: str
+    kind: str,
+    subject: Intent | Refund | Session | Dispute | Transfer,
+    at: float,
+    base_url: str,
 ) -> Event:
     body: dict[str, Any] = {
         "id": f"evt_{secrets.token_hex(12)}",

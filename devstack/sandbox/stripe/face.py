@@ -13,7 +13,7 @@ from devstack.sandbox.delivery import Ending, Reply
 from devstack.sandbox.entry import Entry
 from devstack.sandbox.faults import Fault, Stage, Target
 from devstack.sandbox.jsonwire.messages import Event
-from devstack.sandbox.stripe import attempts, bodies, disputes, lines, refunds, sessions
+from devstack.sandbox.stripe import attempts, bodies, disputes, lines, refunds, sessions, transfers
 from devstack.sandbox.stripe.calls import Call
 from devstack.sandbox.stripe.changes import (
     MOVED,
@@ -26,7 +26,7 @@ from devstack.sandbox.stripe.changes import (
 from devstack.sandbox.stripe.errors import StripeError, unexpected_state
 from devstack.sandbox.stripe.events import events_of
 from devstack.sandbox.stripe.keys import KeyCache
-from devstack.sandbox.stripe.objects import Charge, Intent, Session
+from devstack.sandbox.stripe.objects import Charge, Intent, Session, Transfer
 from devstack.sandbox.stripe.operations import READS, WRITES, Context
 from devstack.sandbox.stripe.parameters import Parameters
 from devstack.sandbox.stripe.requests import KNOWN
@@ -107,6 +107,8 @@ class StripeFace:
                 self._commit(attempts.settle(due, charge, _new_id, now), None, None)
             elif isinstance(due, Session):
                 self._commit(sessions.expire(due), None, None)
+            elif isinstance(due, Transfer):
+                self._commit(transfers.settle(due), None, None)
             else:
                 charge = self._shelf.charges.get(due.charge, "charge")
                 self._commit(refunds.settle(due, charge), None, None)
@@ -123,6 +125,7 @@ class StripeFace:
             "payment_intents": Counter(intent.status for intent in self._shelf.intents),
             "charges": Counter(charge.status for charge in self._shelf.charges),
             "refunds": Counter(refund.status for refund in self._shelf.refunds),
+            "transfers": len(self._shelf.transfers),
             "disputes": Counter(dispute.status for dispute in self._shelf.disputes),
             "idempotency_keys": len(self._keys),
         }

@@ -13,6 +13,7 @@ from devstack.sandbox.stripe.objects import (
     Refund,
     Session,
     StoredFile,
+    Transfer,
     dump,
     load,
 )
@@ -24,6 +25,7 @@ _NAMES = {
     Session: "session",
     Dispute: "dispute",
     StoredFile: "file",
+    Transfer: "transfer",
 }
 
 
@@ -52,6 +54,7 @@ def detail_of(change: Change, fingerprint: str | None) -> dict[str, Any]:
         ("session", change.session),
         ("dispute", change.dispute),
         ("file", change.file),
+        ("transfer", change.transfer),
     )
     detail: dict[str, Any] = {name: dump(thing) for name, thing in parts if thing is not None}
     if fingerprint is not None:
@@ -73,7 +76,8 @@ def restore(entry: Entry, detail: Mapping[str, Any], shelf: Shelf, keys: KeyCach
     dispute = load(Dispute, detail["dispute"]) if "dispute" in detail else None
     file = load(StoredFile, detail["file"]) if "file" in detail else None
     shelf.put(intent, charge, refund, session)
-    shelf.put_aside(dispute, file)
+    transfer = load(Transfer, detail["transfer"]) if "transfer" in detail else None
+    shelf.put_aside(dispute, file, transfer)
     if entry.idempotency_key is not None:
         kept = detail["answer"]
         things = {
@@ -82,6 +86,7 @@ def restore(entry: Entry, detail: Mapping[str, Any], shelf: Shelf, keys: KeyCach
             "session": session,
             "dispute": dispute,
             "file": file,
+            "transfer": transfer,
         }
         subject = things.get(kept["subject"])
         expanded = load(Charge, kept["charge"]) if "charge" in kept else None

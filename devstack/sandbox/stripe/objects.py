@@ -181,16 +181,39 @@ class StoredFile:
     created: int
 
 
-Thing = TypeVar("Thing", Intent, Charge, Refund, Session, Dispute, StoredFile)
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Money moved to a connected account.
+
+    Args:
+        amount_reversed: what was taken back; all of it, or nothing.
+        settles_at: when it is taken back, by the sandbox's clock; None when it is not.
+    """
+
+    id: str
+    amount: int
+    currency: str
+    destination: str
+    created: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    transfer_group: str | None = None
+    description: str | None = None
+    amount_reversed: int = 0
+    settles_at: float | None = None
+
+
+Thing = TypeVar("Thing", Intent, Charge, Refund, Session, Dispute, StoredFile, Transfer)
 
 
 _NAMES: Mapping[type[Any], tuple[str, ...]] = {
     kind: tuple(each.name for each in fields(kind))
-    for kind in (Intent, Charge, Refund, Session, Dispute, StoredFile)
+    for kind in (Intent, Charge, Refund, Session, Dispute, StoredFile, Transfer)
 }
 
 
-def dump(thing: Intent | Charge | Refund | Session | Dispute | StoredFile) -> dict[str, Any]:
+def dump(
+    thing: Intent | Charge | Refund | Session | Dispute | StoredFile | Transfer,
+) -> dict[str, Any]:
     """Make the JSON object that `load` reads."""
     return {name: getattr(thing, name) for name in _NAMES[type(thing)]}
 

@@ -4,7 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from devstack.sandbox.stripe import disputes, payment_intents, refunds, requests, sessions
+from devstack.sandbox.stripe import (
+    disputes,
+    payment_intents,
+    refunds,
+    requests,
+    sessions,
+    transfers,
+)
 from devstack.sandbox.stripe.attempts import NewId
 from devstack.sandbox.stripe.changes import Answer, Change, Page
 from devstack.sandbox.stripe.errors import invalid
@@ -15,6 +22,7 @@ from devstack.sandbox.stripe.shelf import Shelf
 _INTENTS_URL = "/v1/payment_intents"
 _REFUNDS_URL = "/v1/refunds"
 _CHARGES_URL = "/v1/charges"
+_TRANSFERS_URL = "/v1/transfers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +168,23 @@ def _retrieve_session(at: Context) -> Answer:
     return Answer(200, at.shelf.sessions.get(at.target, "session"))
 
 
+def _transfer(at: Context) -> Change:
+    return transfers.create(at.given, at.new_id, at.now)
+
+
+def _retrieve_transfer(at: Context) -> Answer:
+    return Answer(200, at.shelf.transfers.get(at.target, "transfer"))
+
+
+def _list_transfers(at: Context) -> Answer:
+    group, destination = at.given.text("transfer_group"), at.given.text("destination")
+    items, more = at.shelf.transfers.page(
+        at.given.window(),
+        lambda one: group in (None, one.transfer_group) and destination in (None, one.destination),
+    )
+    return Answer(200, Page(_TRANSFERS_URL, items, more))
+
+
 WRITES: Mapping[str, Callable[[Context], Change]] = MappingProxyType(
     {
         "create": _create,
@@ -172,6 +197,7 @@ WRITES: Mapping[str, Callable[[Context], Change]] = MappingProxyType(
         "upload": _upload,
         "create_session": _create_session,
         "expire_session": _expire_session,
+        "payout": _transfer,
     }
 )
 READS: Mapping[str, Callable[[Context], Answer]] = MappingProxyType(
@@ -184,5 +210,7 @@ READS: Mapping[str, Callable[[Context], Answer]] = MappingProxyType(
         "retrieve_dispute": _retrieve_dispute,
         "list_charges": _list_charges,
         "retrieve_session": _retrieve_session,
+        "retrieve_payout": _retrieve_transfer,
+        "list_payouts": _list_transfers,
     }
 )

@@ -48,6 +48,11 @@ KNOWN: Mapping[str, frozenset[str]] = MappingProxyType(
         "close_dispute": frozenset(),
         "upload": frozenset({"digest", "name", "purpose", "size"}),
         "retrieve_dispute": frozenset(),
+        "payout": frozenset(
+            {"amount", "currency", "description", "destination", "metadata", "transfer_group"}
+        ),
+        "retrieve_payout": frozenset(),
+        "list_payouts": _LIST | {"destination", "transfer_group"},
         "retrieve": frozenset({"client_secret", "expand"}),
         "retrieve_refund": frozenset(),
         "retrieve_charge": frozenset(),

@@ -23,6 +23,7 @@ _REFUNDS = "/stripe/v1/refunds"
 _CHARGES = "/stripe/v1/charges"
 _SESSIONS = "/stripe/v1/checkout/sessions"
 _DISPUTES = "/stripe/v1/disputes"
+_TRANSFERS = "/stripe/v1/transfers"
 _FILES = "/stripe/v1/files"
 _API = (
     ("POST", _SESSIONS, "create_session"),
@@ -39,6 +40,9 @@ _API = (
     ("GET", f"{_REFUNDS}/{{id}}", "retrieve_refund"),
     ("GET", _CHARGES, "list_charges"),
     ("GET", f"{_CHARGES}/{{id}}", "retrieve_charge"),
+    ("POST", _TRANSFERS, "payout"),
+    ("GET", _TRANSFERS, "list_payouts"),
+    ("GET", f"{_TRANSFERS}/{{id}}", "retrieve_payout"),
     ("GET", f"{_DISPUTES}/{{id}}", "retrieve_dispute"),
     ("POST", f"{_DISPUTES}/{{id}}", "update_dispute"),
     ("POST", f"{_DISPUTES}/{{id}}/close", "close_dispute"),

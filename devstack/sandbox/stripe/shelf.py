@@ -16,6 +16,7 @@ from devstack.sandbox.stripe.objects import (
     Session,
     StoredFile,
     Thing,
+    Transfer,
 )
 from devstack.sandbox.stripe.parameters import Window
 
@@ -113,7 +114,7 @@ class Collection(Generic[Thing]):
 
 @dataclass(slots=True)
 class Shelf:
-    """Intents, charges, refunds, pages, disputes and files, and what of them waits."""
+    """Intents, charges, refunds, pages, disputes, files and transfers, and what of them waits."""
 
     intents: Collection[Intent] = field(default_factory=lambda: Collection("payment_intent"))
     charges: Collection[Charge] = field(default_factory=lambda: Collection("charge"))
@@ -121,6 +122,7 @@ class Shelf:
     disputes: Collection[Dispute] = field(default_factory=lambda: Collection("dispute"))
     files: Collection[StoredFile] = field(default_factory=lambda: Collection("file"))
     sessions: Collection[Session] = field(default_factory=lambda: Collection("checkout.session"))
+    transfers: Collection[Transfer] = field(default_factory=lambda: Collection("transfer"))
     _session_of: dict[str, str] = field(default_factory=dict)
     _charges_of: dict[str, list[str]] = field(default_factory=dict)
     _refunds_of: dict[str, list[str]] = field(default_factory=dict)
@@ -129,14 +131,20 @@ class Shelf:
     def take(self, change: Change) -> None:
         """Make a change's objects the present ones."""
         self.put(change.intent, change.charge, change.refund, change.session)
-        self.put_aside(change.dispute, change.file)
+        self.put_aside(change.dispute, change.file, change.transfer)
 
-    def put_aside(self, dispute: Dispute | None, file: StoredFile | None) -> None:
+    def put_aside(
+        self, dispute: Dispute | None, file: StoredFile | None, transfer: Transfer | None = None
+    ) -> None:
         """Make these the present ones; None leaves its kind alone."""
         if dispute is not None:
             self.disputes.put(dispute)
         if file is not None:
             self.files.put(file)
+        if transfer is not None:
+            self.transfers.put(transfer)
+            if transfer.settles_at is not None:
+                heapq.heappush(self._due, (transfer.settles_at, transfer.id))
 
     def dispute_of(self, reference: str) -> Dispute | None:
         """Find the newest dispute by its own id, or by that of its charge or PaymentIntent."""
@@ -183,7 +191,7 @@ class Shelf:
         """List the refunds of a charge, oldest first."""
         return self._refunds_of.get(charge_id or "", [])
 
-    def pop_due(self, now: float) -> Intent | Refund | Session | None:
+    def pop_due(self, now: float) -> Intent | Refund | Session | Transfer | None:
         """Take out one object whose time has come; None when there is no more."""
         while self._due and self._due[0][0] <= now:
             due, reference = heapq.heappop(self._due)
@@ -191,6 +199,7 @@ class Shelf:
                 self.intents.find(reference)
                 or self.refunds.find(reference)
                 or self.sessions.find(reference)
+                or self.transfers.find(reference)
             )
             if thing is not None and thing.settles_at == due:
                 return thing

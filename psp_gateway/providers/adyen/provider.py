@@ -27,7 +27,7 @@ CAPABILITIES = Capabilities(
     captures=Captures.ONCE,  # Adyen could do several; the gateway's guard allows one
     refunds=True,
     hosted_page=True,
-    payouts=False,
+    payouts=True,
     disputes=True,
     key_retention=dict.fromkeys(Stage, KEY_RETENTION),
 )

@@ -132,9 +132,12 @@ def _platform_event_id(
 
 
 def _platform_subject(kind: str, content: Mapping[str, object]) -> Subject:
-    """Call a transfer a payout when it leaves the platform; such a transfer can be asked about."""
+    """Call a transfer a payout when it leaves the platform, or was ordered by us; such a one can be
+    asked about.
+    """
     if kind.startswith(_TRANSFER):
-        leaves = text(content, "data", "category") in _OUT_OF_THE_PLATFORM
+        is_ours = bool(attempt_id(text(content, "data", "reference")))
+        leaves = is_ours or text(content, "data", "category") in _OUT_OF_THE_PLATFORM
         is_outgoing = text(content, "data", "direction") != "incoming"
         return Subject.PAYOUT if leaves and is_outgoing else Subject.OTHER
     found = (known for start, known in _PLATFORM_SUBJECTS.items() if kind.startswith(start))

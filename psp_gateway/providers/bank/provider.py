@@ -85,6 +85,11 @@ class BankPayouts:
         self._accounts = frozenset({self._debtor.iban, *account_numbers})
 
     @property
+    def debtor(self) -> Debtor:
+        """Whose account it is."""
+        return self._debtor
+
+    @property
     def capabilities(self) -> Capabilities:
         """What it can do."""
         return CAPABILITIES

@@ -33,7 +33,7 @@ CAPABILITIES = Capabilities(
     captures=Captures.ONCE,
     refunds=True,
     hosted_page=True,
-    payouts=False,
+    payouts=True,
     disputes=True,
     key_retention={
         Stage.OPEN: ORDERS_RETENTION,

@@ -24,7 +24,7 @@ CAPABILITIES = Capabilities(
     captures=Captures.ONCE,
     refunds=True,
     hosted_page=True,
-    payouts=False,
+    payouts=True,
     disputes=True,
     key_retention=dict.fromkeys(Stage, KEY_RETENTION),
 )

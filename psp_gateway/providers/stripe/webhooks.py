@@ -34,6 +34,7 @@ _SUBJECTS: Mapping[str, Subject] = {
     "refund.": Subject.REFUND,
     "payout.reconciliation_completed": Subject.REPORT,
     "payout.": Subject.PAYOUT,
+    "transfer.": Subject.PAYOUT,
     "checkout.session.": Subject.PAGE,
     "reporting.": Subject.REPORT,
 }

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import grpc
 from paymesh.psp.v1 import attempt_pb2 as noun
+from paymesh.psp.v1 import payout_pb2 as payout_noun
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 from paymesh.psp.v1.dispute_service_pb2_grpc import DisputeServiceStub
 from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceStub
@@ -131,6 +132,7 @@ def every_psp(url: str, folder: Path) -> dict[str, str]:
         "ADYEN_MERCHANT_ACCOUNT": "PaymeshDemo",
         "ADYEN_HMAC_KEY": ADYEN_KEY,
         "ADYEN_RETURN_URL": "https://shop.example/back",
+        "ADYEN_BALANCE_ACCOUNT": "BA00000000000000000000001",
         "PAYPAL_CLIENT_ID": "client",
         "PAYPAL_CLIENT_SECRET": "secret_canary",  # pragma: allowlist secret
         "PAYPAL_API_BASE": f"{url}/paypal",
@@ -180,6 +182,20 @@ class Gateway:
         """Ask for refunds."""
         request = service.ExecuteRefundsRequest(refunds=refunds)
         return list((await self.stub.ExecuteRefunds(request, timeout=DEADLINE_S)).results)
+
+    async def payout(self, **fields: str) -> service.PayoutResult:
+        """Ask for one payout."""
+        return (await self.payouts(payout(**fields)))[0]
+
+    async def payouts(self, *payouts: service.PayoutCommand) -> list[service.PayoutResult]:
+        """Ask for payouts."""
+        request = service.ExecutePayoutsRequest(payouts=payouts)
+        return list((await self.stub.ExecutePayouts(request, timeout=DEADLINE_S)).results)
+
+    async def payouts_of(self, payout_id: str) -> list[payout_noun.Payout]:
+        """List a payout's attempts."""
+        request = service.ListPayoutsRequest(payout_id=payout_id)
+        return list((await self.stub.ListPayouts(request, timeout=DEADLINE_S)).payouts)
 
     async def hold(self, **fields: str) -> service.AttemptResult:
         """Ask for one charge with manual capture."""
@@ -341,4 +357,28 @@ def refund(
         charge_attempt_id=charge_attempt_id,
         amount=amount,
         currency=currency,
+    )
+
+
+def payout(
+    *,
+    attempt_id: str = "att_out1",
+    payout_id: str = "pout_1",
+    client_id: str = "demo",
+    amount: str = "25.00",
+    currency: str = "USD",
+    psp: str = "stripe",
+    account: str = "acct_seller",
+    reference_text: str = "Sales of May",
+) -> service.PayoutCommand:
+    """Make a payout command, to an account at a PSP."""
+    to = payout_noun.PayoutDestination.PspAccount(psp=psp, account=account)
+    return service.PayoutCommand(
+        attempt_id=attempt_id,
+        payout_id=payout_id,
+        client_id=client_id,
+        amount=amount,
+        currency=currency,
+        destination=payout_noun.PayoutDestination(psp_account=to),
+        reference_text=reference_text,
     )

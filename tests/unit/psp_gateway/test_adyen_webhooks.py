@@ -381,9 +381,19 @@ def test_transfers() -> None:
     assert found.verdict is None
 
 
-@pytest.mark.parametrize("change", [{"category": "internal"}, {"direction": "incoming"}])
+def test_a_transfer_of_ours_that_stays_inside() -> None:
+    """It goes to a balance account, and is known by its reference."""
+    data = {**TRANSFER["data"], "category": "internal", "reference": "att_1"}  # type: ignore[dict-item]
+    told = read_platform({**TRANSFER, "data": data})
+
+    assert (told.subject, told.attempt_id) == (Subject.PAYOUT, "att_1")
+
+
+@pytest.mark.parametrize(
+    "change", [{"category": "internal", "reference": "theirs"}, {"direction": "incoming"}]
+)
 def test_transfers_that_are_no_payout(change: dict[str, str]) -> None:
-    """One that stays inside, or comes in, is none."""
+    """One of others that stays inside, or one that comes in, is none."""
     data = {**TRANSFER["data"], **change}  # type: ignore[dict-item]
 
     assert read_platform({**TRANSFER, "data": data}).subject is Subject.OTHER

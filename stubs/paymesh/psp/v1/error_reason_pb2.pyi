@@ -60,6 +60,10 @@ class PspError(_message.Message):
         """The request id was used for another answer. Metadata: requestId."""
         DISPUTE_BUSY: PspError._Reason.ValueType  # 15
         """Another answer to the dispute is under way, or may have arrived. Metadata: disputeId, requestId."""
+        PAYOUT_UNDER_WAY: PspError._Reason.ValueType  # 16
+        """Another attempt at the payout has not failed or come back, so this one was not begun. Metadata: attemptId."""
+        INVALID_DESTINATION: PspError._Reason.ValueType  # 17
+        """Nothing can be paid to such a destination. Metadata: field."""
         CARD_DECLINED: PspError._Reason.ValueType  # 20
         """The issuer declined without saying more."""
         INSUFFICIENT_FUNDS: PspError._Reason.ValueType  # 21
@@ -139,6 +143,10 @@ class PspError(_message.Message):
     """The request id was used for another answer. Metadata: requestId."""
     DISPUTE_BUSY: PspError.Reason.ValueType  # 15
     """Another answer to the dispute is under way, or may have arrived. Metadata: disputeId, requestId."""
+    PAYOUT_UNDER_WAY: PspError.Reason.ValueType  # 16
+    """Another attempt at the payout has not failed or come back, so this one was not begun. Metadata: attemptId."""
+    INVALID_DESTINATION: PspError.Reason.ValueType  # 17
+    """Nothing can be paid to such a destination. Metadata: field."""
     CARD_DECLINED: PspError.Reason.ValueType  # 20
     """The issuer declined without saying more."""
     INSUFFICIENT_FUNDS: PspError.Reason.ValueType  # 21

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from paymesh.psp.v1 import attempt_pb2 as _attempt_pb2
+from paymesh.psp.v1 import payout_pb2 as _payout_pb2
 from paymesh.psp.v1 import provider_pb2 as _provider_pb2
 import builtins as _builtins
 import sys
@@ -817,3 +818,229 @@ class ResumeChargeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResumeChargeResponse: _TypeAlias = ResumeChargeResponse  # noqa: Y015
+
+@_typing.final
+class PayoutCommand(_message.Message):
+    """Money to be paid out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    PAYOUT_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    REFERENCE_TEXT_FIELD_NUMBER: _builtins.int
+    attempt_id: _builtins.str
+    """The attempt's id."""
+    payout_id: _builtins.str
+    """The payout it is made for; told to the PSP as metadata."""
+    client_id: _builtins.str
+    """The client on whose behalf it is paid."""
+    amount: _builtins.str
+    """A decimal string above zero."""
+    currency: _builtins.str
+    """ISO 4217."""
+    reference_text: _builtins.str
+    """What the payee reads, in letters, digits and / - ? : ( ) . , ' + and spaces; empty for nothing."""
+    @_builtins.property
+    def destination(self) -> _payout_pb2.PayoutDestination:
+        """Where it goes to; the same each time that the attempt is asked for."""
+
+    def __init__(
+        self,
+        *,
+        attempt_id: _builtins.str = ...,
+        payout_id: _builtins.str = ...,
+        client_id: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        destination: _payout_pb2.PayoutDestination | None = ...,
+        reference_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "client_id", b"client_id", "currency", b"currency", "destination", b"destination", "payout_id", b"payout_id", "reference_text", b"reference_text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PayoutCommand: _TypeAlias = PayoutCommand  # noqa: Y015
+
+@_typing.final
+class ExecutePayoutsRequest(_message.Message):
+    """Payouts to be made, 1 to 500."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYOUTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payouts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PayoutCommand]:
+        """The payouts."""
+
+    def __init__(
+        self,
+        *,
+        payouts: _abc.Iterable[Global___PayoutCommand] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payouts", b"payouts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExecutePayoutsRequest: _TypeAlias = ExecutePayoutsRequest  # noqa: Y015
+
+@_typing.final
+class ExecutePayoutsResponse(_message.Message):
+    """An answer per payout, in the order asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___PayoutResult]:
+        """The payouts as they stand."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___PayoutResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExecutePayoutsResponse: _TypeAlias = ExecutePayoutsResponse  # noqa: Y015
+
+@_typing.final
+class PayoutResult(_message.Message):
+    """What is known of one attempt at a payout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYOUT_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payout(self) -> _payout_pb2.Payout:
+        """The payout as it stands."""
+
+    @_builtins.property
+    def refusal(self) -> Global___Refusal:
+        """Why it was not taken up."""
+
+    def __init__(
+        self,
+        *,
+        payout: _payout_pb2.Payout | None = ...,
+        refusal: Global___Refusal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payout", b"payout", "refusal", b"refusal", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payout", b"payout", "refusal", b"refusal", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["payout", "refusal"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___PayoutResult: _TypeAlias = PayoutResult  # noqa: Y015
+
+@_typing.final
+class ImportBankStatementRequest(_message.Message):
+    """What a bank says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    """A file of camt.053, camt.052 or camt.054, unpacked."""
+    def __init__(
+        self,
+        *,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportBankStatementRequest: _TypeAlias = ImportBankStatementRequest  # noqa: Y015
+
+@_typing.final
+class ImportBankStatementResponse(_message.Message):
+    """What it came to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYOUTS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payouts(self) -> _containers.RepeatedCompositeFieldContainer[_payout_pb2.Payout]:
+        """The payouts that it says something of, as they now stand."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What cannot be, one sentence each: a person must look."""
+
+    def __init__(
+        self,
+        *,
+        payouts: _abc.Iterable[_payout_pb2.Payout] | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes", b"notes", "payouts", b"payouts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportBankStatementResponse: _TypeAlias = ImportBankStatementResponse  # noqa: Y015
+
+@_typing.final
+class ListPayoutsRequest(_message.Message):
+    """Which payout's attempts to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYOUT_ID_FIELD_NUMBER: _builtins.int
+    payout_id: _builtins.str
+    """The payout."""
+    def __init__(
+        self,
+        *,
+        payout_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payout_id", b"payout_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPayoutsRequest: _TypeAlias = ListPayoutsRequest  # noqa: Y015
+
+@_typing.final
+class ListPayoutsResponse(_message.Message):
+    """The attempts of a payout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYOUTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payouts(self) -> _containers.RepeatedCompositeFieldContainer[_payout_pb2.Payout]:
+        """The attempts, the oldest first; a payout has few."""
+
+    def __init__(
+        self,
+        *,
+        payouts: _abc.Iterable[_payout_pb2.Payout] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payouts", b"payouts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPayoutsResponse: _TypeAlias = ListPayoutsResponse  # noqa: Y015

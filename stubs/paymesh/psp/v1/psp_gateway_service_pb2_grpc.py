@@ -80,6 +80,21 @@ class PspGatewayServiceStub:
                 request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsRequest.SerializeToString,
                 response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsResponse.FromString,
                 _registered_method=True)
+        self.ExecutePayouts = channel.unary_unary(
+                '/paymesh.psp.v1.PspGatewayService/ExecutePayouts',
+                request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecutePayoutsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecutePayoutsResponse.FromString,
+                _registered_method=True)
+        self.ImportBankStatement = channel.unary_unary(
+                '/paymesh.psp.v1.PspGatewayService/ImportBankStatement',
+                request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ImportBankStatementRequest.SerializeToString,
+                response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ImportBankStatementResponse.FromString,
+                _registered_method=True)
+        self.ListPayouts = channel.unary_unary(
+                '/paymesh.psp.v1.PspGatewayService/ListPayouts',
+                request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListPayoutsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListPayoutsResponse.FromString,
+                _registered_method=True)
 
 
 class PspGatewayServiceServicer:
@@ -156,6 +171,35 @@ class PspGatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExecutePayouts(self, request, context):
+        """Pays money out, each attempt once.
+
+        Items are answered one by one, in the order asked. The first sight of an attempt id stores it and its key, then calls; a later
+        one answers what is known, looks up what is not, and otherwise repeats the same request under the same key for as long as
+        the PSP keeps that; nothing is ever sent under another one. A payout has one attempt at a time: another is taken up only
+        when those before have FAILED or were RETURNED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportBankStatement(self, request, context):
+        """Takes in what the bank says of the account that pays out: an account statement, report or notification of ISO 20022.
+
+        Transfers are known by their EndToEndId: PAID when they were debited, FAILED or RETURNED when they came back. Taken in again
+        a file changes nothing. Files go in the order of their days.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPayouts(self, request, context):
+        """Lists the attempts of a payout, the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PspGatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -203,6 +247,21 @@ def add_PspGatewayServiceServicer_to_server(servicer, server):
                     servicer.ListAttempts,
                     request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsRequest.FromString,
                     response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsResponse.SerializeToString,
+            ),
+            'ExecutePayouts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExecutePayouts,
+                    request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecutePayoutsRequest.FromString,
+                    response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecutePayoutsResponse.SerializeToString,
+            ),
+            'ImportBankStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportBankStatement,
+                    request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ImportBankStatementRequest.FromString,
+                    response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ImportBankStatementResponse.SerializeToString,
+            ),
+            'ListPayouts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPayouts,
+                    request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListPayoutsRequest.FromString,
+                    response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListPayoutsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -449,6 +508,87 @@ class PspGatewayService:
             '/paymesh.psp.v1.PspGatewayService/ListAttempts',
             paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsRequest.SerializeToString,
             paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExecutePayouts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.psp.v1.PspGatewayService/ExecutePayouts',
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecutePayoutsRequest.SerializeToString,
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecutePayoutsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportBankStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.psp.v1.PspGatewayService/ImportBankStatement',
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ImportBankStatementRequest.SerializeToString,
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ImportBankStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPayouts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.psp.v1.PspGatewayService/ListPayouts',
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListPayoutsRequest.SerializeToString,
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListPayoutsResponse.FromString,
             options,
             channel_credentials,
             insecure,

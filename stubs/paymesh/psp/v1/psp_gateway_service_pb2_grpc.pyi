@@ -60,6 +60,22 @@ class PspGatewayServiceStub:
     """Closes circuits by hand, in the instance that answers."""
     ListAttempts: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListAttemptsRequest, _psp_gateway_service_pb2.ListAttemptsResponse]
     """Lists the attempts of a payment, the oldest first."""
+    ExecutePayouts: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecutePayoutsRequest, _psp_gateway_service_pb2.ExecutePayoutsResponse]
+    """Pays money out, each attempt once.
+
+    Items are answered one by one, in the order asked. The first sight of an attempt id stores it and its key, then calls; a later
+    one answers what is known, looks up what is not, and otherwise repeats the same request under the same key for as long as
+    the PSP keeps that; nothing is ever sent under another one. A payout has one attempt at a time: another is taken up only
+    when those before have FAILED or were RETURNED.
+    """
+    ImportBankStatement: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ImportBankStatementRequest, _psp_gateway_service_pb2.ImportBankStatementResponse]
+    """Takes in what the bank says of the account that pays out: an account statement, report or notification of ISO 20022.
+
+    Transfers are known by their EndToEndId: PAID when they were debited, FAILED or RETURNED when they came back. Taken in again
+    a file changes nothing. Files go in the order of their days.
+    """
+    ListPayouts: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListPayoutsRequest, _psp_gateway_service_pb2.ListPayoutsResponse]
+    """Lists the attempts of a payout, the oldest first."""
 
 @_typing.type_check_only
 class PspGatewayServiceAsyncStub(PspGatewayServiceStub):
@@ -93,6 +109,22 @@ class PspGatewayServiceAsyncStub(PspGatewayServiceStub):
     """Closes circuits by hand, in the instance that answers."""
     ListAttempts: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListAttemptsRequest, _psp_gateway_service_pb2.ListAttemptsResponse]  # type: ignore[assignment]
     """Lists the attempts of a payment, the oldest first."""
+    ExecutePayouts: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecutePayoutsRequest, _psp_gateway_service_pb2.ExecutePayoutsResponse]  # type: ignore[assignment]
+    """Pays money out, each attempt once.
+
+    Items are answered one by one, in the order asked. The first sight of an attempt id stores it and its key, then calls; a later
+    one answers what is known, looks up what is not, and otherwise repeats the same request under the same key for as long as
+    the PSP keeps that; nothing is ever sent under another one. A payout has one attempt at a time: another is taken up only
+    when those before have FAILED or were RETURNED.
+    """
+    ImportBankStatement: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ImportBankStatementRequest, _psp_gateway_service_pb2.ImportBankStatementResponse]  # type: ignore[assignment]
+    """Takes in what the bank says of the account that pays out: an account statement, report or notification of ISO 20022.
+
+    Transfers are known by their EndToEndId: PAID when they were debited, FAILED or RETURNED when they came back. Taken in again
+    a file changes nothing. Files go in the order of their days.
+    """
+    ListPayouts: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListPayoutsRequest, _psp_gateway_service_pb2.ListPayoutsResponse]  # type: ignore[assignment]
+    """Lists the attempts of a payout, the oldest first."""
 
 class PspGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """One face for all payment service providers."""
@@ -177,5 +209,39 @@ class PspGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_psp_gateway_service_pb2.ListAttemptsResponse, _abc.Awaitable[_psp_gateway_service_pb2.ListAttemptsResponse]]:
         """Lists the attempts of a payment, the oldest first."""
+
+    @_abc_1.abstractmethod
+    def ExecutePayouts(
+        self,
+        request: _psp_gateway_service_pb2.ExecutePayoutsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_psp_gateway_service_pb2.ExecutePayoutsResponse, _abc.Awaitable[_psp_gateway_service_pb2.ExecutePayoutsResponse]]:
+        """Pays money out, each attempt once.
+
+        Items are answered one by one, in the order asked. The first sight of an attempt id stores it and its key, then calls; a later
+        one answers what is known, looks up what is not, and otherwise repeats the same request under the same key for as long as
+        the PSP keeps that; nothing is ever sent under another one. A payout has one attempt at a time: another is taken up only
+        when those before have FAILED or were RETURNED.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportBankStatement(
+        self,
+        request: _psp_gateway_service_pb2.ImportBankStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_psp_gateway_service_pb2.ImportBankStatementResponse, _abc.Awaitable[_psp_gateway_service_pb2.ImportBankStatementResponse]]:
+        """Takes in what the bank says of the account that pays out: an account statement, report or notification of ISO 20022.
+
+        Transfers are known by their EndToEndId: PAID when they were debited, FAILED or RETURNED when they came back. Taken in again
+        a file changes nothing. Files go in the order of their days.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPayouts(
+        self,
+        request: _psp_gateway_service_pb2.ListPayoutsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_psp_gateway_service_pb2.ListPayoutsResponse, _abc.Awaitable[_psp_gateway_service_pb2.ListPayoutsResponse]]:
+        """Lists the attempts of a payout, the oldest first."""
 
 def add_PspGatewayServiceServicer_to_server(servicer: PspGatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,132 @@
+"""Keeps orders to a bank, and the files that they are in, in PostgreSQL."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from psycopg.rows import DictRow
+
+from chassis.database import Database, Transaction
+from chassis.money import Money
+from psp_gateway.providers.bank.orders import Draft
+from psp_gateway.providers.bank.transfers import CreditTransfer
+
+_ORDER = """
+INSERT INTO bank_orders (attempt_id, end_to_end_id, amount, currency, creditor_name, creditor_iban,
+    creditor_bic, remittance, ordered_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (attempt_id) DO NOTHING
+"""
+_IS_ORDERED = "SELECT 1 FROM bank_orders WHERE attempt_id = %s"
+_UNFILED = """
+SELECT * FROM bank_orders WHERE message_id IS NULL
+ORDER BY ordered_at, attempt_id LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+_FILE = """
+INSERT INTO bank_files (message_id, name, content, sha256, created_at) VALUES (%s, %s, %s, %s, %s)
+"""
+# In a file: the creditor is not needed here any more.
+_FILED = """
+UPDATE bank_orders SET message_id = %s, creditor_name = '', creditor_iban = '', creditor_bic = '',
+    remittance = ''
+WHERE attempt_id = ANY(%b::text[])
+"""
+_OLDEST = """
+SELECT * FROM bank_files WHERE handed_over_at IS NULL
+ORDER BY created_at, message_id LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+_HANDED = """
+UPDATE bank_files SET handed_over_at = %s, copy = %s, content = '' WHERE message_id = %s
+"""
+_WHICH_HANDED = """
+SELECT message_id, copy FROM bank_files
+WHERE message_id = ANY(%b::text[]) AND handed_over_at IS NOT NULL
+"""
+_BY_END_TO_END_ID = """
+SELECT * FROM bank_orders WHERE end_to_end_id = ANY(%b::text[]) ORDER BY ordered_at, attempt_id
+"""
+
+
+class OrderStore:
+    """`orders.OrderBook` on PostgreSQL.
+
+    Args:
+        database: opened as the app role.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def order(self, transfer: CreditTransfer, now: datetime) -> None:
+        """See `orders.OrderBook.order`."""
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(_ORDER, [*_order_row(transfer), now])
+
+        await self._database.run(work)
+
+    async def is_ordered(self, attempt_id: str) -> bool:
+        """See `orders.OrderBook.is_ordered`."""
+        return bool(await self._database.read(_IS_ORDERED, [attempt_id]))
+
+    async def collect(
+        self, draft: Callable[[Sequence[CreditTransfer]], Draft], limit: int, now: datetime
+    ) -> int:
+        """See `orders.OrderBook.collect`."""
+
+        async def work(tx: Transaction) -> int:
+            rows = await tx.all(_UNFILED, [limit])
+            if not rows:
+                return 0
+            made = draft([_to_transfer(row) for row in rows])
+            file = made.file
+            await tx.execute(_FILE, [made.message_id, file.name, file.content, file.sha256, now])
+            await tx.execute(_FILED, [made.message_id, [row["attempt_id"] for row in rows]])
+            return len(rows)
+
+        return await self._database.run(work)
+
+    async def hand_over(self, put: Callable[[str, bytes], None], copy: str, now: datetime) -> str:
+        """See `orders.OrderBook.hand_over`."""
+
+        async def work(tx: Transaction) -> str:
+            for row in await tx.all(_OLDEST):
+                put(row["message_id"], bytes(row["content"]))
+                await tx.execute(_HANDED, [now, copy, row["message_id"]])
+                return str(row["message_id"])
+            return ""
+
+        return await self._database.run(work)
+
+    async def handed_over(self, message_ids: Sequence[str]) -> Mapping[str, str]:
+        """See `orders.OrderBook.handed_over`."""
+        found = await self._database.read(_WHICH_HANDED, [list(message_ids)])
+        return {row["message_id"]: row["copy"] for row in found}
+
+    async def ordered_as(self, end_to_end_ids: Sequence[str]) -> Sequence[CreditTransfer]:
+        """See `orders.OrderBook.ordered_as`."""
+        found = await self._database.read(_BY_END_TO_END_ID, [list(end_to_end_ids)])
+        return [_to_transfer(row) for row in found]
+
+
+def _order_row(transfer: CreditTransfer) -> list[object]:
+    return [
+        transfer.attempt_id,
+        transfer.end_to_end_id,
+        transfer.amount.amount,
+        transfer.amount.currency,
+        transfer.creditor_name,
+        transfer.creditor_iban,
+        transfer.creditor_bic,
+        transfer.remittance,
+    ]
+
+
+def _to_transfer(row: DictRow) -> CreditTransfer:
+    return CreditTransfer(
+        attempt_id=row["attempt_id"],
+        amount=Money.of_stored(row["amount"], row["currency"]),
+        creditor_name=row["creditor_name"],
+        creditor_iban=row["creditor_iban"],
+        creditor_bic=row["creditor_bic"],
+        remittance=row["remittance"],
+    )
