@@ -133,7 +133,19 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
             "PAYPAL_WEBHOOK_ROOTS": str(_paypal_folder(state) / ROOT),
             "PAYPAL_RETURN_URL": "https://shop.example/back",
             "STRIPE_RETURN_URL": "https://shop.example/back",  # so that 3-D Secure redirects
+            **_bank(state),
         },
+    }
+
+
+def _bank(state: State) -> dict[str, str]:
+    """Name the account that pays by files, and where these go: nobody takes them from there."""
+    return {
+        "BANK_DEBTOR_NAME": "Paymesh Demo",
+        "BANK_DEBTOR_IBAN": "DE75512108001245126199",  # pragma: allowlist secret
+        "BANK_DEBTOR_BIC": "DEUTDEFFXXX",
+        "BANK_OUTBOX": str(state.folder / "bank-outbox"),
+        "BANK_POLL_S": "1",
     }
 
 

@@ -26,6 +26,12 @@ PROMISES = {
     "following-payments": ["next_page_token", 'data: {"sequence":3', "COMPLETED"],
     "webhooks": ["payment.pending #1", "payment.completed #3", "whsec_", "on their way", "DELETED"],
     "routing-and-trouble": ["all else by Stripe", "wallets by PayPal", "keyRetention"],
+    "paying-out": [
+        '"PAID"',
+        "INSUFFICIENT_FUNDS",
+        "PAYOUT_UNDER_WAY",
+        '"SUBMITTED"',
+    ],
     "archiving-a-month": ["Checkpoint 1: 0 transactions", "The books are sound", "archive_until"],
     "testing-with-the-sandbox": ["exits 1", "COMPLETED", '"charge"'],
 }
