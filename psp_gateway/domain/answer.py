@@ -67,6 +67,12 @@ def outcome_of(heard: object) -> str:
     return heard.outcome.value if isinstance(heard, Verdict) else type(heard).__name__.upper()
 
 
+def class_of(heard: object) -> str:
+    """Name an answer for the trail of requests: as `outcome_of`, with how far a request came."""
+    outcome = outcome_of(heard)
+    return f"{heard.delivery}:{outcome}" if isinstance(heard, Verdict) else outcome
+
+
 def not_sent() -> Verdict:
     """Say that no byte left."""
     return held_back(Reason.PSP_UNREACHABLE)

@@ -7,7 +7,7 @@ from datetime import datetime
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
 from chassis.money import Money
-from psp_gateway.domain.answer import Absent, Answer, Created, Verdict
+from psp_gateway.domain.answer import Answer, class_of
 from psp_gateway.domain.errors import AttemptReused, NoRoute, Refusal
 from psp_gateway.domain.payout import Destination, Payout, PspAccount
 from psp_gateway.domain.payout_walk import (
@@ -154,14 +154,3 @@ async def _ask(paying: Paying, payout: Payout, step: Step, destination: Destinat
     if step is Step.LOOK_UP:
         return await guard.ask("look_up_payout", lambda: payer.find_payout(payout))
     return await guard.ask("payout", lambda: payer.send_payout(payout, destination, key=payout.key))
-
-
-def class_of(answer: Answer) -> str:
-    """Name an answer for the trail."""
-    match answer:
-        case Created():
-            return "CREATED"
-        case Absent():
-            return "ABSENT"
-        case Verdict():
-            return f"{answer.delivery}:{answer.outcome}"

@@ -5,14 +5,14 @@ its word counts.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from psp_gateway.domain.answer import Answer, Verdict
+from psp_gateway.domain.answer import Answer, Verdict, class_of
 from psp_gateway.domain.attempt import Outcome
 from psp_gateway.domain.inbox import State, Told
 from psp_gateway.domain.payout import Payout, contradicts
 from psp_gateway.domain.payout_walk import PayoutWalk, Seen, Step, advance
 from psp_gateway.domain.psp_event import PspEvent
 from psp_gateway.ports import Exchange
-from psp_gateway.use_cases.execute_payouts import Paying, class_of
+from psp_gateway.use_cases.execute_payouts import Paying
 
 
 async def follow_payout(paying: Paying, told: Told) -> Told:

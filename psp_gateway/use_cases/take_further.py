@@ -7,7 +7,7 @@ from functools import partial
 
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
-from psp_gateway.domain.answer import Verdict, outcome_of
+from psp_gateway.domain.answer import class_of
 from psp_gateway.domain.attempt import Attempt, Stage
 from psp_gateway.domain.hosted_page import PageRequest, Reply
 from psp_gateway.domain.walk import (
@@ -125,7 +125,7 @@ async def _walk(means: Means, walk: Walk, paying: Paying) -> Attempt:
         if step not in (Step.LOOK_UP, Step.CANCEL):
             await means.faults.reach(_SENT_AT_STAGE[before.stage])
         walk = advance(walk, step, answer, means.clock(), means.patience(before))
-        exchange = Exchange(f"{step.name}_{before.stage}", _class_of(answer), answer.trace)
+        exchange = Exchange(f"{step.name}_{before.stage}", class_of(answer), answer.trace)
         psp = paying.next_psp(walk.attempt)
         if psp and may_go_elsewhere(walk.attempt, answer):
             first = first_stage(means.providers[psp], is_hosted=paying.page is not None)
@@ -207,8 +207,3 @@ async def _look_up(means: Means, attempt: Attempt) -> Reply:
             return await provider.read_hold(attempt)
         case Stage.REFUND:
             return await provider.find_refund(attempt)
-
-
-def _class_of(answer: Reply) -> str:
-    outcome = outcome_of(answer)
-    return f"{answer.delivery}:{outcome}" if isinstance(answer, Verdict) else outcome
