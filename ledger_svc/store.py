@@ -12,6 +12,7 @@ from functools import partial
 
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
+from chassis.faults import FaultPoints
 from chassis.telemetry import logger
 from ledger_svc import batch_rows, lookup, rows, statements
 from ledger_svc.arrays import texts
@@ -46,9 +47,15 @@ class LedgerStore:
     """
 
     def __init__(
-        self, database: Database, *, batches_in_flight: int = 2, clock: Clock = utc_now
+        self,
+        database: Database,
+        *,
+        batches_in_flight: int = 2,
+        clock: Clock = utc_now,
+        faults: FaultPoints | None = None,
     ) -> None:
         self._database = database
+        self._faults = faults or FaultPoints()
         self._clock = clock
         self._log = logger()
         self._streams = Streams(database)
@@ -131,6 +138,7 @@ class LedgerStore:
             except StreamLost:
                 self._log.info("stream_lost")
                 continue
+            await self._faults.reach("ledger.batch.committed")
             self._log.debug("written", count=len(commands))
             return outcomes
 
@@ -157,6 +165,7 @@ class LedgerStore:
         )
         outcomes = decide(books, commands)
         await _write(tx, stream, books)
+        await self._faults.reach("ledger.batch.written")
         return outcomes, books.head
 
     def _now(self, head: Head, accounts: Iterable[Account]) -> datetime:

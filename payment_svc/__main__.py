@@ -65,11 +65,11 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     stack.push_async_callback(redis.aclose)
 
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
-    payments = PostgresPaymentStore(database, utc_now)
+    faults = FaultPoints.parse(server.fault_points, server.environment)
+    payments = PostgresPaymentStore(database, utc_now, faults)
     sagas = PostgresSagaStore(
         database, owner=server.instance_id, lease=settings.lease, new_id=_make_id, clock=utc_now
     )
-    faults = FaultPoints.parse(server.fault_points, server.environment)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
     services, sellers, witnesses, returns = await connect(settings, stack)
@@ -106,7 +106,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         names=_NAMES,
         jobs=(
             jobs.saga_worker(sagas, coordinator, work, settings.poll_s),
-            jobs.event_relay(Relay(database, redis, _STREAM), events),
+            jobs.event_relay(Relay(database, redis, _STREAM, faults), events),
             jobs.webhook_courier(
                 webhooks.queue, webhooks.courier, webhooks.wake, settings.webhooks.poll_s
             ),

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from chassis.clock import utc_now
 from chassis.database import Database
+from chassis.faults import FaultPoints
 from chassis.server import Wiring, main
 from chassis.settings import Environment, ServerSettings, SettingsError
 from risk_svc.counter import RedisAttemptCounter
@@ -38,6 +39,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         RedisAttemptCounter(redis, settings.subject_key, kept_max=settings.attempts_kept_max),
         limits=settings.limits,
         clock=utc_now,
+        faults=FaultPoints.parse(server.fault_points, server.environment),
     )
     return Wiring(
         register=[partial(add_RiskServiceServicer_to_server, assessor)],

@@ -80,11 +80,13 @@ class Courier:
     async def deliver(self, delivery: Delivery) -> None:
         """Send one delivery and record it; the lease brings back what fails here."""
         try:
+            await self._faults.reach("webhooks.claimed")
             attempt = await self._attempt(delivery)
             await self._faults.reach("webhooks.sent")
             now = self._clock()
             verdict = judge(delivery, attempt, self._schedule, now, self._chance())
             await self._queue.record(delivery, attempt, verdict)
+            await self._faults.reach("webhooks.recorded")
         except LostDelivery:
             self._log.warning("lease_lost", delivery=delivery.event.event_id)
         except Exception as error:  # noqa: BLE001 - one delivery must not stop the others
