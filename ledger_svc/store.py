@@ -32,6 +32,7 @@ from ledger_svc.domain.posting import (
 )
 from ledger_svc.domain.transaction import Transaction as LedgerTransaction
 from ledger_svc.group_commit import GroupCommit
+from ledger_svc.metrics import FENCED_WRITES
 from ledger_svc.streams import Stream, StreamLost, Streams
 
 _TICK = timedelta(microseconds=1)
@@ -136,6 +137,7 @@ class LedgerStore:
                     work = partial(self._decide, stream=stream, commands=commands)
                     outcomes, stream.head = await self._database.run(work)
             except StreamLost:
+                FENCED_WRITES.labels("stream").inc()
                 self._log.info("stream_lost")
                 continue
             await self._faults.reach("ledger.batch.committed")

@@ -90,7 +90,8 @@ async def build(
     servicer = PspGatewayServicer(
         means, router, store, running, guards, payouts, fingerprint_key=key
     )
-    inbox, arrived = InboxStore(database, utc_now), asyncio.Event()
+    inbox = InboxStore(database, utc_now, timedelta(seconds=settings.inbox_lease_s))
+    arrived = asyncio.Event()
     receiving = Receiving(psps.readers, inbox, psps.certificates)
     webhooks = PspWebhookService(receiving, utc_now, arrived.set)
     answering = _answering(psps, DisputeStore(database), guards)

@@ -54,7 +54,7 @@ def _chosen(given: argparse.Namespace) -> Sequence[Case]:
         found = [case for case in found if case.name == given.case]
     if given.only:
         found = [case for case in found if given.only in case.name]
-    return found * given.repeat
+    return [*found] * int(given.repeat)
 
 
 class _Progress:

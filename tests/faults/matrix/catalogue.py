@@ -1,5 +1,5 @@
-"""Every case: at which point which service dies, on which way of a payment, while the PSP does what,
-and whether it dies once more while it recovers.
+"""Every case: at which point which service dies, on which way of a payment, what the PSP does
+meanwhile, and whether the service dies once more while it recovers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -112,7 +112,7 @@ BEHAVIOURS = (
 )
 
 
-def _saga(kind: str, steps: Sequence[str], *, last_again: Sequence[str] = ()) -> list[str]:
+def _saga(kind: str, steps: Sequence[str]) -> list[str]:
     return [f"{kind}.{step}.{moment}" for step, moment in product(steps, _MOMENTS)]
 
 

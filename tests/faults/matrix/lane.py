@@ -25,8 +25,9 @@ from tests.faults.matrix.settings import NAMES, STRIPE_SECRET, Place
 from tests.faults.matrix.tellings import Tellings
 
 CLIENT = "demo"
-_READY_S = 30.0
+_READY_S = 60.0
 _PAUSE_S = 0.02
+_PAUSE_AFTER_EXIT_S = 0.3
 _CHANNEL = (
     ("grpc.initial_reconnect_backoff_ms", 30),
     ("grpc.min_reconnect_backoff_ms", 30),
@@ -53,6 +54,7 @@ class Lane:
     operator: Operator
     payments: PaymentServiceStub
     database: psycopg.AsyncConnection[dict[str, Any]]
+    inbox: psycopg.AsyncConnection[dict[str, Any]]
     alive: dict[str, Forked] = field(default_factory=dict)
     deaths: list[Death] = field(default_factory=list)
     is_closing: bool = False
@@ -68,6 +70,7 @@ class Lane:
             if not self.is_closing:
                 self.deaths.append(Death(service, status))
                 self._plan_next(service)
+                await asyncio.sleep(0 if status == -signal.SIGKILL else _PAUSE_AFTER_EXIT_S)
 
     def arm(self, service: str, plans: list[str]) -> None:
         """Have a service die at a point, and its next runs at those that follow."""
@@ -99,6 +102,14 @@ class Lane:
         """Ask the database of the payments."""
         return await (await self.database.execute(query, parameters)).fetchall()  # type: ignore[arg-type]
 
+    async def events_left(self) -> int:
+        """Count what PSPs told and nobody has applied yet."""
+        found = await self.inbox.execute(
+            "SELECT count(*) AS open FROM webhook_events WHERE state = 'NEW'"
+        )
+        (row,) = await found.fetchall()
+        return int(row["open"])
+
     def close(self) -> None:
         """End all processes."""
         self.is_closing = True
@@ -124,12 +135,11 @@ async def running(
         gateway_channel,
         aiohttp.ClientSession() as http,
         Operator(described) as operator,
-        await psycopg.AsyncConnection.connect(
-            place.databases["payment_svc"].owner_url, autocommit=True, row_factory=dict_row
-        ) as database,
+        await _connection(place, "payment_svc") as database,
+        await _connection(place, "psp_gateway") as inbox,
     ):
         payments = PaymentServiceStub(payment_channel)
-        lane = Lane(place, tellings, nurseries, http, operator, payments, database)
+        lane = Lane(place, tellings, nurseries, http, operator, payments, database, inbox)
         tellings.gateway = WebhookServiceStub(gateway_channel)
         keepers = [asyncio.create_task(lane.keep(service)) for service in NAMES]
         sandbox = await _sandbox(lane)
@@ -142,6 +152,12 @@ async def running(
             tellings.gateway = None
             sandbox.signal(signal.SIGKILL)
             await asyncio.gather(*keepers, sandbox.ended)
+
+
+async def _connection(place: Place, service: str) -> psycopg.AsyncConnection[dict[str, Any]]:
+    return await psycopg.AsyncConnection.connect(
+        place.databases[service].owner_url, autocommit=True, row_factory=dict_row
+    )
 
 
 async def _sandbox(lane: Lane) -> Forked:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ from paymesh.payment.v1 import checkout_session_pb2, payment_pb2
 from paymesh.payment.v1 import payment_service_pb2 as service
 from paymesh.psp.v1 import psp_gateway_service_pb2 as psp
 
-from tests.faults.matrix.catalogue import Case
+from tests.faults.matrix.catalogue import SUCCEED, Case
 from tests.faults.matrix.judge import judge
 from tests.faults.matrix.lane import Lane, client_metadata
 
@@ -188,7 +188,9 @@ class _Game:
             success_url="https://shop.example/thanks",
             cancel_url="https://shop.example/basket",
         )
-        session = await self._patiently(self._lane.payments.CreateCheckoutSession, request)
+        session: checkout_session_pb2.CheckoutSession = await self._patiently(
+            self._lane.payments.CreateCheckoutSession, request
+        )
         self.payment_id = session.payment_id
         return session
 
@@ -206,7 +208,7 @@ class _Game:
         call = getattr(self._lane.payments, method)
         await self._patiently(call, request(payment_id=self.payment_id))
 
-    async def _patiently(self, call: Callable[..., Awaitable[Any]], request: Any) -> Any:
+    async def _patiently(self, call: Callable[..., Any], request: Any) -> Any:
         """Ask under one key until somebody answers, as a client should."""
         key = f"{self._order}:{type(request).__name__}"
         while True:
@@ -221,14 +223,11 @@ class _Game:
         """Have a seller whose wallet is open and whose account takes nothing more."""
         account = f"seller:demo:{FROZEN}:USD"
         if await self._lane.operator.account(account) is None:
-            calm = _Game(self._lane, self._case)
-            calm_order = calm._order
+            calm = _Game(self._lane, replace(self._case, behaviour=SUCCEED))
             await calm._create(FROZEN, is_manual=False)
             await calm._until_quiet(struck=False)
-            request = ledger.FreezeAccountRequest(
-                account_id=account, reason="crash matrix", actor=calm_order
-            )
-            await self._lane.operator.ledger.FreezeAccount(request)
+        request = ledger.FreezeAccountRequest(account_id=account, reason="crash matrix")
+        await self._patiently(self._lane.operator.ledger.FreezeAccount, request)
 
     async def _read_status(self) -> str:
         (row,) = await self._lane.rows(
@@ -241,7 +240,7 @@ class _Game:
         since: float | None = None
         while True:
             (row,) = await self._lane.rows(_QUIET, self.payment_id)
-            quiet = row["open"] == 0
+            quiet = row["open"] + await self._lane.events_left() == 0
             done = not struck or len(self._lane.deaths) >= self._case.crashes
             if quiet and done:
                 return

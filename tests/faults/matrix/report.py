@@ -14,11 +14,13 @@ from tests.faults.matrix.play import Played
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "crash-matrix.md"
 _HEAD = """# Crash matrix
 
-`make faults` kills real services with `kill -9` at named points, each before and after what happens there, while the PSP
-behaves well or badly, once or again while the service recovers. After each case everything must come to rest, and then
-all is held against the PSP's own record: no effect twice, no payment lost, books that balance, a shop that was told.
-A case whose kill did not strike counts as a violation. This page is written by the run.
+`make faults` kills real services with `kill -9` at named points, before and after what happens
+there, while the PSP behaves well or badly, once, or again while the service recovers. After each
+case all must come to rest; then the PSP's own record, the books, the wallets, the sagas' journals
+and what the shop was told are held against each other: no effect twice, no payment lost, nobody
+left uninformed. A case whose kill did not strike counts as a violation.
 
+This page is written by the run.
 """
 
 

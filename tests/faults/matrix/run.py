@@ -8,7 +8,7 @@ from pathlib import Path
 
 from devstack.state import reachable_folder
 from tests.faults.matrix.catalogue import Case
-from tests.faults.matrix.lane import Lane, running
+from tests.faults.matrix.lane import running
 from tests.faults.matrix.play import Played, play
 from tests.faults.matrix.processes import Nursery, nurseries
 from tests.faults.matrix.settings import NAMES, Place, claim_ports
@@ -26,20 +26,27 @@ async def run(cases: Sequence[Case], *, lanes: int, folder: Path, tell: Tell) ->
     count = min(lanes, len(cases), _REDIS_DATABASES)
     left = list(reversed(list(enumerate(cases))))
     played: dict[int, Played] = {}
+    one_by_one = asyncio.Lock()
 
-    async def work(lane: Lane) -> None:
-        while left:
-            number, case = left.pop()
-            played[number] = await play(lane, case)
-            tell(played[number])
+    async def work(place: Place, forks: Mapping[str, Nursery]) -> None:
+        async with AsyncExitStack() as stack:
+            async with one_by_one:  # starting all at once would starve each
+                tellings = await stack.enter_async_context(listening())
+                lane = await stack.enter_async_context(running(place, forks, tellings))
+            while left:
+                number, case = left.pop()
+                played[number] = await play(lane, case)
+                tell(played[number])
 
-    async with _lanes(count, folder) as started:
-        await asyncio.gather(*map(work, started))
+    async with _places(count, folder) as (places, forks):
+        await asyncio.gather(*(work(place, forks) for place in places))
     return [played[number] for number in range(len(cases))]
 
 
 @asynccontextmanager
-async def _lanes(count: int, folder: Path) -> AsyncIterator[Sequence[Lane]]:
+async def _places(
+    count: int, folder: Path
+) -> AsyncIterator[tuple[Sequence[Place], Mapping[str, Nursery]]]:
     async with AsyncExitStack() as stack:
         forks, postgres, redis = await asyncio.gather(
             stack.enter_async_context(nurseries(folder / "nurseries.log")),
@@ -49,11 +56,13 @@ async def _lanes(count: int, folder: Path) -> AsyncIterator[Sequence[Lane]]:
         stack.enter_context(postgres)
         stack.enter_context(redis)
         taken: set[int] = set()
-        places = [
-            await asyncio.to_thread(_place, number, folder, postgres, redis.url, taken)
-            for number in range(count)
-        ]
-        yield await asyncio.gather(*(_started(place, forks, stack) for place in places))
+        yield (
+            [
+                await asyncio.to_thread(_place, number, folder, postgres, redis.url, taken)
+                for number in range(count)
+            ],
+            forks,
+        )
 
 
 def _place(
@@ -64,11 +73,6 @@ def _place(
     databases = {service: postgres.fresh_database(service) for service in NAMES}
     url = f"{redis_url.rpartition('/')[0]}/{number}"
     return Place(own, claim_ports(taken), databases, url)
-
-
-async def _started(place: Place, forks: Mapping[str, Nursery], stack: AsyncExitStack) -> Lane:
-    tellings = await stack.enter_async_context(listening())
-    return await stack.enter_async_context(running(place, forks, tellings))
 
 
 def matrix(cases: Sequence[Case], *, lanes: int, tell: Tell) -> tuple[list[Played], float]:

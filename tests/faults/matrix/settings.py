@@ -72,6 +72,7 @@ class Place:
                 "STRIPE_TIMEOUT_S": "0.6",
                 "STRIPE_RETURN_URL": "https://shop.example/back",
                 "PSP_INBOX_POLL_S": "0.2",
+                "PSP_INBOX_LEASE_S": "1",
                 "BANK_OUTBOX": str(self.folder / "bank-outbox"),
             },
         }.get(service, {})
