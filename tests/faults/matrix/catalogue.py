@@ -31,7 +31,7 @@ class Behaviour:
         fault: what the sandbox is told, but for the operation; empty for none.
         token: what the buyer pays with.
         dark_s: for how long it hangs up on everything.
-        may_end: statuses that are right beside the flow's own; one that replaces it comes first.
+        may_fail: whether the payment may end FAILED instead, with nothing taken.
     """
 
     name: str
@@ -124,7 +124,7 @@ _VOID = _saga("void", ("void",))
 _EXPIRE = _saga("expire", ("take", "void"))
 _GATEWAY = (
     "psp.created", "psp.confirmed", "psp.captured", "psp.voided", "psp.refunded", "psp.opened",
-    "psp.outcome_stored",
+    "psp.outcome_stored", "psp.events_applied",
 )  # fmt: skip
 _LATE = ("credit", "post")
 
@@ -236,5 +236,7 @@ def _makes_sense(flow: Flow, point: Point, behaviour: Behaviour) -> bool:
         return False
     if behaviour is DECLINE:
         return flow.operation == "confirm" and not point.is_late
+    if point.name.endswith(".recorded"):  # all but where the next one's `before` is
+        return behaviour.name in _TWICE
     # Dark: a charge that the PSP could not take may fail before it gets that far.
     return not (behaviour.may_fail and point.is_late)

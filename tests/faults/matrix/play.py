@@ -146,8 +146,12 @@ class _Game:
         """Plan the deaths and the PSP's trouble."""
         behaviour = self._case.behaviour
         if behaviour.fault is not None:
-            match = {"operation": self._case.flow.operation}
-            await self._lane.control("POST", "faults", {**behaviour.fault, "match": match})
+            fault = {**behaviour.fault, "match": {"operation": self._case.flow.operation}}
+            if self._case.flow.name == "refund" and behaviour.name == "error_before":
+                # Kept under its key it would leave the refund to a person: nothing tells whether
+                # another key would be another refund.
+                fault["cached"] = False
+            await self._lane.control("POST", "faults", fault)
         if behaviour.dark_s:
             await self._lane.control("POST", "dark", {"dark": True})
             self._dawn = asyncio.create_task(self._end_dark(behaviour.dark_s))

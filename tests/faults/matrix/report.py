@@ -46,7 +46,7 @@ def show(console: Console, played: Sequence[Played], seconds: float) -> None:
     for one in played:
         for problem in one.problems:
             console.print(f"[red]✗[/] {one.case.name} ({one.payment_id}): {problem}")
-            console.print(f"  make faults CASE={one.case.name}")
+            console.print(f"  make faults CASE='{one.case.name}'")
     told = {measure.name: measure.value for measure in measures(played, seconds)}
     console.print(
         f"{told['fault_cases']} cases, {told['fault_kills']} kills -9, "
