@@ -124,17 +124,13 @@ async def running(
     """Run a lane for the time of a block."""
     for service in NAMES:
         place.plan(service).write_text("")
-    described = {
-        "services": {service: {"grpc": place.target(service)} for service in NAMES},
-        "psp_sandbox": {"url": place.sandbox_url},
-    }
     payment_channel = grpc.aio.insecure_channel(place.target("payment_svc"), options=_CHANNEL)
     gateway_channel = grpc.aio.insecure_channel(place.target("psp_gateway"), options=_CHANNEL)
     async with (
         payment_channel,
         gateway_channel,
         aiohttp.ClientSession() as http,
-        Operator(described) as operator,
+        Operator(place.described()) as operator,
         await _connection(place, "payment_svc") as database,
         await _connection(place, "psp_gateway") as inbox,
     ):

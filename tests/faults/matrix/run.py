@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from devstack.state import reachable_folder
 from tests.faults.matrix.catalogue import Case
+from tests.faults.matrix.audit import audit
 from tests.faults.matrix.lane import running
 from tests.faults.matrix.play import Played, play
 from tests.faults.matrix.processes import Nursery, nurseries
@@ -33,10 +35,15 @@ async def run(cases: Sequence[Case], *, lanes: int, folder: Path, tell: Tell) ->
             async with one_by_one:  # starting all at once would starve each
                 tellings = await stack.enter_async_context(listening())
                 lane = await stack.enter_async_context(running(place, forks, tellings))
+            own = []
             while left:
                 number, case = left.pop()
                 played[number] = await play(lane, case)
+                own.append(number)
                 tell(played[number])
+            for number, problem in await audit(lane, [(n, played[n]) for n in own]):
+                problems = (*played[number].problems, problem)
+                played[number] = replace(played[number], problems=problems)
 
     async with _places(count, folder) as (places, forks):
         await asyncio.gather(*(work(place, forks) for place in places))

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from devstack.services import SERVICES
 from tests.servers import ServiceDatabase
@@ -32,6 +33,18 @@ class Place:
     def sandbox_url(self) -> str:
         """Name the sandbox's address."""
         return f"http://127.0.0.1:{self.ports['sandbox']}"
+
+    def described(self) -> dict[str, Any]:
+        """Describe the lane as stack.json does."""
+        return {
+            "services": {service: {"grpc": self.target(service)} for service in NAMES},
+            "psp_sandbox": {"url": self.sandbox_url},
+            "databases": {
+                one.context: self.databases[one.name].app_url
+                for one in SERVICES
+                if one.name in NAMES
+            },
+        }
 
     def plan(self, service: str) -> Path:
         """Name the file that says at which point a service dies."""

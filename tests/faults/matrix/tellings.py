@@ -13,6 +13,8 @@ from google.api.httpbody_pb2 import HttpBody
 from paymesh.psp.v1 import webhook_service_pb2 as service
 from paymesh.psp.v1.webhook_service_pb2_grpc import WebhookServiceStub
 
+from devstack.audit import Notice
+
 _KEPT = ("stripe-signature",)
 
 
@@ -23,6 +25,7 @@ class Tellings:
     url: str = ""
     gateway: WebhookServiceStub | None = None
     told: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    notices: list[Notice] = field(default_factory=list)
 
     async def hand_on(self, request: web.Request) -> web.Response:
         """Give a PSP's webhook to the gateway; while that is away the PSP has to send again."""
@@ -42,7 +45,10 @@ class Tellings:
     async def keep(self, request: web.Request) -> web.Response:
         """Take an event as a shop does: by its id, once."""
         body = await request.json()
-        self.told[body["data"]["payment_id"]][request.headers["webhook-id"]] = body["type"]
+        data = body["data"]
+        self.told[data["payment_id"]][request.headers["webhook-id"]] = body["type"]
+        notice = Notice(data["payment_id"], body["sequence"], body["type"], data["status"])
+        self.notices.append(notice)
         return web.Response()
 
 
