@@ -10,6 +10,8 @@ from pathlib import Path
 
 from chassis.settings import SettingsError
 
+_SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+
 
 class InjectedFault(Exception):
     """A test asked for this failure."""
@@ -18,8 +20,8 @@ class InjectedFault(Exception):
 @dataclass(slots=True)
 class FaultPoints:
     """What to do at which point: `pay_in.charge.before=kill@3,store.commit=fail` kills at the third
-    passing. An action is kill (SIGKILL to the own process), fail (raise InjectedFault), or
-    sleep:SECONDS. `@FILE` is a plan that is read at each point: tests change it meanwhile.
+    passing. An action is kill or stop (SIGKILL or SIGSTOP to the own process), fail (raise
+    InjectedFault), or sleep:SECONDS. `@FILE` is a plan that is read anew at each point.
     """
 
     plan: Mapping[str, tuple[str, int]] = field(default_factory=dict)
@@ -52,8 +54,9 @@ class FaultPoints:
         self._passed[name] += 1
         if self._passed[name] != nth:
             return
-        if action == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
+        if action in _SIGNALS:
+            os.kill(os.getpid(), _SIGNALS[action])
+            return
         if action == "fail":
             raise InjectedFault(name)
         await asyncio.sleep(float(action.removeprefix("sleep:")))
@@ -64,7 +67,7 @@ def _plan(text: str) -> Mapping[str, tuple[str, int]]:
     for part in filter(None, text.split(",")):
         name, _, action = part.partition("=")
         action, _, nth = action.partition("@")
-        if action not in ("kill", "fail") and not action.startswith("sleep:"):
-            raise SettingsError(f"FAULT_POINTS: {part!r} does not kill, fail or sleep:SECONDS")
+        if action not in (*_SIGNALS, "fail") and not action.startswith("sleep:"):
+            raise SettingsError(f"FAULT_POINTS: {part!r} is no kill, stop, fail or sleep:SECONDS")
         plan[name] = (action, int(nth or 1))
     return plan

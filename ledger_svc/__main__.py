@@ -27,6 +27,7 @@ async def build(told: ServerSettings, environment: Environment, stack: AsyncExit
         Unavailable: the database cannot be reached.
     """
     settings = LedgerSettings.read(environment)
+    faults = FaultPoints.parse(told.fault_points, told.environment)
     database = Database(
         settings.database_url,
         connections=settings.database_connections,
@@ -34,7 +35,6 @@ async def build(told: ServerSettings, environment: Environment, stack: AsyncExit
     )
     stack.push_async_callback(database.close)
     await database.open()
-    faults = FaultPoints.parse(told.fault_points, told.environment)
     store = LedgerStore(database, batches_in_flight=settings.batches_in_flight, faults=faults)
     reader = LedgerReader(database, report_timeout_s=settings.report_timeout_s)
     verification = VerificationReader(database, report_timeout_s=settings.report_timeout_s)

@@ -58,6 +58,7 @@ _STREAM = "events.payment"
 async def build(server: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
     """Wire the service."""
     settings = PaymentSettings.read(environment, server)
+    faults = FaultPoints.parse(server.fault_points, server.environment)
     database = Database(settings.database_url, connections=settings.database_connections)
     await database.open()
     stack.push_async_callback(database.close)
@@ -65,7 +66,6 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     stack.push_async_callback(redis.aclose)
 
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
-    faults = FaultPoints.parse(server.fault_points, server.environment)
     payments = PostgresPaymentStore(database, utc_now, faults)
     sagas = PostgresSagaStore(
         database, owner=server.instance_id, lease=settings.lease, new_id=_make_id, clock=utc_now

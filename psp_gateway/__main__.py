@@ -64,6 +64,7 @@ async def build(
         Unavailable: the database cannot be reached.
     """
     settings = PspSettings.read(environment, server_settings)
+    faults = FaultPoints.parse(server_settings.fault_points, server_settings.environment)
     database = await _open_database(settings, stack)
     psps = await open_psps(settings, stack)
     providers = psps.providers
@@ -79,7 +80,6 @@ async def build(
     payouts_running = Running[Payout](answer_s=settings.answer_s, count_max=settings.attempts_max)
     stack.push_async_callback(payouts_running.close, server_settings.drain_s)
     abandon_after = timedelta(seconds=settings.abandon_after_s)
-    faults = FaultPoints.parse(server_settings.fault_points, server_settings.environment)
     means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages)
     router = Router(_rules(settings), providers, guards, psps.pages)
     outbox = _outbox(settings, database)

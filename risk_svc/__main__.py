@@ -29,6 +29,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         Unavailable: the database cannot be reached.
     """
     settings = RiskSettings.read(environment, server)
+    faults = FaultPoints.parse(server.fault_points, server.environment)
     redis = _redis(settings)
     stack.push_async_callback(redis.aclose)
     database = Database(settings.database_url, connections=settings.database_connections)
@@ -39,7 +40,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         RedisAttemptCounter(redis, settings.subject_key, kept_max=settings.attempts_kept_max),
         limits=settings.limits,
         clock=utc_now,
-        faults=FaultPoints.parse(server.fault_points, server.environment),
+        faults=faults,
     )
     return Wiring(
         register=[partial(add_RiskServiceServicer_to_server, assessor)],

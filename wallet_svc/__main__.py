@@ -32,6 +32,7 @@ async def build(told: ServerSettings, environment: Environment, stack: AsyncExit
         Unavailable: the database cannot be reached.
     """
     settings = WalletSettings.read(environment)
+    faults = FaultPoints.parse(told.fault_points, told.environment)
     database = Database(
         settings.database_url,
         connections=settings.database_connections,
@@ -39,7 +40,6 @@ async def build(told: ServerSettings, environment: Environment, stack: AsyncExit
     )
     stack.push_async_callback(database.close)
     await database.open()
-    faults = FaultPoints.parse(told.fault_points, told.environment)
     store = WalletStore(database, batches_in_flight=settings.batches_in_flight, faults=faults)
     reader = WalletReader(database, report_timeout_s=settings.report_timeout_s)
     watching = Watching(reader.changed, every_s=settings.watch_every_s)

@@ -1,4 +1,4 @@
-"""The end of a lane: all of it at rest, held against every invariant; offenders are named by case."""
+"""The end of a lane: all of it at rest, held against every invariant, offenders named by case."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ async def audit(lane: Lane, played: Sequence[tuple[int, Played]]) -> list[tuple[
         NotQuiescent, NotAudited: the lane did not come to rest, or cannot be read whole.
     """
     stack = lane.place.described()
-    await quiesce(stack, deadline_s=_DEADLINE_S)
+    await quiesce(stack, deadline_s=_DEADLINE_S, steady_s=1.0)
     facts = await gather(stack)
     verdicts = judge_all(CHECKERS, facts, Told(notices=lane.tellings.notices))
     if missing := unchecked(verdicts) - _ELSEWHERE:

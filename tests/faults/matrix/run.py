@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from devstack.state import reachable_folder
-from tests.faults.matrix.catalogue import Case
 from tests.faults.matrix.audit import audit
+from tests.faults.matrix.catalogue import Case
 from tests.faults.matrix.lane import running
 from tests.faults.matrix.play import Played, play
 from tests.faults.matrix.processes import Nursery, nurseries

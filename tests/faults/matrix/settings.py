@@ -3,7 +3,7 @@
 import random
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ class Place:
     ports: Mapping[str, int]
     databases: Mapping[str, ServiceDatabase]
     redis_url: str
+    more: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # settings by service
 
     def target(self, service: str) -> str:
         """Name a service's address."""
@@ -65,6 +66,7 @@ class Place:
             f"{prefix}_DATABASE_CONNECTIONS": "4",
             **{name: self.target(peer) for name, peer in described.peers.items()},
             **self._own(service),
+            **self.more.get(service, {}),
         }
 
     def _own(self, service: str) -> Mapping[str, str]:
