@@ -58,6 +58,7 @@ _STREAM = "events.payment"
 async def build(server: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
     """Wire the service."""
     settings = PaymentSettings.read(environment, server)
+    faults = FaultPoints.parse(server.fault_points, server.environment)
     database = Database(settings.database_url, connections=settings.database_connections)
     await database.open()
     stack.push_async_callback(database.close)
@@ -65,11 +66,10 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     stack.push_async_callback(redis.aclose)
 
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
-    payments = PostgresPaymentStore(database, utc_now)
+    payments = PostgresPaymentStore(database, utc_now, faults)
     sagas = PostgresSagaStore(
         database, owner=server.instance_id, lease=settings.lease, new_id=_make_id, clock=utc_now
     )
-    faults = FaultPoints.parse(server.fault_points, server.environment)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
     services, sellers, witnesses, returns = await connect(settings, stack)
@@ -106,7 +106,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         names=_NAMES,
         jobs=(
             jobs.saga_worker(sagas, coordinator, work, settings.poll_s),
-            jobs.event_relay(Relay(database, redis, _STREAM), events),
+            jobs.event_relay(Relay(database, redis, _STREAM, faults), events),
             jobs.webhook_courier(
                 webhooks.queue, webhooks.courier, webhooks.wake, settings.webhooks.poll_s
             ),

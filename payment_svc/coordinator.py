@@ -10,7 +10,7 @@ from datetime import datetime
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
 from chassis.telemetry import logger
-from payment_svc.metrics import SAGA_STEPS
+from payment_svc.metrics import FENCED_WRITES, SAGA_STEPS
 from payment_svc.ports import LostLease, SagaStore, Services, StalePayment
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS
@@ -84,6 +84,7 @@ class Coordinator:
             while journey.progress.is_runnable:
                 journey = await self._step(journey)
         except LostLease:
+            FENCED_WRITES.labels("saga").inc()
             self._log.warning("lease_lost", saga_id=progress.saga_id, step=progress.step)
         except Exception as error:  # noqa: BLE001 - one saga must not stop the others
             self._log.error("walk_failed", saga_id=progress.saga_id, error=repr(error))

@@ -11,3 +11,9 @@ SAGA_STEPS = Counter(
     registry=REGISTRY,
 )
 SAGA_QUEUE = Gauge("paymesh_saga_queue_depth", "Sagas in a queue.", ["queue"], registry=REGISTRY)
+FENCED_WRITES = Counter(
+    "paymesh_fenced_writes_total",
+    "Writes refused because somebody else has taken over since.",
+    ["of"],
+    registry=REGISTRY,
+)

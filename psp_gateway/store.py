@@ -19,6 +19,7 @@ from psp_gateway.domain.attempt import Attempt
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.holds import Holds
 from psp_gateway.domain.refunds import Refunds
+from psp_gateway.metrics import FENCED_WRITES
 from psp_gateway.ports import Exchange, Saved, TakenUp
 
 Saving = tuple[Attempt, Exchange]
@@ -152,7 +153,9 @@ class AttemptStore:
                 for a, _ in savings
             ]
 
-        return await self._database.run(work)
+        answers = await self._database.run(work)
+        FENCED_WRITES.labels("attempt").inc(sum(not saved.is_held for saved in answers))
+        return answers
 
 
 async def _insert(tx: Transaction, attempts: Sequence[Attempt]) -> set[str]:
