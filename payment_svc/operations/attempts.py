@@ -6,6 +6,7 @@ from paymesh.psp.v1 import attempt_pb2
 from paymesh.psp.v1 import attempt_resolution_service_pb2 as psp
 
 from chassis.channel import call
+from chassis.errors import Unavailable
 from payment_svc.domain.resolution import Resolution
 from payment_svc.operations.ports import AttemptWord
 
@@ -35,7 +36,9 @@ class GrpcAttempts:
         (result,) = (await call(self._resolve, request, self._timeout_s)).results
         if result.WhichOneof("result") == "refusal":
             return AttemptWord(refusal=result.refusal.reason, message=result.refusal.message)
-        outcome = _FINAL.get(result.attempt.outcome, "")
+        outcome = _FINAL.get(result.attempt.outcome)
+        if outcome is None:
+            raise Unavailable(f"{resolution.attempt_id} is under way; ask again.")
         return AttemptWord(outcome, message=result.attempt.message)
 
 
