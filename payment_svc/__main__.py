@@ -7,6 +7,7 @@ from functools import partial
 
 from paymesh.ledger.v1 import ledger_service_pb2, ledger_service_pb2_grpc
 from paymesh.payment.v1 import (
+    audit_service_pb2_grpc,
     operations_service_pb2_grpc,
     payment_service_pb2_grpc,
     psp_event_service_pb2_grpc,
@@ -26,6 +27,10 @@ from chassis.outbox import Relay
 from chassis.server import Wiring, main
 from chassis.settings import Environment, ServerSettings
 from payment_svc import jobs
+from payment_svc.audit_ports import AuditWitnesses
+from payment_svc.audit_servicer import PaymentAuditService
+from payment_svc.audit_store import PostgresAuditStore
+from payment_svc.audit_witnesses import GrpcAuditWitnesses
 from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
 from payment_svc.operations_servicer import PaymentOperationsService
@@ -45,11 +50,13 @@ from payment_svc.witnesses import GrpcWitnesses
 _NAMES = (
     "paymesh.payment.v1.PaymentService",
     "paymesh.payment.v1.OperationsService",
+    "paymesh.payment.v1.AuditService",
     "paymesh.payment.v1.PspEventService",
     "paymesh.payment.v1.WebhookEndpointService",
 )
 _PAYMENTS = payment_service_pb2_grpc.add_PaymentServiceServicer_to_server
 _OPERATIONS = operations_service_pb2_grpc.add_OperationsServiceServicer_to_server
+_AUDIT = audit_service_pb2_grpc.add_AuditServiceServicer_to_server
 _PSP_EVENTS = psp_event_service_pb2_grpc.add_PspEventServiceServicer_to_server
 _WEBHOOKS = webhook_endpoint_service_pb2_grpc.add_WebhookEndpointServiceServicer_to_server
 _STREAM = "events.payment"
@@ -72,7 +79,8 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     faults = FaultPoints.parse(server.fault_points, server.environment)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
-    services, sellers, witnesses, returns = await connect(settings, stack)
+    services, sellers, witnesses, returns, audited = await connect(settings, stack)
+    audit = PostgresAuditStore(database), audited, utc_now
     coordinator = Coordinator(
         sagas,
         services,
@@ -100,6 +108,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         register=(
             partial(_PAYMENTS, public),
             partial(_OPERATIONS, operations),
+            partial(_AUDIT, PaymentAuditService(*audit)),
             partial(_PSP_EVENTS, PaymentPspEventService(sagas, work.set)),
             partial(_WEBHOOKS, endpoints),
         ),
@@ -111,6 +120,11 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
                 webhooks.queue, webhooks.courier, webhooks.wake, settings.webhooks.poll_s
             ),
             jobs.queue_gauges(sagas, webhooks.queue),
+            *(
+                [jobs.payment_audit(*audit, settings.audit_every_s, settings.audit_window)]
+                if settings.audit_every_s
+                else []
+            ),
         ),
     )
 
@@ -131,9 +145,10 @@ def _make_id(prefix: str) -> str:
 
 async def connect(
     settings: PaymentSettings, stack: AsyncExitStack
-) -> tuple[GrpcServices, Sellers, Witnesses, Returns]:
+) -> tuple[GrpcServices, Sellers, Witnesses, Returns, AuditWitnesses]:
     """Open channels to the other services: as the sagas use them, as who knows the sellers, as who
-    is asked what they know of a payment, and as who is told of buyers that come back.
+    is asked what they know of a payment, as who is told of buyers that come back, and as who is
+    asked of many payments by an audit.
     """
     risk = open_channel(
         settings.risk_target, risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"]
@@ -169,7 +184,8 @@ async def connect(
     witnesses = GrpcWitnesses(
         risk_stub=risks, psp_stub=psps, wallet_stub=wallets, ledger_stub=books
     )
-    return services, sellers, witnesses, GrpcReturns(psps, settings.rpc_timeout_s)
+    returns = GrpcReturns(psps, settings.rpc_timeout_s)
+    return services, sellers, witnesses, returns, GrpcAuditWitnesses(psps, books)
 
 
 if __name__ == "__main__":
