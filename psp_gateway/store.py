@@ -88,6 +88,11 @@ class AttemptStore:
         found = await self._database.read(statements.OF_PAYMENT, [payment_id])
         return [rows.to_attempt(row) for row in found]
 
+    async def of_payments(self, payment_ids: Sequence[str]) -> Sequence[Attempt]:
+        """See `ports.AttemptReader.of_payments`."""
+        found = await self._database.read(statements.OF_PAYMENTS, [list(payment_ids)])
+        return [rows.to_attempt(row) for row in found]
+
     async def find(self, attempt_ids: Sequence[str]) -> Sequence[Attempt]:
         """See `ports.AttemptReader.find`."""
         found = await self._database.read(statements.BY_ID, [list(attempt_ids)])
