@@ -25,7 +25,7 @@ from payment_svc import jobs
 from payment_svc.audit_servicer import PaymentAuditService
 from payment_svc.audit_store import PostgresAuditStore
 from payment_svc.coordinator import Coordinator
-from payment_svc.neighbours import connect
+from payment_svc.neighbours import Neighbours, connect
 from payment_svc.operations.ports import Attempts
 from payment_svc.operations.resolution_store import PostgresResolutionStore
 from payment_svc.operations.store import PostgresOperatorStore
@@ -81,18 +81,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         faults=faults,
         moved=partial(_tell, waiters, (events, webhooks.wake), work),
     )
-    public = PublicPaymentService(
-        payments,
-        waiters,
-        sellers=neighbours.sellers,
-        returns=neighbours.returns,
-        sagas=sagas,
-        return_urls=settings.return_urls,
-        clock=utc_now,
-        new_id=_make_id,
-        fingerprint_key=settings.fingerprint_key,
-        begun=work.set,
-    )
+    public = _public(payments, sagas, neighbours, waiters, work, settings)
     operations = _operations(database, sagas, neighbours.attempts, settings, work, faults)
     operators = PaymentOperationsService(
         payments, sagas, neighbours.witnesses, utc_now, settings.policy, operations
@@ -121,6 +110,28 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
                 else []
             ),
         ),
+    )
+
+
+def _public(
+    payments: PostgresPaymentStore,
+    sagas: PostgresSagaStore,
+    neighbours: Neighbours,
+    waiters: Waiters,
+    work: asyncio.Event,
+    settings: PaymentSettings,
+) -> PublicPaymentService:
+    return PublicPaymentService(
+        payments,
+        waiters,
+        sellers=neighbours.sellers,
+        returns=neighbours.returns,
+        sagas=sagas,
+        return_urls=settings.return_urls,
+        clock=utc_now,
+        new_id=_make_id,
+        fingerprint_key=settings.fingerprint_key,
+        begun=work.set,
     )
 
 
