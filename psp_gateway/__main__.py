@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 from paymesh.payment.v1 import psp_event_service_pb2
+from paymesh.psp.v1 import attempt_resolution_service_pb2_grpc as resolution_wire
 from paymesh.psp.v1 import dispute_service_pb2_grpc as dispute_wire
 from paymesh.psp.v1 import psp_gateway_service_pb2_grpc as wire
 from paymesh.psp.v1 import webhook_service_pb2_grpc as webhook_wire
@@ -39,6 +40,7 @@ from psp_gateway.providers.bank.payouts import BankPayer
 from psp_gateway.providers.bank.provider import BankPayouts
 from psp_gateway.providers.bank.transfers import Debtor, Unfit
 from psp_gateway.psps import MINOR_UNITS, Psps, open_psps
+from psp_gateway.resolution_servicer import AttemptResolutionServicer
 from psp_gateway.routing_file import InvalidRouting, read_rules
 from psp_gateway.running import Running
 from psp_gateway.servicer import PspGatewayServicer
@@ -52,6 +54,14 @@ from psp_gateway.use_cases.receive_webhook import Receiving
 from psp_gateway.use_cases.route_charge import PSPS, Router
 from psp_gateway.use_cases.take_further import Means
 from psp_gateway.webhook_servicer import PspWebhookService
+
+_ADD_RESOLUTIONS = resolution_wire.add_AttemptResolutionServiceServicer_to_server
+_NAMES = (
+    "paymesh.psp.v1.PspGatewayService",
+    "paymesh.psp.v1.WebhookService",
+    "paymesh.psp.v1.DisputeService",
+    "paymesh.psp.v1.AttemptResolutionService",
+)
 
 
 async def build(
@@ -97,17 +107,15 @@ async def build(
     answering = _answering(psps, DisputeStore(database), guards)
     listener = await _listener(settings, stack)
     applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following, paying)
+    resolutions = AttemptResolutionServicer(means, store)
     return Wiring(
         register=[
             partial(wire.add_PspGatewayServiceServicer_to_server, servicer),
             partial(webhook_wire.add_WebhookServiceServicer_to_server, webhooks),
             partial(dispute_wire.add_DisputeServiceServicer_to_server, DisputeServicer(answering)),
+            partial(_ADD_RESOLUTIONS, resolutions),
         ],
-        names=[
-            "paymesh.psp.v1.PspGatewayService",
-            "paymesh.psp.v1.WebhookService",
-            "paymesh.psp.v1.DisputeService",
-        ],
+        names=_NAMES,
         jobs=[
             jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s, faults),
             *([bank_worker(outbox, settings.bank_poll_s)] if outbox else []),

@@ -79,6 +79,10 @@ class AttemptReader(Protocol):
         """List a payment's attempts, the oldest first."""
         ...
 
+    async def of_payments(self, payment_ids: Sequence[str]) -> Sequence[Attempt]:
+        """List the attempts of payments, by payment, the oldest first."""
+        ...
+
     async def find(self, attempt_ids: Sequence[str]) -> Sequence[Attempt]:
         """Find attempts; those that are not there are left out."""
         ...

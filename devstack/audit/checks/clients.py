@@ -6,6 +6,7 @@ from pathlib import Path
 
 from devstack.audit.checks import moves
 from devstack.audit.facts import Facts
+from devstack.audit.live import READABLE
 from devstack.audit.told import Answer, Told
 from devstack.audit.verdict import Offence
 
@@ -128,14 +129,13 @@ def _in_database(where: str, url: str, canaries: Mapping[str, str]) -> Iterator[
     import psycopg
     from psycopg import sql
 
-    listed = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
     counted = sql.SQL(
         "SELECT count(*) FROM {} AS t WHERE strpos(t::text, %(plain)s) > 0"
         " OR strpos(t::text, encode(convert_to(%(plain)s, 'UTF8'), 'hex')) > 0"
     )
     with psycopg.connect(url, connect_timeout=10) as connection:
         connection.read_only = True
-        for (table,) in connection.execute(listed).fetchall():
+        for (table,) in connection.execute(READABLE).fetchall():
             for name, value in canaries.items():
                 query = counted.format(sql.Identifier(table))
                 row = connection.execute(query, {"plain": value}).fetchone()

@@ -54,7 +54,7 @@ def keys_shared(facts: Facts, told: Told) -> Iterator[Offence]:
         if made[payment_id] != 1:
             yield Offence(payment_id, f"was made under {made[payment_id]} keys")
     for one in facts.keys:
-        if one.payment_id not in facts.payments:
+        if one.payment_id.startswith("pay_") and one.payment_id not in facts.payments:
             yield Offence(one.payment_id, f"is kept under {one.method} {one.key}, and is gone")
     used = Counter(
         (line.psp, line.key)
@@ -110,7 +110,7 @@ def failed_without_evidence(facts: Facts, _: Told) -> Iterator[Offence]:
             yield Offence(order.order_id, f"of {order.payment_id} failed without a reason")
         elif facts.record is not None and unborne:
             told = f"is DECLINED here ({order.failure_reason}), and the PSP declined nothing"
-            yield Offence(order.payment_id, f"{', '.join(unborne)} {told}")
+            yield Offence(f"{', '.join(unborne)} of {order.payment_id}", told)
         elif not {order.payment_id} & (refused | turned) and order.payment_id not in declined:
             told = f"failed for {order.failure_reason}, and neither risk, PSP nor saga refused it"
             yield Offence(order.order_id, told)
