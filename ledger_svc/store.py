@@ -13,7 +13,7 @@ from functools import partial
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.faults import FaultPoints
-from chassis.telemetry import logger
+from chassis.telemetry import FENCED_WRITES, logger
 from ledger_svc import batch_rows, lookup, rows, statements
 from ledger_svc.arrays import texts
 from ledger_svc.domain import errors
@@ -32,7 +32,6 @@ from ledger_svc.domain.posting import (
 )
 from ledger_svc.domain.transaction import Transaction as LedgerTransaction
 from ledger_svc.group_commit import GroupCommit
-from ledger_svc.metrics import FENCED_WRITES
 from ledger_svc.streams import Stream, StreamLost, Streams
 
 _TICK = timedelta(microseconds=1)
