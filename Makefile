@@ -14,7 +14,7 @@ ONLY ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down status check format protos baseline audit bench
+.PHONY: help setup demo test up down status check format protos baseline audit bench chaos
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -78,3 +78,6 @@ audit: setup ## look for known vulnerabilities in the locked dependencies
 
 bench: setup ## measure; ONLY=pay_in
 	@$(RUN)/python -m benchmarks $(ONLY)
+
+chaos: setup ## kill, pause and cut off a full stack under load; SECONDS=300 SEED=1
+	@$(RUN)/python -m tests.chaos --seconds $(or $(SECONDS),300) --seed $(or $(SEED),1)

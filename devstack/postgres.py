@@ -97,9 +97,10 @@ class Postgres:
             user=self._way.user,
         )
 
-    def url(self, role: str, database: str) -> str:
-        """Make a role's URL of a database."""
-        return f"postgresql://{role}:{self._state.secret(role)}@127.0.0.1:{self._port}/{database}"
+    def url(self, role: str, database: str, *, port: int = 0) -> str:
+        """Make a role's URL of a database, by another port where one is given."""
+        place = f"127.0.0.1:{port or self._port}/{database}"
+        return f"postgresql://{role}:{self._state.secret(role)}@{place}"
 
     async def until_ready(self) -> None:
         """Wait until the server takes connections."""
