@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.rows import DictRow, dict_row, tuple_row
+from psycopg.waiting import wait_async
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from chassis.errors import Unavailable
@@ -26,6 +28,7 @@ _RUN_AGAIN = frozenset({"40001", "40P01", "23505"})
 # A plan is made once per connection and kept: making one anew for each batch costs more than most
 # batches. Made while a table is small it would scan it for ever, so it must go by an index.
 _OPTIONS = "-c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan"
+_OPTIONS += " -c client_connection_check_interval=1s"  # who asked may be gone: see `_Connection`
 _TRIES_MAX = 8
 _PAUSE_S = 0.01
 _PAUSE_MAX_S = 0.3
@@ -39,6 +42,17 @@ class Write:
     query: LiteralString
     rows: Sequence[Sequence[object]]
     width: int
+
+
+class _Connection(psycopg.AsyncConnection[DictRow]):
+    """Closes when what it waits for is given up: psycopg would try to cancel it for ten seconds."""
+
+    async def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: Any = None) -> Result:
+        try:
+            return await wait_async(gen, self.pgconn.socket, interval, timeout)
+        except asyncio.CancelledError:
+            self.pgconn.finish()
+            raise
 
 
 class Transaction:
@@ -89,20 +103,12 @@ class Database:
 
     def __init__(self, url: str, *, connections: int = 8, timeout_s: float = 10.0) -> None:
         self._timeout_s = timeout_s
-        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
-            url,
-            min_size=min(2, connections),
-            max_size=connections,
-            timeout=timeout_s,
-            open=False,
-            kwargs={
-                "row_factory": dict_row,
-                "prepare_threshold": 2,
-                "connect_timeout": 5,
-                "options": _OPTIONS,
-                "autocommit": True,
-            },
-        )
+        self._pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
+            url, connection_class=_Connection, min_size=min(2, connections), max_size=connections,
+            timeout=timeout_s, open=False,
+            kwargs={"row_factory": dict_row, "prepare_threshold": 2, "connect_timeout": 5,
+                    "options": _OPTIONS, "autocommit": True},
+        )  # fmt: skip
 
     async def open(self) -> None:
         """Open the pool.
@@ -150,12 +156,7 @@ class Database:
         raise AssertionError("unreachable")
 
     async def read(self, query: LiteralString, parameters: Parameters = ()) -> list[DictRow]:
-        """Run one statement that is a transaction of its own, and read all its rows.
-
-        Raises:
-            Unavailable: as `run`.
-            psycopg.Error: anything else that the database says.
-        """
+        """Run one statement that is a transaction of its own, read all its rows; raise as `run`."""
         return await self.run(lambda tx: tx.all(query, parameters), alone=True)
 
     async def _once(self, work: Work[Result], *, alone: bool) -> Result:

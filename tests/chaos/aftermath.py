@@ -149,7 +149,7 @@ def _as_stored(payment: Json, changes: list[Json]) -> Stored:
         payment["payment_id"],
         payment["status"],
         {order["payment_order_id"]: order["status"] for order in payment["payment_orders"]},
-        [(one["subject_id"], one["from_status"], one["to_status"]) for one in changes],
+        tuple((c["subject_id"], c["from_status"], c["to_status"]) for c in changes),
     )
 
 

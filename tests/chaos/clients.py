@@ -14,7 +14,7 @@ from tests.chaos.history.moves import TERMINAL
 
 _PATIENCE_S = 20.0  # with one write
 _WATCH_S = 12.0  # of one payment; what is open then is read again at the end
-_POLL_S, _POLL_MAX_S = 0.1, 1.0
+_POLL_S, _POLL_MAX_S = 0.25, 1.5
 
 Journey = Callable[["Client", str], Awaitable[None]]
 
@@ -118,7 +118,7 @@ class Client:
             if seen.status in until:
                 return
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 1.6, _POLL_MAX_S)
+            pause_s = min(pause_s * 1.8, _POLL_MAX_S)
 
 
 _JOURNEYS: dict[str, tuple[Journey, int]] = {

@@ -114,10 +114,11 @@ _PAGE = """# Chaos on the full stack
 
 <!-- Written by `make chaos`; do not edit. -->
 
-`make chaos SECONDS={seconds} SEED={seed}` starts a whole stack with Envoy, lets concurrent clients pay
-through the edge, and meanwhile kills, pauses and cuts off everything there is, by a schedule drawn
-from the seed. Then it heals everything, waits until all has come to rest, and holds the result
-against the invariants and the history of all that clients were told. The last run, at commit
+`make chaos SECONDS={seconds} SEED={seed}` starts a whole stack with Envoy, lets concurrent
+clients pay through the edge, and meanwhile kills, pauses and cuts off everything there is, by a
+schedule drawn from the seed. Then it heals everything, waits until all has come to rest, and
+holds the result against the invariants and the history of all that clients were told. The last
+run, at commit
 `{commit}`:
 
 | what | how much | goal |
@@ -130,15 +131,15 @@ A kind of trouble that never took effect makes a run fail: it would have proven 
 
 ## What clients do
 
-Payments of one to four orders to forty sellers, three of them hot, by Stripe, Adyen and PayPal, with
-both failure policies, one in ten declined; holds that are captured, let go of, or both at once. They
-double-click, give up early and ask again under the same key, ask again when all is over, and use a
-key for something else.
+Payments of one to four orders to forty sellers, three of them hot, by Stripe, Adyen and PayPal,
+with both failure policies, one in ten declined; holds that are captured, let go of, or both at
+once. They double-click, give up early and ask again under the same key, ask again when all is
+over, and use a key for something else.
 
 ## What the history must be
 
-Every call is recorded: when it was made, when it was answered, and what was told. The record replays
-on a simple model:
+Every call is recorded: when it was made, when it was answered, and what was told. The record
+replays on a simple model:
 
 - a key makes one payment, and an order is in one payment that took money;
 - no acknowledged payment is missing; what was refused has made nothing;

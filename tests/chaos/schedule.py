@@ -23,7 +23,7 @@ _WHO = {
 }
 # How many of each kind in 300 seconds. More than is asked for: some find nobody to strike.
 _PER_300_S = {
-    "kill": 185,
+    "kill": 170,
     "term": 12,
     "pause": 10,
     "postgres_crash": 13,

@@ -88,7 +88,7 @@ def load(source: Path) -> History:
         content = json.loads(line)
         kind = content.pop("kind")
         if kind == "stored":
-            content["changes"] = [tuple(change) for change in content["changes"]]
+            content["changes"] = tuple(tuple(change) for change in content["changes"])
         found[kind].append(kinds[kind](**content))
     return History(found["event"], found["stored"], found["posted"])  # type: ignore[arg-type]
 
