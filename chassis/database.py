@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from psycopg.abc import PQGen
 from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg.waiting import wait_async
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -47,7 +46,7 @@ class Write:
 class _Connection(psycopg.AsyncConnection[DictRow]):
     """Closes when what it waits for is given up: psycopg would try to cancel it for ten seconds."""
 
-    async def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: Any = None) -> Result:
+    async def wait(self, gen: Any, interval: float = 0.1, timeout: Any = None) -> Any:
         try:
             return await wait_async(gen, self.pgconn.socket, interval, timeout)
         except asyncio.CancelledError:
