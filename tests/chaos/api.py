@@ -14,7 +14,7 @@ from tests.chaos.history.events import CREATE, GET, OK, REFUSED, UNKNOWN, Event
 
 _CALL_S = 8.0
 _PAUSE_S, _PAUSE_MAX_S = 0.05, 1.0
-_UNKNOWN_FROM = 500
+_TOO_MANY, _UNKNOWN_FROM = 429, 500
 
 
 @dataclass(slots=True)
@@ -24,10 +24,10 @@ class Recorder:
     events: list[Event] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
 
-    def note(self, event: Event, status: int) -> Event:
-        """Keep an event, and count its HTTP status; 0 for none."""
+    def note(self, event: Event) -> Event:
+        """Keep an event, and count its HTTP status."""
         self.events.append(event)
-        name = str(status or "no answer")
+        name = str(event.http or "no answer")
         self.statuses[name] = self.statuses.get(name, 0) + 1
         return event
 
@@ -102,12 +102,13 @@ class Api:
             key=key,
             request=f"{payment_id} {json.dumps(request, sort_keys=True)}",
             answer=told.text if told.outcome == OK else "",
+            http=told.status,
             reason=told.reason,
             payment_id=payment_id or str(told.body.get("payment_id", "")),
             status=str(told.body.get("status", "")),
             orders=_orders(told.body) or (asked if operation == CREATE else {}),
         )
-        return self.recorder.note(event, told.status)
+        return self.recorder.note(event)
 
     async def write_until(
         self,
@@ -137,12 +138,13 @@ class Api:
             invoked,
             time.monotonic(),
             told.outcome,
+            http=told.status,
             reason=told.reason,
             payment_id=payment_id,
             status=str(told.body.get("status", "")),
             orders=_orders(told.body),
         )
-        return self.recorder.note(event, told.status)
+        return self.recorder.note(event)
 
     async def page(self, token: str) -> dict[str, Any]:
         """Read a page of the list of payments; empty when nobody answers."""
@@ -164,8 +166,8 @@ class Api:
 
 
 def _may_pass(event: Event) -> bool:
-    """Tell whether a refusal may be another answer later: a limit, or a call still under way."""
-    return event.reason in ("", "RATE_LIMITED", "OVERLOADED", "IDEMPOTENCY_KEY_IN_PROGRESS")
+    """Tell whether a refusal may be another answer later: a limit was reached."""
+    return event.http == _TOO_MANY
 
 
 def _orders(body: Mapping[str, Any]) -> dict[str, str]:

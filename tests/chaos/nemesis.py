@@ -10,11 +10,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from tests.chaos.sandbox_control import Psps
-from tests.chaos.schedule import Strike
+from tests.chaos.schedule import VICTIMS, Strike
 from tests.chaos.stage import LEASE_S, Stage
 
 _PAUSE_S = LEASE_S + 2.0
 _LASTS_S = 2.0
+_BACK_S = 5.0  # how long it is waited for who is dead, to pause it
 _SEEN_S = 1.0  # how long it is waited until a killed process is gone
 _AMBUSH_S = 8.0  # how long it is waited for who runs into it
 _AMBUSHES = {"commit_lost", "cut"}
@@ -75,7 +76,10 @@ class Nemesis:
         self.log.append(f"{strike}: {effect or 'nobody there'}")
 
     async def _kill(self, who: str) -> int:
-        return await self._end(who, signal.SIGKILL)
+        """Kill; in the place of one that is paused, which must stay so, another."""
+        others = [name for name in VICTIMS if name not in self._paused]
+        place = VICTIMS.index(who) % len(others)
+        return await self._end(who if who in others else others[place], signal.SIGKILL)
 
     async def _term(self, who: str) -> int:
         return 0 if who in self._paused else await self._end(who, signal.SIGTERM)
@@ -92,13 +96,16 @@ class Nemesis:
 
     async def _pause(self, who: str) -> int:
         """Stop a process for longer than a lease; it counts when the same one then goes on."""
-        process = None if who in self._paused else self._stage.send(who, signal.SIGSTOP)
-        if process is None:
+        if who in self._paused:
             return 0
-        self._paused.add(who)
-        await asyncio.sleep(_PAUSE_S)
+        self._paused.add(who)  # from now on nobody kills it
+        process, until = None, time.monotonic() + _BACK_S
+        while process is None and time.monotonic() < until:
+            process = self._stage.send(who, signal.SIGSTOP)
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(_PAUSE_S if process else 0.0)
         self._paused.discard(who)
-        return int(self._stage.send(who, signal.SIGCONT) == process)
+        return int(process is not None and self._stage.send(who, signal.SIGCONT) == process)
 
     async def _crash_postgres(self, how: str) -> int:
         number = signal.SIGQUIT if how == "immediate" else signal.SIGKILL

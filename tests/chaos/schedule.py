@@ -9,8 +9,9 @@ from tests.chaos.stage import SECOND
 
 _CALM_S = 2.0  # at the start, and before the end
 _SERVICES = (*(service.name for service in SERVICES), SECOND)
+VICTIMS = (*_SERVICES, "sandbox", "edge")  # of kill -9
 _WHO = {
-    "kill": (*_SERVICES, "sandbox", "edge"),
+    "kill": VICTIMS,
     "term": _SERVICES,
     "pause": ("payment_svc", SECOND, "payment_svc", "psp_gateway", "ledger_svc", "wallet_svc"),
     "postgres_crash": ("immediate", "kill"),

@@ -46,6 +46,16 @@ def payment(chance: Random, name: str, *, manual: bool = False) -> dict[str, Any
     return request
 
 
+def plain(chance: Random, name: str, token: str) -> dict[str, Any]:
+    """Draw a payment of one order by a certain token."""
+    return {
+        **payment(chance, name),
+        "credit_card_info": {"token": token},
+        "payment_orders": [order(chance, name, "USD")],
+        "partial_failure_policy": "ALL_OR_NOTHING",
+    }
+
+
 def another_body(request: dict[str, Any]) -> dict[str, Any]:
     """Change what is asked, as a client does that uses a key again by mistake."""
     first, *others = request["payment_orders"]

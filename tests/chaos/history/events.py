@@ -21,6 +21,7 @@ class Event:
         key: the Idempotency-Key; empty for a get.
         request: what was asked, in one canonical form.
         answer: the body as it came, of an ok write.
+        http: HTTP's status; 0 when there was no answer.
         reason: of a refusal.
         status: of the payment, as told.
         orders: of the payment, as told: order id → status.
@@ -33,6 +34,7 @@ class Event:
     key: str = ""
     request: str = ""
     answer: str = ""
+    http: int = 0
     reason: str = ""
     payment_id: str = ""
     status: str = ""
