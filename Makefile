@@ -11,6 +11,8 @@ BROWSER := $(VENV)/.browser
 PIP := $(RUN)/python -m pip --disable-pip-version-check
 SOURCES := client chassis payment_svc ledger_svc wallet_svc risk_svc psp_gateway edge_auth devstack benchmarks tests docs
 ONLY ?=
+# Most of a test's time is waiting: more files at once than there are cores.
+WORKERS ?= 3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
@@ -47,7 +49,7 @@ status: setup ## what runs, where, how it is
 	@$(RUN)/paymesh status
 
 test: check ## every check and every test
-	@$(RUN)/pytest
+	@$(RUN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: setup $(BROWSER) ## format, lint, types, imports, protos, stubs, secrets
 	$(RUN)/ruff format --check $(SOURCES)
