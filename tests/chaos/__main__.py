@@ -7,12 +7,17 @@ import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from devstack.audit import NotAudited, NotQuiescent
 from devstack.state import StackError, reachable_folder
-from tests.chaos import report
+from tests.chaos import dead_psp, report
+from tests.chaos.api import Api, Recorder
 from tests.chaos.outcome import Outcome
+from tests.chaos.overload import Overload
 from tests.chaos.run import Play
-from tests.chaos.stage import staged
+from tests.chaos.sandbox_control import Psps
+from tests.chaos.stage import Stage, staged
 
+PHASES = ("dead-psp", "overload")
 _LOG_LINES = 40
 
 
@@ -37,6 +42,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--state", type=Path, help="keep the stack's state and logs in this folder, to look at"
     )
+    parser.add_argument(
+        "--phases",
+        nargs="*",
+        choices=PHASES,
+        default=PHASES,
+        help="what comes after the trouble; default both",
+    )
     parser.add_argument("--no-results", action="store_true", help="write no results and no page")
     return parser.parse_args()
 
@@ -57,6 +69,7 @@ async def play(given: argparse.Namespace, folder: Path, saved: Path) -> Outcome:
         )
         try:
             outcome = await run.run(saved)
+            await _phases(stage, outcome, given)
             outcome.judge_counts(goals=not given.no_goals)
         except BaseException:
             report.show_failure(run.nemesis.log[-_LOG_LINES:], given.seed)
@@ -64,6 +77,17 @@ async def play(given: argparse.Namespace, folder: Path, saved: Path) -> Outcome:
         if not outcome.is_good:
             report.show_failure(run.nemesis.log, given.seed)
     return outcome
+
+
+async def _phases(stage: Stage, outcome: Outcome, given: argparse.Namespace) -> None:
+    """Go on with the stack as it is, now that it is well."""
+    async with Api(stage.described, Recorder()) as api:
+        if "dead-psp" in given.phases:
+            report.tell("a PSP is dead")
+            await dead_psp.measure(api, Psps(stage.described), outcome, given.seed)
+        if "overload" in given.phases:
+            report.tell("more than the stack can take")
+            await Overload(api, outcome, given.seed).measure()
 
 
 def _folder(kept: Path | None) -> AbstractContextManager[Path]:
@@ -77,7 +101,7 @@ def main() -> int:
     try:
         with _folder(given.state) as folder:
             outcome = asyncio.run(play(given, folder, saved))
-    except StackError as error:
+    except (StackError, NotAudited, NotQuiescent) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     report.show(outcome)

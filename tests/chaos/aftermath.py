@@ -2,26 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from paymesh.ledger.v1 import ledger_service_pb2 as ledger
 from paymesh.payment.v1 import operations_service_pb2 as operations
 
-from devstack.invariants import check
 from devstack.trail import Json, Operator, plain
 from tests.chaos.api import Api
-from tests.chaos.history.events import Posted, Stored
 from tests.chaos.history.moves import TERMINAL
 
 # A hold waits for its client, who may have given up: that is an end too.
 AT_REST = TERMINAL | {"REQUIRES_CAPTURE"}
 _LOOK_EVERY_S = 1.0
-_AT_ONCE = 8
 _QUEUES = ("PAYMENT", "RETRY", "WAITING")
-_PSP_ACCOUNTS = "psp:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,46 +114,4 @@ async def sagas(operator: Operator) -> dict[str, list[Json]]:
             if not answer["next_page_token"]:
                 break
             request.page_token = answer["next_page_token"]
-    return found
-
-
-async def stored(operator: Operator, payments: list[Json]) -> tuple[list[Stored], list[str]]:
-    """Read every payment's story for the history, and hold its trail against the invariants.
-
-    Answers the payments, and who offends against what.
-    """
-    turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(payment: Mapping[str, Any]) -> tuple[Stored, list[str]]:
-        async with turns:
-            trail = await patient(lambda: operator.trail(payment["payment_id"]))
-        broken = [
-            f"{payment['payment_id']} {verdict.name} {verdict.statement}: {verdict.evidence}"
-            for verdict in check(trail)
-            if not verdict.holds
-        ]
-        return _as_stored(trail.payment, trail.status_changes), broken
-
-    found = await asyncio.gather(*map(one, payments))
-    return [item for item, _ in found], [line for _, lines in found for line in lines]
-
-
-def _as_stored(payment: Json, changes: list[Json]) -> Stored:
-    return Stored(
-        payment["payment_id"],
-        payment["status"],
-        {order["payment_order_id"]: order["status"] for order in payment["payment_orders"]},
-        tuple((c["subject_id"], c["from_status"], c["to_status"]) for c in changes),
-    )
-
-
-async def posted(operator: Operator) -> list[Posted]:
-    """Read the order in which payments were booked on the PSPs' accounts."""
-    found = []
-    async for message in operator.ledger.ExportEntries(ledger.ExportEntriesRequest(), timeout=120):
-        found += [
-            Posted(entry.account_id, entry.account_sequence, entry.subject_id)
-            for entry in message.entries
-            if entry.account_id.startswith(_PSP_ACCOUNTS) and entry.subject_id
-        ]
     return found

@@ -29,11 +29,11 @@ class Client:
         self._made = made
         self.count = 0
 
-    async def shop(self, until: float, turn: Callable[[], Awaitable[None]]) -> None:
-        """Make payments until a moment of the monotonic clock; each awaits its turn first."""
+    async def shop(self, closing: asyncio.Event, turn: Callable[[], Awaitable[None]]) -> None:
+        """Make payments until closing time; each awaits its turn first."""
         names = list(_JOURNEYS)
         weights = [weight for _, weight in _JOURNEYS.values()]
-        while time.monotonic() < until:
+        while not closing.is_set():
             await turn()
             self.count += 1
             (name,) = self._chance.choices(names, weights)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from devstack.trail import Operator
-from tests.chaos import aftermath
+from tests.chaos import aftermath, verdicts
 from tests.chaos.api import Api, Recorder
 from tests.chaos.clients import Client, Pace
 from tests.chaos.history.events import History, save
@@ -67,21 +67,24 @@ class Play:
             self._tell(f"at rest; {len(rest.payments)} payments, {len(rest.dead)} dead letters")
             await self._final_reads(api, rest)
             reading.cancel()
-            await self._judge(operator, rest, bank, saved)
+            await self._judge(rest, bank, saved)
         return self.outcome
 
     async def _trouble(self, api: Api) -> float:
         """Let clients shop and the nemesis strike, both for the run's seconds, then heal; answer
         when that was done. Clients may take a little longer with what they have begun.
         """
-        pace = Pace(self._per_s)
+        pace, closing = Pace(self._per_s), asyncio.Event()
         until = time.monotonic() + self._seconds
         shops = [Client(number, self._seed, api, self._made) for number in range(self._count)]
         progress = asyncio.create_task(self._progress())
         async with asyncio.TaskGroup() as group:
             for shop in shops:
-                group.create_task(shop.shop(until, pace.turn))
+                group.create_task(shop.shop(closing, pace.turn))
             await self.nemesis.run(self.schedule)
+            await asyncio.sleep(max(0.0, until - time.monotonic()))
+            await self.nemesis.make_sure()
+            closing.set()
             await self._heal()
             healed = time.monotonic()
         progress.cancel()
@@ -125,14 +128,14 @@ class Play:
 
         await asyncio.gather(*(read(payment["payment_id"]) for payment in rest.payments))
 
-    async def _judge(
-        self, operator: Operator, rest: aftermath.Rest, bank: BankReader, saved: Path
-    ) -> None:
+    async def _judge(self, rest: aftermath.Rest, bank: BankReader, saved: Path) -> None:
         outcome = self.outcome
         outcome.struck, outcome.journeys = self.nemesis.struck, self._made
         outcome.answers = dict(sorted(self._recorder.statuses.items()))
-        stored, broken = await aftermath.stored(operator, rest.payments)
-        history = History(self._recorder.events, stored, await aftermath.posted(operator))
+        events = self._recorder.events
+        facts, broken = await verdicts.audited(self._stage, events, self._window_s)
+        stored = verdicts.stored(facts, rest.payments)
+        history = History(events, stored, verdicts.posted(facts))
         await asyncio.to_thread(save, history, saved)
         found = await asyncio.to_thread(check, history)
         outcome.violations += broken

@@ -64,7 +64,7 @@ def url(ledger_database: ServiceDatabase) -> str:
 
     with psycopg.connect(ledger_database.owner_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE door_notes (name text PRIMARY KEY)")
-    return ledger_database.owner_url
+    return str(ledger_database.owner_url)
 
 
 @pytest.mark.parametrize("how", ["reset", "half_open"])
