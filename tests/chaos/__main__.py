@@ -17,7 +17,7 @@ from tests.chaos.run import Play
 from tests.chaos.sandbox_control import Psps
 from tests.chaos.stage import Stage, staged
 
-PHASES = ("dead-psp", "overload")
+PHASES = ("overload", "dead-psp")
 _LOG_LINES = 40
 
 
@@ -82,12 +82,12 @@ async def play(given: argparse.Namespace, folder: Path, saved: Path) -> Outcome:
 async def _phases(stage: Stage, outcome: Outcome, given: argparse.Namespace) -> None:
     """Go on with the stack as it is, now that it is well."""
     async with Api(stage.described, Recorder()) as api:
-        if "dead-psp" in given.phases:
-            report.tell("a PSP is dead")
-            await dead_psp.measure(api, Psps(stage.described), outcome, given.seed)
         if "overload" in given.phases:
             report.tell("more than the stack can take")
             await Overload(api, outcome, given.seed).measure()
+        if "dead-psp" in given.phases:
+            report.tell("a PSP is dead")
+            await dead_psp.measure(api, Psps(stage.described), outcome, given.seed)
 
 
 def _folder(kept: Path | None) -> AbstractContextManager[Path]:
@@ -101,7 +101,7 @@ def main() -> int:
     try:
         with _folder(given.state) as folder:
             outcome = asyncio.run(play(given, folder, saved))
-    except (StackError, NotAudited, NotQuiescent) as error:
+    except (StackError, NotAudited, NotQuiescent, TimeoutError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     report.show(outcome)

@@ -88,11 +88,14 @@ class Api:
         *,
         payment_id: str = "",
         timeout_s: float = _CALL_S,
+        wait_s: int = 0,
     ) -> Event:
-        """Write once: create a payment, or capture or cancel one."""
+        """Write once: create a payment, or capture or cancel one; with `wait_s` the answer may come
+        when it is final.
+        """
         path = "/v1/payments" + (f"/{payment_id}/{operation}" if payment_id else "")
         invoked = time.monotonic()
-        told = await self._ask("POST", path, timeout_s, json=request, key=key)
+        told = await self._ask("POST", path, timeout_s, json=request, key=key, wait_s=wait_s)
         asked = {order["payment_order_id"]: "" for order in request.get("payment_orders", ())}
         event = Event(
             operation,
@@ -152,9 +155,18 @@ class Api:
         return (await self._ask("GET", "/v1/payments", 30.0, params=query)).body
 
     async def _ask(
-        self, verb: str, path: str, timeout_s: float, *, key: str = "", **extra: Any
+        self,
+        verb: str,
+        path: str,
+        timeout_s: float,
+        *,
+        key: str = "",
+        wait_s: int = 0,
+        **extra: Any,
     ) -> Told:
         headers = {"Idempotency-Key": key} if key else {}
+        if wait_s:
+            headers["Prefer"] = f"wait={wait_s}"
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
             async with self._session.request(

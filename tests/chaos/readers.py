@@ -1,6 +1,7 @@
 """Live readers: whatever dies meanwhile, the ledger sums to zero in every single read."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -19,13 +20,16 @@ class BankReader:
     Attributes:
         reads: how many were answered.
         failed: how many were not.
+        longest_gap_s: between two that were.
         wrong: what did not sum to zero.
     """
 
     def __init__(self, stack: Mapping[str, Any]) -> None:
         self._target = stack["services"]["ledger_svc"]["grpc"]
         self.reads = self.failed = 0
+        self.longest_gap_s = 0.0
         self.wrong: list[str] = []
+        self._last = time.monotonic()
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -43,6 +47,8 @@ class BankReader:
             self.failed += 1
             return
         self.reads += 1
+        now = time.monotonic()
+        self.longest_gap_s, self._last = max(self.longest_gap_s, now - self._last), now
         for line in answer.lines:
             if Decimal(line.difference):
                 self.wrong.append(f"read {self.reads}: {line.currency} by {line.difference}")

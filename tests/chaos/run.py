@@ -13,10 +13,11 @@ from tests.chaos.clients import Client, Pace
 from tests.chaos.history.events import History, save
 from tests.chaos.history.rules import check
 from tests.chaos.nemesis import Nemesis
+from tests.chaos.notices import Receiver, listening
 from tests.chaos.outcome import Outcome
 from tests.chaos.readers import BankReader
 from tests.chaos.schedule import draw
-from tests.chaos.stage import Stage
+from tests.chaos.stage import Stage, fenced
 
 Tell = Callable[[str], None]
 _BACK_S = 30.0  # how long everything may take to serve again after healing
@@ -61,13 +62,17 @@ class Play:
         stack = self._stage.described
         bank = BankReader(stack)
         reading = asyncio.create_task(bank.run())
-        async with Api(stack, self._recorder) as api, Operator(stack) as operator:
+        async with (
+            listening(stack, self._seed) as receiver,
+            Api(stack, self._recorder) as api,
+            Operator(stack) as operator,
+        ):
             healed = await self._trouble(api)
             rest = await aftermath.come_to_rest(api, operator, healed, self._window_s)
             self._tell(f"at rest; {len(rest.payments)} payments, {len(rest.dead)} dead letters")
             await self._final_reads(api, rest)
             reading.cancel()
-            await self._judge(rest, bank, saved)
+            await self._judge(rest, receiver, bank, saved)
         return self.outcome
 
     async def _trouble(self, api: Api) -> float:
@@ -128,17 +133,21 @@ class Play:
 
         await asyncio.gather(*(read(payment["payment_id"]) for payment in rest.payments))
 
-    async def _judge(self, rest: aftermath.Rest, bank: BankReader, saved: Path) -> None:
+    async def _judge(
+        self, rest: aftermath.Rest, receiver: Receiver, bank: BankReader, saved: Path
+    ) -> None:
         outcome = self.outcome
         outcome.struck, outcome.journeys = self.nemesis.struck, self._made
         outcome.answers = dict(sorted(self._recorder.statuses.items()))
         events = self._recorder.events
-        facts, broken = await verdicts.audited(self._stage, events, self._window_s)
+        facts, broken = await verdicts.audited(self._stage, events, receiver, self._window_s)
         stored = verdicts.stored(facts, rest.payments)
         history = History(events, stored, verdicts.posted(facts))
         await asyncio.to_thread(save, history, saved)
         found = await asyncio.to_thread(check, history)
         outcome.violations += broken
+        if receiver.forged:
+            outcome.violations.append(f"{receiver.forged} webhooks did not verify")
         outcome.violations += [f"{violation.rule}: {violation.offender}" for violation in found]
         outcome.violations += [f"the ledger did not sum to zero: {one}" for one in bank.wrong]
         outcome.figures |= {
@@ -146,6 +155,9 @@ class Play:
             "calls recorded": len(history.events),
             "ledger reads": bank.reads,
             "ledger reads unanswered": bank.failed,
+            "longest the ledger did not answer": round(bank.longest_gap_s, 1),
+            "webhooks received": len(receiver.notices),
+            "late writes refused": fenced(self._stage.state),
         }
         outcome.judge_rest(rest)
 

@@ -155,6 +155,12 @@ class Stage:
         return process
 
 
+def fenced(state: State) -> int:
+    """Count the late writes of coordinators who had lost a saga, as their logs tell."""
+    logs = [state.log("payment_svc"), state.log(SECOND)]
+    return sum(log.read_text(errors="replace").count('"lease_lost"') for log in logs)
+
+
 @contextmanager
 def _environment(extra: Mapping[str, str]) -> Iterator[None]:
     """Set variables that the stack inherits; what the user has set stays."""
