@@ -13,7 +13,6 @@ from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.rows import DictRow, dict_row, tuple_row
-from psycopg.waiting import wait_async
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from chassis.errors import Unavailable
@@ -27,8 +26,8 @@ _RUN_AGAIN = frozenset({"40001", "40P01", "23505"})
 # A plan is made once per connection and kept: making one anew for each batch costs more than most
 # batches. Made while a table is small it would scan it for ever, so it must go by an index.
 _OPTIONS = "-c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan"
-_OPTIONS += " -c client_connection_check_interval=1s"  # who asked may be gone: see `_Connection`
 _TRIES_MAX = 8
+_GRACE_S = 0.5
 _PAUSE_S = 0.01
 _PAUSE_MAX_S = 0.3
 _ROOT = Path(__file__).resolve().parent.parent
@@ -41,17 +40,6 @@ class Write:
     query: LiteralString
     rows: Sequence[Sequence[object]]
     width: int
-
-
-class _Connection(psycopg.AsyncConnection[DictRow]):
-    """Closes when what it waits for is given up: psycopg would try to cancel it for ten seconds."""
-
-    async def wait(self, gen: Any, interval: float = 0.1, timeout: Any = None) -> Any:
-        try:
-            return await wait_async(gen, self.pgconn.socket, interval, timeout)
-        except asyncio.CancelledError:
-            self.pgconn.finish()
-            raise
 
 
 class Transaction:
@@ -92,22 +80,26 @@ Work = Callable[[Transaction], Awaitable[Result]]
 
 
 class Database:
-    """A pool of connections and the one way to run a transaction on it.
-
-    Args:
-        url: of the app role.
-        connections: how many at most, opened at the start.
-        timeout_s: for one transaction, waiting for a connection included.
+    """A pool of connections, `connections` at most, and the one way to run a transaction on it, in
+    `timeout_s`, waiting for a connection included.
     """
 
     def __init__(self, url: str, *, connections: int = 8, timeout_s: float = 10.0) -> None:
         self._timeout_s = timeout_s
-        self._pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
-            url, connection_class=_Connection, min_size=min(2, connections), max_size=connections,
-            timeout=timeout_s, open=False,
-            kwargs={"row_factory": dict_row, "prepare_threshold": 2, "connect_timeout": 5,
-                    "options": _OPTIONS, "autocommit": True},
-        )  # fmt: skip
+        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
+            url,
+            min_size=min(2, connections),
+            max_size=connections,
+            timeout=timeout_s,
+            open=False,
+            kwargs={
+                "row_factory": dict_row,
+                "prepare_threshold": 2,
+                "connect_timeout": 5,
+                "options": _OPTIONS,
+                "autocommit": True,
+            },
+        )
 
     async def open(self) -> None:
         """Open the pool.
@@ -135,9 +127,11 @@ class Database:
             Aborted: others won each time; nothing was done.
             psycopg.Error: anything else that the database says.
         """
+        limit_s = timeout_s or self._timeout_s
         for attempt in range(1, _TRIES_MAX + 1):
             try:
-                async with asyncio.timeout(timeout_s or self._timeout_s):
+                # psycopg tries to cancel, for ten seconds unless it is interrupted once more.
+                async with asyncio.timeout(limit_s + _GRACE_S), asyncio.timeout(limit_s):
                     return await self._once(work, alone=alone)
             except psycopg.Error as error:
                 state = error.sqlstate or ""
@@ -155,7 +149,12 @@ class Database:
         raise AssertionError("unreachable")
 
     async def read(self, query: LiteralString, parameters: Parameters = ()) -> list[DictRow]:
-        """Run one statement that is a transaction of its own, read all its rows; raise as `run`."""
+        """Run one statement that is a transaction of its own, and read all its rows.
+
+        Raises:
+            Unavailable: as `run`.
+            psycopg.Error: anything else that the database says.
+        """
         return await self.run(lambda tx: tx.all(query, parameters), alone=True)
 
     async def _once(self, work: Work[Result], *, alone: bool) -> Result:

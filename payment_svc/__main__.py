@@ -12,7 +12,12 @@ from paymesh.payment.v1 import (
     psp_event_service_pb2_grpc,
     webhook_endpoint_service_pb2_grpc,
 )
-from paymesh.psp.v1 import psp_gateway_service_pb2, psp_gateway_service_pb2_grpc
+from paymesh.psp.v1 import attempt_resolution_service_pb2 as resolution_wire
+from paymesh.psp.v1 import (
+    attempt_resolution_service_pb2_grpc,
+    psp_gateway_service_pb2,
+    psp_gateway_service_pb2_grpc,
+)
 from paymesh.risk.v1 import risk_service_pb2, risk_service_pb2_grpc
 from paymesh.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
 from redis.asyncio import Redis
@@ -28,6 +33,11 @@ from chassis.settings import Environment, ServerSettings
 from payment_svc import jobs
 from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
+from payment_svc.operations.attempts import GrpcAttempts
+from payment_svc.operations.ports import Attempts
+from payment_svc.operations.resolution_store import PostgresResolutionStore
+from payment_svc.operations.store import PostgresOperatorStore
+from payment_svc.operations.wiring import Operations
 from payment_svc.operations_servicer import PaymentOperationsService
 from payment_svc.ports import Returns, Sellers, Witnesses
 from payment_svc.psp_event_servicer import PaymentPspEventService
@@ -53,11 +63,13 @@ _OPERATIONS = operations_service_pb2_grpc.add_OperationsServiceServicer_to_serve
 _PSP_EVENTS = psp_event_service_pb2_grpc.add_PspEventServiceServicer_to_server
 _WEBHOOKS = webhook_endpoint_service_pb2_grpc.add_WebhookEndpointServiceServicer_to_server
 _STREAM = "events.payment"
+_RESOLVE_TIMEOUT_S = 25.0  # the PSP is asked in it once more, however long that takes
 
 
 async def build(server: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
     """Wire the service."""
     settings = PaymentSettings.read(environment, server)
+    faults = FaultPoints.parse(server.fault_points, server.environment)
     database = Database(settings.database_url, connections=settings.database_connections)
     await database.open()
     stack.push_async_callback(database.close)
@@ -65,14 +77,11 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     stack.push_async_callback(redis.aclose)
 
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
-    payments = PostgresPaymentStore(database, utc_now)
-    sagas = PostgresSagaStore(
-        database, owner=server.instance_id, lease=settings.lease, new_id=_make_id, clock=utc_now
-    )
-    faults = FaultPoints.parse(server.fault_points, server.environment)
+    payments = PostgresPaymentStore(database, utc_now, faults)
+    sagas = _saga_store(database, server, settings)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
-    services, sellers, witnesses, returns = await connect(settings, stack)
+    services, sellers, witnesses, returns, attempts = await connect(settings, stack)
     coordinator = Coordinator(
         sagas,
         services,
@@ -94,24 +103,63 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         fingerprint_key=settings.fingerprint_key,
         begun=work.set,
     )
-    operations = PaymentOperationsService(payments, sagas, witnesses, utc_now, settings.policy)
+    operations = _operations(database, sagas, attempts, settings, work, faults)
+    operators = PaymentOperationsService(
+        payments, sagas, witnesses, utc_now, settings.policy, operations
+    )
     endpoints = webhooks.servicer(_make_id, settings.fingerprint_key)
     return Wiring(
         register=(
             partial(_PAYMENTS, public),
-            partial(_OPERATIONS, operations),
+            partial(_OPERATIONS, operators),
             partial(_PSP_EVENTS, PaymentPspEventService(sagas, work.set)),
             partial(_WEBHOOKS, endpoints),
         ),
         names=_NAMES,
         jobs=(
             jobs.saga_worker(sagas, coordinator, work, settings.poll_s),
-            jobs.event_relay(Relay(database, redis, _STREAM), events),
+            jobs.event_relay(Relay(database, redis, _STREAM, faults), events),
             jobs.webhook_courier(
                 webhooks.queue, webhooks.courier, webhooks.wake, settings.webhooks.poll_s
             ),
-            jobs.queue_gauges(sagas, webhooks.queue),
+            jobs.queue_gauges(operations.store, webhooks.queue),
+            jobs.resolution_applier(operations),
         ),
+    )
+
+
+def _saga_store(
+    database: Database, server: ServerSettings, settings: PaymentSettings
+) -> PostgresSagaStore:
+    return PostgresSagaStore(
+        database,
+        owner=server.instance_id,
+        lease=settings.lease,
+        new_id=_make_id,
+        clock=utc_now,
+        claims_max=settings.claims_max,
+    )
+
+
+def _operations(
+    database: Database,
+    sagas: PostgresSagaStore,
+    attempts: Attempts,
+    settings: PaymentSettings,
+    work: asyncio.Event,
+    faults: FaultPoints,
+) -> Operations:
+    """Put together what operators' work takes."""
+    return Operations(
+        PostgresOperatorStore(database),
+        PostgresResolutionStore(database, sagas),
+        attempts,
+        clock=utc_now,
+        new_id=_make_id,
+        policy=settings.policy,
+        expires_after=settings.resolution_expires,
+        woken=work.set,
+        faults=faults,
     )
 
 
@@ -131,9 +179,10 @@ def _make_id(prefix: str) -> str:
 
 async def connect(
     settings: PaymentSettings, stack: AsyncExitStack
-) -> tuple[GrpcServices, Sellers, Witnesses, Returns]:
+) -> tuple[GrpcServices, Sellers, Witnesses, Returns, Attempts]:
     """Open channels to the other services: as the sagas use them, as who knows the sellers, as who
-    is asked what they know of a payment, and as who is told of buyers that come back.
+    is asked what they know of a payment, as who is told of buyers that come back, and as who keeps
+    what operators found out about attempts.
     """
     risk = open_channel(
         settings.risk_target, risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"]
@@ -141,6 +190,7 @@ async def connect(
     psp = open_channel(
         settings.psp_target,
         psp_gateway_service_pb2.DESCRIPTOR.services_by_name["PspGatewayService"],
+        resolution_wire.DESCRIPTOR.services_by_name["AttemptResolutionService"],
     )
     wallet = open_channel(
         settings.wallet_target, wallet_service_pb2.DESCRIPTOR.services_by_name["WalletService"]
@@ -169,7 +219,9 @@ async def connect(
     witnesses = GrpcWitnesses(
         risk_stub=risks, psp_stub=psps, wallet_stub=wallets, ledger_stub=books
     )
-    return services, sellers, witnesses, GrpcReturns(psps, settings.rpc_timeout_s)
+    resolving = attempt_resolution_service_pb2_grpc.AttemptResolutionServiceStub(psp)
+    attempts = GrpcAttempts(resolving, _RESOLVE_TIMEOUT_S)
+    return services, sellers, witnesses, GrpcReturns(psps, settings.rpc_timeout_s), attempts
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ An error from COMMIT leaves open whether it was stored. That is safe: an attempt
 not sent, or sent and not stored, is resumed by the next call from what its row says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import LiteralString
 
@@ -19,6 +19,7 @@ from psp_gateway.domain.attempt import Attempt
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.holds import Holds
 from psp_gateway.domain.refunds import Refunds
+from psp_gateway.metrics import FENCED_WRITES
 from psp_gateway.ports import Exchange, Saved, TakenUp
 
 Saving = tuple[Attempt, Exchange]
@@ -138,21 +139,43 @@ class AttemptStore:
 
     async def _save(self, savings: Sequence[Saving]) -> list[Saved]:
         async def work(tx: Transaction) -> list[Saved]:
-            values = [rows.saved_row(attempt) for attempt, _ in savings]
-            saved = await tx.all(statements.SAVE, columns(values, _SAVED_WIDTH))
-            versions = {row["attempt_id"]: row["version"] for row in saved}
-            events = [rows.event_row(attempt, exchange) for attempt, exchange in savings]
-            await tx.execute(statements.INSERT_EVENTS, columns(events, _EVENT_WIDTH))
-            lost = [a.attempt_id for a, _ in savings if a.attempt_id not in versions]
-            stored = await _attempts(tx, statements.BY_ID, lost) if lost else {}
-            return [
-                Saved(stored[a.attempt_id], is_held=False)
-                if a.attempt_id in stored
-                else Saved(replace(a, version=versions[a.attempt_id]), is_held=True)
-                for a, _ in savings
-            ]
+            saved: dict[int, Saved] = {}
+            for places in _apart(savings):
+                answers = await _save_each_once(tx, [savings[place] for place in places])
+                saved |= zip(places, answers, strict=True)
+            return [saved[place] for place in range(len(savings))]
 
-        return await self._database.run(work)
+        answers = await self._database.run(work)
+        FENCED_WRITES.labels("attempt").inc(sum(not saved.is_held for saved in answers))
+        return answers
+
+
+def _apart(savings: Sequence[Saving]) -> Iterator[list[int]]:
+    """Divide a batch so that each attempt is in a part once: the statement would write one of two
+    and seem to have written both, so the second is to be held against the first.
+    """
+    left = list(range(len(savings)))
+    while left:
+        first = {savings[place][0].attempt_id: place for place in reversed(left)}
+        part = sorted(first.values())
+        yield part
+        left = [place for place in left if place not in first.values()]
+
+
+async def _save_each_once(tx: Transaction, savings: Sequence[Saving]) -> list[Saved]:
+    values = [rows.saved_row(attempt) for attempt, _ in savings]
+    saved = await tx.all(statements.SAVE, columns(values, _SAVED_WIDTH))
+    versions = {row["attempt_id"]: row["version"] for row in saved}
+    events = [rows.event_row(attempt, exchange) for attempt, exchange in savings]
+    await tx.execute(statements.INSERT_EVENTS, columns(events, _EVENT_WIDTH))
+    lost = [a.attempt_id for a, _ in savings if a.attempt_id not in versions]
+    stored = await _attempts(tx, statements.BY_ID, lost) if lost else {}
+    return [
+        Saved(stored[a.attempt_id], is_held=False)
+        if a.attempt_id in stored
+        else Saved(replace(a, version=versions[a.attempt_id]), is_held=True)
+        for a, _ in savings
+    ]
 
 
 async def _insert(tx: Transaction, attempts: Sequence[Attempt]) -> set[str]:
