@@ -29,7 +29,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=300.0, help="of trouble; default 300")
     parser.add_argument("--seed", type=int, default=1, help="draws everything; default 1")
-    parser.add_argument("--clients", type=int, default=96, help="concurrent; default 96")
+    parser.add_argument("--clients", type=int, default=160, help="concurrent; default 160")
     parser.add_argument(
         "--per-second", type=float, default=14.0, help="payments begun at most; default 14"
     )

@@ -13,7 +13,7 @@ import aiohttp
 from tests.chaos.history.events import CREATE, GET, OK, REFUSED, UNKNOWN, Event
 
 _CALL_S = 8.0
-_PAUSE_S, _PAUSE_MAX_S = 0.05, 1.0
+_PAUSE_S, _PAUSE_MAX_S = 0.05, 2.0
 _TOO_MANY, _UNKNOWN_FROM = 429, 500
 
 
