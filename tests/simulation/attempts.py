@@ -140,11 +140,7 @@ class Attempts:
                 self._keep(replace(one, due_at=now + _LEASE))
             return due[:limit]
 
-        try:
-            return await self.disk.run(work)
-        except Exception:
-            self.loop.later(_POLL_S, self.ring)
-            raise
+        return await self.disk.run(work)
 
     async def settle(self, told: Sequence[Told]) -> None:
         """See `ports.Inbox`."""
@@ -165,9 +161,10 @@ class Attempts:
         self.inbox[told.number] = told
         if told.due_at is not None:
             due_s = (told.due_at - EPOCH).total_seconds()
-            self.loop.at(max(due_s, self.loop.time()) + 0.001, self.ring)
+            self.loop.at(max(due_s, self.loop.time()) + 0.001, self._ring_for, told)
 
-    def ring(self) -> None:
-        """Wake the workers."""
-        for bell in list(self.bells.values()):
-            bell()
+    def _ring_for(self, told: Told) -> None:
+        """Wake a worker, and one after the other until somebody takes the event."""
+        if self.inbox[told.number] is told and self.bells:
+            self.chance.one_of(list(self.bells.values()))()
+            self.loop.later(_POLL_S, self._ring_for, told)

@@ -35,7 +35,6 @@ RATES = {
     "webhook_lost": 0.15,
     "webhook_twice": 0.3,
     "webhook_late": 0.15,
-    "dark_at_once": 0.004,  # the PSP goes dark right after it moved money
 }
 # What the nemesis and the clients do; the rates are theirs.
 OTHERS = (
@@ -45,6 +44,7 @@ OTHERS = (
     "database_down",
     "psp_dark",
     "psp_dark_for_long",
+    "psp_dark_at_once",
     "clock_skewed",
     "double_click",
     "key_with_other_body",
@@ -65,6 +65,7 @@ class Chance:
     """
 
     def __init__(self, seed: int, loop: SimulatedLoop) -> None:
+        self.seed = seed
         self._random = random.Random(seed)
         self._loop = loop
         self._events: list[tuple[float, str]] = []

@@ -31,7 +31,7 @@ CLIENT = "demo"
 SELLERS = ("anna", "bert", "cleo")
 _TIMEOUT_S = 8.0
 _POLL_S_MAX = 6 * 3600.0
-_REFUND_POLL_S_MAX = 300.0
+_REFUND_POLL_S_MAX = 3600.0
 _FINAL_OUTCOMES = frozenset({attempt_pb2.Attempt.SUCCEEDED, attempt_pb2.Attempt.DECLINED})
 
 

@@ -3,6 +3,7 @@ away.
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -10,10 +11,11 @@ from tests.simulation.chance import Chance
 from tests.simulation.clockwork import SimulatedLoop
 from tests.simulation.disk import Disk
 from tests.simulation.network import Machine, Network
-from tests.simulation.psp import Psp
+from tests.simulation.psp import DARK_FOR_LONG_S, Psp
 
 _EVERY_S = 5.0
-_LONG_S = 30 * 3600.0
+# One seed in so many has a PSP that is away for longer than it keeps keys: rare, since days pass.
+_LONG_EVERY = 25
 
 
 class Keeper(Protocol):
@@ -46,8 +48,11 @@ class Nemesis:
 
     async def strike(self) -> None:
         """Go on striking."""
-        if self._chance.happens(0.06):
-            self._loop.later(self._chance.between(5.0, 90.0), self._go_dark, _LONG_S)
+        if self._chance.seed % _LONG_EVERY == 7:
+            at = self._chance.between(5.0, 90.0)
+            self._loop.later(at, self._go_dark, DARK_FOR_LONG_S, "psp_dark_for_long")
+        if self._chance.seed % _LONG_EVERY == 19:
+            self._chance.one_of(self._psps).is_treacherous = True
         while self._chance.is_faulty:
             await asyncio.sleep(self._chance.between(0.0, 2 * _EVERY_S))
             if self._chance.is_faulty:
@@ -66,7 +71,7 @@ class Nemesis:
             disk.down_until = self._loop.time() + self._chance.between(1.0, 15.0)
             self._chance.struck("database_down")
         else:
-            self._go_dark(self._chance.between(5.0, 60.0))
+            self._go_dark(self._chance.between(5.0, 60.0), "psp_dark")
 
     def _kill(self) -> None:
         machine = self._chance.one_of(self._machines)
@@ -91,15 +96,16 @@ class Nemesis:
             self._chance.between(5.0, 40.0), self._network.cut_off.discard, name
         )
 
-    def _go_dark(self, seconds: float) -> None:
+    def _go_dark(self, seconds: float, fault: str) -> None:
         psp = self._chance.one_of(self._psps)
-        self._chance.struck("psp_dark_for_long" if seconds >= _LONG_S else "psp_dark")
+        self._chance.struck(fault)
         psp.dark_until = max(psp.dark_until, self._loop.time() + seconds)
 
 
-def skew(chance: Chance) -> timedelta:
-    """Draw how wrong a clock is: a little, or by more than a day."""
-    if chance.is_faulty and chance.happens(0.05):
+def wrong_clock(chance: Chance, machines: Sequence[str]) -> Mapping[str, timedelta]:
+    """Draw how wrong clocks are: all a little; in some seeds one by more than a day."""
+    skews = {name: timedelta(seconds=chance.between(-2.0, 2.0)) for name in machines}
+    if chance.happens(0.15):
         chance.struck("clock_skewed")
-        return timedelta(hours=chance.one_of((-26, 26)))
-    return timedelta(seconds=chance.between(-2.0, 2.0))
+        skews[chance.one_of(machines)] = timedelta(hours=chance.one_of((-26, 26)))
+    return skews

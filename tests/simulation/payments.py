@@ -275,13 +275,10 @@ class Payments:
             self.loop.at(at, self._ring_for, row, due_at)
 
     def _ring_for(self, row: Row, due_at: datetime) -> None:
-        if row.due_at == due_at:
-            self.ring()
-
-    def ring(self) -> None:
-        """Wake the workers."""
-        for bell in list(self.bells.values()):
-            bell()
+        """Wake a worker, and one after the other until somebody takes the saga."""
+        if row.due_at == due_at and self.bells:
+            self.chance.one_of(list(self.bells.values()))()
+            self.loop.later(_POLL_S, self._ring_for, row, due_at)
 
     def replay(self, asked: Asked) -> Accepted | KeyReused | None:
         """Answer a known key as the first time."""
@@ -325,13 +322,9 @@ class PaymentPlace:
 
     async def claim(self, limit: int) -> Sequence[Journey]:
         """See `ports.SagaStore`."""
-        try:
-            return await self.payments.disk.run(
-                lambda: self.payments.claim(self.owner, self.lease, limit)
-            )
-        except Exception:
-            self.payments.loop.later(_POLL_S, self.payments.ring)
-            raise
+        return await self.payments.disk.run(
+            lambda: self.payments.claim(self.owner, self.lease, limit)
+        )
 
     async def record(self, move: Move) -> Journey:
         """See `ports.SagaStore`."""

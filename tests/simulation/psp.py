@@ -17,7 +17,7 @@ KEYS_KEPT_S = 24 * 3600.0
 HELD_FOR_S = 7 * 24 * 3600.0
 DECLINED, CHALLENGED, GOOD = "any_declined", "any_challenged", "any_good"
 _STALE_S = 60.0
-_DARK_FOR_LONG_S = 30 * 3600.0
+DARK_FOR_LONG_S = 26 * 3600.0  # longer than keys are kept
 
 Fields = Mapping[str, Any]
 Object = dict[str, Any]
@@ -60,6 +60,7 @@ class Psp:
         send_webhook: called with each event that it tells.
         challenged: called with the reference of a charge that waits for its buyer.
         dark_until: by the loop's time.
+        is_treacherous: whether it goes dark for long right after it moved money, once.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Psp:
     record: list[Effect] = field(default_factory=list)
     objects: dict[str, Object] = field(default_factory=dict)
     dark_until: float = 0.0
+    is_treacherous: bool = False
     request_count: int = 0
     _keys: dict[str, _Kept] = field(default_factory=dict)
     _serial: "count[int]" = field(default_factory=lambda: count(1))
@@ -235,9 +237,11 @@ class Psp:
         return Told(200, dict(refund))
 
     def _go_dark_at_once(self) -> None:
-        """Sometimes: after money moved and before anybody hears of it, for longer than keys last."""
-        if self.chance.strikes_now("dark_at_once"):
-            self.dark_until = self.loop.time() + _DARK_FOR_LONG_S
+        """If so armed: after money moved, before anybody hears of it, for longer than keys last."""
+        if self.is_treacherous and self.chance.is_faulty and self.chance.happens(0.2):
+            self.is_treacherous = False
+            self.chance.struck("psp_dark_at_once")
+            self.dark_until = self.loop.time() + DARK_FOR_LONG_S
 
     def _did(self, kind: str, found: Object, minor: int | None = None) -> None:
         metadata = found["metadata"]

@@ -1,8 +1,7 @@
 """One seed: a world of processes, clients and PSPs that goes through faults, then heals and drains."""
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from datetime import timedelta
 
 from chassis.errors import PaymeshError
 from tests.simulation.attempts import Attempts
@@ -12,7 +11,7 @@ from tests.simulation.clients import CLIENT, SELLERS, Clients
 from tests.simulation.clockwork import Process, SimulatedLoop
 from tests.simulation.disk import Disk
 from tests.simulation.internet import Postman
-from tests.simulation.nemesis import Nemesis, skew
+from tests.simulation.nemesis import Nemesis, wrong_clock
 from tests.simulation.network import Machine, Network
 from tests.simulation.outbox import OutboxTable, Stream
 from tests.simulation.payments import Payments
@@ -22,10 +21,10 @@ from tests.unit.wallet_svc.memory_store import MemoryStore
 from wallet_svc.domain.wallet import WalletStatus
 
 PAYMENTS = 8
-FAULTS_S = 300.0
+FAULTS_S = 180.0
 # What is held is let go after seven days, and a saga begins then: beyond that nothing is to come.
 END_S = 10 * 24 * 3600.0
-_ARRIVALS_S = 120.0
+_ARRIVALS_S = 60.0
 _RESTART_S = 1.0
 
 Plant = Callable[[Parts], Parts]
@@ -55,6 +54,7 @@ class World:
                 self.network.add(Machine(service, f"{service}-{number}"))
         machines = (m for some in self.network.machines.values() for m in some)
         self.machines = {machine.name: machine for machine in machines}
+        self._skews = wrong_clock(self.chance, list(self.machines))
         self.nemesis = Nemesis(
             self.loop,
             self.chance,
@@ -89,14 +89,15 @@ class World:
         self.chance.note("the faults end")
         self.chance.is_faulty = False
         self.network.cut_off.clear()
+        self._skews = dict.fromkeys(self._skews, timedelta(0))
         for machine in self.machines.values():
             if machine.process is not None:
-                machine.process.paused_until = 0.0
+                machine.process.paused_until, machine.process.skew = 0.0, timedelta(0)
 
     def _start(self, machine: Machine) -> None:
         if machine.process is not None:
             return
-        process = Process(self.loop, machine.name, skew(self.chance))
+        process = Process(self.loop, machine.name, self._skews[machine.name])
         program, _ = PROGRAMS[machine.service]
         machine.process = process
         machine.servicer, jobs = program(self.parts, process)
@@ -145,5 +146,3 @@ class World:
             table=OutboxTable(payments),
         )
 
-
-__all__ = ["END_S", "FAULTS_S", "PAYMENTS", "Plant", "World", "asyncio", "replace"]
