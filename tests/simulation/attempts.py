@@ -17,7 +17,7 @@ from tests.simulation.disk import Disk
 from tests.unit.psp_gateway.fakes import expresses_all
 
 _LEASE = timedelta(seconds=30)
-_POLL_S = 1.0
+_POLL_S = 2.0
 _ON_PAGE = (Stage.OPEN, Stage.PAGE)
 
 

@@ -9,13 +9,11 @@ from typing import Any, cast
 from redis.asyncio import Redis
 
 from chassis.database import Database
-from chassis.errors import Unavailable
 from chassis.outbox import Relay
 from tests.simulation.clockwork import EPOCH
 from tests.simulation.payments import OutboxRow, Payments
 
 _PAGE = 500
-_AGAIN_S = 1.0
 
 
 class OutboxTable:
@@ -28,11 +26,7 @@ class OutboxTable:
         """Answer the relay's query: a page of what is unpublished, the oldest first."""
         if "published_at IS NULL" not in query:
             raise AssertionError(query)
-        try:
-            return await self.payments.disk.run(lambda: [_columns(row) for row in self.page()])
-        except Unavailable:
-            self.payments.loop.later(_AGAIN_S, self.payments.ring_relays)
-            raise
+        return await self.payments.disk.run(lambda: [_columns(row) for row in self.page()])
 
     def page(self) -> list[OutboxRow]:
         """Find a page of what is unpublished, the oldest first."""
@@ -53,11 +47,7 @@ class OutboxTable:
                 row.is_published |= row.event_id in parameters[0]
             return len(parameters[0])
 
-        try:
-            return await self.payments.disk.run(mark)
-        except Unavailable:
-            self.payments.loop.later(_AGAIN_S, self.payments.ring_relays)
-            raise
+        return await self.payments.disk.run(mark)
 
 
 class Stream:

@@ -35,17 +35,19 @@ from tests.simulation.disk import Disk
 _OPEN = frozenset({Queue.PAYMENT, Queue.RETRY, Queue.WAITING})
 _ENDED = frozenset({OrderStatus.FAILED, OrderStatus.CANCELLED})
 _POLL_S = 0.5
+_POLL_AGAIN_S = 2.0
 
 Key = tuple[str, str, str]
 
 
 @dataclass(slots=True)
 class Row:
-    """A saga's row."""
+    """A saga's row; released by its owner's next run, it is anybody's."""
 
     progress: Progress
     due_at: datetime | None
     owner: str | None = None
+    is_released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,6 @@ class Claim:
     owner: str
     former: str
     after: timedelta
-    lease: timedelta
 
 
 @dataclass(slots=True)
@@ -155,11 +156,11 @@ class Payments:
 
     def _take(self, row: Row, owner: str, lease: timedelta) -> Journey:
         saga_id, now = row.progress.saga_id, self.now()
-        if row.owner is not None and row.owner != owner:
+        if row.owner not in (None, owner) and not row.is_released:
             silence = now - self.signs[saga_id]
-            self.claims.append(Claim(saga_id, owner, row.owner, silence, lease))
+            self.claims.append(Claim(saga_id, owner, row.owner or "", silence))
         row.progress = replace(row.progress, epoch=row.progress.epoch + 1, queue=Queue.PAYMENT)
-        row.owner, self.signs[saga_id] = owner, now
+        row.owner, row.is_released, self.signs[saga_id] = owner, False, now
         self.set_due(row, now + lease)
         before = self.rows[row.progress.payment_id]
         journey = engine.take_up(SAGAS[row.progress.kind], Journey(row.progress, before))
@@ -234,6 +235,7 @@ class Payments:
         """Make due what a former run of an instance held."""
         own = [r for r in self.sagas.values() if r.owner == owner and r.progress.queue in _OPEN]
         for row in own:
+            row.is_released = True
             self.set_due(row, self.now())
         return len(own)
 
@@ -254,12 +256,13 @@ class Payments:
 
     def _commit_event(self, row: OutboxRow) -> None:
         self.outbox.append(row)
-        self.ring_relays()
+        self._ring_relay_for(row)
 
-    def ring_relays(self) -> None:
-        """Wake those who publish."""
-        for bell in list(self.relay_bells.values()):
-            bell()
+    def _ring_relay_for(self, row: OutboxRow) -> None:
+        """Wake who publishes, and one after the other until somebody has published it."""
+        if not row.is_published and self.relay_bells:
+            self.chance.one_of(list(self.relay_bells.values()))()
+            self.loop.later(_POLL_AGAIN_S, self._ring_relay_for, row)
 
     def add_saga(self, saga: Progress) -> None:
         """Store a new saga."""
@@ -268,17 +271,17 @@ class Payments:
         self.set_due(row, self.now() + saga.due_after)
 
     def set_due(self, row: Row, due_at: datetime | None) -> None:
-        """Say when a saga is looked at, and have the workers look then: their polling, at once."""
+        """Say when a saga is looked at, and have a worker look then, as its polling would."""
         row.due_at = due_at
         if due_at is not None:
-            at = max((due_at - EPOCH).total_seconds(), self.loop.time()) + 0.001
-            self.loop.at(at, self._ring_for, row, due_at)
+            at = max((due_at - EPOCH).total_seconds(), self.loop.time())
+            self.loop.at(at + self.chance.between(0.001, _POLL_S), self._ring_for, row, due_at)
 
     def _ring_for(self, row: Row, due_at: datetime) -> None:
         """Wake a worker, and one after the other until somebody takes the saga."""
         if row.due_at == due_at and self.bells:
             self.chance.one_of(list(self.bells.values()))()
-            self.loop.later(_POLL_S, self._ring_for, row, due_at)
+            self.loop.later(_POLL_AGAIN_S, self._ring_for, row, due_at)
 
     def replay(self, asked: Asked) -> Accepted | KeyReused | None:
         """Answer a known key as the first time."""

@@ -187,7 +187,7 @@ def payment_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
         in_flight_max=16,
         policy=parts.policy,
         faults=FaultPoints(),
-        moved=partial(_moved, told, work),
+        moved=partial(_moved, work),
         chance=parts.chance.draw,
     )
     parts.payments.bells[process.name] = work.set
@@ -327,8 +327,6 @@ def _render(payment: Payment) -> bytes:
     return json.dumps({"payment_id": payment.payment_id, "status": payment.status}).encode()
 
 
-def _moved(told: asyncio.Event, work: asyncio.Event, move: Move) -> None:
-    if move.before.payment.version != move.after.payment.version:
-        told.set()
+def _moved(work: asyncio.Event, move: Move) -> None:
     if move.follow_up is not None:
         work.set()
