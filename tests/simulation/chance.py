@@ -118,5 +118,5 @@ class Chance:
         return hashlib.sha256(repr(self._events).encode()).hexdigest()[:16]
 
     def last_events(self, number: int) -> list[str]:
-        """Tell what happened last."""
+        """Tell what happened last; 0: all."""
         return [f"{at:14.3f}  {text}" for at, text in self._events[-number:]]

@@ -163,9 +163,7 @@ def no_needless_question(seen: Evidence) -> Problems:
 def _is_excused(seen: Evidence, payment_id: str) -> bool:
     """Whether something happened that a saga cannot wait out, or must not decide."""
     days = ("psp_dark_for_long", "psp_dark_at_once", "clock_skewed", "wallet_frozen")
-    is_short = any(
-        attempt.reason == "AMOUNT_MISMATCH" for attempt in seen.attempts(payment_id)
-    )
+    is_short = any(attempt.reason == "AMOUNT_MISMATCH" for attempt in seen.attempts(payment_id))
     return is_short or any(seen.strikes[name] for name in days)
 
 

@@ -77,9 +77,7 @@ class Clients:
         if self._chance.happens(0.3):
             self._chance.struck("buyer_stayed_away")
             return
-        self._loop.later(
-            self._chance.between(3.0, 300.0), self._psps[psp].authenticate, reference
-        )
+        self._loop.later(self._chance.between(3.0, 300.0), self._psps[psp].authenticate, reference)
 
     def _command(self, number: int) -> CreatePayment:
         chance = self._chance
@@ -242,9 +240,7 @@ class Clients:
         """Ask once; tell how it ended, if it has."""
         request = wire.ExecuteRefundsRequest(refunds=[command])
         try:
-            answer = await self._network.call(
-                "psp", "ExecuteRefunds", request, _TIMEOUT_S, "desk"
-            )
+            answer = await self._network.call("psp", "ExecuteRefunds", request, _TIMEOUT_S, "desk")
         except PaymeshError:
             return ""
         (result,) = answer.results

@@ -90,7 +90,9 @@ class Postman:
     def _begin(self, psp: str, event: Object, tries: int) -> None:
         dark_for = self.psps[psp].dark_until - self._loop.time()
         if dark_for > 0:
-            self._loop.later(dark_for + self._chance.between(1.0, 600.0), self._begin, psp, event, tries)
+            self._loop.later(
+                dark_for + self._chance.between(1.0, 600.0), self._begin, psp, event, tries
+            )
         else:
             self._loop.create_task(self._deliver(psp, event, tries))
 

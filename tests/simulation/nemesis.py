@@ -15,7 +15,7 @@ from tests.simulation.psp import DARK_FOR_LONG_S, Psp
 
 _EVERY_S = 5.0
 # One seed in so many has a PSP that is away for longer than it keeps keys: rare, since days pass.
-_LONG_EVERY = 25
+LONG_EVERY, LONG_DARK, TREACHEROUS = 25, 7, 19
 
 
 class Keeper(Protocol):
@@ -48,10 +48,10 @@ class Nemesis:
 
     async def strike(self) -> None:
         """Go on striking."""
-        if self._chance.seed % _LONG_EVERY == 7:
+        if self._chance.seed % LONG_EVERY == LONG_DARK:
             at = self._chance.between(5.0, 90.0)
             self._loop.later(at, self._go_dark, DARK_FOR_LONG_S, "psp_dark_for_long")
-        if self._chance.seed % _LONG_EVERY == 19:
+        if self._chance.seed % LONG_EVERY == TREACHEROUS:
             self._chance.one_of(self._psps).is_treacherous = True
         while self._chance.is_faulty:
             await asyncio.sleep(self._chance.between(0.0, 2 * _EVERY_S))
@@ -92,9 +92,7 @@ class Nemesis:
         name = self._chance.one_of(self._machines).name
         self._chance.struck("partitioned")
         self._network.cut_off.add(name)
-        self._loop.later(
-            self._chance.between(5.0, 40.0), self._network.cut_off.discard, name
-        )
+        self._loop.later(self._chance.between(5.0, 40.0), self._network.cut_off.discard, name)
 
     def _go_dark(self, seconds: float, fault: str) -> None:
         psp = self._chance.one_of(self._psps)

@@ -28,6 +28,7 @@ class Network:
 
     Attributes:
         cut_off: names of machines that nothing reaches, and whose answers reach nobody.
+        told_late: called with the method of a call that will arrive late.
     """
 
     def __init__(self, loop: SimulatedLoop, chance: Chance) -> None:
@@ -35,6 +36,7 @@ class Network:
         self._chance = chance
         self.machines: dict[str, list[Machine]] = {}
         self.cut_off: set[str] = set()
+        self.told_late: Callable[[str], None] = lambda method: None
 
     def add(self, machine: Machine) -> None:
         """Put a machine on the network."""
@@ -61,6 +63,7 @@ class Network:
             delay = self._chance.between(*_LATENCY_S)
             if self._chance.strikes_now("request_late"):
                 delay += self._chance.between(*_LATE_S)
+                self.told_late(method)
             self._loop.later(delay, self._arrive, machine, method, request, reply, of)
         return await reply
 
@@ -83,9 +86,7 @@ class Network:
             problem = error
         if {machine.name, of} & self.cut_off or self._chance.strikes_now("answer_lost"):
             return
-        self._loop.later(
-            self._chance.between(*_LATENCY_S), self._answer, reply, answer, problem
-        )
+        self._loop.later(self._chance.between(*_LATENCY_S), self._answer, reply, answer, problem)
 
     def _answer(self, reply: Any, answer: Any, problem: Exception | None) -> None:
         if reply.done():

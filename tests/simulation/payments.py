@@ -127,9 +127,7 @@ class Payments:
             self.add_saga(saga)
         self.tell([creation_event(payment)])
 
-    def change(
-        self, asked: Asked, payment_id: str, decide: Decide
-    ) -> Accepted | KeyReused | None:
+    def change(self, asked: Asked, payment_id: str, decide: Decide) -> Accepted | KeyReused | None:
         """Let a client's word change a payment."""
         known = self.replay(asked)
         if known is not None:

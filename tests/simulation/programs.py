@@ -209,7 +209,9 @@ def payment_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
 class Gateway:
     """psp_gateway as it is called: by payment_svc, and by the PSPs' webhooks."""
 
-    def __init__(self, servicer: PspGatewayServicer, receiving: Receiving, process: Process) -> None:
+    def __init__(
+        self, servicer: PspGatewayServicer, receiving: Receiving, process: Process
+    ) -> None:
         self._servicer = servicer
         self._receiving = receiving
         self._process = process

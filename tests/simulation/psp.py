@@ -254,7 +254,9 @@ class Psp:
             found["amount"] if minor is None else minor,
         )
         self.record.append(effect)
-        self.chance.note(f"{self.name} {kind} {effect.reference} {effect.minor} for {effect.attempt_id}")
+        self.chance.note(
+            f"{self.name} {kind} {effect.reference} {effect.minor} for {effect.attempt_id}"
+        )
 
     def _tell(self, kind: str, found: Object) -> None:
         told = {"id": found["id"], "object": found["object"], "metadata": found["metadata"]}

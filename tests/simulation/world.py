@@ -71,7 +71,8 @@ class World:
         for number in range(PAYMENTS):
             self.clients.begin(number, self.chance.between(0.0, _ARRIVALS_S))
         self.loop.later(0.0, lambda: self.loop.create_task(self.nemesis.strike()))
-        if self.chance.happens(0.5):
+        self.network.told_late = self._make_it_dangerous
+        if self.chance.happens(0.3):
             self.loop.later(self.chance.between(20.0, FAULTS_S), self._freeze)
         self.loop.run_until(FAULTS_S)
         self._heal()
@@ -113,6 +114,11 @@ class World:
         if machine.process is process:
             self.loop.later(0.0, self.kill, machine, _RESTART_S)
 
+    def _make_it_dangerous(self, method: str) -> None:
+        """Have a credit refused that is tried again while its first try is still on its way."""
+        if method == "ApplyOperations" and self.chance.happens(0.7):
+            self._freeze()
+
     def _freeze(self) -> None:
         """Freeze a seller's wallet, for good."""
         name = f"seller:{CLIENT}:{self.chance.one_of(SELLERS)}:USD"
@@ -145,4 +151,3 @@ class World:
             stream=Stream(),
             table=OutboxTable(payments),
         )
-
