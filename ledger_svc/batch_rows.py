@@ -6,14 +6,16 @@ from itertools import chain as joined
 from operator import attrgetter, itemgetter
 from typing import Any
 
+from chassis.money import Money
 from ledger_svc.arrays import digests, known, plain, some_texts, texts, times
-from ledger_svc.domain.account import Account, NewAccount, Side, Standing
+from ledger_svc.domain.account import Account, AccountStatus, NewAccount, Side, Standing
 from ledger_svc.domain.books import Books
 from ledger_svc.domain.posting import Line
 from ledger_svc.domain.transaction import Entry, Heading, Kind, Transaction
 
 _ID_DIGITS = len("txn_")
 _DEBIT = Side.DEBIT
+_OPEN = AccountStatus.OPEN
 _AMOUNT = attrgetter("amount")
 _NO_STANDINGS: Any = [()] * len(Standing._fields)
 _NO_HEADINGS: Any = [()] * len(Heading._fields)
@@ -118,16 +120,30 @@ def _entries(books: Books) -> dict[str, str]:
 
 
 def _accounts(changed: Sequence[tuple[Account, Standing]]) -> dict[str, str]:
+    """Write what accounts have now, and what they must have had until then."""
     balances, coming, going, counts = (
         zip(*[standing for _, standing in changed], strict=True) if changed else _NO_STANDINGS
     )
+    before = [account.standing for account, _ in changed]
+    _, came, went, were_counts = zip(*before, strict=True) if changed else _NO_STANDINGS
+    statuses = [account.status for account, _ in changed]
     return {
         "changed": known([account.key for account, _ in changed]),
         "balances": known(map(_AMOUNT, balances)),
-        "pendings_in": known(map(_AMOUNT, coming)),
-        "pendings_out": known(map(_AMOUNT, going)),
+        "pendings_in": _amounts(coming),
+        "pendings_out": _amounts(going),
         "counts": known(counts),
+        "were_in": _amounts(came),
+        "were_out": _amounts(went),
+        "were_counts": known(were_counts),
+        "statuses": known(statuses) if any(s is not _OPEN for s in statuses) else "{}",
     }
+
+
+def _amounts(some: Sequence[Money]) -> str:
+    """Write amounts that are mostly nothing, which may be NULL."""
+    amounts = list(map(_AMOUNT, some))
+    return known(amounts) if any(amounts) else "{}"
 
 
 def _rare(names: Sequence[str]) -> str:

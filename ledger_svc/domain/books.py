@@ -8,6 +8,7 @@ and `reversal_rules`; here is what they share: a draft that is kept whole or dro
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountStatus, Standing
@@ -81,9 +82,11 @@ class Books:
         self.written: list[Transaction] = []
         self.closings: list[Closing] = []
 
-    @property
+    @cached_property
     def changed(self) -> list[tuple[Account, Standing]]:
-        """The accounts whose standing has changed, as they were, with what they have now; by id."""
+        """The accounts whose standing has changed, as they were, with what they have now; by id.
+        To be asked for when all is decided.
+        """
         pairs = ((account, self.standings[name]) for name, account in sorted(self.accounts.items()))
         return [(account, now) for account, now in pairs if now is not account.standing]
 
