@@ -108,4 +108,4 @@ def _same(books: Books, now: Account | None, name: str) -> bool:
     known = books.accounts.get(name)
     if known is None or now is None:
         return known is now
-    return known.status is now.status and known.standing == now.standing
+    return known.status is now.status and books.before[name] == now.standing

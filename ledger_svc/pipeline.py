@@ -89,8 +89,10 @@ class Pipeline:
                 self._known.learn(accounts)
         if self._round != round_ or self._stream is not stream:
             return None
-        start, accounts = stream.head, self._known.recall(names)
-        books = Books(accounts, (), (), head=start, now=self._now(start, accounts))
+        start = stream.head
+        accounts, standings = self._known.recall(names)
+        now = self._now(start, accounts)
+        books = Books(accounts, (), (), standings=standings, head=start, now=now)
         outcomes = decide(books, commands)
         stream.head = books.head
         self._known.follow(books)
@@ -128,7 +130,7 @@ class Pipeline:
                 batch = await self._database.run(work)
             except StreamLost:
                 self._log.info("stream_lost")
-                self._stream = None
+                self._lose()
                 continue
             except BaseException:
                 self._lose()
@@ -189,6 +191,7 @@ class Pipeline:
     def _now(self, head: Head, accounts: Iterable[Account]) -> datetime:
         """Later than whatever the batch follows, though clocks may differ or go back.
 
+        What an account says is as old as its reading; what was written since, was to this stream.
         An account without an entry since the batch began says just before that: never too early.
         """
         last = max((account.last_entry_at for account in accounts), default=head.written_at)

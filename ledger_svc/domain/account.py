@@ -195,20 +195,6 @@ class Account:
             )
         return replace(self, status=to)
 
-    def after(self, standing: Standing, at: datetime) -> "Account":
-        """Make the account as entries leave it that are written at a time."""
-        return Account(
-            self.account_id,
-            self.key,
-            self.type,
-            self.currency,
-            self.status,
-            self.floor,
-            self.ceiling,
-            standing,
-            at,
-        )
-
     def book(self, now: Standing, side: Side, amount: Money, *, place: int) -> Standing:
         """Make the standing after one more entry.
 
