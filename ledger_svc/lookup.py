@@ -39,7 +39,7 @@ class Claims:
 
 
 async def lock(tx: Transaction, account_ids: Iterable[str], asked_at: datetime) -> list[Account]:
-    """Lock accounts in the order of their ids, and read them; `asked_at` is now."""
+    """Lock accounts in the order of their keys, and read them; `asked_at` is now."""
     return await _read(tx, statements.LOCK_ACCOUNTS, account_ids, asked_at)
 
 

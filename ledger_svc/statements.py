@@ -10,11 +10,11 @@ SELECT account_id, account_key, type, currency, status, floor, ceiling, balance,
     nullif(pending_in, 0) AS pending_in, nullif(pending_out, 0) AS pending_out, entry_count,
     CASE WHEN last_entry_at >= %s THEN last_entry_at END AS last_entry_at
 FROM accounts WHERE account_id = ANY(%s::text[])
-ORDER BY account_id
 """
 
-# One order of locking for every batch, so that two of them cannot wait for each other.
-LOCK_ACCOUNTS = READ_ACCOUNTS + "FOR UPDATE"
+# One order of locking for every batch, so that two of them cannot wait for each other: that of the
+# keys, in which `WRITE` comes upon them by whatever plan.
+LOCK_ACCOUNTS = READ_ACCOUNTS + "ORDER BY account_key FOR UPDATE"
 
 ACCOUNTS = "SELECT * FROM accounts WHERE account_id = ANY(%s::text[]) ORDER BY account_id"
 
@@ -63,8 +63,8 @@ WHERE p.transaction_id = ANY(%s::uuid[]) ORDER BY p.transaction_id, p.line
 REVERSALS_OF = "SELECT * FROM transactions WHERE reverses_reference = ANY(%s::text[])"
 
 # A batch, whole. It answers whether the stream is still its writer's, and how many accounts were as
-# the batch has them; unless all were, nothing must stand. The accounts come in the order in which
-# every batch locks them, and before the references, since the answer asks for them.
+# the batch has them; unless all were, nothing must stand. What it asks for in its last line is done
+# first: accounts, then the stream, then all else, so that no two batches wait for each other.
 WRITE = """
 WITH head AS (
     UPDATE streams SET number = %(number)s, hash = %(hash)s, written_at = %(at)s,
@@ -103,7 +103,7 @@ WITH head AS (
         AND a.status = coalesce(new.status, 'OPEN')
     RETURNING 1
 )
-SELECT (SELECT count(*) FROM head) AS held, (SELECT count(*) FROM balanced) AS changed
+SELECT (SELECT count(*) FROM balanced) AS changed, (SELECT count(*) FROM head) AS held
 """
 
 # What is reserved, and the list of what is still to end.

@@ -86,10 +86,11 @@ class Books:
 
     @property
     def changed(self) -> list[tuple[Account, Standing]]:
-        """The accounts whose standing has changed, with what they have now; by id."""
-        before, now = self.before, self.standings
-        names = sorted([name for name, had in before.items() if now[name] is not had])
-        return [(self.accounts[name], now[name]) for name in names]
+        """The accounts whose standing has changed, with what they have now; by key."""
+        accounts, now = self.accounts, self.standings
+        names = [name for name, had in self.before.items() if now[name] is not had]
+        changed = [(accounts[name].key, name) for name in names]
+        return [(accounts[name], now[name]) for _, name in sorted(changed)]
 
     def keep(self, draft: "Draft") -> None:
         """Make a draft part of the books."""
