@@ -7,7 +7,6 @@ from functools import partial
 
 from paymesh.ledger.v1 import ledger_service_pb2, ledger_service_pb2_grpc
 from paymesh.payment.v1 import (
-    audit_service_pb2_grpc,
     operations_service_pb2_grpc,
     payment_service_pb2_grpc,
     psp_event_service_pb2_grpc,
@@ -28,8 +27,7 @@ from chassis.server import Wiring, main
 from chassis.settings import Environment, ServerSettings
 from payment_svc import jobs
 from payment_svc.audit_ports import AuditWitnesses
-from payment_svc.audit_servicer import PaymentAuditService
-from payment_svc.audit_store import PostgresAuditStore
+from payment_svc.audit_wiring import Auditing
 from payment_svc.audit_witnesses import GrpcAuditWitnesses
 from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
@@ -56,7 +54,6 @@ _NAMES = (
 )
 _PAYMENTS = payment_service_pb2_grpc.add_PaymentServiceServicer_to_server
 _OPERATIONS = operations_service_pb2_grpc.add_OperationsServiceServicer_to_server
-_AUDIT = audit_service_pb2_grpc.add_AuditServiceServicer_to_server
 _PSP_EVENTS = psp_event_service_pb2_grpc.add_PspEventServiceServicer_to_server
 _WEBHOOKS = webhook_endpoint_service_pb2_grpc.add_WebhookEndpointServiceServicer_to_server
 _STREAM = "events.payment"
@@ -65,9 +62,7 @@ _STREAM = "events.payment"
 async def build(server: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
     """Wire the service."""
     settings = PaymentSettings.read(environment, server)
-    database = Database(settings.database_url, connections=settings.database_connections)
-    await database.open()
-    stack.push_async_callback(database.close)
+    database = await _open_database(settings, stack)
     redis = Redis.from_url(settings.redis_url, decode_responses=True)
     stack.push_async_callback(redis.aclose)
 
@@ -80,7 +75,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
     services, sellers, witnesses, returns, audited = await connect(settings, stack)
-    audit = PostgresAuditStore(database), audited, utc_now
+    auditing = Auditing.wire(database, audited, settings, utc_now)
     coordinator = Coordinator(
         sagas,
         services,
@@ -108,7 +103,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         register=(
             partial(_PAYMENTS, public),
             partial(_OPERATIONS, operations),
-            partial(_AUDIT, PaymentAuditService(*audit)),
+            auditing.register,
             partial(_PSP_EVENTS, PaymentPspEventService(sagas, work.set)),
             partial(_WEBHOOKS, endpoints),
         ),
@@ -120,13 +115,16 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
                 webhooks.queue, webhooks.courier, webhooks.wake, settings.webhooks.poll_s
             ),
             jobs.queue_gauges(sagas, webhooks.queue),
-            *(
-                [jobs.payment_audit(*audit, settings.audit_every_s, settings.audit_window)]
-                if settings.audit_every_s
-                else []
-            ),
+            *auditing.jobs,
         ),
     )
+
+
+async def _open_database(settings: PaymentSettings, stack: AsyncExitStack) -> Database:
+    database = Database(settings.database_url, connections=settings.database_connections)
+    await database.open()
+    stack.push_async_callback(database.close)
+    return database
 
 
 def _tell(waiters: Waiters, told: Sequence[asyncio.Event], work: asyncio.Event, move: Move) -> None:
