@@ -32,6 +32,7 @@ PROMISES = {
         "PAYOUT_UNDER_WAY",
         '"SUBMITTED"',
     ],
+    "auditing": ["✓  I1", "I8", "judged at rest", '"isDone"'],
     "archiving-a-month": ["Checkpoint 1: 0 transactions", "The books are sound", "archive_until"],
     "testing-with-the-sandbox": ["exits 1", "COMPLETED", '"charge"'],
 }
