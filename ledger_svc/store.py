@@ -12,7 +12,8 @@ from functools import partial
 
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
-from chassis.telemetry import logger
+from chassis.faults import FaultPoints
+from chassis.telemetry import FENCED_WRITES, logger
 from ledger_svc import batch_rows, lookup, rows, statements
 from ledger_svc.arrays import texts
 from ledger_svc.domain import errors
@@ -46,9 +47,15 @@ class LedgerStore:
     """
 
     def __init__(
-        self, database: Database, *, batches_in_flight: int = 2, clock: Clock = utc_now
+        self,
+        database: Database,
+        *,
+        batches_in_flight: int = 2,
+        clock: Clock = utc_now,
+        faults: FaultPoints | None = None,
     ) -> None:
         self._database = database
+        self._faults = faults or FaultPoints()
         self._clock = clock
         self._log = logger()
         self._streams = Streams(database)
@@ -129,8 +136,10 @@ class LedgerStore:
                     work = partial(self._decide, stream=stream, commands=commands)
                     outcomes, stream.head = await self._database.run(work)
             except StreamLost:
+                FENCED_WRITES.labels("stream").inc()
                 self._log.info("stream_lost")
                 continue
+            await self._faults.reach("ledger.batch.committed")
             self._log.debug("written", count=len(commands))
             return outcomes
 
@@ -157,6 +166,7 @@ class LedgerStore:
         )
         outcomes = decide(books, commands)
         await _write(tx, stream, books)
+        await self._faults.reach("ledger.batch.written")
         return outcomes, books.head
 
     def _now(self, head: Head, accounts: Iterable[Account]) -> datetime:

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from chassis.clock import Clock
 from chassis.errors import PaymeshError
 from chassis.faults import FaultPoints
-from chassis.telemetry import logger
+from chassis.telemetry import FENCED_WRITES, logger
 from payment_svc.metrics import SAGA_STEPS, WALKS_FAILED
 from payment_svc.ports import LostLease, SagaStore, Services, StalePayment
 from payment_svc.sagas import engine
@@ -87,6 +87,7 @@ class Coordinator:
             while journey.progress.is_runnable:
                 journey = await self._step(journey)
         except LostLease:
+            FENCED_WRITES.labels("saga").inc()
             self._log.warning("lease_lost", saga_id=progress.saga_id, step=progress.step)
         except Exception as error:  # noqa: BLE001 - one saga must not stop the others
             # An error's text may repeat what was to be stored, tokens too: its class and place do.

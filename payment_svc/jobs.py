@@ -3,15 +3,24 @@
 import asyncio
 from datetime import timedelta
 
+from chassis.clock import Clock
 from chassis.outbox import Relay
 from chassis.server import Job, repeat
 from chassis.telemetry import logger
+from payment_svc.audit_ports import AuditStore, AuditWitnesses
 from payment_svc.coordinator import Coordinator
-from payment_svc.metrics import SAGA_QUEUE, SAGA_QUEUE_AGE
+from payment_svc.domain.soundness import Violation
+from payment_svc.metrics import (
+    AUDIT_LAST_SUCCESS,
+    AUDIT_VIOLATIONS,
+    SAGA_QUEUE,
+    SAGA_QUEUE_AGE,
+)
 from payment_svc.operations.ports import OperatorStore
 from payment_svc.operations.wiring import Operations
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas.journey import Queue
+from payment_svc.use_cases.audit_payments import audit_payments
 from payment_svc.use_cases.describe_queues import QueueKey, Standing, describe_queues
 from payment_svc.webhooks.courier import WEBHOOK_BACKLOG, Courier
 from payment_svc.webhooks.queue import PostgresWebhookQueue
@@ -20,6 +29,7 @@ _RELAY_EVERY_S = 1.0
 _GATHER_S = 0.01  # events that come within it share a page
 _COUNT_EVERY_S = 5.0
 _APPLY_EVERY_S = 5.0
+_AUDITED = ("I4", "I5", "I6", "I7", "I8")
 
 
 def saga_worker(
@@ -95,5 +105,36 @@ def queue_gauges(store: OperatorStore, webhooks: PostgresWebhookQueue) -> Job:
 
     async def job(stopping: asyncio.Event) -> None:
         await repeat("gauges", work, stopping, pause_s=_COUNT_EVERY_S)
+
+    return job
+
+
+def payment_audit(
+    store: AuditStore, witnesses: AuditWitnesses, clock: Clock, every_s: float, window: timedelta
+) -> Job:
+    """Judge the payments of the newest `window`, and tell Prometheus; a line in the log for each
+    violation.
+    """
+
+    async def work() -> bool:
+        counts = dict.fromkeys(_AUDITED, 0)
+        now = clock()
+        found = audit_payments(store, witnesses, clock, created_from=now - window, created_to=now)
+        async for told in found:
+            if isinstance(told, Violation):
+                counts[told.invariant] += 1
+                logger().error(
+                    "payment_unsound",
+                    operation=told.invariant,
+                    payment_id=told.payment_id,
+                    reason=told.how,
+                )
+        for invariant, count in counts.items():
+            AUDIT_VIOLATIONS.labels(invariant).set(count)
+        AUDIT_LAST_SUCCESS.set(clock().timestamp())
+        return False
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("audit", work, stopping, pause_s=every_s)
 
     return job

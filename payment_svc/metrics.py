@@ -34,3 +34,14 @@ WALKS_FAILED = Counter(
     ["saga", "step"],
     registry=REGISTRY,
 )
+AUDIT_VIOLATIONS = Gauge(
+    "paymesh_audit_violations",
+    "Violations that the newest audit of recent payments has found.",
+    ["invariant"],
+    registry=REGISTRY,
+)
+AUDIT_LAST_SUCCESS = Gauge(
+    "paymesh_audit_last_success_timestamp",
+    "When an audit of recent payments last came to its end, in Unix seconds; 0: never.",
+    registry=REGISTRY,
+)

@@ -31,6 +31,8 @@ class PaymentSettings:
     rpc_timeout_s: float  # for one call to another service
     return_urls: ReturnUrls  # the sites that buyers may be sent to from a PSP's page
     webhooks: WebhookSettings
+    audit_every_s: float  # between two audits of recent payments; 0: none
+    audit_window: timedelta  # how far back an audit goes
 
     @classmethod
     def read(cls, environment: Environment, server: ServerSettings) -> "PaymentSettings":
@@ -65,6 +67,8 @@ class PaymentSettings:
             rpc_timeout_s=environment.number("RPC_TIMEOUT_S", 10.0),
             return_urls=_return_urls(environment, server),
             webhooks=WebhookSettings.read(environment, server),
+            audit_every_s=environment.number("AUDIT_EVERY_S", 300.0),
+            audit_window=timedelta(seconds=environment.number("AUDIT_WINDOW_S", 3600.0)),
         )
 
 

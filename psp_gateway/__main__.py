@@ -74,6 +74,7 @@ async def build(
         Unavailable: the database cannot be reached.
     """
     settings = PspSettings.read(environment, server_settings)
+    faults = FaultPoints.parse(server_settings.fault_points, server_settings.environment)
     database = await _open_database(settings, stack)
     psps = await open_psps(settings, stack)
     providers = psps.providers
@@ -89,7 +90,6 @@ async def build(
     payouts_running = Running[Payout](answer_s=settings.answer_s, count_max=settings.attempts_max)
     stack.push_async_callback(payouts_running.close, server_settings.drain_s)
     abandon_after = timedelta(seconds=settings.abandon_after_s)
-    faults = _faults(server_settings)
     means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages)
     router = Router(_rules(settings), providers, guards, psps.pages)
     outbox = _outbox(settings, database)
@@ -100,7 +100,8 @@ async def build(
     servicer = PspGatewayServicer(
         means, router, store, running, guards, payouts, fingerprint_key=key
     )
-    inbox, arrived = InboxStore(database, utc_now), asyncio.Event()
+    inbox = InboxStore(database, utc_now, timedelta(seconds=settings.inbox_lease_s))
+    arrived = asyncio.Event()
     receiving = Receiving(psps.readers, inbox, psps.certificates)
     webhooks = PspWebhookService(receiving, utc_now, arrived.set)
     answering = _answering(psps, DisputeStore(database), guards)
@@ -116,7 +117,7 @@ async def build(
         ],
         names=_NAMES,
         jobs=[
-            jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s),
+            jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s, faults),
             *([bank_worker(outbox, settings.bank_poll_s)] if outbox else []),
         ],
     )
@@ -174,13 +175,6 @@ def _rules(settings: PspSettings) -> Sequence[Rule]:
         return read_rules(settings.routing_file, PSPS)
     except InvalidRouting as error:
         raise SettingsError(f"PSP_ROUTING_FILE: {error}") from error
-
-
-def _faults(server_settings: ServerSettings) -> FaultPoints:
-    try:
-        return FaultPoints.parse(server_settings.fault_points, server_settings.environment)
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import psycopg
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, columns
 from chassis.money import Money
+from chassis.telemetry import FENCED_WRITES
 from psp_gateway import rows, statements
 from psp_gateway.domain.attempt import Attempt
 from psp_gateway.domain.errors import Refusal
@@ -87,6 +88,11 @@ class AttemptStore:
         found = await self._database.read(statements.OF_PAYMENT, [payment_id])
         return [rows.to_attempt(row) for row in found]
 
+    async def of_payments(self, payment_ids: Sequence[str]) -> Sequence[Attempt]:
+        """See `ports.AttemptReader.of_payments`."""
+        found = await self._database.read(statements.OF_PAYMENTS, [list(payment_ids)])
+        return [rows.to_attempt(row) for row in found]
+
     async def find(self, attempt_ids: Sequence[str]) -> Sequence[Attempt]:
         """See `ports.AttemptReader.find`."""
         found = await self._database.read(statements.BY_ID, [list(attempt_ids)])
@@ -144,7 +150,9 @@ class AttemptStore:
                 saved |= zip(places, answers, strict=True)
             return [saved[place] for place in range(len(savings))]
 
-        return await self._database.run(work)
+        answers = await self._database.run(work)
+        FENCED_WRITES.labels("attempt").inc(sum(not saved.is_held for saved in answers))
+        return answers
 
 
 def _apart(savings: Sequence[Saving]) -> Iterator[list[int]]:
