@@ -84,7 +84,7 @@ def saved_row(attempt: Attempt) -> Sequence[object]:
 
 
 def event_row(attempt: Attempt, exchange: Exchange) -> Sequence[object]:
-    """Write one line of the trail, in the order of `statements.INSERT_EVENTS`."""
+    """Write one line of the trail, in the order of the second half of `statements.SAVE`."""
     return (
         attempt.attempt_id,
         exchange.operation,
