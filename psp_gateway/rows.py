@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from psycopg.rows import DictRow
 
 from chassis.money import Money
-from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
+from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Method, Outcome, Stage
 from psp_gateway.ports import Exchange
 
 
@@ -37,6 +37,7 @@ def to_attempt(row: DictRow) -> Attempt:
         expires_at=row["expires_at"],
         psps_tried=tuple(filter(None, row["psps_tried"].split(","))),
         page_expires_at=row["page_expires_at"],
+        method=Method(row["method"]),
     )
 
 
@@ -57,6 +58,7 @@ def new_row(attempt: Attempt) -> Sequence[object]:
         attempt.updated_at,
         attempt.stage.value,
         attempt.page_expires_at,
+        attempt.method.value,
     )
 
 

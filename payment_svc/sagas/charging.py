@@ -47,6 +47,7 @@ def charge_orders(journey: Journey) -> ExecuteCharge:
         is_held=payment.capture_method is CaptureMethod.MANUAL,
         page=payment.page,
         buyer=payment.buyer,
+        method=payment.method,
     )
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from psp_gateway.domain.answer import Absent, Created, Verdict
-from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
+from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Method, Outcome, Stage
 from psp_gateway.domain.changed import changed
 from psp_gateway.domain.hosted_page import PAGE_GRACE, Opened, Reply
 from psp_gateway.domain.reasons import MESSAGES, Reason
@@ -344,14 +344,17 @@ def _with(attempt: Attempt, verdict: Verdict) -> Attempt:
     reference = attempt.psp_reference or verdict.reference
     if attempt.stage is Stage.PAGE and verdict.outcome.is_final:
         reference = verdict.reference or reference  # what was paid on the page, not the page
+    reason = verdict.reason
+    if reason is Reason.CARD_DECLINED and attempt.method is Method.BANK_DEBIT:
+        reason = Reason.DEBIT_RETURNED  # what PSPs tell of a card and a debit in the same words
     return changed(
         attempt,
         outcome=verdict.outcome,
         delivery=verdict.delivery if is_sure else Delivery.SENT_NO_ANSWER,
         psp_reference=reference,
-        reason=verdict.reason.value if verdict.reason else "",
+        reason=reason.value if reason else "",
         psp_code=verdict.psp_code,
-        message=verdict.message,
+        message=MESSAGES[reason] if reason else "",
         redirect_url=verdict.redirect_url,
         expires_at=_held_until(attempt, verdict),
     )

@@ -108,6 +108,8 @@ class PspError(_message.Message):
         """The buyer did not authenticate in time, and the PSP has confirmed that it took the charge back."""
         PAGE_EXPIRED: PspError._Reason.ValueType  # 41
         """The buyer did not pay on the PSP's page before it closed, and the PSP has confirmed that it is closed."""
+        DEBIT_RETURNED: PspError._Reason.ValueType  # 42
+        """The buyer's bank did not pay the debit, for a reason that the PSP does not tell more closely."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -191,6 +193,8 @@ class PspError(_message.Message):
     """The buyer did not authenticate in time, and the PSP has confirmed that it took the charge back."""
     PAGE_EXPIRED: PspError.Reason.ValueType  # 41
     """The buyer did not pay on the PSP's page before it closed, and the PSP has confirmed that it is closed."""
+    DEBIT_RETURNED: PspError.Reason.ValueType  # 42
+    """The buyer's bank did not pay the debit, for a reason that the PSP does not tell more closely."""
 
     def __init__(
         self,
