@@ -11,10 +11,13 @@ BROWSER := $(VENV)/.browser
 PIP := $(RUN)/python -m pip --disable-pip-version-check
 SOURCES := client chassis payment_svc ledger_svc wallet_svc risk_svc psp_gateway edge_auth devstack benchmarks tests docs
 ONLY ?=
+CASE ?=
+# Most of a test's time is waiting: more files at once than there are cores.
+WORKERS ?= 3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down status check format protos baseline audit bench
+.PHONY: help setup demo test up down status check format protos baseline audit bench faults
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,7 +50,7 @@ status: setup ## what runs, where, how it is
 	@$(RUN)/paymesh status
 
 test: check ## every check and every test
-	@$(RUN)/pytest
+	@$(RUN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: setup $(BROWSER) ## format, lint, types, imports, protos, stubs, secrets
 	$(RUN)/ruff format --check $(SOURCES)
@@ -75,6 +78,9 @@ baseline: setup ## accept today's protos as what `buf breaking` compares with
 
 audit: setup ## look for known vulnerabilities in the locked dependencies
 	@$(RUN)/pip-audit --strict --disable-pip --require-hashes -r requirements/development.lock || { echo "NOT AUDITED, or something was found"; exit 1; }
+
+faults: setup ## kill -9 at every named point; ONLY=capture, CASE='…' to play one again
+	@$(RUN)/python -m tests.faults.matrix $(if $(ONLY),--only '$(ONLY)') $(if $(CASE),--case '$(CASE)')
 
 bench: setup ## measure; ONLY=pay_in
 	@$(RUN)/python -m benchmarks $(ONLY)

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from structlog.typing import EventDict
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0)
 
@@ -33,9 +34,7 @@ _HARMLESS = frozenset(
 )
 
 
-def _only_harmless(
-    _: Any, __: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
+def _only_harmless(_: Any, __: str, event: EventDict) -> EventDict:
     return {key: value for key, value in event.items() if key in _HARMLESS}
 
 

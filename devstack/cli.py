@@ -19,6 +19,7 @@ _COMMANDS = {
     "explain": "devstack.explain:explain",
     "webhooks": "devstack.webhooks:webhooks",
     "ledger": "devstack.ledger:ledger",
+    "audit": "devstack.audit.command:audit",
 }
 
 

@@ -12,6 +12,7 @@ from functools import partial
 
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
+from chassis.faults import FaultPoints
 from chassis.telemetry import logger
 from ledger_svc import batch_rows, lookup, rows, statements
 from ledger_svc.arrays import texts
@@ -31,6 +32,7 @@ from ledger_svc.domain.posting import (
 )
 from ledger_svc.domain.transaction import Transaction as LedgerTransaction
 from ledger_svc.group_commit import GroupCommit
+from ledger_svc.metrics import FENCED_WRITES
 from ledger_svc.streams import Stream, StreamLost, Streams
 
 _TICK = timedelta(microseconds=1)
@@ -46,9 +48,15 @@ class LedgerStore:
     """
 
     def __init__(
-        self, database: Database, *, batches_in_flight: int = 2, clock: Clock = utc_now
+        self,
+        database: Database,
+        *,
+        batches_in_flight: int = 2,
+        clock: Clock = utc_now,
+        faults: FaultPoints | None = None,
     ) -> None:
         self._database = database
+        self._faults = faults or FaultPoints()
         self._clock = clock
         self._log = logger()
         self._streams = Streams(database)
@@ -129,8 +137,10 @@ class LedgerStore:
                     work = partial(self._decide, stream=stream, commands=commands)
                     outcomes, stream.head = await self._database.run(work)
             except StreamLost:
+                FENCED_WRITES.labels("stream").inc()
                 self._log.info("stream_lost")
                 continue
+            await self._faults.reach("ledger.batch.committed")
             self._log.debug("written", count=len(commands))
             return outcomes
 
@@ -157,6 +167,7 @@ class LedgerStore:
         )
         outcomes = decide(books, commands)
         await _write(tx, stream, books)
+        await self._faults.reach("ledger.batch.written")
         return outcomes, books.head
 
     def _now(self, head: Head, accounts: Iterable[Account]) -> datetime:

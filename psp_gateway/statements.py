@@ -11,6 +11,9 @@ LOCK = BY_ID + " ORDER BY attempt_id FOR UPDATE"
 ABOUT = "SELECT * FROM attempts WHERE charge_attempt_id = ANY(%b::text[])"
 
 OF_PAYMENT = "SELECT * FROM attempts WHERE payment_id = %s ORDER BY created_at, attempt_id"
+OF_PAYMENTS = (
+    "SELECT * FROM attempts WHERE payment_id = ANY(%s) ORDER BY payment_id, created_at, attempt_id"
+)
 
 # Only what a new attempt knows; the rest begins empty.
 INSERT = """

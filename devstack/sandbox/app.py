@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,7 +94,8 @@ def build(options: Options) -> tuple[web.Application, World, Postman]:
         app.add_routes(certificate_routes(identity))
         if options.webhook_url:
             signs["paypal"] = paypal_sign(identity, options.paypal_webhook_id, world)
-    postman = Postman(world, [stripe, adyen, paypal], options.webhook_url, signs)
+    chance = random.Random(f"{options.seed}:webhooks")  # noqa: S311
+    postman = Postman(world, [stripe, adyen, paypal], options.webhook_url, signs, chance)
     stripe.tells = "stripe" in postman.signs
     return app, world, postman
 

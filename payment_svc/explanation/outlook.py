@@ -11,8 +11,9 @@ from payment_svc.explanation.story import Outlook, Story, WaitsFor
 from payment_svc.explanation.wording import count, span
 from payment_svc.ports import SagaView
 from payment_svc.sagas.catalogue import SAGAS
-from payment_svc.sagas.journey import Progress, Queue
+from payment_svc.sagas.journey import Journey, Progress, Queue
 from payment_svc.sagas.policy import RetryPolicy
+from payment_svc.sagas.resolving import fitting
 from payment_svc.sagas.void import EXPIRE
 
 _TO_PERSON = "The saga is laid before a person (queue DEAD_LETTER)."
@@ -230,13 +231,19 @@ def _date(payment: Payment, view: SagaView, _: datetime, __: RetryPolicy) -> Out
     )
 
 
-def _operator(_: Payment, view: SagaView, __: datetime, ___: RetryPolicy) -> Outlook:
+def _operator(payment: Payment, view: SagaView, _: datetime, __: RetryPolicy) -> Outlook:
     progress = view.progress
+    fits = fitting(Journey(progress, payment))
+    resolve = (actions.resolve(view, fits),) if fits else ()
     return Outlook(
         WaitsFor.OPERATOR,
         f"A person has to look: stuck at {_at(progress)}: {progress.reason}.",
         view.entries[-1].finished_at if view.entries else progress.step_since,
-        actions=(actions.investigate(actions.worker_of(progress)), actions.retry(view)),
+        actions=(
+            actions.investigate(actions.worker_of(progress)),
+            actions.retry(view),
+            *resolve,
+        ),
     )
 
 

@@ -8,6 +8,8 @@ import pytest
 from chassis.clock import utc_now
 from chassis.database import Database
 from payment_svc.domain.statuses import PaymentStatus
+from payment_svc.operations.ports import SagaFilter
+from payment_svc.operations.store import PostgresOperatorStore
 from payment_svc.ports import LostLease
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas import engine
@@ -115,7 +117,9 @@ async def test_parked_saga_is_due_later(payment_db: Database) -> None:
     await store.record(advance(journey, Again("UNAVAILABLE", after=timedelta(hours=1))))
 
     assert not await store.claim(1)
-    (view,) = await store.list_queue(Queue.RETRY, 10, None)
+    ((view, _),) = await PostgresOperatorStore(payment_db).list_queue(
+        Queue.RETRY, SagaFilter(), 10, None
+    )
     assert view.progress.tries == 1
     assert view.progress.reason == "UNAVAILABLE"
 
@@ -174,14 +178,14 @@ async def test_failed_order_frees_its_id(payment_db: Database) -> None:
 async def test_queue_is_listed_in_pages(payment_db: Database) -> None:
     """Walking the pages shows each saga once."""
     await accept(payment_db, 7)
-    store = saga_store(payment_db)
+    store = PostgresOperatorStore(payment_db)
     seen: list[str] = []
     after = None
 
-    while page := await store.list_queue(Queue.PAYMENT, 3, after):
-        seen += [view.progress.saga_id for view in page]
-        assert page[-1].due_at is not None
-        after = (page[-1].due_at, page[-1].progress.saga_id)
+    while page := await store.list_queue(Queue.PAYMENT, SagaFilter(), 3, after):
+        seen += [view.progress.saga_id for view, _ in page]
+        after = page[-1][1]
 
     assert len(seen) == len(set(seen)) == 7
-    assert (await store.depths())["PAYMENT"] == 7
+    (depth,) = await store.depths()
+    assert (depth.queue, depth.kind, depth.count) == (Queue.PAYMENT, "pay_in", 7)
