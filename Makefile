@@ -17,7 +17,7 @@ WORKERS ?= 3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down status check format protos baseline audit bench faults
+.PHONY: help setup demo test up down status check format protos baseline audit bench faults chaos
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -84,3 +84,6 @@ faults: setup ## kill -9 at every named point; ONLY=capture, CASE='…' to play 
 
 bench: setup ## measure; ONLY=pay_in
 	@$(RUN)/python -m benchmarks $(ONLY)
+
+chaos: setup ## kill, pause and cut off a full stack under load; SECONDS=300 SEED=1
+	@$(RUN)/python -m tests.chaos --seconds $(or $(SECONDS),300) --seed $(or $(SEED),1)

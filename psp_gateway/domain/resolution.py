@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
 from chassis.money import Money
 from psp_gateway.domain.answer import Absent, Created, Verdict
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
