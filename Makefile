@@ -11,10 +11,11 @@ BROWSER := $(VENV)/.browser
 PIP := $(RUN)/python -m pip --disable-pip-version-check
 SOURCES := client chassis payment_svc ledger_svc wallet_svc risk_svc psp_gateway edge_auth devstack benchmarks tests docs
 ONLY ?=
+SEEDS ?= 500
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down status check format protos baseline audit bench
+.PHONY: help setup demo test up down status check format protos baseline audit bench sim
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -75,6 +76,9 @@ baseline: setup ## accept today's protos as what `buf breaking` compares with
 
 audit: setup ## look for known vulnerabilities in the locked dependencies
 	@$(RUN)/pip-audit --strict --disable-pip --require-hashes -r requirements/development.lock || { echo "NOT AUDITED, or something was found"; exit 1; }
+
+sim: setup ## the whole under simulated time, faults and crashes; SEEDS=500
+	@$(RUN)/python -m tests.simulation --seeds $(SEEDS)
 
 bench: setup ## measure; ONLY=pay_in
 	@$(RUN)/python -m benchmarks $(ONLY)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from benchmarks.results import RESULTS, write
 from tests.simulation import report
@@ -16,6 +17,7 @@ from tests.simulation.campaign import Hunt, Run, Tally, hunt, run_seed, run_seed
 from tests.simulation.mutants import MUTANTS, seeds_for
 
 _TELL_EVERY_S = 2.0
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Progress:
@@ -61,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
         print(json.dumps([asdict(measure) for measure in measures], indent=2))
     else:
         _tell(tally, hunts)
-        print(f"wrote {path} and {page}")
+        print(f"\nwrote {path.relative_to(_ROOT)} and {page.relative_to(_ROOT)}")
     is_good = not tally.failed and not tally.never_struck
     return 0 if is_good and all(one.seed is not None for one in hunts) else 1
 
