@@ -112,7 +112,7 @@ def give_up(attempt: Attempt, now: datetime) -> Attempt | None:
     if attempt.outcome is not Outcome.TRANSIENT:
         return None
     message = "The PSP could not take the charge; nothing was charged."
-    return replace(attempt, outcome=Outcome.DECLINED, message=message, updated_at=now)
+    return changed(attempt, outcome=Outcome.DECLINED, message=message, updated_at=now)
 
 
 def resume(attempt: Attempt, now: datetime) -> Walk:
