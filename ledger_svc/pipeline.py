@@ -22,7 +22,7 @@ from ledger_svc.domain.chain import Head
 from ledger_svc.domain.decisions import decide
 from ledger_svc.domain.posting import Command, Posting, Reversal, result_reference
 from ledger_svc.known_accounts import KnownAccounts
-from ledger_svc.streams import Stream, StreamLost, lease
+from ledger_svc.streams import Stream, lease
 
 _TICK = timedelta(microseconds=1)
 _WARY_BATCHES_MAX = 64
@@ -93,10 +93,10 @@ class Pipeline:
         accounts, standings = self._known.recall(names)
         now = self._now(start, accounts)
         books = Books(accounts, (), (), standings=standings, head=start, now=now)
-        outcomes = decide(books, commands)
+        batch = Batch(commands, decide(books, commands), books, stream)
         stream.head = books.head
         self._known.follow(books)
-        return round_, Batch(commands, outcomes, books, start, stream.epoch)
+        return round_, batch
 
     async def _write(
         self, commands: Sequence[Command], decided: tuple[int, Batch] | None
@@ -105,9 +105,10 @@ class Pipeline:
         if decided is not None and decided[0] == self._round:
             _, batch = decided
             try:
-                await self._database.run(partial(write_unlocked, batch=batch))
-            except (Overtaken, StreamLost) as error:
-                self._doubt(batch, error)
+                work = partial(write_unlocked, batch=batch)
+                await self._database.run(work, alone=batch.is_one_statement)
+            except Overtaken:
+                self._doubt(batch)
             except BaseException:
                 self._lose()
                 raise
@@ -128,7 +129,7 @@ class Pipeline:
             work = partial(self._lock_and_write, stream=stream, commands=commands)
             try:
                 batch = await self._database.run(work)
-            except StreamLost:
+            except Overtaken:  # of the stream alone, since the accounts are locked
                 self._log.info("stream_lost")
                 self._lose()
                 continue
@@ -162,7 +163,7 @@ class Pipeline:
             head=stream.head,
             now=self._now(stream.head, accounts),
         )
-        batch = Batch(commands, decide(books, commands), books, stream.head, stream.epoch)
+        batch = Batch(commands, decide(books, commands), books, stream)
         await write(tx, batch)
         return batch
 
@@ -171,12 +172,12 @@ class Pipeline:
             self._stream = await lease(self._database)
         return self._stream
 
-    def _doubt(self, batch: Batch, error: Exception) -> None:
+    def _doubt(self, batch: Batch) -> None:
         """Nothing of a batch was written, since the books were not as they were known."""
-        self._log.info("decided_again", reason=type(error).__name__)
+        self._log.info("decided_again", count=len(batch.commands))
         stream = self._stream
         self._lose()
-        if stream is not None and not isinstance(error, StreamLost):
+        if stream is not None:
             stream.head = batch.start
             self._stream = stream
         self._misses += 1
