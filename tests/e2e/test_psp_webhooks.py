@@ -73,6 +73,7 @@ async def test_a_bank_debit_completes_when_the_bank_has_paid(
     request["credit_card_info"]["token"] = "pm_usBankAccount_success"
     held = await rest.create(request | {"capture_method": "MANUAL"})
     created = await rest.create(request)
+    assert created.status == 200, created.body
     payment_id = created.body["payment_id"]
     async with asyncio.timeout(DEADLINE_S):
         while not await _moved(http, stack, payment_id, "processing"):
