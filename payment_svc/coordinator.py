@@ -12,8 +12,8 @@ from pathlib import PurePath
 from chassis.clock import Clock
 from chassis.errors import PaymeshError
 from chassis.faults import FaultPoints
-from chassis.telemetry import logger
-from payment_svc.metrics import FENCED_WRITES, SAGA_STEPS, WALKS_FAILED
+from chassis.telemetry import FENCED_WRITES, logger
+from payment_svc.metrics import SAGA_STEPS, WALKS_FAILED
 from payment_svc.ports import LostLease, SagaStore, Services, StalePayment
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS

@@ -64,6 +64,7 @@ def charge(command: ExecuteCharge) -> psp.ChargeCommand:
         currency=command.amount.currency,
         payment_token=command.payment_token or "",
         capture_method=psp.ChargeCommand.MANUAL if command.is_held else psp.ChargeCommand.AUTOMATIC,
+        is_last_try=command.is_last_try,
         payment_method=_PAYMENT_METHODS[command.method],
     )
     if command.page is not None:

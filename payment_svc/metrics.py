@@ -34,12 +34,6 @@ WALKS_FAILED = Counter(
     ["saga", "step"],
     registry=REGISTRY,
 )
-FENCED_WRITES = Counter(
-    "paymesh_fenced_writes_total",
-    "Writes refused because somebody else has taken over since.",
-    ["of"],
-    registry=REGISTRY,
-)
 AUDIT_VIOLATIONS = Gauge(
     "paymesh_audit_violations",
     "Violations that the newest audit of recent payments has found.",

@@ -73,11 +73,14 @@ FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::text[], %b::bool[], %b::in
 WHERE s.saga_id = u.saga_id AND s.epoch = u.epoch
 RETURNING s.saga_id
 """
+# Of the sagas that w0 wrote: a step that another has written meanwhile would fail the batch.
 ADD_STEPS = """
 INSERT INTO saga_steps (saga_id, sequence, step, action, outcome, detail, definition_version,
     started_at, finished_at)
-SELECT * FROM unnest(%b::text[], %b::int[], %b::text[], %b::text[], %b::text[], %b::text[],
-    %b::int[], %b::timestamptz[], %b::timestamptz[])
+SELECT u.* FROM w0 JOIN unnest(%b::text[], %b::int[], %b::text[], %b::text[], %b::text[],
+    %b::text[], %b::int[], %b::timestamptz[], %b::timestamptz[])
+    AS u (saga_id, sequence, step, action, outcome, detail, definition_version, started_at,
+    finished_at) USING (saga_id)
 """
 _EXPLAIN_SAGAS = f"""
 SELECT {rows.SAGA_COLUMNS}, due_at, moved_at FROM sagas WHERE payment_id = %s

@@ -17,13 +17,13 @@ from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, columns
 from chassis.ids import new_id
+from chassis.telemetry import FENCED_WRITES
 from psp_gateway import rows
 from psp_gateway.domain.answer import Verdict
 from psp_gateway.domain.attempt import Attempt, Outcome
 from psp_gateway.domain.inbox import Raw, State, Told
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.metrics import FENCED_WRITES
 
 Putting = tuple[Raw, Sequence[PspEvent]]
 

@@ -39,9 +39,3 @@ WEBHOOK_EVENTS = Counter(
     ["psp", "state"],
     registry=REGISTRY,
 )
-FENCED_WRITES = Counter(
-    "paymesh_fenced_writes_total",
-    "Writes refused because somebody else has taken over since.",
-    ["of"],
-    registry=REGISTRY,
-)

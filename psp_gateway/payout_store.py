@@ -13,10 +13,10 @@ from psycopg.rows import DictRow
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, columns
 from chassis.money import Money
+from chassis.telemetry import FENCED_WRITES
 from psp_gateway.domain.attempt import Delivery
 from psp_gateway.domain.errors import PayoutUnderWay, Refusal
 from psp_gateway.domain.payout import Payout, State
-from psp_gateway.metrics import FENCED_WRITES
 from psp_gateway.payout_ports import PayoutSaved, PayoutTaken
 from psp_gateway.ports import Exchange
 

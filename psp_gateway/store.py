@@ -13,13 +13,13 @@ import psycopg
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, columns
 from chassis.money import Money
+from chassis.telemetry import FENCED_WRITES
 from psp_gateway import rows, statements
 from psp_gateway.domain.attempt import Attempt
 from psp_gateway.domain.changed import changed
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.holds import Holds
 from psp_gateway.domain.refunds import Refunds
-from psp_gateway.metrics import FENCED_WRITES
 from psp_gateway.ports import Exchange, Saved, TakenUp
 
 Saving = tuple[Attempt, Exchange]

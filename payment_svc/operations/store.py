@@ -67,6 +67,7 @@ FROM unnest(%b::text[], %b::text[], %b::int[], %b::timestamptz[], %b::bigint[], 
     %b::interval[])
     AS u (saga_id, queue, tries, step_since, epoch, journal_length, due_after)
 WHERE s.saga_id = u.saga_id
+RETURNING s.saga_id
 """
 _ADD_ACTIONS = """
 INSERT INTO operator_actions (at, actor, is_verified, kind, payment_id, saga_id, resolution_id,

@@ -22,7 +22,7 @@ class AssessPayment:
 @dataclass(frozen=True, slots=True)
 class ExecuteCharge:
     """Charge the buyer at a PSP, or have the amount held; once per attempt id. By a token, or on a
-    page of the PSP's.
+    page of the PSP's. When nothing comes of the last try, the attempt ends.
     """
 
     attempt_id: str
@@ -33,6 +33,7 @@ class ExecuteCharge:
     is_held: bool = False
     page: CheckoutPage | None = None
     buyer: Buyer | None = None
+    is_last_try: bool = False
     method: PaymentMethod = PaymentMethod.CARD
 
 

@@ -9,7 +9,8 @@ class RetryPolicy:
     """How patient a saga is.
 
     Attributes:
-        psp_tries_max: tries when the PSP itself says that nothing happened; then it counts as no.
+        psp_tries_max: tries when the PSP itself says that nothing happened; the last one counts as
+            no, at least two.
         backoff_max: the longest pause between two tries.
         budget: how long a step may be in trouble before a person is asked.
         unknown_budget: how long an unknown outcome is looked up before a person is asked.

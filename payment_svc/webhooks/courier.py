@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge
 
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
-from chassis.telemetry import REGISTRY, logger
+from chassis.telemetry import FENCED_WRITES, REGISTRY, logger
 from payment_svc.domain.webhook_delivery import (
     Attempt,
     AttemptFailure,
@@ -16,7 +16,6 @@ from payment_svc.domain.webhook_delivery import (
     RetrySchedule,
     judge,
 )
-from payment_svc.metrics import FENCED_WRITES
 from payment_svc.webhooks.ports import LostDelivery, Postman, WebhookQueue
 
 WEBHOOK_ATTEMPTS = Counter(

@@ -79,8 +79,9 @@ class Attempt:
     A stored TRANSIENT means that nothing has happened and nothing is under way: before anything is
     sent again, the row is stored as PENDING.
 
-    NOT_SENT is said of TRANSIENT alone: another PSP may be asked instead, so it must not be said
-    of what an earlier request, or one that is under way, may yet do.
+    NOT_SENT is said of TRANSIENT, and of what was given up in it, alone: another PSP may be asked
+    instead, so it must not be said of what an earlier request, or one that is under way, may yet
+    do.
 
     Attributes:
         fingerprint: keyed hash of the payment token; the token itself is never stored.

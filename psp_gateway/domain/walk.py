@@ -108,6 +108,14 @@ def lapse(attempt: Attempt, now: datetime) -> Attempt | None:
     return changed(_with(attempt, ended), updated_at=now)
 
 
+def give_up(attempt: Attempt, now: datetime) -> Attempt | None:
+    """End an attempt that came to nothing, since nobody will ask for it again; None for others."""
+    if attempt.outcome is not Outcome.TRANSIENT:
+        return None
+    message = "The PSP could not take the charge; nothing was charged."
+    return changed(attempt, outcome=Outcome.DECLINED, message=message, updated_at=now)
+
+
 def resume(attempt: Attempt, now: datetime) -> Walk:
     """Take up a stored attempt; the walk must store it before it sends anything."""
     if attempt.outcome is not Outcome.TRANSIENT:

@@ -36,6 +36,7 @@ class ChargeCommand:
     country: str = ""
     preferred_psp: str = ""
     page: PageRequest | None = None  # in the place of a token
+    is_last_try: bool = False  # of the caller's
 
 
 @dataclass(frozen=True, slots=True)

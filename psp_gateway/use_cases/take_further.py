@@ -77,11 +77,13 @@ class Paying:
         token: what pays, as the PSP knows it; never stored, so each call brings it again.
         psps: those that may take the charge, in the order to be tried.
         page: the page that the buyer pays on, in the place of a token.
+        is_last_try: whether the charge ends when nothing comes of it now.
     """
 
     token: str = ""
     psps: Sequence[str] = ()
     page: PageRequest | None = None
+    is_last_try: bool = False
 
     def next_psp(self, attempt: Attempt) -> str:
         """Name the PSP to be tried next; empty when there is none."""

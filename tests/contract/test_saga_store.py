@@ -93,6 +93,32 @@ async def test_zombie_is_fenced(payment_db: Database) -> None:
     assert payment.status is PaymentStatus.PROCESSING
 
 
+async def test_a_zombie_does_not_spoil_the_batch(payment_db: Database) -> None:
+    """What it writes late, of a step that its heir has written since, is refused; its other sagas
+    in the same transaction go on.
+    """
+    await accept(payment_db, 2)
+    zombie = saga_store(payment_db, "zombie", timedelta(0))
+    heir = saga_store(payment_db, "heir")
+    old, other = await zombie.claim(2)
+    (new, _) = sorted(await heir.claim(2), key=lambda j: j.progress.saga_id != old.progress.saga_id)
+    await heir.record(advance(new, Done()))
+    await payment_db.run(
+        lambda tx: tx.execute(
+            "UPDATE sagas SET epoch = 1 WHERE saga_id = %s", [other.progress.saga_id]
+        )
+    )
+
+    late, fine = await asyncio.gather(
+        zombie.record(advance(old, Done())),
+        zombie.record(advance(other, Done())),
+        return_exceptions=True,
+    )
+
+    assert isinstance(late, LostLease)
+    assert isinstance(fine, Journey)
+
+
 async def test_restarted_instance_takes_up_its_own_at_once(payment_db: Database) -> None:
     """What a former run held is due again right after the restart, not after the lease."""
     await accept(payment_db, 2)

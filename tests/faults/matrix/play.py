@@ -24,7 +24,7 @@ _PAUSE_S = 0.025
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 _QUIET = """
 SELECT (SELECT count(*) FROM sagas WHERE payment_id = %s
-            AND queue IN ('PAYMENT', 'RETRY', 'WAITING') AND reason <> 'NOT_DUE')
+            AND (queue IN ('PAYMENT', 'RETRY') OR queue = 'WAITING' AND reason <> 'NOT_DUE'))
     + (SELECT count(*) FROM outbox WHERE published_at IS NULL)
     + (SELECT count(*) FROM webhook_deliveries WHERE status = 'PENDING') AS open
 """
@@ -132,6 +132,8 @@ class _Game:
         session = await self._create_session()
         async with asyncio.timeout(_DEADLINE_S):
             while not session.url:
+                if await self._read_status() == "FAILED":
+                    return
                 await asyncio.sleep(_PAUSE_S)
                 asked = service.GetCheckoutSessionRequest(
                     checkout_session_id=session.checkout_session_id
