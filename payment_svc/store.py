@@ -55,7 +55,7 @@ INSERT INTO payments ({rows.PAYMENT_COLUMNS})
 SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::int[], %b::text[],
     %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::timestamptz[], %b::timestamptz[], %b::int[], %b::text[], %b::text[], %b::timestamptz[],
-    %b::numeric[], %b::text[], %b::jsonb[])
+    %b::numeric[], %b::text[], %b::jsonb[], %b::text[])
 """
 _ADD_ORDERS = """
 INSERT INTO orders (order_id, payment_id, position, client_id, payment_order_id, seller_account,
@@ -254,7 +254,7 @@ async def _insert(tx: Transaction, fresh: Sequence[NewPayment]) -> None:
     await tx.together(
         [
             _new_records(kept, payments[0].created_at),
-            Write(_ADD_PAYMENTS, [rows.payment_row(payment) for payment in payments], 22),
+            Write(_ADD_PAYMENTS, [rows.payment_row(payment) for payment in payments], 23),
             Write(_ADD_ORDERS, orders, 10),
             new_sagas([saga for new in fresh for saga in new.sagas]),
             Write(changes.ADD_HISTORY, history, changes.HISTORY_WIDTH),
