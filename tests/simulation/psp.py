@@ -13,11 +13,11 @@ from typing import Any
 from tests.simulation.chance import Chance
 from tests.simulation.clockwork import SimulatedLoop
 
-KEYS_KEPT_S = 24 * 3600.0
+KEYS_KEPT_S = 2 * 3600.0  # instead of a day, so that what goes wrong then costs hours, not days
 HELD_FOR_S = 7 * 24 * 3600.0
 DECLINED, CHALLENGED, GOOD = "any_declined", "any_challenged", "any_good"
 _STALE_S = 60.0
-DARK_FOR_LONG_S = 26 * 3600.0  # longer than keys are kept
+DARK_FOR_LONG_S = 2.5 * 3600.0  # longer than keys are kept
 
 Fields = Mapping[str, Any]
 Object = dict[str, Any]
