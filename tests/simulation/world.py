@@ -118,10 +118,15 @@ class World:
         if machine.process is process:
             self.loop.later(0.0, self.kill, machine, _RESTART_S)
 
-    def _make_it_dangerous(self, method: str) -> None:
-        """Have a credit refused that is tried again while its first try is still on its way."""
+    def _make_it_dangerous(self, method: str, delay: float) -> None:
+        """Have a credit or a charge refused, which is tried again while its first try is still on
+        its way; the first try then finds nothing in its way.
+        """
         if method == "ApplyOperations" and self.chance.happens(0.7):
             self._freeze()
+        if method == "ExecuteCharges" and self.chance.happens(0.7):
+            for psp in self.psps.values():
+                psp.limited_until = self.loop.time() + delay * 0.95
 
     def _freeze(self) -> None:
         """Freeze a seller's wallet, for good."""
