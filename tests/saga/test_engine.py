@@ -44,6 +44,18 @@ def asked(journey: Journey) -> type:
     return type(engine.command(PAY_IN, journey))
 
 
+def test_trouble_of_our_own_is_no_try_at_the_psp() -> None:
+    """A gateway that is away for a while leaves a charge all its tries at the PSP."""
+    away = Again("ExecuteCharge: UNAVAILABLE")
+    limited = Again("PSP_RATE_LIMITED", from_psp=True)
+
+    journey = play(make_journey(), Done(), away, away, away, limited).after
+    last = play(journey, limited).after
+
+    commands = [engine.command(PAY_IN, one) for one in (journey, last)]
+    assert [isinstance(c, ExecuteCharge) and c.is_last_try for c in commands] == [False, True]
+
+
 def test_happy_path_asks_in_the_fixed_order() -> None:
     """Risk, PSP, wallet, ledger, confirm: in this order and no other."""
     journey = make_journey()

@@ -421,6 +421,54 @@ class ListAttemptsResponse(_message.Message):
 Global___ListAttemptsResponse: _TypeAlias = ListAttemptsResponse  # noqa: Y015
 
 @_typing.final
+class ListAttemptsOfPaymentsRequest(_message.Message):
+    """Whose attempts to list, 1 to 500 payments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The payments."""
+
+    def __init__(
+        self,
+        *,
+        payment_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_ids", b"payment_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAttemptsOfPaymentsRequest: _TypeAlias = ListAttemptsOfPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class ListAttemptsOfPaymentsResponse(_message.Message):
+    """The attempts of the payments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_attempt_pb2.Attempt]:
+        """The attempts, payment by payment in the order of their ids, the oldest first."""
+
+    def __init__(
+        self,
+        *,
+        attempts: _abc.Iterable[_attempt_pb2.Attempt] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAttemptsOfPaymentsResponse: _TypeAlias = ListAttemptsOfPaymentsResponse  # noqa: Y015
+
+@_typing.final
 class CaptureCommand(_message.Message):
     """A capture to be made."""
 
