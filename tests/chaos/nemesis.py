@@ -11,10 +11,12 @@ from redis.exceptions import RedisError
 
 from tests.chaos.sandbox_control import Psps
 from tests.chaos.schedule import VICTIMS, Strike
-from tests.chaos.stage import LEASE_S, Stage
+from tests.chaos.stage import LEASE_S, SECOND, Stage
 
 _PAUSE_S = LEASE_S + 2.0
 _LASTS_S = 2.0
+_COORDINATORS = {"payment_svc", SECOND}
+_IN_WORK_S = 1.5
 _BACK_S = 5.0  # how long it is waited for who is dead, to pause it
 _SEEN_S = 1.0  # how long it is waited until a killed process is gone
 _AMBUSH_S = 8.0  # how long it is waited for who runs into it
@@ -118,10 +120,16 @@ class Nemesis:
         return int(self._stage.process(who) != process)
 
     async def _pause(self, who: str) -> int:
-        """Stop a process for longer than a lease; it counts when the same one then goes on."""
+        """Stop a process for longer than a lease; it counts when the same one then goes on.
+
+        A coordinator is stopped in the middle of work, so that what it writes late must be refused.
+        """
         if who in self._paused:
             return 0
         self._paused.add(who)  # from now on nobody kills it
+        if who in _COORDINATORS:
+            async with self._psp_turn:
+                await self._psps.slow_down(_IN_WORK_S)
         process, until = None, time.monotonic() + _BACK_S
         while process is None and time.monotonic() < until:
             process = self._stage.send(who, signal.SIGSTOP)

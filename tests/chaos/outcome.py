@@ -13,6 +13,7 @@ GOALS_300_S: Mapping[str, int] = {
     "postgres_crash": 10,
     "redis_loss": 10,
     "ledger reads": 1000,
+    "late writes refused": 2,
 }
 # What must have taken effect at least once, or the run proves nothing.
 MUST_STRIKE = (

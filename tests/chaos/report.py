@@ -13,7 +13,7 @@ from tests.chaos.outcome import GOALS_300_S, MUST_STRIKE, Outcome
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "chaos.md"
 _KINDS = {
-    "kill": "kill -9 of a service, the edge or the sandbox",
+    "kill": "kill -9 of a service or the edge",
     "term": "SIGTERM of a service",
     "pause": "SIGSTOP for longer than a lease, then SIGCONT",
     "postgres_crash": "PostgreSQL crashes",
@@ -22,6 +22,21 @@ _KINDS = {
     "lost COMMIT answers": "COMMITs whose answer was lost",
     "psp": "troubles at the PSPs",
     "PSP calls in trouble": "calls to PSPs that they struck",
+}
+# What is not a mere count: the unit, and what is asked for.
+_FIGURES = {
+    "final or visible 60 s after healing": ("%", "≥ 99.9 %"),
+    "at rest after": ("s", ""),
+    "all serving again after": ("s", ""),
+    "longest the ledger did not answer": ("s", ""),
+    "late writes refused": ("", "> 0"),
+    "capacity": ("payments/s", ""),
+    "refused with 429": ("", "> 0"),
+    "99 % of refusals within": ("ms", "≤ 100 ms"),
+    "99 % of acceptances within": ("ms", ""),
+    "recovered after": ("s", "≤ 30 s"),
+    "retry amplification": ("", "≤ 1.2"),
+    "all final after the PSP's death": ("s", ""),
 }
 
 
@@ -44,13 +59,10 @@ def rows(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
     for kind, words in _KINDS.items():
         goal = _goal(kind, share) or ("> 0" if kind in MUST_STRIKE else "")
         yield words, str(outcome.struck[kind]), goal
-    units = {"final or visible 60 s after healing": " %", "at rest after": " s"}
-    units["all serving again after"] = " s"
-    goals = {"final or visible 60 s after healing": "≥ 99.9 %"}
     for name, value in outcome.figures.items():
         if name != "payments":
-            goal = goals.get(name) or _goal(name, share)
-            yield name, f"{value:g}{units.get(name, '')}", goal
+            unit, goal = _FIGURES.get(name, ("", ""))
+            yield name, f"{value:g} {unit}".strip(), goal or _goal(name, share)
     yield "violations", str(len(outcome.violations)), "0"
 
 
@@ -87,7 +99,7 @@ def _measures(outcome: Outcome) -> Iterator[Measure]:
     yield Measure("chaos_unmet_goals", len(outcome.unmet), "goals")
     for name, value in {**outcome.struck, **outcome.figures}.items():
         if name not in ("payments", "kill"):
-            unit = "%" if name.startswith("final") else "s" if name.endswith("after") else "1"
+            unit = _FIGURES.get(name, ("", ""))[0] or "1"
             yield Measure(f"chaos_{_snake(name)}", value, unit)
 
 
@@ -118,8 +130,7 @@ _PAGE = """# Chaos on the full stack
 clients pay through the edge, and meanwhile kills, pauses and cuts off everything there is, by a
 schedule drawn from the seed. Then it heals everything, waits until all has come to rest, and
 holds the result against the invariants and the history of all that clients were told. The last
-run, at commit
-`{commit}`:
+run, at commit `{commit}`:
 
 | what | how much | goal |
 |---|---|---|

@@ -52,6 +52,13 @@ class Psps:
             await self._post("faults", fault)
         seen["now"] = sum(one["struck"] for one in found["faults"])
 
+    async def slow_down(self, lasting_s: float) -> None:
+        """Have every call take longer than that, for so long."""
+        slow = {"kind": "slow", "probability": 1.0, "delay_ms": round(lasting_s * 1500)}
+        await self._post("faults", slow)
+        await asyncio.sleep(lasting_s)
+        await self._call("DELETE", "faults")
+
     async def _dark(self, lasting_s: float) -> int:
         if await self._post("dark", {"dark": True}) is None:
             return 0

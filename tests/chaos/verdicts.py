@@ -4,7 +4,6 @@ against the invariants, and made into the final reads of the history.
 
 import asyncio
 from collections.abc import Sequence
-from urllib.parse import urlsplit, urlunsplit
 
 from devstack.audit import (
     CHECKERS,
@@ -20,7 +19,7 @@ from devstack.audit import (
 from devstack.trail import Json
 from tests.chaos.history.events import GET, OK, Event, Posted, Stored
 from tests.chaos.notices import Receiver, all_delivered
-from tests.chaos.stage import Stage
+from tests.chaos.stage import Stage, as_role
 
 # What a run does not check: it would have to refuse requests while nothing else goes on.
 UNCHECKED = frozenset({"INV-17"})
@@ -46,23 +45,14 @@ async def audited(
         notified_since=receiver.since,
         canaries={"the client's API key": stage.described["client"]["api_key"]},
         folders=[stage.state.logs],
-        dumps=_as_owner(stage),
+        dumps={
+            context: as_role(stage.state, context, f"{context}_owner")
+            for context in stage.described["databases"]
+        },
     )
     verdicts = await asyncio.to_thread(judge_all, CHECKERS, facts, told)
     missing = unchecked(verdicts) - UNCHECKED
     return facts, violations(verdicts) + [f"{name} was not checked" for name in sorted(missing)]
-
-
-def _as_owner(stage: Stage) -> dict[str, str]:
-    """Write the databases' URLs for the roles that may read every table."""
-    found = {}
-    for context, url in stage.described["databases"].items():
-        owner = f"{context}_owner"
-        parts = urlsplit(url)
-        place = parts.netloc.rpartition("@")[2]
-        login = f"{owner}:{stage.state.secret(owner)}@{place}"
-        found[context] = urlunsplit(parts._replace(netloc=login))
-    return found
 
 
 def _answer(event: Event) -> Answer:

@@ -32,6 +32,7 @@ PROMISES = {
         "PAYOUT_UNDER_WAY",
         '"SUBMITTED"',
     ],
+    "auditing": ["✓  I1", "I8", "judged at rest", '"isDone"'],
     "dead-letters": [
         "refused: ALREADY_CAPTURED",
         "asks VoidCharge 99.99 USD under attempt_id att_",
