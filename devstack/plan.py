@@ -22,11 +22,15 @@ _SHOPS = "https://shop.example,http://127.0.0.1:*,http://localhost:*"
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What was asked for: ports "" (the defaults) or "auto"; risk "spec" or "open"."""
+    """What was asked for: ports "" (the defaults) or "auto"; risk "spec" or "open".
+
+    `database_port` is where services reach PostgreSQL: of what stands between; 0: its own.
+    """
 
     ports: str = ""
     risk: str = "open"
     environment: str = "development"
+    database_port: int = 0
 
 
 def redis_url(state: State, ports: Mapping[str, int]) -> str:
@@ -95,7 +99,7 @@ def service_recipe(
         "INSTANCE_ID": f"{service.name}-0",
         "REDIS_URL": redis_url(state, ports),
         f"{service.context.upper()}_DATABASE_URL": postgres.url(
-            f"{service.context}_app", service.context
+            f"{service.context}_app", service.context, port=choices.database_port
         ),
         **{name: f"127.0.0.1:{ports[peer]}" for name, peer in service.peers.items()},
     }

@@ -263,7 +263,7 @@ class Inbox(Protocol):
         ...
 
     async def settle(self, told: Sequence[Told]) -> None:
-        """Store what became of events."""
+        """Store what became of events, but for those that somebody else has claimed since."""
         ...
 
     async def events(

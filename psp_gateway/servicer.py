@@ -190,6 +190,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
             country=item.country,
             preferred_psp=item.preferred_psp,
             page=page_of(item),
+            is_last_try=item.is_last_try,
         )
 
     def _charge(self, item: service.ChargeCommand, now: datetime) -> Asked[Attempt]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from devstack.sandbox.adyen.face import AdyenFace
 from devstack.sandbox.adyen.routes import routes as adyen_routes
@@ -81,7 +82,7 @@ def build(options: Options) -> tuple[web.Application, World, Postman]:
             settlement.restore(entry.kind, detail)
         elif entry.psp != BANK:
             faces[entry.psp].restore(entry, detail)
-    app = web.Application(client_max_size=_BODY_MAX)
+    app = web.Application(client_max_size=_BODY_MAX, middlewares=[_counting(world, faces)])
     app[FACES] = faces
     app.add_routes(Control(world, list(faces.values())).routes())
     app.add_routes(settlement.routes())
@@ -98,6 +99,19 @@ def build(options: Options) -> tuple[web.Application, World, Postman]:
     postman = Postman(world, [stripe, adyen, paypal], options.webhook_url, signs, chance)
     stripe.tells = "stripe" in postman.signs
     return app, world, postman
+
+
+def _counting(world: World, faces: Mapping[str, Face]) -> Middleware:
+    """Count what comes to each PSP, before anything is done about it."""
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        psp = request.path.split("/")[1]
+        if psp in faces:
+            world.arrived[psp] += 1
+        return await handler(request)
+
+    return count
 
 
 def _signs(options: Options) -> Mapping[str, Sign]:

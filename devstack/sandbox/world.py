@@ -1,6 +1,7 @@
 """What the faces of all PSPs share: the clock, the record, the faults and the switches."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -81,6 +82,7 @@ class World:
         over_refund: whether refunds above the charge are let through.
         key_lifetime_s: how long an idempotency key is remembered, by the sandbox's clock.
         webhooks: how they go out.
+        arrived: how many requests came to each PSP, answered or hung up on.
         base_url: where the sandbox is reached; known once it listens.
     """
 
@@ -91,6 +93,7 @@ class World:
     dark: bool = False
     stale_s: float = 0.0
     over_refund: bool = False
+    arrived: Counter[str] = field(default_factory=Counter)
     base_url: str = ""
     webhooks: WebhookSwitches = field(default_factory=WebhookSwitches)
     webhook_counts: WebhookCounts = field(default_factory=WebhookCounts)
