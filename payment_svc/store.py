@@ -55,7 +55,7 @@ INSERT INTO payments ({rows.PAYMENT_COLUMNS})
 SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::int[], %b::text[],
     %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::timestamptz[], %b::timestamptz[], %b::int[], %b::text[], %b::text[], %b::timestamptz[],
-    %b::numeric[], %b::text[], %b::jsonb[])
+    %b::numeric[], %b::text[], %b::jsonb[], %b::text[])
 """
 _ADD_ORDERS = """
 INSERT INTO orders (order_id, payment_id, position, client_id, payment_order_id, seller_account,
