@@ -53,6 +53,11 @@ _PAYMENT: Sequence[Read] = (
         " FROM outbox GROUP BY object_id",
     ),
     (
+        "resolutions",
+        facts.ResolutionFact,
+        "SELECT attempt_id, decision FROM resolutions WHERE approved_by IS NOT NULL",
+    ),
+    (
         "deliveries",
         facts.DeliveryFact,
         "SELECT endpoint_id, object_id, sequence, type, status FROM webhook_deliveries",

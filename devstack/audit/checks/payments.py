@@ -105,7 +105,7 @@ def failed_without_evidence(facts: Facts, _: Told) -> Iterator[Offence]:
     for attempt in facts.attempts:
         if attempt.outcome == "DECLINED" and attempt.kind in ("CHARGE", "AUTHORIZATION"):
             declined.setdefault(attempt.payment_id, []).append(attempt.attempt_id)
-    said: set[str] = set()
+    said = {one.attempt_id for one in facts.resolutions}  # or two persons, who had evidence
     for line in facts.record or ():
         if line.kind in _REASONS:
             said |= {line.attempt_id, (line.key or "").partition(":")[0]}
