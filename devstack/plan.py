@@ -116,6 +116,7 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
             "WEBHOOK_SECRET_KEY": state.secret("webhook_secret"),
             "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
             "WEBHOOK_RETRY_AFTER_S": "5,30,120,600,1800,3600,14400",
+            "AUDIT_EVERY_S": "300",
         },
         "edge_auth": {"CLIENT_REQUESTS_PER_SECOND": "0", "STRANGER_REQUESTS_PER_SECOND": "0"},
         "risk_svc": {"RISK_SUBJECT_KEY": state.secret("risk_subject"), **_velocity(risk)},

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from paymesh.payment.v1 import (
-    audit_service_pb2_grpc,
     operations_service_pb2_grpc,
     payment_service_pb2_grpc,
     psp_event_service_pb2_grpc,
@@ -22,8 +21,7 @@ from chassis.outbox import Relay
 from chassis.server import Wiring, main
 from chassis.settings import Environment, ServerSettings
 from payment_svc import jobs
-from payment_svc.audit_servicer import PaymentAuditService
-from payment_svc.audit_store import PostgresAuditStore
+from payment_svc.audit_wiring import Auditing
 from payment_svc.coordinator import Coordinator
 from payment_svc.neighbours import Neighbours, connect
 from payment_svc.operations.ports import Attempts
@@ -49,7 +47,6 @@ _NAMES = (
 )
 _PAYMENTS = payment_service_pb2_grpc.add_PaymentServiceServicer_to_server
 _OPERATIONS = operations_service_pb2_grpc.add_OperationsServiceServicer_to_server
-_AUDIT = audit_service_pb2_grpc.add_AuditServiceServicer_to_server
 _PSP_EVENTS = psp_event_service_pb2_grpc.add_PspEventServiceServicer_to_server
 _WEBHOOKS = webhook_endpoint_service_pb2_grpc.add_WebhookEndpointServiceServicer_to_server
 _STREAM = "events.payment"
@@ -59,9 +56,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     """Wire the service."""
     settings = PaymentSettings.read(environment, server)
     faults = FaultPoints.parse(server.fault_points, server.environment)
-    database = Database(settings.database_url, connections=settings.database_connections)
-    await database.open()
-    stack.push_async_callback(database.close)
+    database = await _open_database(settings, stack)
     redis = Redis.from_url(settings.redis_url, decode_responses=True)
     stack.push_async_callback(redis.aclose)
 
@@ -71,7 +66,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
     neighbours = connect(settings, stack)
-    audit = PostgresAuditStore(database), neighbours.audit_witnesses, utc_now
+    auditing = Auditing.wire(database, neighbours.audit_witnesses, settings, utc_now)
     coordinator = Coordinator(
         sagas,
         neighbours.services,
@@ -91,7 +86,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         register=(
             partial(_PAYMENTS, public),
             partial(_OPERATIONS, operators),
-            partial(_AUDIT, PaymentAuditService(*audit)),
+            auditing.register,
             partial(_PSP_EVENTS, PaymentPspEventService(sagas, work.set)),
             partial(_WEBHOOKS, endpoints),
         ),
@@ -104,11 +99,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             ),
             jobs.queue_gauges(operations.store, webhooks.queue),
             jobs.resolution_applier(operations),
-            *(
-                [jobs.payment_audit(*audit, settings.audit_every_s, settings.audit_window)]
-                if settings.audit_every_s
-                else []
-            ),
+            *auditing.jobs,
         ),
     )
 
@@ -168,6 +159,13 @@ def _operations(
         woken=work.set,
         faults=faults,
     )
+
+
+async def _open_database(settings: PaymentSettings, stack: AsyncExitStack) -> Database:
+    database = Database(settings.database_url, connections=settings.database_connections)
+    await database.open()
+    stack.push_async_callback(database.close)
+    return database
 
 
 def _tell(waiters: Waiters, told: Sequence[asyncio.Event], work: asyncio.Event, move: Move) -> None:

@@ -66,6 +66,7 @@ PAYMENTS = Table(
     Column("amount", Numeric(19, 4), nullable=False),
     Column("currency", Text, nullable=False),
     Column("page", JSONB),  # of a checkout session: how the PSP's page is to be
+    Column("payment_method", Text, nullable=False, server_default=text("'CARD'")),
     _newest_first("payments_newest"),
     _newest_first("payments_by_buyer", "buyer_id"),
     _newest_first("payments_by_checkout", "checkout_id"),

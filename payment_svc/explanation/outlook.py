@@ -18,10 +18,12 @@ from payment_svc.sagas.void import EXPIRE
 
 _TO_PERSON = "The saga is laid before a person (queue DEAD_LETTER)."
 _NOT_DUE = "NOT_DUE"
+_DEBIT = "DEBIT_PENDING"
 # What is waited for, by the word with which a step waits; any other word asks for evidence.
 _WAITS = {
     "ACTION_REQUIRED": WaitsFor.BUYER,
     "PSP_PENDING": WaitsFor.PSP_DECISION,
+    _DEBIT: WaitsFor.PSP_DECISION,
     _NOT_DUE: WaitsFor.DATE,
 }
 
@@ -175,12 +177,14 @@ def _buyer(payment: Payment, view: SagaView, _: datetime, policy: RetryPolicy) -
 
 def _psp_decision(payment: Payment, view: SagaView, _: datetime, policy: RetryPolicy) -> Outlook:
     progress = view.progress
+    is_debit = progress.reason == _DEBIT
+    who = "The buyer's bank" if is_debit else "The PSP"
     return Outlook(
         WaitsFor.PSP_DECISION,
-        f"The PSP has not decided, at {_at(progress)}.",
+        f"{who} has not decided, at {_at(progress)}.",
         progress.step_since,
         view.due_at,
-        progress.step_since + policy.action_budget,
+        progress.step_since + (policy.debit_budget if is_debit else policy.action_budget),
         _TO_PERSON,
         (actions.wait(payment),),
     )

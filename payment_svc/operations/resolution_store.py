@@ -1,6 +1,7 @@
 """Resolutions in PostgreSQL. Locks are taken on the saga first, then on the resolution."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from chassis.database import Database, Transaction
@@ -154,7 +155,10 @@ class PostgresResolutionStore:
         if concluded.action is None:
             return
         if concluded.let_on is not None:
-            await write_let_on(tx, [concluded.let_on])
+            # One line of the trail tells both, that it was applied and that the saga was let on.
+            await write_let_on(tx, [replace(concluded.let_on, action=concluded.action)])
+            await _update(tx, concluded.resolution)
+            return
         if concluded.move is not None:
             await self._sagas.record_in(tx, concluded.move)
             await tx.execute(_NEXT_EPOCH, [concluded.resolution.saga_id])
@@ -174,6 +178,11 @@ async def _lock_saga(tx: Transaction, saga_id: str) -> Journey | None:
 async def _change(tx: Transaction, resolution: Resolution, action: OperatorAction | None) -> None:
     if action is None:
         return
+    await _update(tx, resolution)
+    await tx.together([add_actions([action])])
+
+
+async def _update(tx: Transaction, resolution: Resolution) -> None:
     decided = resolution.decided_by
     parameters = (
         resolution.status.value,
@@ -185,7 +194,6 @@ async def _change(tx: Transaction, resolution: Resolution, action: OperatorActio
         resolution.resolution_id,
     )
     await tx.execute(_CHANGE, parameters)
-    await tx.together([add_actions([action])])
 
 
 def _row(proposal: Resolution) -> tuple[Any, ...]:

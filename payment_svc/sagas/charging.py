@@ -48,6 +48,7 @@ def charge_orders(journey: Journey) -> ExecuteCharge:
         page=payment.page,
         buyer=payment.buyer,
         is_last_try=LAST_TRY in journey.progress.memory,
+        method=payment.method,
     )
 
 

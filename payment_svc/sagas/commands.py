@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chassis.money import Money
 from payment_svc.domain.checkout_page import CheckoutPage
-from payment_svc.domain.payment import Buyer, Order, Payment
+from payment_svc.domain.payment import Buyer, Order, Payment, PaymentMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class ExecuteCharge:
     page: CheckoutPage | None = None
     buyer: Buyer | None = None
     is_last_try: bool = False
+    method: PaymentMethod = PaymentMethod.CARD
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,14 +180,15 @@ def _wait(
 ) -> Journey:
     """Look again later. Time alone fails nothing: when patience ends, a person is asked."""
     progress = journey.progress
-    patience = policy.unknown_budget if waiting.unknown else policy.action_budget
+    patience = policy.debit_budget if waiting.slow else policy.action_budget
+    patience = policy.unknown_budget if waiting.unknown else patience
     if waiting.unknown:
         journey = journey.remember(**{_UNKNOWN: "true"})
     if now - progress.step_since > patience:
         return _dead(journey, waiting.reason)
     return journey.with_progress(
         queue=Queue.WAITING,
-        due_after=policy.look_again(progress.tries, chance),
+        due_after=policy.look_again(progress.tries, chance, slow=waiting.slow),
         reason=waiting.reason,
     )
 

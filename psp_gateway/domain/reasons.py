@@ -33,6 +33,7 @@ class Reason(StrEnum):
     AUTHENTICATION_ABANDONED = "AUTHENTICATION_ABANDONED"
     PAGE_EXPIRED = "PAGE_EXPIRED"
     RESOLVED_BY_HAND = "RESOLVED_BY_HAND"
+    DEBIT_RETURNED = "DEBIT_RETURNED"
 
 
 MESSAGES: dict[Reason, str] = {
@@ -59,5 +60,6 @@ MESSAGES: dict[Reason, str] = {
     Reason.AUTHENTICATION_ABANDONED: "The buyer did not authenticate in time.",
     Reason.PAGE_EXPIRED: "The buyer did not pay on the page before it closed.",
     Reason.RESOLVED_BY_HAND: "The PSP did not tell; two persons found that it did not happen.",
+    Reason.DEBIT_RETURNED: "The buyer's bank did not pay the debit.",
     Reason.DO_NOT_RETRY: "The PSP or the issuer says that it must not be tried again.",
 }

@@ -33,6 +33,7 @@ def begin_charge(command: ChargeCommand, router: Router, now: datetime) -> tuple
         amount=parse_amount(command.amount, command.currency),
         stage=first_stage(router.providers[psp], is_hosted=command.page is not None),
         page_expires_at=command.page.expires_at if command.page else None,
+        method=command.method,
         fingerprint=command.fingerprint,
         created_at=now,
         updated_at=now,

@@ -2,16 +2,21 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psycopg
 import pytest
+from click.testing import CliRunner, Result
 
 from devstack.audit import (
     CHECKERS,
@@ -26,7 +31,9 @@ from devstack.audit import (
     unchecked,
     violations,
 )
+from devstack.audit.by_rpc import Targets, audit_by_rpc
 from devstack.audit.live import digest_tables, ledger_sums, unbalanced_transactions
+from devstack.cli import main
 from devstack.stack import Stack, running_stack
 from devstack.state import State, reachable_folder
 from tests.e2e.audited import CANARY, everything
@@ -35,9 +42,11 @@ from tests.e2e.plants import PLANTS, Plant
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """A stack of its own."""
-    with reachable_folder("paymesh-audit-") as folder, running_stack(folder) as stack:
-        yield stack
+    """A stack of its own, whose payment_svc audits every second."""
+    with pytest.MonkeyPatch.context() as patch, reachable_folder("paymesh-audit-") as folder:
+        patch.setenv("AUDIT_EVERY_S", "1")
+        with running_stack(folder) as stack:
+            yield stack
 
 
 @pytest.fixture(scope="module")
@@ -143,13 +152,20 @@ def owner(stack: Stack, context: str) -> Any:
     return psycopg.connect(url, autocommit=True)
 
 
-def run_audit(stack: Stack, *more: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command on the stack."""
-    program = str(Path(sys.executable).with_name("paymesh"))
-    return subprocess.run(
-        [program, "audit", *more, "--state", str(stack.state.folder)],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+def run_audit(stack: Stack, *more: str) -> Result:
+    """Run the command on the stack, in this process."""
+    return CliRunner().invoke(main, ["audit", *more, "--state", str(stack.state.folder)])
+
+
+@contextmanager
+def made_wrong(stack: Stack, context: str, wrong: str, right: str) -> Iterator[None]:
+    """Make something wrong by the owner's hand for the time of a `with`."""
+    with owner(stack, context) as database:
+        assert database.execute(wrong).rowcount == 1
+        try:
+            yield
+        finally:
+            database.execute(right)
 
 
 ONE_COMPLETED = (
@@ -223,17 +239,66 @@ def test_the_command_names_what_was_made_wrong(
     """What the owner's hand made wrong is an exit code of 1, with the invariant and the offender;
     made right again the audit is clean.
     """
-    with owner(stack, context) as database:
-        made = database.execute(wrong).rowcount
+    with made_wrong(stack, context, wrong, right):
         found = run_audit(stack, "--json")
-        database.execute(right)
 
     told = json.loads(found.stdout)
     violated = {one["name"]: one for one in told["invariants"] if one["holds"] is False}
-    assert made == 1
-    assert (found.returncode, told["clean"]) == (1, False)
+    assert (found.exit_code, told["clean"]) == (1, False)
     assert violated[name]["offence_count"] >= 1
     assert violated[name]["offences"][0]["subject"]
+
+
+# What payment_svc and the ledger find themselves, by the gateway's word in the PSPs' place.
+RPC_WRONGS = [
+    *(wrong for wrong in WRONGS if wrong[0] in ("I2", "I4", "I6", "I7", "I8")),
+    (
+        "I5",
+        "psp",
+        "INSERT INTO attempts SELECT (jsonb_populate_record(a, jsonb_build_object('attempt_id',"
+        " a.attempt_id || 'x'))).* FROM attempts AS a WHERE kind = 'CHARGE'"
+        " AND outcome = 'SUCCEEDED' ORDER BY attempt_id LIMIT 1",
+        "DELETE FROM attempts WHERE attempt_id LIKE '%c1x'",
+    ),
+]
+
+
+@pytest.mark.usefixtures("gathered")
+@pytest.mark.parametrize(
+    ("name", "context", "wrong", "right"), RPC_WRONGS, ids=[wrong[0] for wrong in RPC_WRONGS]
+)
+async def test_the_services_find_it_themselves(
+    stack: Stack, name: str, context: str, wrong: str, right: str
+) -> None:
+    """Asked by RPC alone they name the same, and are clean before and after it."""
+    services = stack["services"]
+    targets = Targets(*(services[f"{one}_svc"]["grpc"] for one in ("payment", "wallet", "ledger")))
+    before = await audit_by_rpc(targets)
+    with made_wrong(stack, context, wrong, right):
+        found = await audit_by_rpc(targets)
+
+    violated = {verdict.name: verdict for verdict in found if verdict.holds is False}
+    assert violations(before) == []
+    assert violated[name].offences[0].subject
+
+
+async def test_the_gauges_tell_what_is_unsound(stack: Stack) -> None:
+    """The job of payment_svc counts violations by invariant, and says when it last came through."""
+    metrics = stack["services"]["payment_svc"]["metrics"]
+
+    async def until(line: str) -> None:
+        async with asyncio.timeout(30), aiohttp.ClientSession() as http:
+            while True:
+                async with http.get(metrics) as answer:
+                    if line in (text := await answer.text()):
+                        break
+        (moment,) = re.findall(r"^paymesh_audit_last_success_timestamp (\S+)$", text, re.M)
+        assert abs(float(moment) - time.time()) < 60
+
+    _, context, wrong, right = next(one for one in WRONGS if one[0] == "I8")
+    with made_wrong(stack, context, wrong, right):
+        await until('paymesh_audit_violations{invariant="I8"} 2.0')
+    await until('paymesh_audit_violations{invariant="I8"} 0.0')
 
 
 @pytest.mark.usefixtures("gathered")
@@ -244,15 +309,26 @@ def test_the_command_says_clean_or_not_audited(stack: Stack, tmp_path: Path) -> 
     gone = {**stack, "psp_sandbox": {"url": "http://127.0.0.1:1"}}
     (folder / "stack.json").write_text(json.dumps(gone))
 
-    clean = run_audit(stack, "--quiesce", "20")
+    program = str(Path(sys.executable).with_name("paymesh"))
+    clean = subprocess.run(
+        [program, "audit", "--quiesce", "20", "--state", str(stack.state.folder)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     young = run_audit(stack, "--since", "2999-01-01")
     broken = run_audit(Stack(State(folder), gone))
     wrong = run_audit(stack, "--since", "yesterday")
+    by_rpc = run_audit(stack, "--without-psp-record", "--since", "1h")
+    nobody = run_audit(stack, "--without-psp-record", "--ledger-target", "127.0.0.1:1")
+    mixed = run_audit(stack, "--ledger-target", "127.0.0.1:1")
 
     assert clean.returncode == 0, clean.stdout
     assert "17 payments, 17 of them judged at rest" in clean.stdout
     assert clean.stdout.rstrip().endswith("clean.")
     assert "0 of them judged at rest" in young.stdout
-    assert (broken.returncode, wrong.returncode) == (2, 2)
+    assert (broken.exit_code, wrong.exit_code) == (2, 2)
     assert broken.stderr.splitlines()[-1].startswith("NOT AUDITED: the PSPs' record")
+    assert by_rpc.exit_code == 0, by_rpc.output
+    assert (nobody.exit_code, mixed.exit_code) == (2, 2)
+    assert "NOT AUDITED: UNAVAILABLE" in nobody.stderr
+    assert "go with --without-psp-record" in mixed.stderr
     assert "neither a moment nor how long ago" in wrong.stderr

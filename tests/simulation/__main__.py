@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from benchmarks.results import RESULTS, write
 from tests.simulation import report
@@ -16,6 +17,8 @@ from tests.simulation.campaign import Hunt, Run, Tally, hunt, run_seed, run_seed
 from tests.simulation.mutants import MUTANTS, seeds_for
 
 _TELL_EVERY_S = 2.0
+_ROOT = Path(__file__).resolve().parents[2]
+_PAGE = _ROOT / "docs" / "reference" / "simulation.md"
 
 
 class Progress:
@@ -56,12 +59,14 @@ def main(arguments: Sequence[str]) -> int:
     measures = report.measures(tally, hunts)
     path = write("sim", measures)
     page = RESULTS / "sim.md"
-    page.write_text(f"{report.strikes_table(tally)}\n\n{report.mutants_table(hunts)}\n")
+    page.write_text(report.figures(tally, hunts))
+    if asked.docs:
+        _PAGE.write_text(report.with_figures(_PAGE.read_text(), tally, hunts))
     if asked.json:
         print(json.dumps([asdict(measure) for measure in measures], indent=2))
     else:
         _tell(tally, hunts)
-        print(f"wrote {path} and {page}")
+        print(f"\nwrote {path.relative_to(_ROOT)} and {page.relative_to(_ROOT)}")
     is_good = not tally.failed and not tally.never_struck
     return 0 if is_good and all(one.seed is not None for one in hunts) else 1
 
@@ -75,6 +80,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed (0)")
     parser.add_argument("--seed", type=int, help="run this one alone, and tell all that happens")
     parser.add_argument("--no-mutants", action="store_true", help="plant no mistakes afterwards")
+    parser.add_argument("--docs", action="store_true", help=f"write the figures into {_PAGE.name}")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser.parse_args(arguments)
 

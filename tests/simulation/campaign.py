@@ -66,7 +66,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Hunt:
-    """How a planted mistake fared: the seed that found it, None if none did, and by which checks."""
+    """How a planted mistake fared: the seed that found it, None if none did; by which checks."""
 
     mutant: Mutant
     seed: int | None

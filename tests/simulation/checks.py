@@ -7,10 +7,11 @@ real output, and have no counterpart here; the hash chain of the ledger has.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ledger_svc.domain.chain import Head
-from ledger_svc.domain.posting import require_balanced
 from ledger_svc.domain.errors import Unbalanced
+from ledger_svc.domain.posting import require_balanced
 from ledger_svc.domain.transaction import hashed
 from payment_svc.domain.statuses import FINAL, PAYMENT_MOVES, OrderStatus, PaymentStatus
 from payment_svc.sagas.journey import Queue
@@ -211,7 +212,7 @@ def answers_stand(seen: Evidence) -> Problems:
 def history_is_legal(seen: Evidence) -> Problems:
     """INV-11: each status followed from the one before, and was counted."""
     for payment_id, statuses in seen.parts.payments.history.items():
-        for before, after in zip(statuses, statuses[1:], strict=False):
+        for before, after in pairwise(statuses):
             if PaymentStatus(after) not in PAYMENT_MOVES[PaymentStatus(before)]:
                 yield f"{payment_id} went from {before} to {after}"
         version = seen.parts.payments.rows[payment_id].version

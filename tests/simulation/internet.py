@@ -1,4 +1,4 @@
-"""Between the gateway and the PSPs: what the gateway's Stripe client is, over a faulty internet, and
+"""Between the gateway and the PSPs: the gateway's Stripe client over a faulty internet, and
 webhooks the other way.
 """
 

@@ -161,7 +161,7 @@ class Api:
         self._begun()
         return payment
 
-    async def ApplyPspEvents(self, request: Any, context: Any) -> Any:  # noqa: N802 - as in the proto
+    async def ApplyPspEvents(self, request: Any, context: Any) -> Any:
         """Hear of news."""
         return await self._events.ApplyPspEvents(request, context)
 
@@ -312,8 +312,8 @@ PROGRAMS: Mapping[str, tuple[Program, int]] = {
 
 
 async def _whenever(bell: asyncio.Event, work: Callable[[], Awaitable[bool]]) -> None:
-    """Do work as `chassis.server.repeat` does, at each ring of a bell: the disks ring when something
-    is due, which saves the polling of ten days.
+    """Do work as `chassis.server.repeat` does, at each ring of a bell: the disks ring when
+    something is due, which saves the polling of ten days.
     """
     while True:
         bell.clear()

@@ -6,6 +6,8 @@ from benchmarks.results import Measure
 from tests.simulation.campaign import Hunt, Run, Tally
 from tests.simulation.chance import CLASSES
 
+_BEGIN, _END = "<!-- figures:", "<!-- end of figures -->"
+
 
 def replay(seed: int) -> str:
     """Tell how a seed is run again."""
@@ -47,6 +49,27 @@ def mutants_table(hunts: Sequence[Hunt]) -> str:
         for one in hunts
     ]
     return "\n".join(["| mistake | what is wrong | found by | seeds |", "|---|---|---|---|", *rows])
+
+
+def figures(tally: Tally, hunts: Sequence[Hunt]) -> str:
+    """Write the figures as a page shows them."""
+    parts = [f"```\n{summary(tally)}\n```", strikes_table(tally)]
+    parts += [mutants_table(hunts)] if hunts else []
+    return "\n\n".join(parts) + "\n"
+
+
+def with_figures(page: str, tally: Tally, hunts: Sequence[Hunt]) -> str:
+    """Put the figures into a page, between the marks.
+
+    Raises:
+        ValueError: it has no marks.
+    """
+    before, mark, rest = page.partition(_BEGIN)
+    first_line, _, rest = rest.partition("\n")
+    _, end, after = rest.partition(_END)
+    if not (mark and end):
+        raise ValueError("the page has no place for figures")
+    return f"{before}{mark}{first_line}\n\n{figures(tally, hunts)}\n{end}{after}"
 
 
 def measures(tally: Tally, hunts: Sequence[Hunt]) -> list[Measure]:

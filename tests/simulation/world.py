@@ -1,4 +1,4 @@
-"""One seed: a world of processes, clients and PSPs that goes through faults, then heals and drains."""
+"""One seed: a world of processes, clients and PSPs goes through faults, then heals and drains."""
 
 from collections.abc import Callable
 from datetime import timedelta

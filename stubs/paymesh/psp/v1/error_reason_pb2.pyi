@@ -114,6 +114,8 @@ class PspError(_message.Message):
         """Only what is unknown can be resolved by hand."""
         RESOLUTION_CONTRADICTED: PspError._Reason.ValueType  # 44
         """The PSP's own word is against what is said of the attempt, or the PSP did not answer and can be asked again."""
+        DEBIT_RETURNED: PspError._Reason.ValueType  # 45
+        """The buyer's bank did not pay the debit, for a reason that the PSP does not tell more closely."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -203,6 +205,8 @@ class PspError(_message.Message):
     """Only what is unknown can be resolved by hand."""
     RESOLUTION_CONTRADICTED: PspError.Reason.ValueType  # 44
     """The PSP's own word is against what is said of the attempt, or the PSP did not answer and can be asked again."""
+    DEBIT_RETURNED: PspError.Reason.ValueType  # 45
+    """The buyer's bank did not pay the debit, for a reason that the PSP does not tell more closely."""
 
     def __init__(
         self,
