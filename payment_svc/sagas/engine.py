@@ -5,6 +5,7 @@ all steps before it run in reverse, then its orders fail. Undos are idempotent a
 to undo.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from payment_svc.domain.payment import Payment
@@ -173,6 +174,12 @@ def _count_psp(journey: Journey) -> Journey:
 
 def _psp_tries(journey: Journey) -> int:
     return int(journey.progress.memory.get(f"psp_tries_{journey.progress.step}", "0"))
+
+
+def forget_tries(progress: Progress) -> Mapping[str, str]:
+    """Tell what a saga remembers when its step begins anew: all but how often the PSP was asked."""
+    forgotten = (LAST_TRY, f"psp_tries_{progress.step}")
+    return {name: fact for name, fact in progress.memory.items() if name not in forgotten}
 
 
 def _wait(
