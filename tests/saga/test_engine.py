@@ -187,7 +187,11 @@ def test_third_try_of_a_psp_that_does_nothing_is_told_to_be_the_last() -> None:
     commands = [engine.command(PAY_IN, journey) for journey in (first, second, third)]
     failed = play(third, Refused("PSP_RATE_LIMITED", "Nothing was charged.")).after
 
-    assert [isinstance(c, ExecuteCharge) and c.is_last_try for c in commands] == [False, False, True]
+    assert [isinstance(c, ExecuteCharge) and c.is_last_try for c in commands] == [
+        False,
+        False,
+        True,
+    ]
     assert third.progress.queue is Queue.RETRY
     assert failed.payment.status is PaymentStatus.FAILED
 
