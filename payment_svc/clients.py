@@ -16,7 +16,7 @@ from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 
 from chassis.channel import call
 from chassis.coalescer import Coalescer
-from chassis.errors import InvalidRequest, PaymeshError
+from chassis.errors import InvalidRequest, PaymeshError, ResourceExhausted
 from payment_svc import messages
 from payment_svc.domain import books
 from payment_svc.domain.payment import Payment
@@ -105,6 +105,8 @@ class GrpcServices:
             return await self._dispatch(command)
         except InvalidRequest as error:
             return Stuck(f"INVALID_REQUEST: {error.message}")
+        except ResourceExhausted as error:
+            return Again(f"{type(command).__name__}: {error.reason}", after=error.retry_after)
         except PaymeshError as error:
             return Again(f"{type(command).__name__}: {error.reason}")
 

@@ -1,12 +1,13 @@
 """The loops of payment_svc: the saga worker, which is the sweeper too, event relay, webhooks."""
 
 import asyncio
+from datetime import timedelta
 
 from chassis.outbox import Relay
 from chassis.server import Job, repeat
 from chassis.telemetry import logger
 from payment_svc.coordinator import Coordinator
-from payment_svc.metrics import SAGA_QUEUE
+from payment_svc.metrics import SAGA_QUEUE, UNKNOWN_OUTCOMES
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.webhooks.courier import WEBHOOK_BACKLOG, Courier
 from payment_svc.webhooks.queue import PostgresWebhookQueue
@@ -14,6 +15,7 @@ from payment_svc.webhooks.queue import PostgresWebhookQueue
 _RELAY_EVERY_S = 1.0
 _GATHER_S = 0.01  # events that come within it share a page
 _COUNT_EVERY_S = 5.0
+_UNKNOWN_FOR_S = (0, 300)
 _QUEUES = ("PAYMENT", "RETRY", "WAITING", "DEAD_LETTER")
 
 
@@ -70,6 +72,9 @@ def queue_gauges(store: PostgresSagaStore, webhooks: PostgresWebhookQueue) -> Jo
         depths = await store.depths()
         for queue in _QUEUES:
             SAGA_QUEUE.labels(queue).set(depths.get(queue, 0))
+        for age_s in _UNKNOWN_FOR_S:
+            count = await store.unknown(timedelta(seconds=age_s))
+            UNKNOWN_OUTCOMES.labels(str(age_s)).set(count)
         WEBHOOK_BACKLOG.set(await webhooks.count_due())
         return False
 

@@ -1,7 +1,7 @@
 """Commands as the other services' messages, and their answers as outcomes. Pure."""
 
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
 from paymesh.ledger.v1 import ledger_pb2, posting_pb2, template_pb2
@@ -158,11 +158,20 @@ def _pending(_: attempt_pb2.Attempt) -> Outcome:
 
 
 def _transient(attempt: attempt_pb2.Attempt) -> Outcome:
-    return Again(attempt.reason or "PSP_TRANSIENT", from_psp=True)
+    return Again(
+        attempt.reason or "PSP_TRANSIENT",
+        from_psp=True,
+        after=_after(attempt),
+        is_put_off=attempt.is_put_off,
+    )
 
 
 def _unknown(attempt: attempt_pb2.Attempt) -> Outcome:
-    return Waiting(attempt.reason or "OUTCOME_UNKNOWN", unknown=True)
+    return Waiting(attempt.reason or "OUTCOME_UNKNOWN", unknown=True, after=_after(attempt))
+
+
+def _after(attempt: attempt_pb2.Attempt) -> timedelta | None:
+    return attempt.retry_after.ToTimedelta() if attempt.HasField("retry_after") else None
 
 
 _ATTEMPT_OUTCOMES: dict[int, Callable[[attempt_pb2.Attempt], Outcome]] = {

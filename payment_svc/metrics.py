@@ -10,4 +10,10 @@ SAGA_STEPS = Counter(
     ["saga", "step", "outcome"],
     registry=REGISTRY,
 )
+UNKNOWN_OUTCOMES = Gauge(
+    "paymesh_unknown_outcomes",
+    "Sagas of which it is not known whether money moved, for longer than so many seconds.",
+    ["longer_than_s"],
+    registry=REGISTRY,
+)
 SAGA_QUEUE = Gauge("paymesh_saga_queue_depth", "Sagas in a queue.", ["queue"], registry=REGISTRY)

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from paymesh.payment.v1 import operations_service_pb2 as operations
@@ -59,7 +59,10 @@ class PaymentOperationsService(OperationsServiceServicer):
         queue = next(q for q, value in presenter.QUEUES.items() if value == request.queue)
         limit = min(request.page_size or _PAGE_DEFAULT, _PAGE_MAX)
         after = _read_token(request.page_token, queue) if request.page_token else None
-        views = await self._sagas.list_queue(queue, limit, after)
+        unknown_for = (
+            timedelta(seconds=request.unknown_for_s) if request.HasField("unknown_for_s") else None
+        )
+        views = await self._sagas.list_queue(queue, limit, after, unknown_for)
         return operations.ListSagasResponse(
             sagas=[presenter.saga(view) for view in views],
             next_page_token=_write_token(views[-1], queue) if len(views) == limit else "",

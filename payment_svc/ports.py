@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from chassis.money import Money
@@ -192,9 +192,15 @@ class SagaStore(Protocol):
         ...
 
     async def list_queue(
-        self, queue: Queue, limit: int, after: tuple[datetime, str] | None
+        self,
+        queue: Queue,
+        limit: int,
+        after: tuple[datetime, str] | None,
+        unknown_for: timedelta | None = None,
     ) -> Sequence[SagaView]:
-        """List a queue by due time, then id, after a place in it."""
+        """List a queue by due time, then id, after a place in it; only those of which it is not
+        known for so long whether money moved, unless `unknown_for` is None.
+        """
         ...
 
 

@@ -74,6 +74,8 @@ FROM status_history WHERE payment_id = %s ORDER BY change_id
 _LIST_QUEUE = f"""
 SELECT {rows.SAGA_COLUMNS}, due_at, coalesce(due_at, created_at) AS place
 FROM sagas WHERE queue = %(queue)s
+    AND (%(unknown_before)s::timestamptz IS NULL
+        OR (memory ->> 'unknown_since')::timestamptz <= %(unknown_before)s)
     AND (coalesce(due_at, created_at), saga_id) > (%(at)s, %(saga_id)s)
 ORDER BY coalesce(due_at, created_at), saga_id LIMIT %(limit)s
 """
@@ -82,6 +84,11 @@ SELECT queue, count(*) AS depth FROM sagas WHERE queue IN ('PAYMENT', 'RETRY', '
 GROUP BY queue
 UNION ALL
 SELECT 'DEAD_LETTER', count(*) FROM sagas WHERE queue = 'DEAD_LETTER'
+"""
+# The index has only those of which it is not known.
+_COUNT_UNKNOWN = """
+SELECT count(*) FROM sagas WHERE memory ? 'unknown_since' AND queue <> 'DONE'
+    AND (memory ->> 'unknown_since')::timestamptz <= %s
 """
 _TOUCHED = "SELECT ARRAY(SELECT payment_id FROM w0) AS touched"
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -148,6 +155,11 @@ class PostgresSagaStore:
         """See `ports.SagaStore.wake`."""
         return await self._database.run(lambda tx: tx.execute(_WAKE, [list(payment_ids)]))
 
+    async def unknown(self, for_: timedelta) -> int:
+        """Count the sagas of which it is not known for so long whether money moved."""
+        (row,) = await self._database.read(_COUNT_UNKNOWN, [self._clock() - for_])
+        return int(row["count"])
+
     async def depths(self) -> dict[str, int]:
         """Count the sagas of each queue, DONE apart."""
         found = await self._database.read(_COUNT_QUEUES)
@@ -165,11 +177,22 @@ class PostgresSagaStore:
         return await self._database.run(work)
 
     async def list_queue(
-        self, queue: Queue, limit: int, after: tuple[datetime, str] | None
+        self,
+        queue: Queue,
+        limit: int,
+        after: tuple[datetime, str] | None,
+        unknown_for: timedelta | None = None,
     ) -> Sequence[SagaView]:
         """See `ports.SagaStore.list_queue`."""
         at, saga_id = after or (_BEGINNING, "")
-        parameters = {"queue": queue.value, "at": at, "saga_id": saga_id, "limit": limit}
+        before = None if unknown_for is None else self._clock() - unknown_for
+        parameters = {
+            "queue": queue.value,
+            "at": at,
+            "saga_id": saga_id,
+            "limit": limit,
+            "unknown_before": before,
+        }
         found = await self._database.read(_LIST_QUEUE, parameters)
         return [_view(row, ()) for row in found]
 

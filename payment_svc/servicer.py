@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from chassis.idempotency import REPLAYED
 from chassis.interceptors import RequestContext, request_context
 from payment_svc import presenter, requests
 from payment_svc.checkout_presenter import checkout_session
+from payment_svc.domain.errors import PaymentOutcomeUnknown
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.domain.return_url import ReturnUrls
 from payment_svc.domain.statuses import PaymentStatus
@@ -126,13 +127,14 @@ class PublicPaymentService(PaymentServiceServicer):
         """Capture a held amount; see the proto."""
         caller = request_context()
         asked = requests.asked(capture_payment.METHOD, request, caller, self._key)
-        accepted = await capture_payment.capture_payment(
-            requests.capture(asked, request),
-            store=self._store,
-            clock=self._clock,
-            new_id=self._new_id,
-            render=_answer,
-        )
+        async with self._resolving(request.payment_id):
+            accepted = await capture_payment.capture_payment(
+                requests.capture(asked, request),
+                store=self._store,
+                clock=self._clock,
+                new_id=self._new_id,
+                render=_answer,
+            )
         return await self._answer(accepted, caller, context)
 
     async def CancelPayment(
@@ -140,14 +142,15 @@ class PublicPaymentService(PaymentServiceServicer):
     ) -> payment_pb2.Payment:
         """Let go of a held amount; see the proto."""
         caller = request_context()
-        accepted = await cancel_payment.cancel_payment(
-            requests.asked(cancel_payment.METHOD, request, caller, self._key),
-            request.payment_id,
-            store=self._store,
-            clock=self._clock,
-            new_id=self._new_id,
-            render=_answer,
-        )
+        async with self._resolving(request.payment_id):
+            accepted = await cancel_payment.cancel_payment(
+                requests.asked(cancel_payment.METHOD, request, caller, self._key),
+                request.payment_id,
+                store=self._store,
+                clock=self._clock,
+                new_id=self._new_id,
+                render=_answer,
+            )
         return await self._answer(accepted, caller, context)
 
     async def ResumePayment(
@@ -204,6 +207,16 @@ class PublicPaymentService(PaymentServiceServicer):
         return checkout_session(
             await get_checkout_session(client_id, request.checkout_session_id, store=self._store)
         )
+
+    @asynccontextmanager
+    async def _resolving(self, payment_id: str) -> AsyncIterator[None]:
+        """Have an unknown outcome looked up at once when a client's word has to wait for it."""
+        try:
+            yield
+        except PaymentOutcomeUnknown:
+            if await self._sagas.wake([payment_id]):
+                self._begun()
+            raise
 
     async def _begin(self, accepted: Accepted, context: Any) -> None:
         """Say that it is a replay, or wake the worker."""

@@ -142,6 +142,11 @@ SAGAS = Table(
         postgresql_where=text("queue IN ('PAYMENT', 'RETRY', 'WAITING')"),
     ),
     Index("sagas_by_payment", "payment_id"),
+    Index(
+        "sagas_unknown",
+        "created_at",
+        postgresql_where=text("memory ? 'unknown_since' AND queue <> 'DONE'"),
+    ),
     Index("sagas_dead", "created_at", postgresql_where=text("queue = 'DEAD_LETTER'")),
 )
 

@@ -183,8 +183,16 @@ class LookUp(Protocol):
 class Guarding(Protocol):
     """What stands between the gateway and one PSP."""
 
-    async def ask(self, operation: str, send: Callable[[], Awaitable[Heard]]) -> Heard | Verdict:
+    async def ask(
+        self, operation: str, send: Callable[[], Awaitable[Heard]], *, is_repetition: bool = False
+    ) -> Heard | Verdict:
         """Make a call, unless it is held back, which is answered as not sent."""
+        ...
+
+    def may_repeat(self, operation: str) -> bool:
+        """Tell whether something may be asked again now, and count it; ask with `is_repetition`
+        then.
+        """
         ...
 
     def obstacle(self, operation: str) -> str:

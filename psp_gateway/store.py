@@ -24,7 +24,7 @@ from psp_gateway.ports import Exchange, Saved, TakenUp
 Saving = tuple[Attempt, Exchange]
 
 _BATCH_MAX = 256
-_NEW_WIDTH, _SAVED_WIDTH, _EVENT_WIDTH = 14, 17, 7
+_NEW_WIDTH, _SAVED_WIDTH, _EVENT_WIDTH = 14, 18, 7
 
 
 class AttemptStore:

@@ -78,6 +78,19 @@ class PaymentNotCancellable(FailedPrecondition):
         )
 
 
+class PaymentOutcomeUnknown(FailedPrecondition):
+    """It is not known whether money moved; nothing else is done about it before that is."""
+
+    reason = "PAYMENT_OUTCOME_UNKNOWN"
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(
+            f"It is not known yet whether the PSP moved money of payment {payment_id}. It is being"
+            " looked up now; ask again once the order is no longer UNKNOWN.",
+            paymentId=payment_id,
+        )
+
+
 class WebhookEndpointNotFound(NotFound):
     """There is no such endpoint, or it is another client's, or deleted."""
 

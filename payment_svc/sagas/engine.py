@@ -9,11 +9,22 @@ from datetime import datetime
 
 from payment_svc.domain.payment import Payment
 from payment_svc.sagas.commands import Command
-from payment_svc.sagas.journey import AT_ONCE, Entry, Journey, Move, Progress, Queue, Saga
+from payment_svc.sagas.journey import (
+    AT_ONCE,
+    UNKNOWN_SINCE,
+    WAS_UNKNOWN,
+    Entry,
+    Journey,
+    Move,
+    Progress,
+    Queue,
+    Saga,
+)
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Stuck, Waiting
 from payment_svc.sagas.policy import RetryPolicy
+from payment_svc.sagas.retry import EXPONENTIAL
 
-_UNKNOWN = "outcome_was_unknown"
+_OF_STEP = (WAS_UNKNOWN, UNKNOWN_SINCE)  # what is forgotten when another step is entered
 
 
 def begin(
@@ -90,8 +101,9 @@ def _one(
     policy: RetryPolicy,
 ) -> Journey:
     progress = journey.progress
+    counted = not (isinstance(outcome, Again) and outcome.is_put_off)
     journey = journey.with_progress(
-        tries=progress.tries + 1, journal_length=progress.journal_length + 1
+        tries=progress.tries + counted, journal_length=progress.journal_length + 1
     )
     if not progress.turned_round:
         journey = saga.step(progress.step).on(journey, outcome, now)
@@ -125,7 +137,13 @@ def _onward(saga: Saga, journey: Journey, now: datetime) -> Journey:
 def _enter(saga: Saga, journey: Journey, index: int, now: datetime) -> Journey:
     step = saga.steps[index]
     journey = journey.with_progress(
-        step=step.name, queue=Queue.PAYMENT, tries=0, step_since=now, due_after=AT_ONCE, reason=""
+        step=step.name,
+        queue=Queue.PAYMENT,
+        tries=0,
+        step_since=now,
+        due_after=AT_ONCE,
+        reason="",
+        memory={k: told for k, told in journey.progress.memory.items() if k not in _OF_STEP},
     )
     return journey if journey.progress.turned_round else step.enter(journey)
 
@@ -150,16 +168,23 @@ def _again(
     policy: RetryPolicy,
 ) -> Journey:
     progress = journey.progress
+    step = saga.step(progress.step)
+    # A step's own strategy is that of its doing: what is undone is undone in the end, and what was
+    # put off was not tried.
+    own = not progress.turned_round and not trouble.is_put_off
+    strategy = step.retry if own else EXPONENTIAL
+    pause = strategy.pause(max(progress.tries, 1), chance)
     # Once it was unknown whether money moved, only evidence ends it, never a number of tries.
-    is_sure = trouble.from_psp and not progress.turned_round and _UNKNOWN not in progress.memory
-    may_give_up = is_sure and saga.fail is not None and not saga.step(progress.step).is_patient
-    if may_give_up and progress.tries >= policy.psp_tries_max:
+    is_sure = trouble.from_psp and not progress.turned_round and not progress.is_unknown
+    may_give_up = is_sure and saga.fail is not None and not trouble.is_put_off
+    has_tried = progress.tries >= policy.psp_tries_max and not step.is_patient
+    if may_give_up and (has_tried or pause is None):
         refusal = Refused(trouble.reason, "The PSP could not take the charge; nothing was charged.")
         return _turn_round(saga, journey, refusal, now)
-    if now - progress.step_since > policy.budget:
+    if pause is None or now - progress.step_since > policy.budget:
         return _dead(journey, trouble.reason)
-    pause = trouble.after or policy.backoff(progress.tries, chance)
-    return journey.with_progress(queue=Queue.RETRY, due_after=pause, reason=trouble.reason)
+    due_after = policy.due_after(pause, trouble.after, from_psp=trouble.from_psp)
+    return journey.with_progress(queue=Queue.RETRY, due_after=due_after, reason=trouble.reason)
 
 
 def _wait(
@@ -168,13 +193,13 @@ def _wait(
     """Look again later. Time alone fails nothing: when patience ends, a person is asked."""
     progress = journey.progress
     patience = policy.unknown_budget if waiting.unknown else policy.action_budget
-    if waiting.unknown:
-        journey = journey.remember(**{_UNKNOWN: "true"})
+    if waiting.unknown and not progress.is_unknown:
+        journey = journey.remember(**{WAS_UNKNOWN: "true", UNKNOWN_SINCE: now.isoformat()})
     if now - progress.step_since > patience:
         return _dead(journey, waiting.reason)
     return journey.with_progress(
         queue=Queue.WAITING,
-        due_after=policy.look_again(progress.tries, chance),
+        due_after=policy.look_again(progress.tries, chance, waiting.after),
         reason=waiting.reason,
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,6 +25,7 @@ class Response:
         body: the JSON object; None when it is none.
         is_replay: Stripe repeats the stored result of the key.
         should_retry: what Stripe says about trying again; None when it says nothing.
+        retry_after: how long it wants to be left alone; None when it does not say.
     """
 
     status: int
@@ -31,6 +33,7 @@ class Response:
     request_id: str
     is_replay: bool
     should_retry: bool | None
+    retry_after: timedelta | None = None
 
     @property
     def trace(self) -> str:
@@ -113,6 +116,7 @@ def _told(result: http_client.Result) -> Result:
         should_retry={"true": True, "false": False}.get(
             result.headers.get("Stripe-Should-Retry", "")
         ),
+        retry_after=result.retry_after,
     )
 
 

@@ -158,6 +158,7 @@ class Saga(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    UNKNOWN_SINCE_FIELD_NUMBER: _builtins.int
     saga_id: _builtins.str
     """The saga's id, ours: `sga_` and a time-ordered part."""
     payment_id: _builtins.str
@@ -190,6 +191,10 @@ class Saga(_message.Message):
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was begun."""
 
+    @_builtins.property
+    def unknown_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is not known whether its present step has moved money; absent when that is known."""
+
     def __init__(
         self,
         *,
@@ -206,10 +211,11 @@ class Saga(_message.Message):
         epoch: _builtins.int = ...,
         steps: _abc.Iterable[Global___SagaStep] | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        unknown_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "due_at", b"due_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "due_at", b"due_at", "unknown_since", b"unknown_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "definition_version", b"definition_version", "due_at", b"due_at", "epoch", b"epoch", "kind", b"kind", "payment_id", b"payment_id", "queue", b"queue", "reason", b"reason", "saga_id", b"saga_id", "step", b"step", "steps", b"steps", "tries", b"tries", "turned_round", b"turned_round"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "definition_version", b"definition_version", "due_at", b"due_at", "epoch", b"epoch", "kind", b"kind", "payment_id", b"payment_id", "queue", b"queue", "reason", b"reason", "saga_id", b"saga_id", "step", b"step", "steps", b"steps", "tries", b"tries", "turned_round", b"turned_round", "unknown_since", b"unknown_since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -318,24 +324,30 @@ class ListSagasRequest(_message.Message):
     QUEUE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FOR_S_FIELD_NUMBER: _builtins.int
     queue: Global___Saga.Queue.ValueType
     """The queue."""
     page_size: _builtins.int
     """Default 50, at most 500; larger is lowered."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first."""
+    unknown_for_s: _builtins.int
+    """Only those of which it is not known, for so many seconds at least, whether their present step has moved money. Absent: all."""
     def __init__(
         self,
         *,
         queue: Global___Saga.Queue.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        unknown_for_s: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_unknown_for_s", b"_unknown_for_s", "unknown_for_s", b"unknown_for_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "queue", b"queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_unknown_for_s", b"_unknown_for_s", "page_size", b"page_size", "page_token", b"page_token", "queue", b"queue", "unknown_for_s", b"unknown_for_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__unknown_for_s: _TypeAlias = _typing.Literal["unknown_for_s"]  # noqa: Y015
+    _WhichOneofArgType__unknown_for_s: _TypeAlias = _typing.Literal["_unknown_for_s", b"_unknown_for_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unknown_for_s) -> _WhichOneofReturnType__unknown_for_s | None: ...
 
 Global___ListSagasRequest: _TypeAlias = ListSagasRequest  # noqa: Y015
 
