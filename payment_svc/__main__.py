@@ -26,6 +26,7 @@ from chassis.outbox import Relay
 from chassis.server import Wiring, main
 from chassis.settings import Environment, ServerSettings
 from payment_svc import jobs
+from payment_svc.case_store import PostgresCaseStore
 from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
 from payment_svc.operations_servicer import PaymentOperationsService
@@ -94,13 +95,18 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         fingerprint_key=settings.fingerprint_key,
         begun=work.set,
     )
-    operations = PaymentOperationsService(payments, sagas, witnesses, utc_now, settings.policy)
+    operations = PaymentOperationsService(
+        payments, sagas, witnesses, utc_now, settings.policy, PostgresCaseStore(database)
+    )
+    psp_events = PaymentPspEventService(
+        payments, sagas, sagas, witnesses, clock=utc_now, woken=work.set
+    )
     endpoints = webhooks.servicer(_make_id, settings.fingerprint_key)
     return Wiring(
         register=(
             partial(_PAYMENTS, public),
             partial(_OPERATIONS, operations),
-            partial(_PSP_EVENTS, PaymentPspEventService(sagas, work.set)),
+            partial(_PSP_EVENTS, psp_events),
             partial(_WEBHOOKS, endpoints),
         ),
         names=_NAMES,

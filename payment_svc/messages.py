@@ -12,6 +12,7 @@ from paymesh.risk.v1 import risk_service_pb2 as risk
 from paymesh.wallet.v1 import wallet_pb2
 from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 
+from payment_svc.domain import books
 from payment_svc.domain.checkout_page import CheckoutPage, session_of
 from payment_svc.domain.payment import Buyer, Payment
 from payment_svc.sagas.commands import (
@@ -19,7 +20,9 @@ from payment_svc.sagas.commands import (
     CreditWallets,
     ExecuteCharge,
     PostCapture,
+    PostLateCharge,
     RefundCharge,
+    ReleaseSuspense,
     ReversePosting,
     SettleCredits,
     VoidCharge,
@@ -199,7 +202,7 @@ def payable(name: str, currency: str) -> posting_pb2.NewAccount:
 
 
 def clearing(name: str, currency: str) -> posting_pb2.NewAccount:
-    """Write the account of what a PSP holds for us."""
+    """Write the account of what a PSP holds for us, or of what is in suspense."""
     return posting_pb2.NewAccount(account_id=name, type=ledger_pb2.Account.ASSET, currency=currency)
 
 
@@ -244,6 +247,38 @@ def posting(command: PostCapture) -> posting_pb2.Posting:
     return posting_pb2.Posting(
         reference=command.reference,
         template=template_pb2.PostingTemplate(version=1, captured=captured),
+        subject_id=command.payment_id,
+    )
+
+
+def late_charge(command: PostLateCharge) -> posting_pb2.Posting:
+    """Write the booking of a late charge."""
+    late = template_pb2.LateCharged(
+        attempt_id=command.attempt_id,
+        psp=command.psp,
+        currency=command.amount.currency,
+        amount=str(command.amount),
+    )
+    return posting_pb2.Posting(
+        reference=command.reference,
+        template=template_pb2.PostingTemplate(version=1, late_charged=late),
+        subject_id=command.payment_id,
+    )
+
+
+def suspense_release(command: ReleaseSuspense) -> posting_pb2.Posting:
+    """Write the booking of a late charge that was given back: a surplus, explained."""
+    released = template_pb2.SuspenseReleased(
+        release_id=command.attempt_id,
+        source=command.psp,
+        excess=template_pb2.SuspenseReleased.SURPLUS,
+        currency=command.amount.currency,
+        amount=str(command.amount),
+        explained_by=books.clearing_account(command.psp, command.amount.currency),
+    )
+    return posting_pb2.Posting(
+        reference=command.reference,
+        template=template_pb2.PostingTemplate(version=1, suspense_released=released),
         subject_id=command.payment_id,
     )
 

@@ -16,4 +16,9 @@ UNKNOWN_OUTCOMES = Gauge(
     ["longer_than_s"],
     registry=REGISTRY,
 )
+LATE_SUCCESSES = Counter(
+    "paymesh_late_successes_total",
+    "Charges that a PSP made after they had been given up, found and given back.",
+    registry=REGISTRY,
+)
 SAGA_QUEUE = Gauge("paymesh_saga_queue_depth", "Sagas in a queue.", ["queue"], registry=REGISTRY)

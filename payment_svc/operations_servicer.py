@@ -11,8 +11,10 @@ from paymesh.payment.v1.operations_service_pb2_grpc import OperationsServiceServ
 
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
-from payment_svc import explanation_presenter, presenter
-from payment_svc.ports import PaymentStore, SagaStore, SagaView, Witnesses
+from payment_svc import case_presenter, explanation_presenter, presenter
+from payment_svc.domain.case import CaseStatus
+from payment_svc.domain.errors import CaseNotFound
+from payment_svc.ports import CaseStore, PaymentStore, SagaStore, SagaView, Witnesses
 from payment_svc.sagas.journey import Queue
 from payment_svc.sagas.policy import RetryPolicy
 from payment_svc.use_cases.explain_payment import explain_payment
@@ -31,12 +33,14 @@ class PaymentOperationsService(OperationsServiceServicer):
         witnesses: Witnesses,
         clock: Clock,
         policy: RetryPolicy,
+        cases: CaseStore,
     ) -> None:
         self._payments = payments
         self._sagas = sagas
         self._witnesses = witnesses
         self._clock = clock
         self._policy = policy
+        self._cases = cases
 
     async def ExplainPayment(
         self, request: operations.ExplainPaymentRequest, _: Any
@@ -67,6 +71,31 @@ class PaymentOperationsService(OperationsServiceServicer):
             sagas=[presenter.saga(view) for view in views],
             next_page_token=_write_token(views[-1], queue) if len(views) == limit else "",
         )
+
+    async def ListCases(
+        self, request: operations.ListCasesRequest, _: Any
+    ) -> operations.ListCasesResponse:
+        """List cases; see the proto."""
+        status = next(
+            (s for s, value in case_presenter.STATUSES.items() if value == request.status),
+            CaseStatus.OPEN,
+        )
+        limit = min(request.page_size or _PAGE_DEFAULT, _PAGE_MAX)
+        after = case_presenter.read_token(request.page_token) if request.page_token else None
+        found = await self._cases.list_cases(status, limit, after)
+        return operations.ListCasesResponse(
+            cases=map(case_presenter.case, found),
+            next_page_token=case_presenter.write_token(found[-1]) if len(found) == limit else "",
+        )
+
+    async def GetCase(
+        self, request: operations.GetCaseRequest, _: Any
+    ) -> operations.GetCaseResponse:
+        """Tell a case; see the proto."""
+        found = await self._cases.find_case(request.case_id)
+        if found is None:
+            raise CaseNotFound(request.case_id)
+        return operations.GetCaseResponse(case=case_presenter.case(found))
 
 
 def _write_token(view: SagaView, queue: Queue) -> str:

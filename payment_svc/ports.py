@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from chassis.money import Money
+from payment_svc.domain.case import Case, CaseStatus
 from payment_svc.domain.payment import Payment
 from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.domain.testimony import Assessment, Attempt, LedgerEntry, WalletOperation
@@ -201,6 +202,32 @@ class SagaStore(Protocol):
         """List a queue by due time, then id, after a place in it; only those of which it is not
         known for so long whether money moved, unless `unknown_for` is None.
         """
+        ...
+
+
+class LateSagas(Protocol):
+    """Where the sagas of late charges begin."""
+
+    async def begin_once(self, saga: Progress) -> bool:
+        """Store a saga unless one of its id is there; tell whether this call did."""
+        ...
+
+
+class CaseStore(Protocol):
+    """Cases at rest."""
+
+    async def list_cases(
+        self, status: CaseStatus, limit: int, after: tuple[datetime, str] | None
+    ) -> Sequence[Case]:
+        """List cases of a status, the newest first, without their histories, after a place."""
+        ...
+
+    async def find_case(self, case_id: str) -> Case | None:
+        """Read a case with its history."""
+        ...
+
+    async def cases_of(self, payment_id: str) -> Sequence[Case]:
+        """Read a payment's cases with their histories, the oldest first."""
         ...
 
 

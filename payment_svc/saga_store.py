@@ -13,8 +13,8 @@ import psycopg
 
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
-from chassis.database import Database, Transaction, Write
-from payment_svc import changes, rows
+from chassis.database import Database, Transaction, Write, columns
+from payment_svc import cases, changes, rows
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.ports import LostLease, SagaView, StalePayment, StatusChange
 from payment_svc.sagas import engine
@@ -155,6 +155,13 @@ class PostgresSagaStore:
         """See `ports.SagaStore.wake`."""
         return await self._database.run(lambda tx: tx.execute(_WAKE, [list(payment_ids)]))
 
+    async def begin_once(self, saga: Progress) -> bool:
+        """See `ports.LateSagas.begin_once`."""
+        write = new_sagas([saga])
+        query = f"{write.query} ON CONFLICT (saga_id) DO NOTHING"
+        parameters = columns(write.rows, write.width)
+        return await self._database.run(lambda tx: tx.execute(query, parameters)) > 0
+
     async def unknown(self, for_: timedelta) -> int:
         """Count the sagas of which it is not known for so long whether money moved."""
         (row,) = await self._database.read(_COUNT_UNKNOWN, [self._clock() - for_])
@@ -223,6 +230,7 @@ class PostgresSagaStore:
             Write(_ADD_STEPS, steps, 9),
             new_sagas(self._follow_ups(moves, now)),
             *changes.writes([(m.before.payment, m.after.payment) for m in changed], now),
+            *cases.writes(moves),
         ]
         touched = "ARRAY(SELECT payment_id FROM w3)" if changed else "ARRAY[]::text[]"
         answer = await tx.together(

@@ -169,7 +169,8 @@ class _Known:
             by_reference.setdefault((attempt.psp, attempt.psp_reference), []).append(attempt)
             if attempt.charge_attempt_id:
                 about.setdefault(attempt.charge_attempt_id, []).append(attempt)
-        return cls({(a.psp, a.attempt_id): a for a in attempts}, by_reference, about)
+        by_id = {(psp, a.attempt_id): a for a in attempts for psp in (a.psp, *a.psps_tried)}
+        return cls(by_id, by_reference, about)
 
     def concerned(self, event: PspEvent) -> list[Attempt]:
         ours = self.by_id.get((event.psp, event.attempt_id))

@@ -290,8 +290,15 @@ class AttemptFinder(Protocol):
 class Listener(Protocol):
     """Who waits for news of attempts."""
 
-    async def apply(self, payment_ids: Sequence[str]) -> None:
-        """Say that something is known anew.
+    async def apply(
+        self, payment_ids: Sequence[str], doubtful_ids: Sequence[str] = ()
+    ) -> Sequence[str]:
+        """Say that something is known anew; answer those to be told of once more, later.
+
+        Args:
+            payment_ids: the payments that it is about.
+            doubtful_ids: those of them of which an attempt was charged that had been refused, put
+                off or unknown: who no longer waits for it must give it back.
 
         Raises:
             Unavailable: it was not heard; say it again.

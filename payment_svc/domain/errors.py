@@ -91,6 +91,15 @@ class PaymentOutcomeUnknown(FailedPrecondition):
         )
 
 
+class CaseNotFound(NotFound):
+    """There is no such case."""
+
+    reason = "CASE_NOT_FOUND"
+
+    def __init__(self, case_id: str) -> None:
+        super().__init__(f"There is no case {case_id}.", caseId=case_id)
+
+
 class WebhookEndpointNotFound(NotFound):
     """There is no such endpoint, or it is another client's, or deleted."""
 

@@ -5,6 +5,7 @@ all steps before it run in reverse, then its orders fail. Undos are idempotent a
 to undo.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from payment_svc.domain.payment import Payment
@@ -35,9 +36,10 @@ def begin(
     *,
     order_id: str | None = None,
     due_at: datetime | None = None,
+    memory: Mapping[str, str] | None = None,
 ) -> Progress:
     """Make the row of a new saga over a payment, or over one order of it; due at once, or WAITING
-    until `due_at`.
+    until `due_at`. `memory` is what it knows from the beginning.
     """
     waits = due_at is not None and due_at > now
     return Progress(
@@ -52,6 +54,7 @@ def begin(
         queue=Queue.WAITING if waits else Queue.PAYMENT,
         due_after=due_at - now if due_at is not None and waits else AT_ONCE,
         reason="NOT_DUE" if waits else "",
+        memory=memory or {},
     )
 
 
