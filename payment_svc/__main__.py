@@ -26,6 +26,7 @@ from chassis.outbox import Relay
 from chassis.server import Wiring, main
 from chassis.settings import Environment, ServerSettings
 from payment_svc import jobs
+from payment_svc.admission import QueueAdmission
 from payment_svc.case_store import PostgresCaseStore
 from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
@@ -73,6 +74,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     faults = FaultPoints.parse(server.fault_points, server.environment)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
+    admission = QueueAdmission(settings.backlog)
     services, sellers, witnesses, returns = await connect(settings, stack)
     coordinator = Coordinator(
         sagas,
@@ -94,6 +96,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         new_id=_make_id,
         fingerprint_key=settings.fingerprint_key,
         begun=work.set,
+        admission=admission,
     )
     operations = PaymentOperationsService(
         payments, sagas, witnesses, utc_now, settings.policy, PostgresCaseStore(database)
@@ -117,6 +120,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
                 webhooks.queue, webhooks.courier, webhooks.wake, settings.webhooks.poll_s
             ),
             jobs.queue_gauges(sagas, webhooks.queue),
+            jobs.backlog_watch(sagas, admission, settings.backlog.depth_max),
         ),
     )
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from chassis.outbox import Relay
 from chassis.server import Job, repeat
 from chassis.telemetry import logger
+from payment_svc.admission import QueueAdmission
 from payment_svc.coordinator import Coordinator
 from payment_svc.metrics import SAGA_QUEUE, UNKNOWN_OUTCOMES
 from payment_svc.saga_store import PostgresSagaStore
@@ -15,6 +16,7 @@ from payment_svc.webhooks.queue import PostgresWebhookQueue
 _RELAY_EVERY_S = 1.0
 _GATHER_S = 0.01  # events that come within it share a page
 _COUNT_EVERY_S = 5.0
+_LOOK_EVERY_S = 0.5
 _UNKNOWN_FOR_S = (0, 300)
 _QUEUES = ("PAYMENT", "RETRY", "WAITING", "DEAD_LETTER")
 
@@ -61,6 +63,19 @@ def webhook_courier(
         await queue.release_own()
         await repeat("webhooks", work, stopping, pause_s=poll_s, wake=wake)
         await courier.finish()
+
+    return job
+
+
+def backlog_watch(store: PostgresSagaStore, admission: QueueAdmission, depth_max: int) -> Job:
+    """Look every half second at how much waits, so that no request has to."""
+
+    async def work() -> bool:
+        admission.saw(await store.backlog(depth_max + 1))
+        return False
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("backlog", work, stopping, pause_s=_LOOK_EVERY_S)
 
     return job
 

@@ -109,6 +109,10 @@ class PaymentStore(Protocol):
         """Store payment, orders, idempotency record and saga in one transaction, or nothing."""
         ...
 
+    async def known(self, asked: Asked) -> Accepted | KeyReused | None:
+        """Answer a known key as `accept` would; None: it is not known."""
+        ...
+
     async def change(
         self, asked: Asked, payment_id: str, decide: Decide
     ) -> Accepted | KeyReused | None:

@@ -15,6 +15,7 @@ from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write, columns
 from payment_svc import cases, changes, rows
+from payment_svc.domain.backlog import Backlog
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.ports import LostLease, SagaView, StalePayment, StatusChange
 from payment_svc.sagas import engine
@@ -84,6 +85,14 @@ SELECT queue, count(*) AS depth FROM sagas WHERE queue IN ('PAYMENT', 'RETRY', '
 GROUP BY queue
 UNION ALL
 SELECT 'DEAD_LETTER', count(*) FROM sagas WHERE queue = 'DEAD_LETTER'
+"""
+_BACKLOG = """
+SELECT count(*) AS depth, coalesce(now() - min(due_at), interval '0') AS oldest
+FROM (
+    SELECT due_at FROM sagas
+    WHERE queue IN ('PAYMENT', 'RETRY', 'WAITING') AND due_at <= now()
+    ORDER BY due_at LIMIT %s
+) AS due
 """
 # The index has only those of which it is not known.
 _COUNT_UNKNOWN = """
@@ -161,6 +170,11 @@ class PostgresSagaStore:
         query = f"{write.query} ON CONFLICT (saga_id) DO NOTHING"
         parameters = columns(write.rows, write.width)
         return await self._database.run(lambda tx: tx.execute(query, parameters)) > 0
+
+    async def backlog(self, at_most: int) -> Backlog:
+        """Look at what is due and not claimed; more than `at_most` are not counted."""
+        (row,) = await self._database.read(_BACKLOG, [at_most])
+        return Backlog(row["depth"], row["oldest"])
 
     async def unknown(self, for_: timedelta) -> int:
         """Count the sagas of which it is not known for so long whether money moved."""

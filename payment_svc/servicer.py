@@ -16,6 +16,7 @@ from chassis.idempotency import REPLAYED
 from chassis.interceptors import RequestContext, request_context
 from payment_svc import presenter, requests
 from payment_svc.checkout_presenter import checkout_session
+from payment_svc.domain.backlog import OPEN, Admission
 from payment_svc.domain.errors import PaymentOutcomeUnknown
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.domain.return_url import ReturnUrls
@@ -46,6 +47,7 @@ class PublicPaymentService(PaymentServiceServicer):
     Args:
         return_urls: where buyers may be sent from a PSP's page.
         begun: told of each saga that a client has begun; it wakes the worker.
+        admission: says whether another payment is taken in.
         fingerprint_key: hashes the fields of requests.
     """
 
@@ -62,6 +64,7 @@ class PublicPaymentService(PaymentServiceServicer):
         new_id: NewId,
         fingerprint_key: bytes,
         begun: Callable[[], None],
+        admission: Admission = OPEN,
     ) -> None:
         self._store = store
         self._waiters = waiters
@@ -73,6 +76,7 @@ class PublicPaymentService(PaymentServiceServicer):
         self._new_id = new_id
         self._key = fingerprint_key
         self._begun = begun
+        self._admission = admission
 
     async def CreatePayment(
         self, request: service.CreatePaymentRequest, context: Any
@@ -87,6 +91,7 @@ class PublicPaymentService(PaymentServiceServicer):
             clock=self._clock,
             new_id=self._new_id,
             render=_first_answer,
+            admission=self._admission,
         )
         return await self._answer(accepted, caller, context)
 
@@ -190,6 +195,7 @@ class PublicPaymentService(PaymentServiceServicer):
             clock=self._clock,
             new_id=self._new_id,
             render=_first_session,
+            admission=self._admission,
         )
         await self._begin(accepted, context)
         wait_s = preferred_wait(caller)

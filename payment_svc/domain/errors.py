@@ -1,8 +1,9 @@
 """Why payment_svc does not answer a question: a catalogue, one class per reason."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from chassis.errors import AlreadyExists, FailedPrecondition, NotFound
+from chassis.errors import AlreadyExists, FailedPrecondition, NotFound, ResourceExhausted
 
 
 class IdempotencyKeyReused(AlreadyExists):
@@ -16,6 +17,16 @@ class IdempotencyKeyReused(AlreadyExists):
             f"The Idempotency-Key was used with another request; these fields differ: {named}.",
             fields=named,
         )
+
+
+class QueueFull(ResourceExhausted):
+    """Too much waits to be worked on: nothing was stored, and the key is free."""
+
+    reason = "QUEUE_FULL"
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__("Too many payments are waiting; send the same request again later.")
+        self.retry_after = wait
 
 
 class PaymentOrderIdInUse(AlreadyExists):

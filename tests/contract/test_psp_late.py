@@ -1,4 +1,4 @@
-"""A charge that the PSP had declined turns out charged: kept as an attempt of its own, given back."""
+"""A charge that the PSP had declined is charged after all: an attempt of its own, given back."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

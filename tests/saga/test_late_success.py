@@ -1,4 +1,4 @@
-"""The saga of a late charge: whatever is answered, what was taken is given back once, and booked."""
+"""The saga of a late charge: whatever is answered, it is given back once, and booked."""
 
 from dataclasses import replace
 from decimal import Decimal
