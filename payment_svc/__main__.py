@@ -12,7 +12,12 @@ from paymesh.payment.v1 import (
     psp_event_service_pb2_grpc,
     webhook_endpoint_service_pb2_grpc,
 )
-from paymesh.psp.v1 import psp_gateway_service_pb2, psp_gateway_service_pb2_grpc
+from paymesh.psp.v1 import (
+    psp_gateway_service_pb2,
+    psp_gateway_service_pb2_grpc,
+    webhook_service_pb2,
+    webhook_service_pb2_grpc,
+)
 from paymesh.risk.v1 import risk_service_pb2, risk_service_pb2_grpc
 from paymesh.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
 from redis.asyncio import Redis
@@ -98,8 +103,9 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         begun=work.set,
         admission=admission,
     )
+    cases = PostgresCaseStore(database)
     operations = PaymentOperationsService(
-        payments, sagas, witnesses, utc_now, settings.policy, PostgresCaseStore(database)
+        payments, sagas, witnesses, utc_now, settings.policy, cases
     )
     psp_events = PaymentPspEventService(
         payments, sagas, sagas, witnesses, clock=utc_now, woken=work.set
@@ -151,6 +157,7 @@ async def connect(
     psp = open_channel(
         settings.psp_target,
         psp_gateway_service_pb2.DESCRIPTOR.services_by_name["PspGatewayService"],
+        webhook_service_pb2.DESCRIPTOR.services_by_name["WebhookService"],
     )
     wallet = open_channel(
         settings.wallet_target, wallet_service_pb2.DESCRIPTOR.services_by_name["WalletService"]
@@ -177,7 +184,11 @@ async def connect(
     if settings.auto_open_sellers:
         sellers = AnySeller()
     witnesses = GrpcWitnesses(
-        risk_stub=risks, psp_stub=psps, wallet_stub=wallets, ledger_stub=books
+        risk_stub=risks,
+        psp_stub=psps,
+        wallet_stub=wallets,
+        ledger_stub=books,
+        inbox_stub=webhook_service_pb2_grpc.WebhookServiceStub(psp),
     )
     return services, sellers, witnesses, GrpcReturns(psps, settings.rpc_timeout_s)
 

@@ -53,6 +53,7 @@ class PaymentOperationsService(OperationsServiceServicer):
             witnesses=self._witnesses,
             now=self._clock(),
             policy=self._policy,
+            cases=self._cases,
         )
         return explanation_presenter.explanation(explained)
 

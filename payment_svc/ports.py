@@ -9,7 +9,13 @@ from chassis.money import Money
 from payment_svc.domain.case import Case, CaseStatus
 from payment_svc.domain.payment import Payment
 from payment_svc.domain.statuses import PaymentStatus
-from payment_svc.domain.testimony import Assessment, Attempt, LedgerEntry, WalletOperation
+from payment_svc.domain.testimony import (
+    Assessment,
+    Attempt,
+    LedgerEntry,
+    Notice,
+    WalletOperation,
+)
 from payment_svc.sagas.commands import Command
 from payment_svc.sagas.journey import Entry, Journey, Move, Progress, Queue
 from payment_svc.sagas.outcomes import Outcome
@@ -282,6 +288,10 @@ class Witnesses(Protocol):
 
     async def attempts(self, payment_id: str) -> tuple[Attempt, ...]:
         """Ask psp_gateway what was tried at PSPs."""
+        ...
+
+    async def notices(self, payment_id: str) -> tuple[Notice, ...]:
+        """Ask psp_gateway what PSPs told unasked."""
         ...
 
     async def operations(self, payment_id: str) -> tuple[WalletOperation, ...]:

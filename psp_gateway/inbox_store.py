@@ -42,7 +42,12 @@ FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text
     %b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[],
     %b::timestamptz[], %b::text[], %b::timestamptz[]) AS event
 ON CONFLICT (psp, event_id) DO NOTHING
-RETURNING webhook_id
+RETURNING webhook_id, psp, event_id
+"""
+_COUNT_AGAIN = """
+UPDATE webhook_events AS e SET delivery_count = e.delivery_count + n.times
+FROM unnest(%b::text[], %b::text[], %b::int[]) AS n (psp, event_id, times)
+WHERE e.psp = n.psp AND e.event_id = n.event_id
 """
 _CLAIM = """
 UPDATE webhook_events SET due_at = %s
@@ -65,6 +70,26 @@ ORDER BY number DESC LIMIT %s
 """
 _LIST_STATE = """
 SELECT * FROM webhook_events WHERE number < %s AND (%s = '' OR psp = %s) AND state = %s
+ORDER BY number DESC LIMIT %s
+"""
+
+# By whatever an event may name of an attempt, each by an index of its own.
+_LIST_PAYMENT = """
+WITH mine AS (SELECT attempt_id, psp, psp_reference FROM attempts WHERE payment_id = %s),
+about AS (
+    SELECT e.number FROM mine AS m JOIN webhook_events AS e ON e.attempt_id = m.attempt_id
+    WHERE e.attempt_id <> ''
+    UNION
+    SELECT e.number FROM mine AS m
+    JOIN webhook_events AS e ON e.psp = m.psp AND e.reference = m.psp_reference
+    WHERE e.reference <> ''
+    UNION
+    SELECT e.number FROM mine AS m
+    JOIN webhook_events AS e ON e.psp = m.psp AND e.charge_reference = m.psp_reference
+    WHERE e.charge_reference <> ''
+)
+SELECT e.* FROM about JOIN webhook_events AS e USING (number)
+WHERE number < %s AND (%s = '' OR psp = %s) AND (%s = '' OR state = %s)
 ORDER BY number DESC LIMIT %s
 """
 
@@ -111,7 +136,18 @@ class InboxStore:
                 first.setdefault((event.psp, event.event_id), (id_, event))
         values = [(id_, *_event_values(event)) for id_, event in first.values()]
         parameters = [now, *columns(raws, 4), now, now, *columns(values, _EVENT_WIDTH)]
-        new = await self._database.run(lambda tx: tx.all(_PUT, parameters))
+        times = Counter((event.psp, event.event_id) for _, events in batch for event in events)
+
+        async def work(tx: Transaction) -> list[DictRow]:
+            stored = await tx.all(_PUT, parameters)
+            again = times - Counter((row["psp"], row["event_id"]) for row in stored)
+            if again:
+                counted = [(psp, event_id, count) for (psp, event_id), count in again.items()]
+                # One order of locking for every batch, so that two cannot wait for each other.
+                await tx.execute(_COUNT_AGAIN, columns(sorted(counted), 3))
+            return stored
+
+        new = await self._database.run(work)
         counts = Counter(row["webhook_id"] for row in new)
         return [counts[id_] for id_ in ids]
 
@@ -128,10 +164,14 @@ class InboxStore:
             await self._database.run(lambda tx: tx.execute(_SETTLE, columns(values, 5)))
 
     async def events(
-        self, *, psp: str, state: State | None, before: int, limit: int
+        self, *, psp: str, state: State | None, before: int, limit: int, payment_id: str = ""
     ) -> Sequence[Told]:
         """See `ports.Inbox.events`."""
-        if state is None:
+        if payment_id:
+            named = state.value if state is not None else ""
+            parameters = [payment_id, before, psp, psp, named, named, limit]
+            found = await self._database.read(_LIST_PAYMENT, parameters)
+        elif state is None:
             found = await self._database.read(_LIST, [before, psp, psp, limit])
         else:
             found = await self._database.read(_LIST_STATE, [before, psp, psp, state.value, limit])
@@ -216,6 +256,7 @@ def _to_told(row: DictRow) -> Told:
         note=row["note"],
         tries=row["tries"],
         due_at=row["due_at"],
+        delivery_count=row["delivery_count"],
     )
 
 

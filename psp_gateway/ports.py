@@ -271,9 +271,9 @@ class Inbox(Protocol):
         ...
 
     async def events(
-        self, *, psp: str, state: State | None, before: int, limit: int
+        self, *, psp: str, state: State | None, before: int, limit: int, payment_id: str = ""
     ) -> Sequence[Told]:
-        """List events before a number, the newest first."""
+        """List events before a number, the newest first; of one payment, unless it is empty."""
         ...
 
 

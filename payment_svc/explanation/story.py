@@ -5,8 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from payment_svc.domain.case import Case
 from payment_svc.domain.payment import Payment
-from payment_svc.domain.testimony import Assessment, Attempt, LedgerEntry, WalletOperation
+from payment_svc.domain.testimony import (
+    Assessment,
+    Attempt,
+    LedgerEntry,
+    Notice,
+    WalletOperation,
+)
 from payment_svc.ports import SagaView, StatusChange
 
 
@@ -72,8 +79,10 @@ class Story:
     changes: Sequence[StatusChange]
     assessments: Sequence[Assessment] = ()
     attempts: Sequence[Attempt] = ()
+    notices: Sequence[Notice] = ()
     operations: Sequence[WalletOperation] = ()
     entries: Sequence[LedgerEntry] = ()
+    cases: Sequence[Case] = ()
     gaps: Sequence[Gap] = ()
 
 

@@ -38,6 +38,7 @@ class Told:
     Attributes:
         number: its place; ascends.
         due_at: when it is looked at again; None when it is not.
+        delivery_count: how often it came; all but the first changed nothing.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Told:
     note: str = ""
     tries: int = 0
     due_at: datetime | None = None
+    delivery_count: int = 1
 
     @property
     def concerns_attempts(self) -> bool:

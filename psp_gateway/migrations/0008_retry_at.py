@@ -9,6 +9,7 @@ down_revision = "0007"
 
 _STATEMENTS = (
     "ALTER TABLE attempts ADD COLUMN retry_at timestamptz",
+    "ALTER TABLE webhook_events ADD COLUMN delivery_count integer NOT NULL DEFAULT 1",
     "CREATE INDEX webhook_events_attempt ON webhook_events (attempt_id) WHERE attempt_id <> ''",
     "CREATE INDEX webhook_events_reference ON webhook_events (psp, reference)"
     " WHERE reference <> ''",
@@ -18,6 +19,6 @@ _STATEMENTS = (
 
 
 def upgrade() -> None:
-    """Add the column and the indexes."""
+    """Add the columns and the indexes."""
     for statement in _STATEMENTS:
         op.execute(statement)

@@ -29,7 +29,7 @@ from paymesh.payment.v1 import explanation_pb2 as paymesh_dot_payment_dot_v1_dot
 from paymesh.payment.v1 import payment_pb2 as paymesh_dot_payment_dot_v1_dot_payment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+paymesh/payment/v1/operations_service.proto\x12\x12paymesh.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpaymesh/payment/v1/case.proto\x1a$paymesh/payment/v1/explanation.proto\x1a paymesh/payment/v1/payment.proto\"H\n\x15\x45xplainPaymentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"\xd8\x02\n\x16\x45xplainPaymentResponse\x12,\n\x07payment\x18\x01 \x01(\x0b\x32\x1b.paymesh.payment.v1.Payment\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\'\n\x05sagas\x18\x03 \x03(\x0b\x32\x18.paymesh.payment.v1.Saga\x12\x38\n\x0estatus_changes\x18\x04 \x03(\x0b\x32 .paymesh.payment.v1.StatusChange\x12\x33\n\x08timeline\x18\x05 \x03(\x0b\x32!.paymesh.payment.v1.TimelineEvent\x12,\n\x07outlook\x18\x06 \x01(\x0b\x32\x1b.paymesh.payment.v1.Outlook\x12%\n\x04gaps\x18\x07 \x03(\x0b\x32\x17.paymesh.payment.v1.Gap\x12\x10\n\x08headline\x18\x08 \x01(\t\"\x87\x01\n\x10ListCasesRequest\x12\x39\n\x06status\x18\x01 \x01(\x0e\x32\x1f.paymesh.payment.v1.Case.StatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"U\n\x11ListCasesResponse\x12\'\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x18.paymesh.payment.v1.Case\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x0eGetCaseRequest\x12,\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^cas_[0-9a-z]{1,60}$\"9\n\x0fGetCaseResponse\x12&\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x18.paymesh.payment.v1.Case\"\xf2\x03\n\x04Saga\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x1a\n\x12\x64\x65\x66inition_version\x18\x04 \x01(\x05\x12-\n\x05queue\x18\x05 \x01(\x0e\x32\x1e.paymesh.payment.v1.Saga.Queue\x12\x0c\n\x04step\x18\x06 \x01(\t\x12\x14\n\x0cturned_round\x18\x07 \x01(\x08\x12\r\n\x05tries\x18\x08 \x01(\x05\x12*\n\x06\x64ue_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\n \x01(\t\x12\r\n\x05\x65poch\x18\x0b \x01(\x03\x12+\n\x05steps\x18\x0c \x03(\x0b\x32\x1c.paymesh.payment.v1.SagaStep\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\runknown_since\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"^\n\x05Queue\x12\x15\n\x11QUEUE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PAYMENT\x10\x01\x12\t\n\x05RETRY\x10\x02\x12\x0b\n\x07WAITING\x10\x03\x12\x0f\n\x0b\x44\x45\x41\x44_LETTER\x10\x04\x12\x08\n\x04\x44ONE\x10\x05\"\xd8\x01\n\x08SagaStep\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x1a\n\x12\x64\x65\x66inition_version\x18\x06 \x01(\x05\x12.\n\nstarted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x01\n\x0cStatusChange\x12\x12\n\nsubject_id\x18\x01 \x01(\t\x12\x13\n\x0b\x66rom_status\x18\x02 \x01(\t\x12\x11\n\tto_status\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12.\n\nchanged_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc3\x01\n\x10ListSagasRequest\x12\x39\n\x05queue\x18\x01 \x01(\x0e\x32\x1e.paymesh.payment.v1.Saga.QueueB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12(\n\runknown_for_s\x18\x14 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xe7\x84\x0f(\x00H\x00\x88\x01\x01\x42\x10\n\x0e_unknown_for_s\"U\n\x11ListSagasResponse\x12\'\n\x05sagas\x18\x01 \x03(\x0b\x32\x18.paymesh.payment.v1.Saga\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x98\x03\n\x11OperationsService\x12l\n\x0e\x45xplainPayment\x12).paymesh.payment.v1.ExplainPaymentRequest\x1a*.paymesh.payment.v1.ExplainPaymentResponse\"\x03\x90\x02\x01\x12]\n\tListCases\x12$.paymesh.payment.v1.ListCasesRequest\x1a%.paymesh.payment.v1.ListCasesResponse\"\x03\x90\x02\x01\x12W\n\x07GetCase\x12\".paymesh.payment.v1.GetCaseRequest\x1a#.paymesh.payment.v1.GetCaseResponse\"\x03\x90\x02\x01\x12]\n\tListSagas\x12$.paymesh.payment.v1.ListSagasRequest\x1a%.paymesh.payment.v1.ListSagasResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+paymesh/payment/v1/operations_service.proto\x12\x12paymesh.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpaymesh/payment/v1/case.proto\x1a$paymesh/payment/v1/explanation.proto\x1a paymesh/payment/v1/payment.proto\"H\n\x15\x45xplainPaymentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"\x81\x03\n\x16\x45xplainPaymentResponse\x12,\n\x07payment\x18\x01 \x01(\x0b\x32\x1b.paymesh.payment.v1.Payment\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\'\n\x05sagas\x18\x03 \x03(\x0b\x32\x18.paymesh.payment.v1.Saga\x12\x38\n\x0estatus_changes\x18\x04 \x03(\x0b\x32 .paymesh.payment.v1.StatusChange\x12\x33\n\x08timeline\x18\x05 \x03(\x0b\x32!.paymesh.payment.v1.TimelineEvent\x12,\n\x07outlook\x18\x06 \x01(\x0b\x32\x1b.paymesh.payment.v1.Outlook\x12%\n\x04gaps\x18\x07 \x03(\x0b\x32\x17.paymesh.payment.v1.Gap\x12\x10\n\x08headline\x18\x08 \x01(\t\x12\'\n\x05\x63\x61ses\x18\x14 \x03(\x0b\x32\x18.paymesh.payment.v1.Case\"\x87\x01\n\x10ListCasesRequest\x12\x39\n\x06status\x18\x01 \x01(\x0e\x32\x1f.paymesh.payment.v1.Case.StatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"U\n\x11ListCasesResponse\x12\'\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x18.paymesh.payment.v1.Case\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x0eGetCaseRequest\x12,\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^cas_[0-9a-z]{1,60}$\"9\n\x0fGetCaseResponse\x12&\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x18.paymesh.payment.v1.Case\"\xf2\x03\n\x04Saga\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x1a\n\x12\x64\x65\x66inition_version\x18\x04 \x01(\x05\x12-\n\x05queue\x18\x05 \x01(\x0e\x32\x1e.paymesh.payment.v1.Saga.Queue\x12\x0c\n\x04step\x18\x06 \x01(\t\x12\x14\n\x0cturned_round\x18\x07 \x01(\x08\x12\r\n\x05tries\x18\x08 \x01(\x05\x12*\n\x06\x64ue_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\n \x01(\t\x12\r\n\x05\x65poch\x18\x0b \x01(\x03\x12+\n\x05steps\x18\x0c \x03(\x0b\x32\x1c.paymesh.payment.v1.SagaStep\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\runknown_since\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"^\n\x05Queue\x12\x15\n\x11QUEUE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PAYMENT\x10\x01\x12\t\n\x05RETRY\x10\x02\x12\x0b\n\x07WAITING\x10\x03\x12\x0f\n\x0b\x44\x45\x41\x44_LETTER\x10\x04\x12\x08\n\x04\x44ONE\x10\x05\"\xd8\x01\n\x08SagaStep\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x1a\n\x12\x64\x65\x66inition_version\x18\x06 \x01(\x05\x12.\n\nstarted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x01\n\x0cStatusChange\x12\x12\n\nsubject_id\x18\x01 \x01(\t\x12\x13\n\x0b\x66rom_status\x18\x02 \x01(\t\x12\x11\n\tto_status\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12.\n\nchanged_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc3\x01\n\x10ListSagasRequest\x12\x39\n\x05queue\x18\x01 \x01(\x0e\x32\x1e.paymesh.payment.v1.Saga.QueueB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12(\n\runknown_for_s\x18\x14 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xe7\x84\x0f(\x00H\x00\x88\x01\x01\x42\x10\n\x0e_unknown_for_s\"U\n\x11ListSagasResponse\x12\'\n\x05sagas\x18\x01 \x03(\x0b\x32\x18.paymesh.payment.v1.Saga\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x98\x03\n\x11OperationsService\x12l\n\x0e\x45xplainPayment\x12).paymesh.payment.v1.ExplainPaymentRequest\x1a*.paymesh.payment.v1.ExplainPaymentResponse\"\x03\x90\x02\x01\x12]\n\tListCases\x12$.paymesh.payment.v1.ListCasesRequest\x1a%.paymesh.payment.v1.ListCasesResponse\"\x03\x90\x02\x01\x12W\n\x07GetCase\x12\".paymesh.payment.v1.GetCaseRequest\x1a#.paymesh.payment.v1.GetCaseResponse\"\x03\x90\x02\x01\x12]\n\tListSagas\x12$.paymesh.payment.v1.ListSagasRequest\x1a%.paymesh.payment.v1.ListSagasResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -65,27 +65,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLAINPAYMENTREQUEST']._serialized_start=232
   _globals['_EXPLAINPAYMENTREQUEST']._serialized_end=304
   _globals['_EXPLAINPAYMENTRESPONSE']._serialized_start=307
-  _globals['_EXPLAINPAYMENTRESPONSE']._serialized_end=651
-  _globals['_LISTCASESREQUEST']._serialized_start=654
-  _globals['_LISTCASESREQUEST']._serialized_end=789
-  _globals['_LISTCASESRESPONSE']._serialized_start=791
-  _globals['_LISTCASESRESPONSE']._serialized_end=876
-  _globals['_GETCASEREQUEST']._serialized_start=878
-  _globals['_GETCASEREQUEST']._serialized_end=940
-  _globals['_GETCASERESPONSE']._serialized_start=942
-  _globals['_GETCASERESPONSE']._serialized_end=999
-  _globals['_SAGA']._serialized_start=1002
-  _globals['_SAGA']._serialized_end=1500
-  _globals['_SAGA_QUEUE']._serialized_start=1406
-  _globals['_SAGA_QUEUE']._serialized_end=1500
-  _globals['_SAGASTEP']._serialized_start=1503
-  _globals['_SAGASTEP']._serialized_end=1719
-  _globals['_STATUSCHANGE']._serialized_start=1722
-  _globals['_STATUSCHANGE']._serialized_end=1860
-  _globals['_LISTSAGASREQUEST']._serialized_start=1863
-  _globals['_LISTSAGASREQUEST']._serialized_end=2058
-  _globals['_LISTSAGASRESPONSE']._serialized_start=2060
-  _globals['_LISTSAGASRESPONSE']._serialized_end=2145
-  _globals['_OPERATIONSSERVICE']._serialized_start=2148
-  _globals['_OPERATIONSSERVICE']._serialized_end=2556
+  _globals['_EXPLAINPAYMENTRESPONSE']._serialized_end=692
+  _globals['_LISTCASESREQUEST']._serialized_start=695
+  _globals['_LISTCASESREQUEST']._serialized_end=830
+  _globals['_LISTCASESRESPONSE']._serialized_start=832
+  _globals['_LISTCASESRESPONSE']._serialized_end=917
+  _globals['_GETCASEREQUEST']._serialized_start=919
+  _globals['_GETCASEREQUEST']._serialized_end=981
+  _globals['_GETCASERESPONSE']._serialized_start=983
+  _globals['_GETCASERESPONSE']._serialized_end=1040
+  _globals['_SAGA']._serialized_start=1043
+  _globals['_SAGA']._serialized_end=1541
+  _globals['_SAGA_QUEUE']._serialized_start=1447
+  _globals['_SAGA_QUEUE']._serialized_end=1541
+  _globals['_SAGASTEP']._serialized_start=1544
+  _globals['_SAGASTEP']._serialized_end=1760
+  _globals['_STATUSCHANGE']._serialized_start=1763
+  _globals['_STATUSCHANGE']._serialized_end=1901
+  _globals['_LISTSAGASREQUEST']._serialized_start=1904
+  _globals['_LISTSAGASREQUEST']._serialized_end=2099
+  _globals['_LISTSAGASRESPONSE']._serialized_start=2101
+  _globals['_LISTSAGASRESPONSE']._serialized_end=2186
+  _globals['_OPERATIONSSERVICE']._serialized_start=2189
+  _globals['_OPERATIONSSERVICE']._serialized_end=2597
 # @@protoc_insertion_point(module_scope)

@@ -59,6 +59,7 @@ class ExplainPaymentResponse(_message.Message):
     OUTLOOK_FIELD_NUMBER: _builtins.int
     GAPS_FIELD_NUMBER: _builtins.int
     HEADLINE_FIELD_NUMBER: _builtins.int
+    CASES_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """The client it belongs to."""
     headline: _builtins.str
@@ -87,6 +88,10 @@ class ExplainPaymentResponse(_message.Message):
     def gaps(self) -> _containers.RepeatedCompositeFieldContainer[_explanation_pb2.Gap]:
         """The services that did not tell their part."""
 
+    @_builtins.property
+    def cases(self) -> _containers.RepeatedCompositeFieldContainer[_case_pb2.Case]:
+        """What a person should know of, with its history, the oldest first."""
+
     def __init__(
         self,
         *,
@@ -98,10 +103,11 @@ class ExplainPaymentResponse(_message.Message):
         outlook: _explanation_pb2.Outlook | None = ...,
         gaps: _abc.Iterable[_explanation_pb2.Gap] | None = ...,
         headline: _builtins.str = ...,
+        cases: _abc.Iterable[_case_pb2.Case] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outlook", b"outlook", "payment", b"payment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "gaps", b"gaps", "headline", b"headline", "outlook", b"outlook", "payment", b"payment", "sagas", b"sagas", "status_changes", b"status_changes", "timeline", b"timeline"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "client_id", b"client_id", "gaps", b"gaps", "headline", b"headline", "outlook", b"outlook", "payment", b"payment", "sagas", b"sagas", "status_changes", b"status_changes", "timeline", b"timeline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
