@@ -74,6 +74,7 @@ class Control:
                 "over_refund": world.over_refund,
                 "key_lifetime_s": world.key_lifetime_s,
                 "faults_struck": world.faults.struck,
+                "calls": world.calls,
                 "psps": {face.psp: face.state() for face in self._faces},
             }
         )

@@ -1,6 +1,7 @@
 """What the faces of all PSPs share: the clock, the record, the faults and the switches."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class World:
         over_refund: whether refunds above the charge are let through.
         key_lifetime_s: how long an idempotency key is remembered, by the sandbox's clock.
         webhooks: how they go out.
+        calls: how many there were, by `psp.operation`, those that were hung up on included.
         base_url: where the sandbox is reached; known once it listens.
     """
 
@@ -74,6 +76,7 @@ class World:
     dark: bool = False
     over_refund: bool = False
     base_url: str = ""
+    calls: Counter[str] = field(default_factory=Counter)
     webhooks: WebhookSwitches = field(default_factory=WebhookSwitches)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

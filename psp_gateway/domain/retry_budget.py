@@ -23,7 +23,7 @@ class Shares:
 
     of_first: float = 0.1
     per_s: float = 0.5
-    most: float = 20.0
+    most: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

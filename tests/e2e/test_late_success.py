@@ -1,7 +1,7 @@
 """A card that was declined and then charged: the whole way from the PSP's word to the refund."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -43,10 +43,19 @@ async def moved(
     return [(entry["kind"], entry["amount"]) for entry in entries if entry["amount"]]
 
 
+async def nothing() -> None:
+    """Do nothing."""
+
+
 async def failed_and_charged(
-    http: aiohttp.ClientSession, stack: dict[str, Any], rest: RestClient
+    http: aiohttp.ClientSession,
+    stack: dict[str, Any],
+    rest: RestClient,
+    then: Callable[[], Awaitable[None]] = nothing,
 ) -> str:
-    """Make a payment that fails though its card is charged; its webhooks come after that."""
+    """Make a payment that fails though its card is charged; its webhooks come after that, and after
+    `then`.
+    """
     await control(http, stack, "webhooks", hold=True)
     try:
         await control(http, stack, "faults", **LATE)
@@ -56,6 +65,7 @@ async def failed_and_charged(
         payment = await rest.until_final(created.body["payment_id"], timeout_s=DEADLINE_S)
         assert payment["status"] == "FAILED"
         assert await moved(http, stack, payment["payment_id"]) == [("charge", 9999)]
+        await then()
     finally:
         await control(http, stack, "webhooks", hold=False)
     return str(payment["payment_id"])

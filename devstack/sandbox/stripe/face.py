@@ -81,6 +81,7 @@ class StripeFace:
 
     async def handle(self, call: Call) -> Reply:
         """Answer a call, or fail to in the way a fault asks for."""
+        self._world.calls[f"{self.psp}.{call.operation}"] += 1
         if self._world.dark:
             return Reply(ending=Ending.HANG_UP)
         try:
