@@ -89,7 +89,7 @@ def _calm_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(200_000, 20, 20)
 
 
 def make_server(domain: str, timeout_s: float, rpc_count_max: int) -> grpc.aio.Server:

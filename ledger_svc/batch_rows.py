@@ -6,14 +6,16 @@ from itertools import chain as joined
 from operator import attrgetter, itemgetter
 from typing import Any
 
+from chassis.money import Money
 from ledger_svc.arrays import digests, known, plain, some_texts, texts, times
-from ledger_svc.domain.account import Account, NewAccount, Side, Standing
+from ledger_svc.domain.account import AccountStatus, NewAccount, Side, Standing
 from ledger_svc.domain.books import Books
 from ledger_svc.domain.posting import Line
 from ledger_svc.domain.transaction import Entry, Heading, Kind, Transaction
 
 _ID_DIGITS = len("txn_")
 _DEBIT = Side.DEBIT
+_OPEN = AccountStatus.OPEN
 _AMOUNT = attrgetter("amount")
 _NO_STANDINGS: Any = [()] * len(Standing._fields)
 _NO_HEADINGS: Any = [()] * len(Heading._fields)
@@ -22,12 +24,13 @@ _NO_ENTRIES: Any = [()] * len(Entry._fields)
 
 def batch(books: Books) -> dict[str, Any]:
     """Write the parameters of `statements.WRITE`, those of the stream apart."""
+    digits = [t.transaction_id[_ID_DIGITS:] for t in books.written]
     return {
         "at": books.now,
-        **_claims(books),
-        **_transactions(books.written),
+        **_claims(books, digits),
+        **_transactions(books.written, digits),
         **_entries(books),
-        **_accounts(books.changed),
+        **_accounts(books),
     }
 
 
@@ -68,10 +71,10 @@ def new_accounts(asked: Sequence[NewAccount]) -> list[str]:
     ]
 
 
-def _claims(books: Books) -> dict[str, str]:
-    """In the order in which every batch takes them."""
+def _claims(books: Books, digits: Sequence[str]) -> dict[str, str]:
+    """Write claims in the order in which every batch takes them."""
     claims: list[tuple[str, str | None, str | None]] = [
-        (t.reference, _digits(t), None) for t in books.written
+        (t.heading[0], id_, None) for t, id_ in zip(books.written, digits, strict=True)
     ]
     claims += [(closing.reference, None, closing.reason) for closing in books.closings]
     claims.sort(key=itemgetter(0))
@@ -83,11 +86,11 @@ def _claims(books: Books) -> dict[str, str]:
     }
 
 
-def _transactions(written: Sequence[Transaction]) -> dict[str, str]:
+def _transactions(written: Sequence[Transaction], digits: Sequence[str]) -> dict[str, str]:
     columns = zip(*[t.heading for t in written], strict=True) if written else _NO_HEADINGS
     names, kinds, descriptions, subjects, effective, ends, reverses, resolves, templates = columns
     return {
-        "ids": known(map(_digits, written)),
+        "ids": known(digits),
         "kinds": known(kinds),
         "names": texts(names),
         "descriptions": texts(descriptions),
@@ -117,17 +120,32 @@ def _entries(books: Books) -> dict[str, str]:
     }
 
 
-def _accounts(changed: Sequence[tuple[Account, Standing]]) -> dict[str, str]:
+def _accounts(books: Books) -> dict[str, str]:
+    """Write what accounts have now, and what they must have had until then."""
+    changed = books.changed
     balances, coming, going, counts = (
         zip(*[standing for _, standing in changed], strict=True) if changed else _NO_STANDINGS
     )
+    before = [books.before[account.account_id] for account, _ in changed]
+    _, came, went, were_counts = zip(*before, strict=True) if changed else _NO_STANDINGS
+    statuses = [account.status for account, _ in changed]
     return {
         "changed": known([account.key for account, _ in changed]),
         "balances": known(map(_AMOUNT, balances)),
-        "pendings_in": known(map(_AMOUNT, coming)),
-        "pendings_out": known(map(_AMOUNT, going)),
+        "pendings_in": _amounts(coming),
+        "pendings_out": _amounts(going),
         "counts": known(counts),
+        "were_in": _amounts(came),
+        "were_out": _amounts(went),
+        "were_counts": known(were_counts),
+        "statuses": known(statuses) if any(s is not _OPEN for s in statuses) else "{}",
     }
+
+
+def _amounts(some: Sequence[Money]) -> str:
+    """Write amounts that are mostly nothing, which may be NULL."""
+    amounts = list(map(_AMOUNT, some))
+    return known(amounts) if any(amounts) else "{}"
 
 
 def _rare(names: Sequence[str]) -> str:

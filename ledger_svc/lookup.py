@@ -1,13 +1,16 @@
-"""What is in the books under references, read inside a transaction."""
+"""What is in the books under names and references, read inside a transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import LiteralString
 
 from psycopg.rows import DictRow
 
 from chassis.database import Transaction
 from ledger_svc import rows, statements
 from ledger_svc.arrays import plain, texts
+from ledger_svc.domain.account import Account
 from ledger_svc.domain.transaction import Kind
 from ledger_svc.domain.transaction import Transaction as LedgerTransaction
 
@@ -33,6 +36,26 @@ class Claims:
             [*self.closed, *other.closed],
             {**self.archived, **other.archived},
         )
+
+
+async def lock(tx: Transaction, account_ids: Iterable[str], asked_at: datetime) -> list[Account]:
+    """Lock accounts in the order of their keys, and read them; `asked_at` is now."""
+    return await _read(tx, statements.LOCK_ACCOUNTS, account_ids, asked_at)
+
+
+async def accounts(
+    tx: Transaction, account_ids: Iterable[str], asked_at: datetime
+) -> list[Account]:
+    """Read accounts; `asked_at` is now."""
+    return await _read(tx, statements.READ_ACCOUNTS, account_ids, asked_at)
+
+
+async def _read(
+    tx: Transaction, query: LiteralString, account_ids: Iterable[str], asked_at: datetime
+) -> list[Account]:
+    found = await tx.tuples(query, [asked_at, texts(sorted(account_ids))])
+    latest = asked_at - timedelta(microseconds=1)
+    return [rows.to_locked(row, latest) for row in found]
 
 
 async def claimed(tx: Transaction, references: Sequence[str]) -> Claims:

@@ -255,14 +255,13 @@ def write_transaction(into: noun.Transaction, made: transaction.Transaction) -> 
     reference, kind, description, subject, effective_at, ends, reverses, resolves, template = (
         heading
     )
+    stream, number = chain.place(name)
+    into.ParseFromString(_shared(kind, effective_at, created_at, stream))
     into.transaction_id = name
     into.reference = reference
     into.description = description
     into.subject_id = subject
-    into.effective_at.CopyFrom(stamp(effective_at))
-    into.created_at.CopyFrom(stamp(created_at))
-    into.kind = KINDS[kind]
-    into.stream, into.stream_number = chain.place(name)
+    into.stream_number = number
     into.hash = hash_
     if reverses or resolves or template:
         into.reverses_reference = reverses
@@ -270,18 +269,28 @@ def write_transaction(into: noun.Transaction, made: transaction.Transaction) -> 
         into.template = template
     add = into.entries.add
     for _, _, _, account_id, side, amount, balance, sequence, _, _, _ in entries:
-        add(
-            account_id=account_id,
-            side=SIDES[side],
-            amount=str(amount.amount),
-            currency=amount.currency,
-            balance_after=str(balance.amount),
-            account_sequence=sequence,
-        )
-    if kind is Kind.PENDING:
+        entry = add()  # field by field: by name it costs half as much again
+        entry.account_id = account_id
+        entry.side = SIDES[side]
+        entry.amount = str(amount.amount)
+        entry.currency = amount.currency
+        entry.balance_after = str(balance.amount)
+        entry.account_sequence = sequence
+    if pending:
         into.pending_entries.extend(map(_line, pending))
         if ends is not None:
             into.expires_at.CopyFrom(stamp(ends))
+
+
+@lru_cache(maxsize=256)
+def _shared(kind: Kind, effective_at: datetime, created_at: datetime, stream: int) -> bytes:
+    """Encode what most transactions of a batch share: read at once, it costs a fifth."""
+    return noun.Transaction(
+        kind=KINDS[kind],
+        effective_at=stamp(effective_at),
+        created_at=stamp(created_at),
+        stream=stream,
+    ).SerializeToString()
 
 
 def to_entry(found: transaction.Entry) -> noun.Entry:

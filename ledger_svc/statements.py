@@ -3,16 +3,18 @@
 Columns come as array literals (see `arrays`), so that one statement takes a batch of any size.
 """
 
-# One order of locking for every batch, so that two of them cannot wait for each other. What a batch
-# does not need of an account is left out, and nothing is NULL: it would be read a thousand times.
-# So is the time of the newest entry, the dearest of all to read, while it is past.
-LOCK_ACCOUNTS = """
+# What a batch does not need of an account is left out, and nothing is NULL: it would be read a
+# thousand times. So is the time of the newest entry, the dearest of all to read, while it is past.
+READ_ACCOUNTS = """
 SELECT account_id, account_key, type, currency, status, floor, ceiling, balance,
     nullif(pending_in, 0) AS pending_in, nullif(pending_out, 0) AS pending_out, entry_count,
     CASE WHEN last_entry_at >= %s THEN last_entry_at END AS last_entry_at
 FROM accounts WHERE account_id = ANY(%s::text[])
-ORDER BY account_id FOR UPDATE
 """
+
+# One order of locking for every batch, so that two of them cannot wait for each other: that of the
+# keys, in which `WRITE` comes upon them by whatever plan.
+LOCK_ACCOUNTS = READ_ACCOUNTS + "ORDER BY account_key FOR UPDATE"
 
 ACCOUNTS = "SELECT * FROM accounts WHERE account_id = ANY(%s::text[]) ORDER BY account_id"
 
@@ -60,7 +62,9 @@ WHERE p.transaction_id = ANY(%s::uuid[]) ORDER BY p.transaction_id, p.line
 
 REVERSALS_OF = "SELECT * FROM transactions WHERE reverses_reference = ANY(%s::text[])"
 
-# A batch, whole. It answers whether the stream is still its writer's; if not, nothing must stand.
+# A batch, whole. It answers whether the stream is still its writer's, and how many accounts were as
+# the batch has them; unless all were, nothing must stand. What it asks for in its last line is done
+# first: accounts, then the stream, then all else, so that no two batches wait for each other.
 WRITE = """
 WITH head AS (
     UPDATE streams SET number = %(number)s, hash = %(hash)s, written_at = %(at)s,
@@ -86,15 +90,20 @@ WITH head AS (
         %(entry_ids)s::uuid[], %(lines)s::int[], %(debits)s::bool[], %(amounts)s::numeric[],
         %(balances_after)s::numeric[])
 ), balanced AS (
-    UPDATE accounts a SET balance = new.balance, pending_in = new.pending_in,
-        pending_out = new.pending_out, entry_count = new.entry_count,
+    UPDATE accounts a SET balance = new.balance, pending_in = coalesce(new.pending_in, 0),
+        pending_out = coalesce(new.pending_out, 0), entry_count = new.entry_count,
         last_entry_at = %(at)s::timestamptz
     FROM unnest(%(changed)s::bigint[], %(balances)s::numeric[], %(pendings_in)s::numeric[],
-        %(pendings_out)s::numeric[], %(counts)s::bigint[])
-        AS new (account_key, balance, pending_in, pending_out, entry_count)
-    WHERE a.account_key = new.account_key
+        %(pendings_out)s::numeric[], %(counts)s::bigint[], %(were_in)s::numeric[],
+        %(were_out)s::numeric[], %(were_counts)s::bigint[], %(statuses)s::text[])
+        AS new (account_key, balance, pending_in, pending_out, entry_count, was_in, was_out,
+            was_count, status)
+    WHERE a.account_key = new.account_key AND a.entry_count = new.was_count
+        AND a.pending_in = coalesce(new.was_in, 0) AND a.pending_out = coalesce(new.was_out, 0)
+        AND a.status = coalesce(new.status, 'OPEN')
+    RETURNING 1
 )
-SELECT count(*) AS held FROM head
+SELECT (SELECT count(*) FROM balanced) AS changed, (SELECT count(*) FROM head) AS held
 """
 
 # What is reserved, and the list of what is still to end.

@@ -1,39 +1,19 @@
-"""Writes the books to PostgreSQL: a transaction a batch, three statements whatever its size.
+"""The books, for writing: accounts here, what moves value by way of the pipeline."""
 
-The accounts are locked first, in the order of their ids, then what exists is read, then all is
-written: in separate statements, since a lock wait does not refresh its own statement's snapshot. A
-reference that another process claims in between fails the batch with 23505; the whole then runs
-again and finds it.
-"""
-
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from functools import partial
+from collections.abc import Sequence
 
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
-from chassis.telemetry import logger
+from chassis.faults import FaultPoints
 from ledger_svc import batch_rows, lookup, rows, statements
 from ledger_svc.arrays import texts
 from ledger_svc.domain import errors
 from ledger_svc.domain.account import Account, AccountStatus, NewAccount
-from ledger_svc.domain.books import Books, Outcome
-from ledger_svc.domain.chain import Head
-from ledger_svc.domain.decisions import decide
+from ledger_svc.domain.books import Outcome
 from ledger_svc.domain.errors import Refusal
-from ledger_svc.domain.posting import (
-    Action,
-    Command,
-    Posting,
-    Resolution,
-    Reversal,
-    result_reference,
-)
-from ledger_svc.domain.transaction import Transaction as LedgerTransaction
+from ledger_svc.domain.posting import Action, Command, Resolution
 from ledger_svc.group_commit import GroupCommit
-from ledger_svc.streams import Stream, StreamLost, Streams
-
-_TICK = timedelta(microseconds=1)
+from ledger_svc.pipeline import Pipeline
 
 
 class LedgerStore:
@@ -46,14 +26,18 @@ class LedgerStore:
     """
 
     def __init__(
-        self, database: Database, *, batches_in_flight: int = 2, clock: Clock = utc_now
+        self,
+        database: Database,
+        *,
+        batches_in_flight: int = 2,
+        clock: Clock = utc_now,
+        faults: FaultPoints | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._log = logger()
-        self._streams = Streams(database)
+        pipeline = Pipeline(database, clock, faults or FaultPoints())
         self._commands: GroupCommit[Command, Outcome] = GroupCommit(
-            self._run, in_flight=batches_in_flight
+            pipeline.run, in_flight=batches_in_flight
         )
 
     async def open_accounts(self, asked: Sequence[NewAccount]) -> Sequence[Account | Refusal]:
@@ -76,7 +60,7 @@ class LedgerStore:
         """
 
         async def work(tx: Transaction) -> Account:
-            locked = await _lock(tx, [account_id], self._clock())
+            locked = await lookup.lock(tx, [account_id], self._clock())
             if not locked:
                 raise errors.AccountNotFound(account_id)
             account = locked[0]
@@ -122,51 +106,6 @@ class LedgerStore:
         await tx.execute(statements.OPEN_ACCOUNTS, [*values, self._clock()])
         return found | await _accounts(tx, list(missing))
 
-    async def _run(self, commands: Sequence[Command]) -> Sequence[Outcome]:
-        while True:
-            try:
-                async with self._streams.lent() as stream:
-                    work = partial(self._decide, stream=stream, commands=commands)
-                    outcomes, stream.head = await self._database.run(work)
-            except StreamLost:
-                self._log.info("stream_lost")
-                continue
-            self._log.debug("written", count=len(commands))
-            return outcomes
-
-    async def _decide(
-        self, tx: Transaction, *, stream: Stream, commands: Sequence[Command]
-    ) -> tuple[list[Outcome], Head]:
-        # What is reversed or resolved never changes, so it may be read before the lock; what has
-        # become of it may change, and is read after it.
-        bases = [c.reference for c in commands if not isinstance(c, Posting)]
-        known = await lookup.claimed(tx, bases) if bases else lookup.Claims()
-        asked_at = self._clock()
-        accounts = await _lock(tx, _touched(commands, known.transactions), asked_at)
-        results = await lookup.claimed(tx, [result_reference(c) for c in commands])
-        claims = known | results
-        reversed_ = [c.reference for c in commands if isinstance(c, Reversal)]
-        books = Books(
-            accounts,
-            claims.transactions,
-            claims.closed,
-            archived=claims.archived,
-            reversals=await lookup.reversals(tx, reversed_) if reversed_ else None,
-            head=stream.head,
-            now=self._now(stream.head, accounts),
-        )
-        outcomes = decide(books, commands)
-        await _write(tx, stream, books)
-        return outcomes, books.head
-
-    def _now(self, head: Head, accounts: Iterable[Account]) -> datetime:
-        """Later than whatever the batch follows, though clocks may differ or go back.
-
-        An account without an entry since the batch began says just before that: never too early.
-        """
-        last = max((account.last_entry_at for account in accounts), default=head.written_at)
-        return max(self._clock(), last + _TICK, head.written_at + _TICK)
-
 
 def _opened(account: Account, asked: NewAccount) -> Account | Refusal:
     try:
@@ -176,36 +115,6 @@ def _opened(account: Account, asked: NewAccount) -> Account | Refusal:
     return account
 
 
-def _touched(commands: Iterable[Command], known: Iterable[LedgerTransaction]) -> set[str]:
-    names = {line.account_id for command in commands for line in command.lines}
-    return names.union(line.account_id for transaction in known for line in transaction.lines)
-
-
 async def _accounts(tx: Transaction, account_ids: Sequence[str]) -> dict[str, Account]:
     found = map(rows.to_account, await tx.all(statements.ACCOUNTS, [texts(account_ids)]))
     return {account.account_id: account for account in found}
-
-
-async def _lock(tx: Transaction, account_ids: Iterable[str], asked_at: datetime) -> list[Account]:
-    found = await tx.tuples(statements.LOCK_ACCOUNTS, [asked_at, texts(sorted(account_ids))])
-    latest = asked_at - _TICK
-    return [rows.to_locked(row, latest) for row in found]
-
-
-async def _write(tx: Transaction, stream: Stream, books: Books) -> None:
-    if not (books.written or books.closings):
-        return
-    place = {
-        "stream": stream.head.stream,
-        "epoch": stream.epoch,
-        "number_before": stream.head.number,
-        "number": books.head.number,
-        "hash": books.head.hash,
-    }
-    (row,) = await tx.all(statements.WRITE, {**batch_rows.batch(books), **place})
-    if not row["held"]:
-        raise StreamLost
-    if pendings := batch_rows.pendings(books):
-        await tx.execute(statements.WRITE_PENDINGS, pendings)
-    if resolved := batch_rows.resolved(books):
-        await tx.execute(statements.CLOSE_PENDINGS, [texts(resolved)])

@@ -3,13 +3,28 @@
 import asyncio
 from datetime import timedelta
 
+from chassis.clock import Clock
 from chassis.outbox import Relay
 from chassis.server import Job, repeat
 from chassis.telemetry import logger
 from payment_svc.admission import QueueAdmission
+from payment_svc.audit_ports import AuditStore, AuditWitnesses
 from payment_svc.coordinator import Coordinator
-from payment_svc.metrics import SAGA_QUEUE, UNKNOWN_OUTCOMES
+from payment_svc.domain.backlog import BacklogLimits
+from payment_svc.domain.soundness import Violation
+from payment_svc.metrics import (
+    AUDIT_LAST_SUCCESS,
+    AUDIT_VIOLATIONS,
+    SAGA_QUEUE,
+    SAGA_QUEUE_AGE,
+    UNKNOWN_OUTCOMES,
+)
+from payment_svc.operations.ports import OperatorStore
+from payment_svc.operations.wiring import Operations
 from payment_svc.saga_store import PostgresSagaStore
+from payment_svc.sagas.journey import Queue
+from payment_svc.use_cases.audit_payments import audit_payments
+from payment_svc.use_cases.describe_queues import QueueKey, Standing, describe_queues
 from payment_svc.webhooks.courier import WEBHOOK_BACKLOG, Courier
 from payment_svc.webhooks.queue import PostgresWebhookQueue
 
@@ -18,7 +33,8 @@ _GATHER_S = 0.01  # events that come within it share a page
 _COUNT_EVERY_S = 5.0
 _LOOK_EVERY_S = 0.5
 _UNKNOWN_FOR_S = (0, 300)
-_QUEUES = ("PAYMENT", "RETRY", "WAITING", "DEAD_LETTER")
+_APPLY_EVERY_S = 5.0
+_AUDITED = ("I4", "I5", "I6", "I7", "I8")
 
 
 def saga_worker(
@@ -67,11 +83,16 @@ def webhook_courier(
     return job
 
 
-def backlog_watch(store: PostgresSagaStore, admission: QueueAdmission, depth_max: int) -> Job:
+def backlog_watch(
+    store: PostgresSagaStore, admission: QueueAdmission, limits: BacklogLimits
+) -> Job:
     """Look every half second at how much waits, so that no request has to."""
 
     async def work() -> bool:
-        admission.saw(await store.backlog(depth_max + 1))
+        admission.saw(await store.backlog(limits.depth_max + 1))
+        for age_s in _UNKNOWN_FOR_S:
+            count = await store.unknown(timedelta(seconds=age_s))
+            UNKNOWN_OUTCOMES.labels(str(age_s)).set(count)
         return False
 
     async def job(stopping: asyncio.Event) -> None:
@@ -80,20 +101,63 @@ def backlog_watch(store: PostgresSagaStore, admission: QueueAdmission, depth_max
     return job
 
 
-def queue_gauges(store: PostgresSagaStore, webhooks: PostgresWebhookQueue) -> Job:
-    """Tell Prometheus how deep the queues are."""
+def resolution_applier(operations: Operations) -> Job:
+    """Go on with approved resolutions that a crash, or trouble of a neighbour, has interrupted."""
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("resolutions", operations.apply_approved, stopping, pause_s=_APPLY_EVERY_S)
+
+    return job
+
+
+def queue_gauges(store: OperatorStore, webhooks: PostgresWebhookQueue) -> Job:
+    """Tell Prometheus how deep the queues are, how old, and why."""
+    told = {QueueKey(queue, "pay_in", "NONE") for queue in Queue if queue is not Queue.DONE}
 
     async def work() -> bool:
-        depths = await store.depths()
-        for queue in _QUEUES:
-            SAGA_QUEUE.labels(queue).set(depths.get(queue, 0))
-        for age_s in _UNKNOWN_FOR_S:
-            count = await store.unknown(timedelta(seconds=age_s))
-            UNKNOWN_OUTCOMES.labels(str(age_s)).set(count)
+        found = await describe_queues(store)
+        told.update(found)
+        for key in told:
+            # What is empty by now says so: a series that merely ends looks like a lost scrape.
+            standing = found.get(key, Standing(0, timedelta(0)))
+            labels = (key.queue.value, key.kind, key.reason_class)
+            SAGA_QUEUE.labels(*labels).set(standing.count)
+            SAGA_QUEUE_AGE.labels(*labels).set(standing.oldest_age.total_seconds())
         WEBHOOK_BACKLOG.set(await webhooks.count_due())
         return False
 
     async def job(stopping: asyncio.Event) -> None:
         await repeat("gauges", work, stopping, pause_s=_COUNT_EVERY_S)
+
+    return job
+
+
+def payment_audit(
+    store: AuditStore, witnesses: AuditWitnesses, clock: Clock, every_s: float, window: timedelta
+) -> Job:
+    """Judge the payments of the newest `window`, and tell Prometheus; a line in the log for each
+    violation.
+    """
+
+    async def work() -> bool:
+        counts = dict.fromkeys(_AUDITED, 0)
+        now = clock()
+        found = audit_payments(store, witnesses, clock, created_from=now - window, created_to=now)
+        async for told in found:
+            if isinstance(told, Violation):
+                counts[told.invariant] += 1
+                logger().error(
+                    "payment_unsound",
+                    operation=told.invariant,
+                    payment_id=told.payment_id,
+                    reason=told.how,
+                )
+        for invariant, count in counts.items():
+            AUDIT_VIOLATIONS.labels(invariant).set(count)
+        AUDIT_LAST_SUCCESS.set(clock().timestamp())
+        return False
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("audit", work, stopping, pause_s=every_s)
 
     return job

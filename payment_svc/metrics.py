@@ -21,7 +21,6 @@ LATE_SUCCESSES = Counter(
     "Charges that a PSP made after they had been given up, found and given back.",
     registry=REGISTRY,
 )
-SAGA_QUEUE = Gauge("paymesh_saga_queue_depth", "Sagas in a queue.", ["queue"], registry=REGISTRY)
 QUEUE_DUE = Gauge(
     "paymesh_queue_due", "Sagas that are due and that nobody has claimed.", registry=REGISTRY
 )
@@ -34,5 +33,40 @@ QUEUE_CLOSED = Gauge(
 TURNED_AWAY = Counter(
     "paymesh_payments_turned_away_total",
     "Requests for new payments while none were taken in; replays are among them.",
+    registry=REGISTRY,
+)
+SAGA_QUEUE = Gauge(
+    "paymesh_saga_queue_depth",
+    "Sagas in a queue, by the class of their reason.",
+    ["queue", "kind", "reason"],
+    registry=REGISTRY,
+)
+SAGA_QUEUE_AGE = Gauge(
+    "paymesh_saga_queue_oldest_age_seconds",
+    "How long the oldest saga of a queue has stood there.",
+    ["queue", "kind", "reason"],
+    registry=REGISTRY,
+)
+DEAD_LETTERS = Counter(
+    "paymesh_dead_letters_total",
+    "Sagas laid before a person.",
+    ["saga", "step", "reason"],
+    registry=REGISTRY,
+)
+WALKS_FAILED = Counter(
+    "paymesh_saga_walks_failed_total",
+    "Walks that ended by an error of ours.",
+    ["saga", "step"],
+    registry=REGISTRY,
+)
+AUDIT_VIOLATIONS = Gauge(
+    "paymesh_audit_violations",
+    "Violations that the newest audit of recent payments has found.",
+    ["invariant"],
+    registry=REGISTRY,
+)
+AUDIT_LAST_SUCCESS = Gauge(
+    "paymesh_audit_last_success_timestamp",
+    "When an audit of recent payments last came to its end, in Unix seconds; 0: never.",
     registry=REGISTRY,
 )

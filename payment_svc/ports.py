@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from chassis.money import Money
@@ -17,7 +17,7 @@ from payment_svc.domain.testimony import (
     WalletOperation,
 )
 from payment_svc.sagas.commands import Command
-from payment_svc.sagas.journey import Entry, Journey, Move, Progress, Queue
+from payment_svc.sagas.journey import Entry, Journey, Move, Progress
 from payment_svc.sagas.outcomes import Outcome
 
 
@@ -144,11 +144,14 @@ class PaymentStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SagaView:
-    """A saga as an operator sees it; `due_at` is None when nothing is due any more."""
+    """A saga as an operator sees it; `due_at` is None when nothing is due any more, `moved_at` when
+    it last moved, or became a dead letter.
+    """
 
     progress: Progress
     due_at: datetime | None
     entries: tuple[Entry, ...] = ()
+    moved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,15 +205,10 @@ class SagaStore(Protocol):
         """Read a payment's sagas with their journals, and its status history, oldest first."""
         ...
 
-    async def list_queue(
-        self,
-        queue: Queue,
-        limit: int,
-        after: tuple[datetime, str] | None,
-        unknown_for: timedelta | None = None,
-    ) -> Sequence[SagaView]:
-        """List a queue by due time, then id, after a place in it; only those of which it is not
-        known for so long whether money moved, unless `unknown_for` is None.
+    async def stumbled(self, progress: Progress, error: str, *, counts: bool) -> None:
+        """Let go of a saga whose walk failed by an error of the class `error`; it rests a while.
+
+        Where it `counts`, the saga may be poison; else it was not the saga's fault.
         """
         ...
 

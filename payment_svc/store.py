@@ -12,6 +12,7 @@ from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write, columns
 from chassis.errors import Aborted
+from chassis.faults import FaultPoints
 from chassis.idempotency import differing
 from payment_svc import changes, listing, rows
 from payment_svc.domain.payment import Payment
@@ -54,7 +55,7 @@ INSERT INTO payments ({rows.PAYMENT_COLUMNS})
 SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::int[], %b::text[],
     %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::timestamptz[], %b::timestamptz[], %b::int[], %b::text[], %b::text[], %b::timestamptz[],
-    %b::numeric[], %b::text[], %b::jsonb[])
+    %b::numeric[], %b::text[], %b::jsonb[], %b::text[])
 """
 _ADD_ORDERS = """
 INSERT INTO orders (order_id, payment_id, position, client_id, payment_order_id, seller_account,
@@ -81,8 +82,9 @@ FROM orders WHERE payment_id = ANY(%s) ORDER BY payment_id, position
 class PostgresPaymentStore:
     """`ports.PaymentStore` on PostgreSQL; what is called at once shares a transaction."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, faults: FaultPoints | None = None) -> None:
         self._database = database
+        self._faults = faults or FaultPoints()
         self._clock = clock
         self._accepting: Coalescer[NewPayment, Acceptance] = Coalescer(
             self._accept_all, bisect_on=(psycopg.Error, Aborted)
@@ -128,7 +130,10 @@ class PostgresPaymentStore:
         return payments, listing.next_page(seen, fitting, limit)
 
     async def _accept_all(self, batch: Sequence[NewPayment]) -> Sequence[Acceptance]:
-        return await self._database.run(lambda tx: accept_all(tx, batch))
+        await self._faults.reach("payment.accept.before")
+        accepted = await self._database.run(lambda tx: accept_all(tx, batch))
+        await self._faults.reach("payment.accept.committed")
+        return accepted
 
     async def _find_all(self, payment_ids: Sequence[str]) -> Sequence[Payment | None]:
         found = await self._database.run(lambda tx: load_payments(tx, payment_ids))
@@ -258,7 +263,7 @@ async def _insert(tx: Transaction, fresh: Sequence[NewPayment]) -> None:
     await tx.together(
         [
             _new_records(kept, payments[0].created_at),
-            Write(_ADD_PAYMENTS, [rows.payment_row(payment) for payment in payments], 22),
+            Write(_ADD_PAYMENTS, [rows.payment_row(payment) for payment in payments], 23),
             Write(_ADD_ORDERS, orders, 10),
             new_sagas([saga for new in fresh for saga in new.sagas]),
             Write(changes.ADD_HISTORY, history, changes.HISTORY_WIDTH),

@@ -65,10 +65,7 @@ class Guard:
         """
         if self.obstacle(operation):
             return held_back(Reason.PSP_CIRCUIT_OPEN)
-        try:
-            async with asyncio.timeout(self.bounds.wait_s):
-                await self._turns.acquire()
-        except TimeoutError:
+        if not await self._has_turn():
             return held_back(Reason.PSP_BUSY)
         try:
             return await self._ask(operation, send, is_repetition=is_repetition)
@@ -91,7 +88,7 @@ class Guard:
     async def _ask(
         self, operation: str, send: Callable[[], Awaitable[Heard]], *, is_repetition: bool
     ) -> Heard | Verdict:
-        if not await self._paced():
+        if self.bounds.per_s and not await self._paced():
             return held_back(Reason.PSP_BUSY)
         allowed = self._circuit(operation).allow(self.clock())
         if allowed is None:
@@ -123,10 +120,18 @@ class Guard:
         for name in [operation] if operation else list(self._circuits):
             self._keep(name, Circuit(self.limits, self.clock()))
 
+    async def _has_turn(self) -> bool:
+        """Wait for a turn, if one comes in time."""
+        if not self._turns.locked():
+            return await self._turns.acquire()  # without waiting, and so without a timer
+        try:
+            async with asyncio.timeout(self.bounds.wait_s):
+                return await self._turns.acquire()
+        except TimeoutError:
+            return False
+
     async def _paced(self) -> bool:
         """Wait for the next moment that the rate allows, if it comes in time."""
-        if not self.bounds.per_s:
-            return True
         now = asyncio.get_running_loop().time()
         # What was not used is saved up for one second.
         at = max(self._next_at, now - 1.0)
@@ -138,7 +143,8 @@ class Guard:
         return True
 
     def _circuit(self, operation: str) -> Circuit:
-        return self._circuits.get(operation) or Circuit(self.limits, self.clock())
+        found = self._circuits.get(operation)
+        return found if found is not None else Circuit(self.limits, self.clock())
 
     def _keep(self, operation: str, circuit: Circuit) -> None:
         before = self._circuits.get(operation)

@@ -39,12 +39,12 @@ def transaction_id(at: datetime, stream: int, number: int) -> str:
     Ids sort by time, then stream, then number. The digits are a UUID of version 8 (RFC 9562): 48
     bits of milliseconds, 12 of microseconds within them, 14 of the stream and 48 of the number.
     """
-    return f"txn_{_first_of(at, stream) | number:032x}"
+    return f"{_first_of(at, stream)}{number:012x}"
 
 
 def first_id(at: datetime) -> str:
     """Name the lowest id that a transaction of this time or later can have."""
-    return f"txn_{_first_of(at, 0):032x}"
+    return transaction_id(at, 0, 0)
 
 
 def written_at(transaction_id_: str) -> datetime:
@@ -85,7 +85,8 @@ def linked(previous: bytes, content: str) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _first_of(at: datetime, stream: int) -> int:
-    """Make the part of an id that all of a batch share."""
+def _first_of(at: datetime, stream: int) -> str:
+    """Write the part of an id that all of a batch share."""
     milliseconds, microseconds = divmod(stored_microseconds(at), 1000)
-    return milliseconds << 80 | 0x8 << 76 | microseconds << 64 | 0b10 << 62 | stream << 48
+    time = milliseconds << 16 | 0x8 << 12 | microseconds
+    return f"txn_{time:016x}{0b10 << 14 | stream:04x}"

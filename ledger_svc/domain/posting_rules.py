@@ -22,22 +22,19 @@ def post(draft: Draft, asked: Posting) -> Posted:
     if draft.is_closed(asked.reference):
         raise errors.ReversedBeforeArrival(asked.reference)
     if not asked.is_pending:
-        return draft.write(_heading(draft, asked, Kind.POSTED), asked.lines)
+        return draft.write(_heading(draft, asked, _POSTED), asked.lines)
     if asked.expires_at is not None and asked.expires_at <= draft.now:
         raise errors.ExpiredBeforeArrival(asked.reference)
     draft.reserve(asked.lines)
-    return draft.write(_heading(draft, asked, Kind.PENDING), pending=asked.lines)
+    return draft.write(_heading(draft, asked, _PENDING), pending=asked.lines)
 
 
 def _heading(draft: Draft, asked: Posting, kind: Kind) -> Heading:
-    return Heading(
-        asked.reference,
-        kind,
-        asked.description,
-        asked.subject_id,
-        asked.effective_at or draft.now,
-        asked.expires_at,
-        "",
-        "",
-        asked.template,
-    )
+    said = asked.reference, kind, asked.description, asked.subject_id
+    times = asked.effective_at or draft.now, asked.expires_at
+    return _tuple(Heading, (*said, *times, "", "", asked.template))
+
+
+# Half the price of calling a named tuple's class, and of asking an enumeration for a member.
+_tuple = tuple.__new__
+_POSTED, _PENDING = Kind.POSTED, Kind.PENDING

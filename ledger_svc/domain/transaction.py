@@ -131,7 +131,14 @@ def hashed(
     reference, kind, description, subject, effective_at, ends, reverses, resolves, template = (
         heading
     )
+    written = micros(created_at)
+    effective = written if effective_at is created_at else micros(effective_at)
     expires = "null" if ends is None else micros(ends)
+    rare = (
+        f"{text(reverses)},{text(resolves)},{text(template)}"
+        if reverses or resolves or template
+        else '"","",""'
+    )
     # `!s`, since a decimal's own format costs three times its text.
     booked = ",".join(
         [
@@ -144,8 +151,7 @@ def hashed(
     return chain.linked(
         previous,
         f'[{_FORMAT},"{transaction_id}",{text(reference)},"{kind!s}",{text(description)},'
-        f"{text(subject)},{micros(effective_at)},{micros(created_at)},{expires},{text(reverses)},"
-        f"{text(resolves)},{text(template)},[{booked}],[{reserved}]]",
+        f"{text(subject)},{effective},{written},{expires},{rare},[{booked}],[{reserved}]]",
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from payment_svc.domain.case import Case
+from payment_svc.domain.operator_action import OperatorAction
 from payment_svc.domain.payment import Payment
 from payment_svc.domain.testimony import (
     Assessment,
@@ -57,6 +58,7 @@ class ActionKind(StrEnum):
     RETRY = "RETRY"
     INVESTIGATE = "INVESTIGATE"
     PAY_AGAIN = "PAY_AGAIN"
+    RESOLVE = "RESOLVE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ class Gap:
 class Story:
     """All that is known of a payment: our own part, and what the other services told.
 
-    Sagas, journals and status changes are the oldest first. `gaps` names who told nothing.
+    Sagas, journals, status changes and what operators did are the oldest first. `gaps` names who
+    told nothing.
     """
 
     payment: Payment
@@ -83,6 +86,7 @@ class Story:
     operations: Sequence[WalletOperation] = ()
     entries: Sequence[LedgerEntry] = ()
     cases: Sequence[Case] = ()
+    actions: Sequence[OperatorAction] = ()
     gaps: Sequence[Gap] = ()
 
 

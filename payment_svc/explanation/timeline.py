@@ -1,6 +1,6 @@
 """The timeline: what every service told, in one sequence."""
 
-from payment_svc.explanation import journal, witnessed
+from payment_svc.explanation import journal, operated, witnessed
 from payment_svc.explanation.story import Story, TimelineEvent
 
 
@@ -18,6 +18,7 @@ def timeline(story: Story) -> list[TimelineEvent]:
         *(witnessed.told_unasked(notice) for notice in story.notices),
         *(witnessed.operated(operation) for operation in story.operations),
         *witnessed.booked(story.entries),
+        *operated.actions(story),
         *journal.steps(story),
         *journal.statuses(story),
         *journal.cases(story),

@@ -12,6 +12,7 @@ from payment_svc.domain.payment import Payment
 from payment_svc.sagas.commands import Command
 from payment_svc.sagas.journey import (
     AT_ONCE,
+    LAST_TRY,
     UNKNOWN_SINCE,
     WAS_UNKNOWN,
     Entry,
@@ -23,7 +24,7 @@ from payment_svc.sagas.journey import (
 )
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Stuck, Waiting
 from payment_svc.sagas.policy import RetryPolicy
-from payment_svc.sagas.retry import EXPONENTIAL
+from payment_svc.sagas.retry import EXPONENTIAL, Cancel
 
 _OF_STEP = (WAS_UNKNOWN, UNKNOWN_SINCE)  # what is forgotten when another step is entered
 
@@ -148,7 +149,12 @@ def _enter(saga: Saga, journey: Journey, index: int, now: datetime) -> Journey:
         reason="",
         memory={k: told for k, told in journey.progress.memory.items() if k not in _OF_STEP},
     )
-    return journey if journey.progress.turned_round else step.enter(journey)
+    if journey.progress.turned_round:
+        return journey
+    if isinstance(step.retry, Cancel):
+        # Whoever makes the try is told that there will be no other, and says yes or no for good.
+        journey = journey.remember(**{LAST_TRY: "true"})
+    return step.enter(journey)
 
 
 def _turn_round(saga: Saga, journey: Journey, refusal: Refused, now: datetime) -> Journey:
@@ -170,6 +176,8 @@ def _again(
     chance: float,
     policy: RetryPolicy,
 ) -> Journey:
+    if trouble.from_psp and not trouble.is_put_off and not journey.progress.turned_round:
+        journey = _count_psp(journey)
     progress = journey.progress
     step = saga.step(progress.step)
     # A step's own strategy is that of its doing: what is undone is undone in the end, and what was
@@ -179,15 +187,25 @@ def _again(
     pause = strategy.pause(max(progress.tries, 1), chance)
     # Once it was unknown whether money moved, only evidence ends it, never a number of tries.
     is_sure = trouble.from_psp and not progress.turned_round and not progress.is_unknown
-    may_give_up = is_sure and saga.fail is not None and not trouble.is_put_off
-    has_tried = progress.tries >= policy.psp_tries_max and not step.is_patient
-    if may_give_up and (has_tried or pause is None):
-        refusal = Refused(trouble.reason, "The PSP could not take the charge; nothing was charged.")
-        return _turn_round(saga, journey, refusal, now)
+    may_give_up = is_sure and saga.fail is not None and not step.is_patient
+    if may_give_up and _psp_tries(journey) >= policy.psp_tries_max - 1:
+        # We do not give up by ourselves: a try that is still on its way would charge after all.
+        # Who makes the tries is told that the next is the last, and then says no for good.
+        journey = journey.remember(**{LAST_TRY: "true"})
     if pause is None or now - progress.step_since > policy.budget:
         return _dead(journey, trouble.reason)
     due_after = policy.due_after(pause, trouble.after, from_psp=trouble.from_psp)
     return journey.with_progress(queue=Queue.RETRY, due_after=due_after, reason=trouble.reason)
+
+
+def _count_psp(journey: Journey) -> Journey:
+    """Count a try that the PSP itself answered: what our own services could not do is no try."""
+    name = f"psp_tries_{journey.progress.step}"
+    return journey.remember(**{name: str(_psp_tries(journey) + 1)})
+
+
+def _psp_tries(journey: Journey) -> int:
+    return int(journey.progress.memory.get(f"psp_tries_{journey.progress.step}", "0"))
 
 
 def _wait(
@@ -195,14 +213,15 @@ def _wait(
 ) -> Journey:
     """Look again later. Time alone fails nothing: when patience ends, a person is asked."""
     progress = journey.progress
-    patience = policy.unknown_budget if waiting.unknown else policy.action_budget
+    patience = policy.debit_budget if waiting.slow else policy.action_budget
+    patience = policy.unknown_budget if waiting.unknown else patience
     if waiting.unknown and not progress.is_unknown:
         journey = journey.remember(**{WAS_UNKNOWN: "true", UNKNOWN_SINCE: now.isoformat()})
     if now - progress.step_since > patience:
         return _dead(journey, waiting.reason)
     return journey.with_progress(
         queue=Queue.WAITING,
-        due_after=policy.look_again(progress.tries, chance, waiting.after),
+        due_after=policy.look_again(progress.tries, chance, waiting.after, slow=waiting.slow),
         reason=waiting.reason,
     )
 

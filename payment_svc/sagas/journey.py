@@ -15,6 +15,8 @@ from payment_svc.sagas.retry import EXPONENTIAL, RetryStrategy
 AT_ONCE = timedelta(0)
 # Where the memory keeps that it is not known whether the present step moved money, and since when.
 WAS_UNKNOWN, UNKNOWN_SINCE = "outcome_was_unknown", "unknown_since"
+# Where the memory keeps that the PSP was patiently asked, and the next try is the last.
+LAST_TRY = "last_try"
 
 
 class Queue(StrEnum):

@@ -46,6 +46,7 @@ class Waiting:
 
     Attributes:
         unknown: money may have moved.
+        slow: a bank decides, after days.
         after: when it is worth while to look again, by who knows the PSP; None: by our own
             schedule.
     """
@@ -53,6 +54,7 @@ class Waiting:
     reason: str
     unknown: bool = False
     redirect_url: str | None = None
+    slow: bool = False
     after: timedelta | None = None
 
 

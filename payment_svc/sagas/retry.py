@@ -80,7 +80,7 @@ class Incremental:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Never try again: the PSP's "not now" is a no, and trouble of our own is for a person."""
+    """Never try again: the one try is the last, a yes or a no; own trouble is for a person."""
 
     def pause(self, tries: int, chance: float) -> None:
         """See `RetryStrategy.pause`."""

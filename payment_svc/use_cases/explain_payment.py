@@ -11,6 +11,7 @@ from payment_svc.explanation.headline import headline
 from payment_svc.explanation.outlook import outlook
 from payment_svc.explanation.story import Explanation, Gap, Source, Story
 from payment_svc.explanation.timeline import timeline
+from payment_svc.operations.ports import OperatorStore
 from payment_svc.ports import CaseStore, PaymentStore, SagaStore, Witnesses
 from payment_svc.sagas.policy import RetryPolicy
 
@@ -23,6 +24,7 @@ async def explain_payment(
     payments: PaymentStore,
     sagas: SagaStore,
     witnesses: Witnesses,
+    operators: OperatorStore,
     now: datetime,
     policy: RetryPolicy,
     cases: CaseStore,
@@ -34,7 +36,7 @@ async def explain_payment(
     Raises:
         PaymentNotFound: no such payment.
     """
-    story = await _gather(payment_id, payments, sagas, witnesses, cases)
+    story = await _gather(payment_id, payments, sagas, witnesses, operators, cases)
     ahead = outlook(story, now, policy)
     return Explanation(story, headline(story, ahead, now), timeline(story), ahead)
 
@@ -44,6 +46,7 @@ async def _gather(
     payments: PaymentStore,
     sagas: SagaStore,
     witnesses: Witnesses,
+    operators: OperatorStore,
     cases: CaseStore,
 ) -> Story:
     payment = await payments.find(payment_id)
@@ -59,6 +62,7 @@ async def _gather(
         _or_gap(Source.WALLET, witnesses.operations(payment_id), gaps),
         _or_gap(Source.LEDGER, witnesses.entries(payment_id), gaps),
     )
+    actions = await operators.actions_of(payment_id)
     views, changes = await sagas.explain(payment_id)
     return Story(
         payment=await payments.find(payment_id) or payment,
@@ -69,6 +73,7 @@ async def _gather(
         notices=notices,
         operations=operations,
         entries=entries,
+        actions=actions,
         cases=await cases.cases_of(payment_id),
         gaps=_one_each(gaps),
     )

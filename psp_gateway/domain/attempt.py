@@ -23,6 +23,15 @@ class Kind(StrEnum):
         return self in (Kind.CHARGE, Kind.AUTHORIZATION)
 
 
+class Method(StrEnum):
+    """What a buyer pays with, or a seller is paid by."""
+
+    CARD = "CARD"
+    WALLET = "WALLET"
+    BANK_DEBIT = "BANK_DEBIT"
+    BANK_TRANSFER = "BANK_TRANSFER"
+
+
 class Outcome(StrEnum):
     """What came of it, as the contract spells it."""
 
@@ -70,8 +79,9 @@ class Attempt:
     A stored TRANSIENT means that nothing has happened and nothing is under way: before anything is
     sent again, the row is stored as PENDING.
 
-    NOT_SENT is said of TRANSIENT alone: another PSP may be asked instead, so it must not be said
-    of what an earlier request, or one that is under way, may yet do.
+    NOT_SENT is said of TRANSIENT, and of what was given up in it, alone: another PSP may be asked
+    instead, so it must not be said of what an earlier request, or one that is under way, may yet
+    do.
 
     Attributes:
         fingerprint: keyed hash of the payment token; the token itself is never stored.
@@ -85,6 +95,7 @@ class Attempt:
         retry_at: of TRANSIENT: until when the PSP wants to be left alone with it; of UNKNOWN: when
             it is worth while to look it up again. None when nobody said.
         is_put_off: not stored: it was not asked for again, since too much was at its PSP.
+        method: what the buyer pays with; of no meaning but for a charge.
     """
 
     attempt_id: str
@@ -114,6 +125,7 @@ class Attempt:
     page_expires_at: datetime | None = None
     retry_at: datetime | None = None
     is_put_off: bool = False
+    method: Method = Method.CARD
 
     def differs_from(self, asked: "Attempt") -> list[str]:
         """Name the fields in which what was asked before differs from what is asked now."""
@@ -131,5 +143,6 @@ def _content(attempt: Attempt) -> Mapping[str, object]:
         "payment_id": attempt.payment_id if is_charge else None,
         "client_id": attempt.client_id if is_charge else None,
         "payment_token": attempt.fingerprint,
+        "payment_method": attempt.method,
         "charge_attempt_id": attempt.charge_attempt_id,
     }

@@ -56,8 +56,7 @@ class Psp:
     async def calls(self) -> int:
         """Count the calls of Stripe's face."""
         async with self._session.get(f"{self._url}/state") as response:
-            calls = (await response.json())["calls"]
-        return sum(count for name, count in calls.items() if name.startswith("stripe."))
+            return int((await response.json())["arrived"].get("stripe", 0))
 
 
 @pytest.fixture

@@ -46,6 +46,18 @@ def asked(journey: Journey) -> type:
     return type(engine.command(PAY_IN, journey))
 
 
+def test_trouble_of_our_own_is_no_try_at_the_psp() -> None:
+    """A gateway that is away for a while leaves a charge all its tries at the PSP."""
+    away = Again("ExecuteCharge: UNAVAILABLE")
+    limited = Again("PSP_RATE_LIMITED", from_psp=True)
+
+    journey = play(make_journey(), Done(), away, away, away, limited).after
+    last = play(journey, limited).after
+
+    commands = [engine.command(PAY_IN, one) for one in (journey, last)]
+    assert [isinstance(c, ExecuteCharge) and c.is_last_try for c in commands] == [False, True]
+
+
 def test_happy_path_asks_in_the_fixed_order() -> None:
     """Risk, PSP, wallet, ledger, confirm: in this order and no other."""
     journey = make_journey()
@@ -152,16 +164,33 @@ def test_tries_never_fail_a_charge_that_was_unknown() -> None:
     assert [o.status for o in move.after.payment.orders] == [OrderStatus.UNKNOWN]
 
 
-def test_psp_that_does_nothing_three_times_is_a_no() -> None:
-    """Three tries of which the PSP says that nothing happened: the payment fails."""
+def test_third_try_of_a_psp_that_does_nothing_is_told_to_be_the_last() -> None:
+    """Whoever asks the PSP makes an end of it: only his no fails the payment."""
     trouble = Again("PSP_RATE_LIMITED", from_psp=True)
-    journey = play(make_journey(), Done()).after
-
-    second = play(journey, trouble, trouble).after
+    first = play(make_journey(), Done()).after
+    second = play(first, trouble).after
     third = play(second, trouble).after
 
-    assert second.progress.queue is Queue.RETRY
-    assert third.payment.status is PaymentStatus.FAILED
+    commands = [engine.command(PAY_IN, journey) for journey in (first, second, third)]
+    failed = play(third, Refused("PSP_RATE_LIMITED", "Nothing was charged.")).after
+
+    assert [isinstance(c, ExecuteCharge) and c.is_last_try for c in commands] == [
+        False,
+        False,
+        True,
+    ]
+    assert third.progress.queue is Queue.RETRY
+    assert failed.payment.status is PaymentStatus.FAILED
+
+
+def test_we_never_give_a_charge_up_by_ourselves() -> None:
+    """While it is not ended where it is made, a try that is still on its way may charge."""
+    journey = play(make_journey(), Done()).after
+
+    move = play(journey, *[Again("PSP_RATE_LIMITED", from_psp=True)] * 20)
+
+    assert move.after.progress.queue is Queue.RETRY
+    assert move.after.payment.status is PaymentStatus.PROCESSING
 
 
 @pytest.mark.parametrize("steps_done", [[Done()], [Done(), CHARGED], [Done(), CHARGED, Done()]])
@@ -183,14 +212,17 @@ def test_what_was_put_off_is_no_try() -> None:
     """Because of too many retries elsewhere, no payment fails sooner, nor is anything lost."""
     put_off = Again("PSP_RATE_LIMITED", from_psp=True, is_put_off=True)
     trouble = Again("PSP_RATE_LIMITED", from_psp=True)
-    journey = play(make_journey(), Done(), trouble, trouble).after
+    journey = play(make_journey(), Done(), trouble).after
 
     move = play(journey, *[put_off] * 50)
+    commands = [
+        engine.command(PAY_IN, each) for each in (move.after, play(move.after, trouble).after)
+    ]
 
     assert move.after.progress.queue is Queue.RETRY
-    assert move.after.progress.tries == 2
+    assert move.after.progress.tries == 1
     assert move.after.progress.due_after > timedelta(0)
-    assert play(move.after, trouble).after.payment.status is PaymentStatus.FAILED
+    assert [isinstance(c, ExecuteCharge) and c.is_last_try for c in commands] == [False, True]
 
 
 def test_retry_after_of_the_psp_is_obeyed() -> None:
@@ -207,18 +239,20 @@ def test_retry_after_of_the_psp_is_obeyed() -> None:
 
 
 def test_step_that_is_not_tried_again() -> None:
-    """Cancel: the PSP's "not now" is a no at once; trouble of our own is for a person."""
+    """Cancel: the first try is the last, whose no is final; trouble of our own is for a person."""
     steps = tuple(replace(step, retry=Cancel()) for step in PAY_IN.steps)
     saga = replace(PAY_IN, steps=steps)
-    journey = play(make_journey(), Done()).after
 
-    def after(outcome: Outcome) -> Journey:
+    def after(journey: Journey, outcome: Outcome) -> Journey:
         return engine.advance(
             saga, journey, outcome, started_at=NOW, now=NOW, chance=0.5, policy=POLICY
         ).after
 
-    assert after(Again("X", from_psp=True)).payment.status is PaymentStatus.FAILED
-    assert after(Again("X")).progress.queue is Queue.DEAD_LETTER
+    journey = after(make_journey(), Done())
+    command = engine.command(saga, journey)
+    assert isinstance(command, ExecuteCharge)
+    assert command.is_last_try
+    assert after(journey, Again("X")).progress.queue is Queue.DEAD_LETTER
 
 
 def test_since_when_it_is_not_known_is_kept_until_it_is() -> None:

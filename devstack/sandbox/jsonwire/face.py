@@ -112,7 +112,6 @@ class JsonFace(ABC):
 
     async def handle(self, call: Call) -> Reply:
         """Answer a call, or fail to in the way a fault asks for."""
-        self.world.calls[f"{self.psp}.{call.operation}"] += 1
         if self.world.dark:
             return Reply(ending=Ending.HANG_UP)
         target = Target(self.psp, self.aliases.get(call.operation, call.operation), {})

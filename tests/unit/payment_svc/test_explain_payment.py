@@ -12,6 +12,7 @@ from chassis.errors import Unavailable
 from payment_svc import explanation_presenter
 from payment_svc.domain.case import Case
 from payment_svc.domain.errors import PaymentNotFound
+from payment_svc.domain.operator_action import OperatorAction
 from payment_svc.domain.payment import Payment
 from payment_svc.domain.testimony import (
     Assessment,
@@ -32,7 +33,7 @@ OTHERS = (Source.RISK, Source.PSP, Source.WALLET, Source.LEDGER)
 
 @dataclass
 class FakeBooks:
-    """Our own part: `PaymentStore.find` and `SagaStore.explain`."""
+    """Our own part: `PaymentStore.find`, `SagaStore.explain`, `OperatorStore.actions_of`."""
 
     story: Story
 
@@ -47,6 +48,10 @@ class FakeBooks:
     async def explain(self, _: str) -> tuple[Sequence[SagaView], Sequence[StatusChange]]:
         """Tell its sagas and statuses."""
         return self.story.sagas, self.story.changes
+
+    async def actions_of(self, _: str) -> Sequence[OperatorAction]:
+        """Tell what operators did."""
+        return self.story.actions
 
 
 @dataclass
@@ -100,6 +105,7 @@ async def explained(witnesses: FakeWitnesses, payment_id: str | None = None) -> 
         payments=books,  # type: ignore[arg-type]
         sagas=books,  # type: ignore[arg-type]
         witnesses=witnesses,
+        operators=books,  # type: ignore[arg-type]
         now=at(1000),
         policy=POLICY,
         cases=books,  # type: ignore[arg-type]

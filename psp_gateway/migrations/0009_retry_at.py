@@ -4,8 +4,8 @@ payment that it is about.
 
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 
 _STATEMENTS = (
     "ALTER TABLE attempts ADD COLUMN retry_at timestamptz",

@@ -1,0 +1,111 @@
+"""A batch on its way to disk: decided on the books, then written as one statement.
+
+It may be decided on what the process knows of its accounts, without a lock. Then writing it holds
+what it was decided on against the books: each account that it changes must be as it was known, and
+what it refuses must still be refused. Else nothing is written, and the batch is decided again.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from chassis.database import Transaction
+from ledger_svc import batch_rows, lookup, statements
+from ledger_svc.arrays import texts
+from ledger_svc.domain.account import Account
+from ledger_svc.domain.books import Books, Outcome
+from ledger_svc.domain.chain import Head
+from ledger_svc.domain.errors import Refusal
+from ledger_svc.domain.posting import Command, result_reference
+from ledger_svc.domain.transaction import Transaction as LedgerTransaction
+from ledger_svc.streams import StreamLost
+
+
+class Overtaken(Exception):
+    """The books are not as the batch took them to be; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Commands, what they came to, and the books that say so.
+
+    `start` is where the stream ended before, `epoch` that of its lease.
+    """
+
+    commands: Sequence[Command]
+    outcomes: Sequence[Outcome]
+    books: Books
+    start: Head
+    epoch: int
+
+
+def touched(commands: Iterable[Command], known: Iterable[LedgerTransaction] = ()) -> set[str]:
+    """Name the accounts that commands touch, `known` being what they undo or end."""
+    names = {line.account_id for command in commands for line in command.lines}
+    return names.union(line.account_id for transaction in known for line in transaction.lines)
+
+
+async def write(tx: Transaction, batch: Batch) -> None:
+    """Write what was decided.
+
+    Raises:
+        StreamLost: another writer has leased the stream.
+        Overtaken: an account is not as the books had it.
+    """
+    books = batch.books
+    if not (books.written or books.closings):
+        return
+    place = {
+        "stream": batch.start.stream,
+        "epoch": batch.epoch,
+        "number_before": batch.start.number,
+        "number": books.head.number,
+        "hash": books.head.hash,
+    }
+    (row,) = await tx.all(statements.WRITE, {**batch_rows.batch(books), **place})
+    if not row["held"]:
+        raise StreamLost
+    if row["changed"] != len(books.changed):
+        raise Overtaken
+    if pendings := batch_rows.pendings(books):
+        await tx.execute(statements.WRITE_PENDINGS, pendings)
+    if resolved := batch_rows.resolved(books):
+        await tx.execute(statements.CLOSE_PENDINGS, [texts(resolved)])
+
+
+async def write_unlocked(tx: Transaction, batch: Batch) -> None:
+    """Write what was decided without a lock, if all of it still holds.
+
+    Raises:
+        StreamLost: another writer has leased the stream.
+        Overtaken: an account has changed since it was read, or a reference is claimed.
+    """
+    try:
+        await write(tx, batch)
+    except psycopg.errors.UniqueViolation as error:
+        raise Overtaken from error
+    pairs = zip(batch.commands, batch.outcomes, strict=True)
+    refused = [command for command, outcome in pairs if isinstance(outcome, Refusal)]
+    if refused:
+        await _require_refused(tx, batch.books, refused)
+
+
+async def _require_refused(tx: Transaction, books: Books, refused: Sequence[Command]) -> None:
+    """Make sure that refusals hold: their accounts are as they were, their references not there."""
+    changed = {account.account_id for account, _ in books.changed}
+    names = touched(refused) - changed
+    now = {account.account_id: account for account in await lookup.accounts(tx, names, books.now)}
+    if any(not _same(books, now.get(name), name) for name in names):
+        raise Overtaken
+    written = {made.reference for made in books.written}
+    references = {result_reference(command) for command in refused} - written
+    if references and await tx.all(statements.CLAIMED, [texts(sorted(references))]):
+        raise Overtaken
+
+
+def _same(books: Books, now: Account | None, name: str) -> bool:
+    known = books.accounts.get(name)
+    if known is None or now is None:
+        return known is now
+    return known.status is now.status and books.before[name] == now.standing

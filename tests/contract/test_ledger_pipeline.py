@@ -1,0 +1,255 @@
+"""One batch is written while the next is decided; whatever befalls the first, books are exact."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import Phase, given, settings
+
+from chassis.clock import utc_now
+from chassis.database import Database
+from chassis.errors import Unavailable
+from chassis.faults import FaultPoints
+from ledger_svc.domain import errors
+from ledger_svc.domain.account import AccountStatus
+from ledger_svc.domain.books import Outcome, Posted
+from ledger_svc.domain.posting import Command, Posting, Reversal
+from ledger_svc.pipeline import Pipeline
+from ledger_svc.reader import LedgerReader
+from ledger_svc.store import LedgerStore
+from tests.conftest import opened
+from tests.contract.test_ledger_crash import Kill, kill
+from tests.servers import ServiceDatabase
+from tests.unit.ledger_svc.audit import faults
+from tests.unit.ledger_svc.builders import CLEARING, SELLER, new_account, open_two, posting
+from tests.unit.ledger_svc.commands import PLACES, batches
+from tests.unit.ledger_svc.model import Model
+from tests.unit.ledger_svc.test_books_machine import end
+
+__all__ = ["kill"]
+
+_DEADLINE_S = 20
+_FATES = ("serialization", "stranger", "stream taken", "down", "answer lost")
+_STRANGER = ("cash", "seller", "fees")
+
+
+class Meddled(Database):
+    """A database that, before a batch is written, does what a seeded dice says, and keeps a log.
+
+    `log` holds what was committed, in that order, the stranger's postings too; `met` counts what
+    was done.
+    """
+
+    def __init__(self, database: Database, owner_url: str, seed: int) -> None:
+        self._database = database
+        self._owner_url = owner_url
+        self._stranger = LedgerStore(database)
+        self._dice = random.Random(seed)
+        self.log: list[Sequence[Command]] = []
+        self.met: Counter[str] = Counter()
+        self.is_calm = True
+        self.fates: tuple[str, ...] = ("nothing",) * 8 + _FATES
+
+    async def run(self, work: Any, *, timeout_s: float | None = None, alone: bool = False) -> Any:
+        """Run work; a batch may meet with something first."""
+        if alone or self.is_calm or not isinstance(work, partial):
+            return await self._database.run(work, timeout_s=timeout_s, alone=alone)
+        batch = work.keywords.get("batch")
+        commands = work.keywords["commands"] if batch is None else batch.commands
+        fate = self._dice.choice(self.fates)
+        self.met["locked" if batch is None else "ahead"] += 1
+        self.met[fate] += 1
+        if fate == "stranger":
+            await self._meddle()
+        elif fate == "stream taken":
+            async with await psycopg.AsyncConnection.connect(self._owner_url) as owner:
+                await owner.execute("UPDATE streams SET epoch = epoch + 1")
+        elif fate == "down":
+            raise Unavailable("The database did not answer.")
+        result = await self._database.run(_failing_once(work) if fate == "serialization" else work)
+        self.log.append(commands)
+        if fate == "answer lost":
+            raise Unavailable("The database did not answer in time.")
+        return result
+
+    async def _meddle(self) -> None:
+        debit, credit = self._dice.sample(_STRANGER, 2)
+        name = f"stranger:{self.met['stranger']}"
+        theirs = [posting(name, "1.00", debit=debit, credit=credit)]
+        await self._stranger.do(theirs)
+        self.log.append(theirs)
+
+
+def _failing_once(work: Any) -> Any:
+    left = [psycopg.errors.SerializationFailure("could not serialize")]
+
+    async def run(tx: Any) -> Any:
+        result = await work(tx)
+        if left:
+            raise left.pop()
+        return result
+
+    return run
+
+
+@pytest.mark.parametrize("isolation", ["read committed", "serializable"])
+async def test_batches_behind_each_other_equal_the_plain_model(
+    ledger_database: ServiceDatabase, ledger_db: Database, isolation: str
+) -> None:
+    """Three batches at a time, of which any may fail, be overtaken, or lose its answer, come to
+    what the model says that the committed ones come to, in their order.
+    """
+    async with await psycopg.AsyncConnection.connect(ledger_database.owner_url) as owner:
+        await owner.execute(
+            f"ALTER DATABASE {ledger_database.name}"
+            f" SET default_transaction_isolation = '{isolation}'"
+        )
+    drawn: list[list[Command]] = []
+
+    @settings(max_examples=90, phases=[Phase.generate], database=None, derandomize=True)
+    @given(batches())
+    def draw(commands: list[Command]) -> None:
+        drawn.append(_fresh(commands, len(drawn) // 3))
+
+    draw()
+    async with opened(ledger_database) as database:
+        meddled = Meddled(database, ledger_database.owner_url, seed=len(isolation))
+        pipeline = Pipeline(meddled, utc_now, FaultPoints())
+        await _open_places(LedgerStore(database))
+        meddled.is_calm = False
+        answers: dict[int, Sequence[Outcome]] = {}  # by place in the log
+
+        async def insist(commands: Sequence[Command]) -> None:
+            while True:
+                try:
+                    outcomes = await pipeline.run(commands)
+                except Unavailable:
+                    continue
+                last = max(n for n, done in enumerate(meddled.log) if done is commands)
+                answers[last] = outcomes
+                return
+
+        for first in range(0, len(drawn), 3):
+            await asyncio.gather(*map(insist, drawn[first : first + 3]))
+
+    model = Model(deepcopy(PLACES))
+    for place, commands in enumerate(meddled.log):
+        ends = model.batch(list(commands), utc_now())
+        if place in answers:
+            assert [end(outcome) for outcome in answers[place]] == ends
+    assert len(answers) == len(drawn)
+    assert min(meddled.met[fate] for fate in ("ahead", "locked", "stranger", "down")) > 3
+    assert min(meddled.met[f] for f in ("stream taken", "answer lost", "serialization")) > 3
+    for account in await LedgerReader(ledger_db).accounts(list(PLACES)):
+        assert account.balance.amount == model.balance(account.account_id)
+    assert await faults(ledger_db) == {}
+
+
+def _fresh(commands: Sequence[Command], group: int) -> list[Command]:
+    """Give postings references that the batches of a group share, and undo half of the others."""
+    return [
+        replace(c, reference=f"{group}:{c.reference}") if isinstance(c, Posting) else c
+        for c in commands
+        if isinstance(c, Posting) or group % 2
+    ] or [posting(f"{group}:alone", debit="cash", credit="seller")]
+
+
+async def _open_places(store: LedgerStore) -> None:
+    await store.open_accounts(
+        [
+            new_account(
+                name,
+                place.type,
+                floor=None if place.floor is None else str(place.floor),
+                ceiling=None if place.ceiling is None else str(place.ceiling),
+            )
+            for name, place in PLACES.items()
+        ]
+    )
+    await store.change_status("frozen", AccountStatus.FROZEN, reason="as drawn", actor="me")
+
+
+async def test_a_batch_behind_one_that_dies_is_decided_again(
+    ledger_db: Database, ledger_database: ServiceDatabase, kill: Kill
+) -> None:
+    """The second was decided on what the first would leave; the first leaves nothing."""
+    store = LedgerStore(ledger_db)
+    await open_two(store)
+    await store.do([posting(f"warm:{n}", "1.00") for n in range(10)])
+    async with await psycopg.AsyncConnection.connect(ledger_database.owner_url) as owner:
+        await owner.execute("LOCK TABLE entries IN EXCLUSIVE MODE")
+        first = asyncio.create_task(store.do([posting(f"a:{n}", "1.00") for n in range(300)]))
+        second = asyncio.create_task(store.do([posting(f"b:{n}", "1.00") for n in range(300)]))
+        deadline = time.monotonic() + _DEADLINE_S
+        waiting = "wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO entries%%'"
+        while not await kill(waiting):
+            assert time.monotonic() < deadline
+        with pytest.raises(Unavailable):
+            await first
+        assert not second.done()
+
+    outcomes = await second
+
+    assert all(isinstance(outcome, Posted) and not outcome.replayed for outcome in outcomes)
+    (seller,) = await LedgerReader(ledger_db).accounts([SELLER])
+    assert (str(seller.balance), seller.standing.entry_count) == ("310.00", 310)
+    assert await faults(ledger_db) == {}
+
+
+async def test_what_was_refused_by_hearsay_is_asked_again(ledger_db: Database) -> None:
+    """What one instance knows of an account, another has changed: no refusal comes of it."""
+    one, other = LedgerStore(ledger_db), LedgerStore(ledger_db)
+    await open_two(one)
+    await one.do([posting("a", "1.00")])
+    await one.change_status(SELLER, AccountStatus.FROZEN, reason="look", actor="me")
+    (refused,) = await one.do([posting("b", "1.00")])
+    await other.change_status(SELLER, AccountStatus.OPEN, reason="looked", actor="me")
+
+    (posted,) = await one.do([posting("b", "1.00")])
+
+    assert isinstance(refused, errors.AccountFrozen)
+    assert isinstance(posted, Posted)
+    assert await faults(ledger_db) == {}
+
+
+async def test_a_replay_is_told_though_the_same_would_be_refused_now(ledger_db: Database) -> None:
+    """A reference that is there answers as the first time, whatever became of its accounts."""
+    store = LedgerStore(ledger_db)
+    await open_two(store)
+    (first,) = await store.do([posting("a", "1.00")])
+    await store.do([Reversal("a", "undo")])
+    await store.change_status(SELLER, AccountStatus.CLOSED, reason="done", actor="me")
+
+    again, refused = await store.do([posting("a", "1.00"), posting("b", "1.00")])
+
+    assert isinstance(first, Posted)
+    assert isinstance(again, Posted)
+    assert again.replayed
+    assert again.transaction == first.transaction
+    assert isinstance(refused, errors.AccountClosed)
+
+
+async def test_where_strangers_write_what_is_known_is_asked_less_often(
+    ledger_db: Database, ledger_database: ServiceDatabase
+) -> None:
+    """Two instances on one hot account overtake each other; soon they lock at once."""
+    counting = Meddled(ledger_db, ledger_database.owner_url, seed=1)
+    counting.fates = ("nothing",)
+    counting.is_calm = False
+    stranger, pipeline = LedgerStore(ledger_db), Pipeline(counting, utc_now, FaultPoints())
+    await open_two(stranger)
+    for turn in range(100):
+        await pipeline.run([posting(f"mine:{turn}", "1.00")])
+        await stranger.do([posting(f"theirs:{turn}", "1.00", debit=CLEARING)])
+
+    assert counting.met["locked"] >= 90
+    assert counting.met["ahead"] <= 20
+    assert await faults(ledger_db) == {}
