@@ -64,10 +64,11 @@ _CHOOSE_AND_LOCK = f"{_CHOOSE} FOR UPDATE SKIP LOCKED"
 _LET_ON = """
 UPDATE sagas AS s SET queue = u.queue, tries = u.tries, step_since = u.step_since,
     epoch = u.epoch, journal_length = u.journal_length, due_at = now() + u.due_after,
+    memory = u.memory,
     lease_owner = NULL, moved_at = now(), unmoved = 0, last_error = ''
 FROM unnest(%b::text[], %b::text[], %b::int[], %b::timestamptz[], %b::bigint[], %b::int[],
-    %b::interval[])
-    AS u (saga_id, queue, tries, step_since, epoch, journal_length, due_after)
+    %b::interval[], %b::jsonb[])
+    AS u (saga_id, queue, tries, step_since, epoch, journal_length, due_after, memory)
 WHERE s.saga_id = u.saga_id
 RETURNING s.saga_id
 """
@@ -177,13 +178,14 @@ async def write_let_on(tx: Transaction, let: Sequence[LetOn]) -> None:
     changes = [
         (
             p.saga_id, p.queue.value, p.tries, p.step_since, p.epoch, p.journal_length, p.due_after,
+            json.dumps(dict(p.memory)),
         )
         for p in (one.progress for one in let)
     ]  # fmt: skip
     steps = [saga_store.step_row(one.progress.saga_id, one.entry) for one in let]
     await tx.together(
         [
-            Write(_LET_ON, changes, 7),
+            Write(_LET_ON, changes, 8),
             Write(saga_store.ADD_STEPS, steps, 9),
             add_actions([one.action for one in let]),
         ]

@@ -208,6 +208,12 @@ def _psp_tries(journey: Journey) -> int:
     return int(journey.progress.memory.get(f"psp_tries_{journey.progress.step}", "0"))
 
 
+def forget_tries(progress: Progress) -> Mapping[str, str]:
+    """Tell what a saga remembers when its step begins anew: all but how often the PSP was asked."""
+    forgotten = (LAST_TRY, f"psp_tries_{progress.step}")
+    return {name: fact for name, fact in progress.memory.items() if name not in forgotten}
+
+
 def _wait(
     journey: Journey, waiting: Waiting, now: datetime, chance: float, policy: RetryPolicy
 ) -> Journey:

@@ -127,6 +127,13 @@ class Attempt:
     is_put_off: bool = False
     method: Method = Method.CARD
 
+    @property
+    def is_left_behind(self) -> bool:
+        """Whether its buyer had long enough, and the PSP has taken in that it is to be taken back:
+        what comes of that is told by the PSP unasked, or found out by a person.
+        """
+        return self.outcome is Outcome.UNKNOWN and self.reason == "AUTHENTICATION_ABANDONED"
+
     def differs_from(self, asked: "Attempt") -> list[str]:
         """Name the fields in which what was asked before differs from what is asked now."""
         before, now = _content(self), _content(asked)

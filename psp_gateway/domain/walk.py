@@ -105,6 +105,7 @@ def is_due(attempt: Attempt, now: datetime, patience: Patience) -> bool:
     waits = attempt.outcome in (Outcome.PENDING, Outcome.ACTION_REQUIRED)
     if attempt.outcome is Outcome.TRANSIENT and attempt.retry_at is not None:
         rested = rested and now >= attempt.retry_at
+    waits = attempt.is_left_behind or (waits and not _is_late(attempt, now, patience))
     return rested and not attempt.outcome.is_final and not (is_told_unasked and waits)
 
 
@@ -157,6 +158,8 @@ def decide(walk: Walk, now: datetime, patience: Patience) -> Step:
     """Choose the next step. A walk ends: each kind of step is taken a few times at most."""
     if walk.attempt.outcome.is_final:
         return Step.ANSWER
+    if _is_late(walk.attempt, now, patience):
+        return Step.ANSWER if walk.cancels else Step.CANCEL
     if walk.seen is Seen.TOLD:
         return Step.CANCEL if _is_abandoned(walk, now, patience) else Step.ANSWER
     step = _next(walk, is_old=_is_old(walk.attempt, now, patience), at=patience)
@@ -176,6 +179,13 @@ def _is_old(attempt: Attempt, now: datetime, patience: Patience) -> bool:
     after_page = attempt.stage is Stage.CONFIRM and attempt.page_expires_at is not None
     since = attempt.page_expires_at if after_page else attempt.created_at
     return now - (since or attempt.created_at) >= patience.resend_window
+
+
+def _is_late(attempt: Attempt, now: datetime, patience: Patience) -> bool:
+    """Whether a buyer had long enough at a PSP that cannot be asked whether it still waits."""
+    waits = attempt.outcome is Outcome.ACTION_REQUIRED and attempt.stage is Stage.CONFIRM
+    is_old = now - attempt.created_at >= patience.abandon_after
+    return waits and is_old and not patience.can_look_up
 
 
 def _is_abandoned(walk: Walk, now: datetime, patience: Patience) -> bool:
@@ -256,7 +266,7 @@ def _advance(walk: Walk, step: Step, answer: Reply, now: datetime, patience: Pat
         cancels=walk.cancels + (step is Step.CANCEL),
     )
     if step is Step.CANCEL:
-        return _cancelled(counted, answer)
+        return _cancelled(counted, answer, can_look_up=patience.can_look_up)
     is_old = _is_old(attempt, now, patience)
     match answer:
         case Opened():
@@ -273,8 +283,18 @@ def _advance(walk: Walk, step: Step, answer: Reply, now: datetime, patience: Pat
             return _told(counted, answer)
 
 
-def _cancelled(walk: Walk, answer: Reply) -> Walk:
-    """Take in what became of a charge that was to be taken back: an end if the PSP says so."""
+def _cancelled(walk: Walk, answer: Reply, *, can_look_up: bool) -> Walk:
+    """Take in what became of a charge that was to be taken back: an end if the PSP says so. One
+    that has only taken it in, and cannot be asked, leaves open whether the buyer was faster.
+    """
+    if (
+        isinstance(answer, Verdict)
+        and answer.outcome is Outcome.PENDING
+        and walk.attempt.stage is not Stage.PAGE
+        and not can_look_up
+    ):
+        left = Verdict(Outcome.UNKNOWN, reason=Reason.AUTHENTICATION_ABANDONED, trace=answer.trace)
+        return changed(walk, attempt=_with(walk.attempt, left), seen=Seen.TOLD)
     if not isinstance(answer, Verdict) or answer.about_request or not answer.outcome.is_final:
         return walk
     if answer.reason is Reason.PSP_CANCELLED and walk.attempt.stage is not Stage.PAGE:

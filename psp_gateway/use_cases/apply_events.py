@@ -192,11 +192,26 @@ async def _apply_usual(applying: Applying, event: PspEvent, attempt: Attempt) ->
         return _Note(State.APPLIED)  # it says nothing of the money, and there is nobody to ask
     if event.verdict is None:
         return _noted(await look_again(applying.means, attempt))
+    if attempt.is_left_behind and event.subject is Subject.VOID:
+        return await _taken_back(applying, event.verdict, attempt)
     if attempt.stage not in _STAGES[event.subject]:
         return _Note(State.APPLIED)  # about another part of the same charge
     if attempt.stage is Stage.PAGE and event.verdict.outcome is Outcome.DECLINED:
         return _Note(State.APPLIED, "The buyer may try again on the page.")
     return await _take_at_word(applying, event, event.verdict, attempt)
+
+
+async def _taken_back(applying: Applying, verdict: Verdict, attempt: Attempt) -> _Note:
+    """End a charge whose buyer never came back, if the PSP says that it has taken it back; that it
+    could not says nothing of what the buyer does.
+    """
+    if verdict.outcome is not Outcome.SUCCEEDED:
+        return _Note(State.APPLIED, "The PSP could not take it back.")
+    reference = attempt.psp_reference or verdict.reference
+    reason = Reason.AUTHENTICATION_ABANDONED
+    ended = Verdict(Outcome.DECLINED, reference=reference, reason=reason, psp_code=verdict.psp_code)
+    await keep(applying.means, attempt, ended, was_told=True)
+    return _Note(State.APPLIED)
 
 
 def _noted(news: News) -> _Note:

@@ -82,6 +82,21 @@ def test_confirm_is_written_with_the_posting_and_starts_settling() -> None:
     assert move.follow_up == "settle"
 
 
+def test_a_bank_debit_is_waited_for_longer_than_a_day() -> None:
+    """A bank takes days: it is looked up hourly at most, and a person asked after three weeks."""
+    debit = Waiting("DEBIT_PENDING", slow=True)
+    charging = play(make_journey(), Done()).after
+
+    on_day_14 = play(charging, debit, seconds=14 * 86_400.0).after.progress
+    on_day_22 = play(charging, debit, seconds=22 * 86_400.0).after.progress
+    by_card = play(charging, Waiting("PSP_PENDING"), seconds=2 * 86_400.0).after.progress
+
+    assert (on_day_14.queue, on_day_14.reason) == (Queue.WAITING, "DEBIT_PENDING")
+    assert on_day_22.queue is Queue.DEAD_LETTER
+    assert by_card.queue is Queue.DEAD_LETTER
+    assert POLICY.look_again(30, 1.0, slow=True) == timedelta(hours=1)
+
+
 def test_attempt_id_is_on_disk_before_the_charge_is_asked() -> None:
     """What the charge is called derives from our own id and is remembered first."""
     move = play(make_journey(), Done())

@@ -25,11 +25,12 @@ Check = Callable[[Evidence], Problems]
 _ENDED_BADLY = (PaymentStatus.FAILED, PaymentStatus.CANCELLED)
 _COMPLETED = (PaymentStatus.COMPLETED, PaymentStatus.PARTIALLY_COMPLETED)
 # What an order may fail of, and what the PSP's record then holds.
-_EVIDENCE: Mapping[str, str] = {
-    "CARD_DECLINED": "declined",
-    "AUTHENTICATION_ABANDONED": "canceled",
-    "PSP_CANCELLED": "canceled",
-    "AUTHORIZATION_EXPIRED": "expired",
+_EVIDENCE: Mapping[str, frozenset[str]] = {
+    "CARD_DECLINED": frozenset({"declined"}),
+    # A buyer may agree at the last moment: what is held by then is let go.
+    "AUTHENTICATION_ABANDONED": frozenset({"canceled", "voided"}),
+    "PSP_CANCELLED": frozenset({"canceled", "voided"}),
+    "AUTHORIZATION_EXPIRED": frozenset({"expired"}),
 }
 # The PSP said so often that nothing had happened that it counts as a no.
 _NOTHING_HAPPENED = frozenset(
@@ -65,10 +66,12 @@ def psp_equals_ledger(seen: Evidence) -> Problems:
 
 def gateway_equals_psp(seen: Evidence) -> Problems:
     """INV-2b: an attempt succeeded if and only if the PSP did it, unless it is still not known."""
-    done, captured = set(), set()
+    done, captured, let_go = set[str](), set[str](), set[str]()
     for effect in (one for effects in seen.effects.values() for one in effects):
         if effect.kind in ("charged", "held", "refunded"):
             done.add(effect.attempt_id)
+        if effect.kind == "voided":
+            let_go.add(effect.attempt_id)
         if effect.kind == "captured":
             captured.add(effect.reference)
     for attempt in seen.parts.attempts.rows.values():
@@ -79,7 +82,7 @@ def gateway_equals_psp(seen: Evidence) -> Problems:
             is_done = attempt.charge_reference in captured
         if attempt.outcome is Outcome.SUCCEEDED and not is_done:
             yield f"{attempt.attempt_id} succeeded, and the PSP did nothing"
-        if attempt.outcome is Outcome.DECLINED and is_done:
+        if attempt.outcome is Outcome.DECLINED and is_done and attempt.attempt_id not in let_go:
             yield f"{attempt.attempt_id} was declined, and the PSP did it"
 
 
@@ -240,7 +243,7 @@ def failure_has_evidence(seen: Evidence) -> Problems:
             if order.status is OrderStatus.FAILED and order.failure is not None:
                 reason = order.failure.reason
                 kinds = {effect.kind for effect in seen.effects[payment.payment_id]}
-                is_told = _EVIDENCE.get(reason) in kinds
+                is_told = bool(kinds & _EVIDENCE.get(reason, frozenset()))
                 if not (is_told or reason in _NOTHING_HAPPENED or reason in _OUR_OWN):
                     yield f"{payment.payment_id} failed of {reason}; the PSP did {sorted(kinds)}"
 

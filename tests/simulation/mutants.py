@@ -42,14 +42,14 @@ class Mutant:
         says: what is wrong.
         plant: puts it in the place of an honest part.
         found_by: the checks that are meant to find it; another does not count.
-        needs_days: whether it shows only where a PSP is away for longer than it keeps keys.
+        needs_hours: whether it shows only where a PSP is away for longer than it keeps keys.
     """
 
     name: str
     says: str
     plant: Callable[[Parts], Parts]
     found_by: frozenset[str]
-    needs_days: bool = False
+    needs_hours: bool = False
 
 
 class Around:
@@ -387,9 +387,9 @@ def _wallets(kind: type[WalletBook]) -> Callable[[Parts], Parts]:
 
 
 def _mutant(
-    name: str, says: str, plant: Callable[[Parts], Parts], *found_by: str, needs_days: bool = False
+    name: str, says: str, plant: Callable[[Parts], Parts], *found_by: str, needs_hours: bool = False
 ) -> Mutant:
-    return Mutant(name, says, plant, frozenset(found_by), needs_days)
+    return Mutant(name, says, plant, frozenset(found_by), needs_hours)
 
 
 MUTANTS: Sequence[Mutant] = (
@@ -408,7 +408,7 @@ MUTANTS: Sequence[Mutant] = (
     _mutant("amount unread", "the amount of a PSP's answer is not compared",
             _client(AmountUnread), "INV-2", "INV-8"),
     _mutant("key lifetime forgotten", "a refund is sent again under a key that is kept no longer",
-            _provider(Forgetful), "INV-3", "INV-9", needs_days=True),
+            _provider(Forgetful), "INV-3", "INV-9", needs_hours=True),
     _mutant("never looks up", "the same is sent again under its key, and nobody is asked",
             _provider(NeverLooks), "INV-7b"),
     _mutant("no fencing", "whoever held a saga once may write it",
@@ -445,9 +445,8 @@ _SEEDS_MAX = 200
 
 def seeds_for(mutant: Mutant) -> Sequence[int]:
     """Tell in which seeds a mistake is looked for."""
-    first = TREACHEROUS if mutant.needs_days else 0
-    return range(
-        first,
-        50 * LONG_EVERY if mutant.needs_days else _SEEDS_MAX,
-        LONG_EVERY if mutant.needs_days else 1,
+    return (
+        range(TREACHEROUS, 100 * LONG_EVERY, LONG_EVERY)
+        if mutant.needs_hours
+        else range(_SEEDS_MAX)
     )

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, cast
@@ -29,7 +29,8 @@ from payment_svc.use_cases.capture_payment import CapturePayment, capture_paymen
 from payment_svc.use_cases.create_payment import CreatePayment, create_payment
 from payment_svc.use_cases.get_payment import get_payment
 from payment_svc.use_cases.resume_payment import resume_payment
-from psp_gateway.domain.attempt import Attempt
+from psp_gateway.domain.attempt import Attempt, Stage
+from psp_gateway.domain.capabilities import Capabilities
 from psp_gateway.domain.errors import BadSignature
 from psp_gateway.domain.inbox import Raw
 from psp_gateway.domain.routing import Rule, Weighted
@@ -37,7 +38,7 @@ from psp_gateway.guard import Guard
 from psp_gateway.payout_servicer import PayoutCalls
 from psp_gateway.ports import Provider
 from psp_gateway.providers.stripe.client import StripeClient
-from psp_gateway.providers.stripe.provider import StripeProvider
+from psp_gateway.providers.stripe.provider import CAPABILITIES, StripeProvider
 from psp_gateway.providers.stripe.webhooks import StripeWebhooks
 from psp_gateway.running import Running
 from psp_gateway.servicer import PspGatewayServicer
@@ -57,7 +58,7 @@ from tests.simulation.internet import SECRET, Client
 from tests.simulation.network import Network
 from tests.simulation.outbox import OutboxTable, Stream, relay_of
 from tests.simulation.payments import PaymentPlace, Payments
-from tests.simulation.psp import Psp
+from tests.simulation.psp import KEYS_KEPT_S, Psp
 from wallet_svc import ports as wallet_ports
 from wallet_svc.servicer import WalletServicer
 
@@ -84,8 +85,8 @@ class Parts:
     assessments: Assessments
     stream: Stream
     table: OutboxTable
+    policy: RetryPolicy
     lease: timedelta = LEASE
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
     place: type[PaymentPlace] = PaymentPlace
     services: Callable[[Services], Services] = lambda services: services
     client: Callable[[Any], Any] = lambda client: client
@@ -206,6 +207,16 @@ def payment_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
     return api, [walk(), _whenever(told, publish)]
 
 
+class KeysKept(StripeProvider):
+    """Stripe's provider, knowing that the simulated PSP keeps keys for a shorter time."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `ports.Provider`."""
+        kept = dict.fromkeys(Stage, timedelta(seconds=KEYS_KEPT_S))
+        return replace(CAPABILITIES, key_retention=kept)
+
+
 class Gateway:
     """psp_gateway as it is called: by payment_svc, and by the PSPs' webhooks."""
 
@@ -247,9 +258,7 @@ def gateway_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
     """Wire psp_gateway."""
     providers: Mapping[str, Provider] = {
         name: parts.provider(
-            StripeProvider(
-                cast("StripeClient", parts.client(Client(parts.loop, parts.chance, psp)))
-            )
+            KeysKept(cast("StripeClient", parts.client(Client(parts.loop, parts.chance, psp))))
         )
         for name, psp in parts.psps.items()
     }

@@ -13,11 +13,11 @@ from typing import Any
 from tests.simulation.chance import Chance
 from tests.simulation.clockwork import SimulatedLoop
 
-KEYS_KEPT_S = 24 * 3600.0
+KEYS_KEPT_S = 2 * 3600.0  # instead of a day, so that what goes wrong then costs hours, not days
 HELD_FOR_S = 7 * 24 * 3600.0
 DECLINED, CHALLENGED, GOOD = "any_declined", "any_challenged", "any_good"
 _STALE_S = 60.0
-DARK_FOR_LONG_S = 26 * 3600.0  # longer than keys are kept
+DARK_FOR_LONG_S = 2.5 * 3600.0  # longer than keys are kept
 
 Fields = Mapping[str, Any]
 Object = dict[str, Any]
@@ -59,7 +59,8 @@ class Psp:
         record: what it did, in order; nothing is ever taken out.
         send_webhook: called with each event that it tells.
         challenged: called with the reference of a charge that waits for its buyer.
-        dark_until: by the loop's time.
+        dark_until, limited_until: by the loop's time, until when it answers nobody, and until when
+            it tells everybody to slow down.
         is_treacherous: whether it goes dark for long right after it moved money, once.
     """
 
@@ -71,6 +72,7 @@ class Psp:
     record: list[Effect] = field(default_factory=list)
     objects: dict[str, Object] = field(default_factory=dict)
     dark_until: float = 0.0
+    limited_until: float = 0.0
     is_treacherous: bool = False
     request_count: int = 0
     _keys: dict[str, _Kept] = field(default_factory=dict)
@@ -86,6 +88,9 @@ class Psp:
         self.request_count += 1
         if self.is_dark:
             return _error(503, "api_error")
+        if self.limited_until > self.loop.time():
+            self.chance.struck("psp_limited")
+            return _error(429, "rate_limit_error")
         if self.chance.strikes_now("psp_limited"):
             return _error(429, "rate_limit_error")
         asked, kept = f"{path} {fields!r}", self._keys.get(key)

@@ -15,7 +15,7 @@ from tests.simulation.campaign import Tally, hunt, run_seed, run_seeds, undistur
 from tests.simulation.mutants import MUTANTS, Mutant, seeds_for
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = range(80)
+SEEDS = range(60)
 
 
 @pytest.fixture(scope="module")

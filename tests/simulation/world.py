@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from chassis.errors import PaymeshError
+from payment_svc.sagas.policy import RetryPolicy
 from tests.simulation.attempts import Attempts
 from tests.simulation.books import Assessments, Ledger, WalletBook, at_once
 from tests.simulation.chance import Chance
@@ -26,6 +27,9 @@ FAULTS_S = 180.0
 END_S = 10 * 24 * 3600.0
 _ARRIVALS_S = 60.0
 _RESTART_S = 1.0
+
+# How long the unknown is looked at before a person is asked: longer than any PSP is away.
+_PATIENCE = timedelta(hours=4)
 
 Plant = Callable[[Parts], Parts]
 
@@ -114,10 +118,15 @@ class World:
         if machine.process is process:
             self.loop.later(0.0, self.kill, machine, _RESTART_S)
 
-    def _make_it_dangerous(self, method: str) -> None:
-        """Have a credit refused that is tried again while its first try is still on its way."""
+    def _make_it_dangerous(self, method: str, delay: float) -> None:
+        """Have a credit or a charge refused, which is tried again while its first try is still on
+        its way; the first try then finds nothing in its way.
+        """
         if method == "ApplyOperations" and self.chance.happens(0.7):
             self._freeze()
+        if method == "ExecuteCharges" and self.chance.happens(0.7):
+            for psp in self.psps.values():
+                psp.limited_until = self.loop.time() + delay * 0.95
 
     def _freeze(self) -> None:
         """Freeze a seller's wallet, for good."""
@@ -148,6 +157,7 @@ class World:
             ledger=Ledger(self.loop, self.disks["ledger"]),
             wallets=WalletBook(self.disks["wallet"], MemoryStore(self.loop.now)),
             assessments=Assessments(self.disks["risk"]),
+            policy=RetryPolicy(unknown_budget=_PATIENCE, action_budget=_PATIENCE),
             stream=Stream(),
             table=OutboxTable(payments),
         )
