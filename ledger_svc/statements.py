@@ -62,9 +62,10 @@ WHERE p.transaction_id = ANY(%s::uuid[]) ORDER BY p.transaction_id, p.line
 
 REVERSALS_OF = "SELECT * FROM transactions WHERE reverses_reference = ANY(%s::text[])"
 
-# A batch, whole, or nothing of it: unless all its accounts were as the batch has them and the stream
-# is still its writer's, it divides by zero, as nothing else in it can. What its last lines ask for
-# is done first: accounts, then the stream, then the rest, so that no two batches wait for each other.
+# A batch, whole, or nothing of it: unless all its accounts were as the batch has them and the
+# stream is still its writer's, it divides by zero, as nothing else in it can. What its last lines
+# ask for is done first: accounts, then the stream, then the rest, so that no two batches wait for
+# each other.
 WRITE = """
 WITH head AS (
     UPDATE streams SET number = %(number)s, hash = %(hash)s, written_at = %(at)s,
