@@ -27,6 +27,7 @@ _RUN_AGAIN = frozenset({"40001", "40P01", "23505"})
 # batches. Made while a table is small it would scan it for ever, so it must go by an index.
 _OPTIONS = "-c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan"
 _TRIES_MAX = 8
+_GRACE_S = 0.5
 _PAUSE_S = 0.01
 _PAUSE_MAX_S = 0.3
 _ROOT = Path(__file__).resolve().parent.parent
@@ -79,12 +80,8 @@ Work = Callable[[Transaction], Awaitable[Result]]
 
 
 class Database:
-    """A pool of connections and the one way to run a transaction on it.
-
-    Args:
-        url: of the app role.
-        connections: how many at most, opened at the start.
-        timeout_s: for one transaction, waiting for a connection included.
+    """A pool of connections, `connections` at most, and the one way to run a transaction on it, in
+    `timeout_s`, waiting for a connection included.
     """
 
     def __init__(self, url: str, *, connections: int = 8, timeout_s: float = 10.0) -> None:
@@ -130,9 +127,11 @@ class Database:
             Aborted: others won each time; nothing was done.
             psycopg.Error: anything else that the database says.
         """
+        limit_s = timeout_s or self._timeout_s
         for attempt in range(1, _TRIES_MAX + 1):
             try:
-                async with asyncio.timeout(timeout_s or self._timeout_s):
+                # psycopg tries to cancel, for ten seconds unless it is interrupted once more.
+                async with asyncio.timeout(limit_s + _GRACE_S), asyncio.timeout(limit_s):
                     return await self._once(work, alone=alone)
             except psycopg.Error as error:
                 state = error.sqlstate or ""

@@ -18,9 +18,7 @@ class FieldViolation:
 
 
 class PaymeshError(Exception):
-    """The question was not answered; `reason` is stable, `metadata` holds the facts, never a
-    secret.
-    """
+    """The question was not answered; `reason` is stable, `metadata` holds no secret."""
 
     reason = "INTERNAL"
 

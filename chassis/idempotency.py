@@ -25,22 +25,16 @@ def require_key(context: RequestContext) -> str:
     Raises:
         InvalidRequest: it is missing, or not 1 to 255 printable ASCII characters.
     """
-    key = context.header(HEADER)
+    key, name = context.header(HEADER), "Idempotency-Key"
     if key is None:
-        raise InvalidRequest.field(
-            "Idempotency-Key", "the header is required", "IDEMPOTENCY_KEY_MISSING"
-        )
+        raise InvalidRequest.field(name, "the header is required", "IDEMPOTENCY_KEY_MISSING")
     if not _KEY.fullmatch(key):
-        raise InvalidRequest.field(
-            "Idempotency-Key", "1 to 255 printable characters", "IDEMPOTENCY_KEY_INVALID"
-        )
+        raise InvalidRequest.field(name, "1 to 255 printable characters", "IDEMPOTENCY_KEY_INVALID")
     return key
 
 
 def fingerprint(request: Message, secret: bytes) -> dict[str, str]:
-    """Hash each set field under its path; without `secret` the values cannot be guessed from the
-    hashes.
-    """
+    """Hash each set field under its path; only `secret` makes the values hard to guess."""
     hashes = {}
     for path, value in _leaves(request, ""):
         text = json.dumps([path, value], ensure_ascii=True).encode()

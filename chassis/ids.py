@@ -16,9 +16,7 @@ RandomBytes = Callable[[int], bytes]
 
 
 def new_id(prefix: str, now: datetime, random_bytes: RandomBytes = os.urandom) -> str:
-    """Make an id of 26 digits behind `prefix_`: 48 bits of milliseconds, 80 bits of chance (a
-    ULID).
-    """
+    """Make a ULID behind `prefix_`: 26 digits, 48 bits of milliseconds and 80 bits of chance."""
     milliseconds = int(now.timestamp() * 1000)
     chance = int.from_bytes(random_bytes(_RANDOM_BYTES), "big")
     return f"{prefix}_{_digits(milliseconds, _TIME_DIGITS)}{_digits(chance, _RANDOM_DIGITS)}"

@@ -206,13 +206,9 @@ class Gate(grpc.aio.ServerInterceptor):
         return self._timeout_s if remaining is None else min(self._timeout_s, max(remaining, 0.0))
 
     def _tell(
-        self,
-        method: str,
-        caller: RequestContext,
-        problem: errors.PaymeshError | None,
-        seconds: float,
+        self, method: str, caller: RequestContext, error: errors.PaymeshError | None, seconds: float
     ) -> None:
-        code = "OK" if problem is None else problem.reason
+        code = "OK" if error is None else error.reason
         RPC_SECONDS.labels(method, code).observe(seconds)
         self._log.debug(
             "rpc",

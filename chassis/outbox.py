@@ -12,6 +12,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from chassis.database import Database, Write
+from chassis.faults import FaultPoints
 from chassis.telemetry import OUTBOX_BACKLOG
 
 _PAGE = 500
@@ -44,10 +45,9 @@ def record(events: Sequence[Event]) -> Write:
 class Relay:
     """Publishes what the outbox holds to the Redis stream `stream`; about 100,000 stay there."""
 
-    def __init__(self, database: Database, redis: Redis, stream: str) -> None:
-        self._database = database
-        self._redis = redis
-        self._stream = stream
+    def __init__(self, database: Database, redis: Redis, stream: str, faults: FaultPoints) -> None:
+        self._database, self._redis = database, redis
+        self._stream, self._faults = stream, faults
 
     async def publish(self) -> int:
         """Publish one page of unpublished events, the oldest first; tell how many there were.
@@ -68,6 +68,7 @@ class Relay:
                 fields: dict[Any, Any] = {**row, "created_at": row["created_at"].isoformat()}
                 pipe.xadd(self._stream, fields, maxlen=_STREAM_LENGTH_MAX, approximate=True)
             await pipe.execute()
+        await self._faults.reach("events.published")
         published = [row["event_id"] for row in rows]
         await self._database.run(
             lambda tx: tx.execute(

@@ -6,11 +6,10 @@ from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from structlog.typing import EventDict
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0)
-
 REGISTRY = CollectorRegistry()
-
 RPC_SECONDS = Histogram(
     "paymesh_rpc_seconds",
     "Time to answer an RPC.",
@@ -22,20 +21,21 @@ OUTBOX_BACKLOG = Gauge("paymesh_outbox_backlog", "Events not yet published.", re
 DATABASE_RETRIES = Counter(
     "paymesh_database_retries_total", "Transactions run again.", ["sqlstate"], registry=REGISTRY
 )
+FENCED_WRITES = Counter(
+    "paymesh_fenced_writes_total", "Refused: another has taken over.", ["of"], registry=REGISTRY
+)
 
 # Only these may be logged; anything else is dropped, so that no token or e-mail slips through.
 _HARMLESS = frozenset(
     {"event", "level", "timestamp", "service", "logger", "error", "exception", "sqlstate"}
     | {"method", "code", "duration_ms", "request_id", "trace_id", "client_id", "address", "count"}
     | {"payment_id", "saga_id", "step", "outcome", "reason", "queue", "status"}
-    | {"psp", "attempt_id", "attempt", "delivery", "operation", "number", "hash", "month"}
+    | {"psp", "attempt_id", "attempt", "delivery", "operation", "number", "hash", "month", "place"}
     | {"wallet_id", "account_id", "difference", "subject_id"}
 )
 
 
-def _only_harmless(
-    _: Any, __: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
+def _only_harmless(_: Any, __: str, event: EventDict) -> EventDict:
     return {key: value for key, value in event.items() if key in _HARMLESS}
 
 

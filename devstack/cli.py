@@ -19,6 +19,8 @@ _COMMANDS = {
     "explain": "devstack.explain:explain",
     "webhooks": "devstack.webhooks:webhooks",
     "ledger": "devstack.ledger:ledger",
+    "dlq": "devstack.dlq:dlq",
+    "audit": "devstack.audit.command:audit",
 }
 
 

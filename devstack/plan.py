@@ -22,11 +22,15 @@ _SHOPS = "https://shop.example,http://127.0.0.1:*,http://localhost:*"
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What was asked for: ports "" (the defaults) or "auto"; risk "spec" or "open"."""
+    """What was asked for: ports "" (the defaults) or "auto"; risk "spec" or "open".
+
+    `database_port` is where services reach PostgreSQL: of what stands between; 0: its own.
+    """
 
     ports: str = ""
     risk: str = "open"
     environment: str = "development"
+    database_port: int = 0
 
 
 def redis_url(state: State, ports: Mapping[str, int]) -> str:
@@ -95,7 +99,7 @@ def service_recipe(
         "INSTANCE_ID": f"{service.name}-0",
         "REDIS_URL": redis_url(state, ports),
         f"{service.context.upper()}_DATABASE_URL": postgres.url(
-            f"{service.context}_app", service.context
+            f"{service.context}_app", service.context, port=choices.database_port
         ),
         **{name: f"127.0.0.1:{ports[peer]}" for name, peer in service.peers.items()},
     }
@@ -112,6 +116,7 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
             "WEBHOOK_SECRET_KEY": state.secret("webhook_secret"),
             "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
             "WEBHOOK_RETRY_AFTER_S": "5,30,120,600,1800,3600,14400",
+            "AUDIT_EVERY_S": "300",
         },
         "edge_auth": {"CLIENT_REQUESTS_PER_SECOND": "0", "STRANGER_REQUESTS_PER_SECOND": "0"},
         "risk_svc": {"RISK_SUBJECT_KEY": state.secret("risk_subject"), **_velocity(risk)},

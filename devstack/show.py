@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -22,7 +22,28 @@ _GOOD = {"COMPLETED", "SUCCESS", "SUCCEEDED", "APPROVED", "DONE"}
 _BAD = {"FAILED", "DECLINED", "REFUSED", "DEAD_LETTER"}
 # Of many events alike, the first ones and the last are shown; --json tells them all.
 _ALIKE_SHOWN = 6
+_MARKS = {True: Text("✓", "green"), False: Text("✗", "bold red"), None: Text("?", "yellow")}
 _WAITS = {"NOTHING": "green", "OPERATOR": "bold red", "RETRY": "yellow", "EVIDENCE": "yellow"}
+
+
+class Judged(Protocol):
+    """What became of an invariant; None: it was not checked."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def statement(self) -> str:
+        """What it says."""
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether it holds."""
+
+    @property
+    def evidence(self) -> str:
+        """By what it was judged."""
 
 
 def wide_console() -> Console:
@@ -139,9 +160,14 @@ def show_verdicts(console: Console, verdicts: Sequence[Verdict], unchecked: str 
     if unchecked:
         console.print(_titled("Invariants", Text(f"  {unchecked}", "yellow")))
         return
+    show_invariants(console, verdicts)
+
+
+def show_invariants(console: Console, verdicts: Sequence[Judged]) -> None:
+    """Show the invariants, each with its evidence; what was not checked has a mark of its own."""
     table = _table("", "", "invariant", "evidence")
     for verdict in verdicts:
-        mark = Text("✓", "green") if verdict.holds else Text("✗", "bold red")
+        mark = _MARKS[verdict.holds]
         table.add_row(mark, verdict.name, verdict.statement, Text(verdict.evidence, "dim"))
     console.print(_titled("Invariants", table))
 

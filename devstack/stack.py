@@ -43,12 +43,14 @@ def spawn(
     ports: str,
     risk: str,
     environment: str = "development",
+    database_port: int = 0,
     tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Start a stack in the background and wait until it is ready; answer its stack.json.
 
     `ports` is "" for the documented ones, or "auto"; `risk` "spec" or "open"; `environment`
-    "development" or "production"; `tell` is given the lines of progress.
+    "development" or "production"; `database_port` is where services reach PostgreSQL when something
+    stands between; `tell` is given the lines of progress.
 
     Raises:
         StackError: it did not start; the message holds the last lines of what failed.
@@ -56,6 +58,7 @@ def spawn(
     state.prepare()
     command = [sys.executable, "-m", "devstack.supervisor", "--state", str(state.folder)]
     command += ["--ports", ports, "--risk", risk, "--environment", environment]
+    command += ["--database-port", str(database_port)]
     with state.log("supervisor").open("ab") as stream:
         lines = _Lines(state.log("supervisor"))
         process = subprocess.Popen(

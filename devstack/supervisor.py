@@ -185,8 +185,9 @@ def main() -> int:
     parser.add_argument("--ports", default="")
     parser.add_argument("--risk", default="open")
     parser.add_argument("--environment", default="development")
+    parser.add_argument("--database-port", type=int, default=0)
     given = parser.parse_args()
-    choices = plan.Choices(given.ports, given.risk, given.environment)
+    choices = plan.Choices(given.ports, given.risk, given.environment, given.database_port)
     try:
         asyncio.run(supervise(State(given.state), choices, lambda line: print(line, flush=True)))
     except StackError as error:

@@ -8,6 +8,7 @@ from paymesh.ledger.v1 import ledger_service_pb2_grpc as wire
 
 from chassis import server
 from chassis.database import Database
+from chassis.faults import FaultPoints
 from chassis.server import Wiring
 from chassis.settings import Environment, ServerSettings
 from ledger_svc import jobs
@@ -18,7 +19,7 @@ from ledger_svc.store import LedgerStore
 from ledger_svc.verification_reader import VerificationReader
 
 
-async def build(_: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
+async def build(told: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
     """Wire the service to its database.
 
     Raises:
@@ -26,6 +27,7 @@ async def build(_: ServerSettings, environment: Environment, stack: AsyncExitSta
         Unavailable: the database cannot be reached.
     """
     settings = LedgerSettings.read(environment)
+    faults = FaultPoints.parse(told.fault_points, told.environment)
     database = Database(
         settings.database_url,
         connections=settings.database_connections,
@@ -33,7 +35,7 @@ async def build(_: ServerSettings, environment: Environment, stack: AsyncExitSta
     )
     stack.push_async_callback(database.close)
     await database.open()
-    store = LedgerStore(database, batches_in_flight=settings.batches_in_flight)
+    store = LedgerStore(database, batches_in_flight=settings.batches_in_flight, faults=faults)
     reader = LedgerReader(database, report_timeout_s=settings.report_timeout_s)
     verification = VerificationReader(database, report_timeout_s=settings.report_timeout_s)
     servicer = LedgerServicer(store, reader, verification)

@@ -13,7 +13,8 @@ from functools import partial
 
 from chassis.clock import Clock
 from chassis.database import Database, Transaction
-from chassis.telemetry import logger
+from chassis.faults import FaultPoints
+from chassis.telemetry import FENCED_WRITES, logger
 from ledger_svc import lookup
 from ledger_svc.batch import Batch, Overtaken, touched, write, write_unlocked
 from ledger_svc.domain.account import Account
@@ -34,11 +35,13 @@ class Pipeline:
     Args:
         database: opened as the app role.
         clock: tells `created_at`, as far as what is written already allows.
+        faults: where a test may end the process.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, faults: FaultPoints) -> None:
         self._database = database
         self._clock = clock
+        self._faults = faults
         self._log = logger()
         # Whoever writes has held `deciding` until then; so both have one order.
         self._deciding, self._writing = asyncio.Lock(), asyncio.Lock()
@@ -105,7 +108,7 @@ class Pipeline:
         if decided is not None and decided[0] == self._round:
             _, batch = decided
             try:
-                work = partial(write_unlocked, batch=batch)
+                work = partial(self._write_unlocked, batch=batch)
                 await self._database.run(work, alone=batch.is_one_statement)
             except Overtaken:
                 self._doubt(batch)
@@ -113,6 +116,7 @@ class Pipeline:
                 self._lose()
                 raise
             else:
+                await self._faults.reach("ledger.batch.committed")
                 self._misses = 0
                 self._log.debug("written", count=len(commands))
                 return batch.outcomes
@@ -130,12 +134,14 @@ class Pipeline:
             try:
                 batch = await self._database.run(work)
             except Overtaken:  # of the stream alone, since the accounts are locked
+                FENCED_WRITES.labels("stream").inc()
                 self._log.info("stream_lost")
                 self._lose()
                 continue
             except BaseException:
                 self._lose()
                 raise
+            await self._faults.reach("ledger.batch.committed")
             stream.head = batch.books.head
             self._known.learn(batch.books.accounts.values())
             self._known.follow(batch.books)
@@ -165,7 +171,13 @@ class Pipeline:
         )
         batch = Batch(commands, decide(books, commands), books, stream)
         await write(tx, batch)
+        await self._faults.reach("ledger.batch.written")
         return batch
+
+    async def _write_unlocked(self, tx: Transaction, *, batch: Batch) -> None:
+        # One statement is on disk when it returns: a fault after it loses the answer alone.
+        await write_unlocked(tx, batch)
+        await self._faults.reach("ledger.batch.written")
 
     async def _leased(self) -> Stream:
         if self._stream is None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
+from chassis.faults import FaultPoints
 from ledger_svc import batch_rows, lookup, rows, statements
 from ledger_svc.arrays import texts
 from ledger_svc.domain import errors
@@ -25,12 +26,18 @@ class LedgerStore:
     """
 
     def __init__(
-        self, database: Database, *, batches_in_flight: int = 2, clock: Clock = utc_now
+        self,
+        database: Database,
+        *,
+        batches_in_flight: int = 2,
+        clock: Clock = utc_now,
+        faults: FaultPoints | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
+        pipeline = Pipeline(database, clock, faults or FaultPoints())
         self._commands: GroupCommit[Command, Outcome] = GroupCommit(
-            Pipeline(database, clock).run, in_flight=batches_in_flight
+            pipeline.run, in_flight=batches_in_flight
         )
 
     async def open_accounts(self, asked: Sequence[NewAccount]) -> Sequence[Account | Refusal]:

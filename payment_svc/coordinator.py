@@ -4,17 +4,20 @@ decides.
 
 import asyncio
 import random
+import traceback
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import PurePath
 
 from chassis.clock import Clock
+from chassis.errors import PaymeshError
 from chassis.faults import FaultPoints
-from chassis.telemetry import logger
-from payment_svc.metrics import SAGA_STEPS
+from chassis.telemetry import FENCED_WRITES, logger
+from payment_svc.metrics import SAGA_STEPS, WALKS_FAILED
 from payment_svc.ports import LostLease, SagaStore, Services, StalePayment
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS
-from payment_svc.sagas.journey import Journey, Move
+from payment_svc.sagas.journey import Journey, Move, Progress
 from payment_svc.sagas.outcomes import Done, Outcome
 from payment_svc.sagas.policy import RetryPolicy
 
@@ -66,7 +69,7 @@ class Coordinator:
             walk = asyncio.create_task(self._walk(journey))
             self._walks.add(walk)
             walk.add_done_callback(self._ended)
-        return len(journeys) == room
+        return len(journeys) >= room
 
     async def finish(self) -> None:
         """Wait for the walks under way."""
@@ -84,9 +87,24 @@ class Coordinator:
             while journey.progress.is_runnable:
                 journey = await self._step(journey)
         except LostLease:
+            FENCED_WRITES.labels("saga").inc()
             self._log.warning("lease_lost", saga_id=progress.saga_id, step=progress.step)
         except Exception as error:  # noqa: BLE001 - one saga must not stop the others
-            self._log.error("walk_failed", saga_id=progress.saga_id, error=repr(error))
+            # An error's text may repeat what was to be stored, tokens too: its class and place do.
+            *_, last = traceback.extract_tb(error.__traceback__)
+            place = f"{PurePath(last.filename).name}:{last.lineno} {last.name}"
+            name = type(error).__name__
+            self._log.error("walk_failed", saga_id=progress.saga_id, error=name, place=place)
+            await self._stumble(journey.progress, error)
+
+    async def _stumble(self, progress: Progress, error: Exception) -> None:
+        """Let go of a saga whose walk failed; the database's own trouble is not held against it."""
+        WALKS_FAILED.labels(progress.kind, progress.step).inc()
+        blame = not isinstance(error, PaymeshError)
+        try:
+            await self._store.stumbled(progress, type(error).__name__, counts=blame)
+        except PaymeshError as trouble:
+            self._log.warning("stumble_not_kept", saga_id=progress.saga_id, error=repr(trouble))
 
     async def _step(self, journey: Journey) -> Journey:
         progress = journey.progress

@@ -1,20 +1,35 @@
 """The loops of payment_svc: the saga worker, which is the sweeper too, event relay, webhooks."""
 
 import asyncio
+from datetime import timedelta
 
+from chassis.clock import Clock
 from chassis.outbox import Relay
 from chassis.server import Job, repeat
 from chassis.telemetry import logger
+from payment_svc.audit_ports import AuditStore, AuditWitnesses
 from payment_svc.coordinator import Coordinator
-from payment_svc.metrics import SAGA_QUEUE
+from payment_svc.domain.soundness import Violation
+from payment_svc.metrics import (
+    AUDIT_LAST_SUCCESS,
+    AUDIT_VIOLATIONS,
+    SAGA_QUEUE,
+    SAGA_QUEUE_AGE,
+)
+from payment_svc.operations.ports import OperatorStore
+from payment_svc.operations.wiring import Operations
 from payment_svc.saga_store import PostgresSagaStore
+from payment_svc.sagas.journey import Queue
+from payment_svc.use_cases.audit_payments import audit_payments
+from payment_svc.use_cases.describe_queues import QueueKey, Standing, describe_queues
 from payment_svc.webhooks.courier import WEBHOOK_BACKLOG, Courier
 from payment_svc.webhooks.queue import PostgresWebhookQueue
 
 _RELAY_EVERY_S = 1.0
 _GATHER_S = 0.01  # events that come within it share a page
 _COUNT_EVERY_S = 5.0
-_QUEUES = ("PAYMENT", "RETRY", "WAITING", "DEAD_LETTER")
+_APPLY_EVERY_S = 5.0
+_AUDITED = ("I4", "I5", "I6", "I7", "I8")
 
 
 def saga_worker(
@@ -63,17 +78,63 @@ def webhook_courier(
     return job
 
 
-def queue_gauges(store: PostgresSagaStore, webhooks: PostgresWebhookQueue) -> Job:
-    """Tell Prometheus how deep the queues are."""
+def resolution_applier(operations: Operations) -> Job:
+    """Go on with approved resolutions that a crash, or trouble of a neighbour, has interrupted."""
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("resolutions", operations.apply_approved, stopping, pause_s=_APPLY_EVERY_S)
+
+    return job
+
+
+def queue_gauges(store: OperatorStore, webhooks: PostgresWebhookQueue) -> Job:
+    """Tell Prometheus how deep the queues are, how old, and why."""
+    told = {QueueKey(queue, "pay_in", "NONE") for queue in Queue if queue is not Queue.DONE}
 
     async def work() -> bool:
-        depths = await store.depths()
-        for queue in _QUEUES:
-            SAGA_QUEUE.labels(queue).set(depths.get(queue, 0))
+        found = await describe_queues(store)
+        told.update(found)
+        for key in told:
+            # What is empty by now says so: a series that merely ends looks like a lost scrape.
+            standing = found.get(key, Standing(0, timedelta(0)))
+            labels = (key.queue.value, key.kind, key.reason_class)
+            SAGA_QUEUE.labels(*labels).set(standing.count)
+            SAGA_QUEUE_AGE.labels(*labels).set(standing.oldest_age.total_seconds())
         WEBHOOK_BACKLOG.set(await webhooks.count_due())
         return False
 
     async def job(stopping: asyncio.Event) -> None:
         await repeat("gauges", work, stopping, pause_s=_COUNT_EVERY_S)
+
+    return job
+
+
+def payment_audit(
+    store: AuditStore, witnesses: AuditWitnesses, clock: Clock, every_s: float, window: timedelta
+) -> Job:
+    """Judge the payments of the newest `window`, and tell Prometheus; a line in the log for each
+    violation.
+    """
+
+    async def work() -> bool:
+        counts = dict.fromkeys(_AUDITED, 0)
+        now = clock()
+        found = audit_payments(store, witnesses, clock, created_from=now - window, created_to=now)
+        async for told in found:
+            if isinstance(told, Violation):
+                counts[told.invariant] += 1
+                logger().error(
+                    "payment_unsound",
+                    operation=told.invariant,
+                    payment_id=told.payment_id,
+                    reason=told.how,
+                )
+        for invariant, count in counts.items():
+            AUDIT_VIOLATIONS.labels(invariant).set(count)
+        AUDIT_LAST_SUCCESS.set(clock().timestamp())
+        return False
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("audit", work, stopping, pause_s=every_s)
 
     return job

@@ -6,14 +6,14 @@ from typing import Any
 
 from paymesh.ledger.v1 import ledger_pb2, posting_pb2, template_pb2
 from paymesh.ledger.v1 import ledger_service_pb2 as ledger
-from paymesh.psp.v1 import attempt_pb2
+from paymesh.psp.v1 import attempt_pb2, provider_pb2
 from paymesh.psp.v1 import psp_gateway_service_pb2 as psp
 from paymesh.risk.v1 import risk_service_pb2 as risk
 from paymesh.wallet.v1 import wallet_pb2
 from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 
 from payment_svc.domain.checkout_page import CheckoutPage, session_of
-from payment_svc.domain.payment import Buyer, Payment
+from payment_svc.domain.payment import Buyer, Payment, PaymentMethod
 from payment_svc.sagas.commands import (
     CaptureCharge,
     CreditWallets,
@@ -64,6 +64,8 @@ def charge(command: ExecuteCharge) -> psp.ChargeCommand:
         currency=command.amount.currency,
         payment_token=command.payment_token or "",
         capture_method=psp.ChargeCommand.MANUAL if command.is_held else psp.ChargeCommand.AUTOMATIC,
+        is_last_try=command.is_last_try,
+        payment_method=_PAYMENT_METHODS[command.method],
     )
     if command.page is not None:
         message.preferred_psp = command.page.preferred_psp
@@ -153,8 +155,9 @@ def _action_required(attempt: attempt_pb2.Attempt) -> Outcome:
     return Waiting("ACTION_REQUIRED", redirect_url=attempt.redirect_url)
 
 
-def _pending(_: attempt_pb2.Attempt) -> Outcome:
-    return Waiting("PSP_PENDING")
+def _pending(attempt: attempt_pb2.Attempt) -> Outcome:
+    is_debit = attempt.payment_method == provider_pb2.BANK_DEBIT
+    return Waiting("DEBIT_PENDING", slow=True) if is_debit else Waiting("PSP_PENDING")
 
 
 def _transient(attempt: attempt_pb2.Attempt) -> Outcome:
@@ -165,6 +168,9 @@ def _unknown(attempt: attempt_pb2.Attempt) -> Outcome:
     return Waiting(attempt.reason or "OUTCOME_UNKNOWN", unknown=True)
 
 
+_PAYMENT_METHODS = {
+    method: provider_pb2.PaymentMethod.Value(method.value) for method in PaymentMethod
+}
 _ATTEMPT_OUTCOMES: dict[int, Callable[[attempt_pb2.Attempt], Outcome]] = {
     _Attempt.SUCCEEDED: _succeeded,
     _Attempt.DECLINED: _declined,

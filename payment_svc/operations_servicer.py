@@ -1,24 +1,36 @@
-"""gRPC ↔ use cases: what operators ask."""
+"""gRPC ↔ use cases: what operators ask and do."""
 
-import base64
-import binascii
-import json
-from datetime import datetime
+from datetime import UTC, timedelta
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.payment.v1 import operations_service_pb2 as operations
 from paymesh.payment.v1.operations_service_pb2_grpc import OperationsServiceServicer
 
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
+from chassis.money import Money, parse_field
 from payment_svc import explanation_presenter, presenter
-from payment_svc.ports import PaymentStore, SagaStore, SagaView, Witnesses
-from payment_svc.sagas.journey import Queue
+from payment_svc.domain.resolution import Decision
+from payment_svc.domain.statuses import PaymentStatus
+from payment_svc.operations import presenter as shown
+from payment_svc.operations.actors import current_actor
+from payment_svc.operations.ports import Bulk, Chosen
+from payment_svc.operations.wiring import Operations
+from payment_svc.ports import PaymentStore, SagaStore, Witnesses
 from payment_svc.sagas.policy import RetryPolicy
+from payment_svc.sagas.reasons import reason_class
+from payment_svc.use_cases.describe_idempotency_key import describe_idempotency_key
+from payment_svc.use_cases.describe_queues import describe_queues
 from payment_svc.use_cases.explain_payment import explain_payment
+from payment_svc.use_cases.list_resolutions import list_resolutions
+from payment_svc.use_cases.list_sagas import list_sagas
+from payment_svc.use_cases.reject_resolution import reject_resolution
+from payment_svc.use_cases.resolve_saga import Said, resolve_saga
+from payment_svc.use_cases.retry_saga import plan_saga_retry, retry_saga
+from payment_svc.use_cases.retry_sagas import retry_sagas
 
-_PAGE_DEFAULT = 50
-_PAGE_MAX = 500
+_QUEUES_IN = {value: queue for queue, value in presenter.QUEUES.items()}
 
 
 class PaymentOperationsService(OperationsServiceServicer):
@@ -31,12 +43,16 @@ class PaymentOperationsService(OperationsServiceServicer):
         witnesses: Witnesses,
         clock: Clock,
         policy: RetryPolicy,
+        operations: Operations,
     ) -> None:
         self._payments = payments
         self._sagas = sagas
         self._witnesses = witnesses
         self._clock = clock
         self._policy = policy
+        self._operations = operations
+        self._store = operations.store
+        self._resolutions = operations.resolutions
 
     async def ExplainPayment(
         self, request: operations.ExplainPaymentRequest, _: Any
@@ -47,6 +63,7 @@ class PaymentOperationsService(OperationsServiceServicer):
             payments=self._payments,
             sagas=self._sagas,
             witnesses=self._witnesses,
+            operators=self._store,
             now=self._clock(),
             policy=self._policy,
         )
@@ -56,28 +73,177 @@ class PaymentOperationsService(OperationsServiceServicer):
         self, request: operations.ListSagasRequest, _: Any
     ) -> operations.ListSagasResponse:
         """List a queue; see the proto."""
-        queue = next(q for q, value in presenter.QUEUES.items() if value == request.queue)
-        limit = min(request.page_size or _PAGE_DEFAULT, _PAGE_MAX)
-        after = _read_token(request.page_token, queue) if request.page_token else None
-        views = await self._sagas.list_queue(queue, limit, after)
+        views, token = await list_sagas(
+            _QUEUES_IN[request.queue],
+            shown.read_filter(request.filter),
+            request.page_size,
+            request.page_token,
+            store=self._store,
+        )
         return operations.ListSagasResponse(
-            sagas=[presenter.saga(view) for view in views],
-            next_page_token=_write_token(views[-1], queue) if len(views) == limit else "",
+            sagas=[presenter.saga(view) for view in views], next_page_token=token
+        )
+
+    async def DescribeQueues(
+        self, request: operations.DescribeQueuesRequest, _: Any
+    ) -> operations.DescribeQueuesResponse:
+        """Tell how deep the queues are; see the proto."""
+        found = await describe_queues(self._store)
+        return operations.DescribeQueuesResponse(queues=shown.queues(found))
+
+    async def RetrySaga(
+        self, request: operations.RetrySagaRequest, _: Any
+    ) -> operations.RetrySagaResponse:
+        """Let a saga go on; see the proto."""
+        now = self._clock()
+        if request.dry_run:
+            view, plan = await plan_saga_retry(
+                request.saga_id, store=self._store, policy=self._policy, now=now
+            )
+        else:
+            if not request.HasField("expected_epoch"):
+                raise InvalidRequest.field("expected_epoch", "is what the dry run told")
+            view, plan = await retry_saga(
+                request.saga_id,
+                request.expected_epoch,
+                _required("reason", request.reason),
+                store=self._store,
+                actor=current_actor(),
+                policy=self._policy,
+                now=now,
+            )
+            self._operations.woken()
+        return operations.RetrySagaResponse(saga=presenter.saga(view), plan=shown.plan(plan))
+
+    async def RetrySagas(
+        self, request: operations.RetrySagasRequest, _: Any
+    ) -> operations.RetrySagasResponse:
+        """Let many sagas go on; see the proto."""
+        bulk = Bulk(shown.read_filter(request.filter), request.max_count)
+        gap, offset = timedelta(seconds=1 / request.per_second), request.offset.ToTimedelta()
+        if request.HasField("dead_before"):
+            bulk = Bulk(bulk.filter, bulk.max_count, request.dead_before.ToDatetime(UTC))
+        if request.dry_run:
+            return _chosen(await self._store.choose(bulk), gap, offset)
+        if bulk.dead_before is None:
+            raise InvalidRequest.field("dead_before", "is what the dry run told as as_of")
+        chosen = await retry_sagas(
+            bulk,
+            _required("reason", request.reason),
+            gap=gap,
+            offset=offset,
+            store=self._store,
+            actor=current_actor(),
+            now=self._clock(),
+        )
+        self._operations.woken()
+        return _chosen(chosen, gap, offset)
+
+    async def ResolveSaga(
+        self, request: operations.ResolveSagaRequest, _: Any
+    ) -> operations.ResolveSagaResponse:
+        """Propose what became of a step; see the proto."""
+        proposal = await resolve_saga(
+            _said(request),
+            store=self._resolutions,
+            actor=current_actor(),
+            resolution_id=self._operations.new_id("res"),
+            now=self._clock(),
+            expires_after=self._operations.expires_after,
+        )
+        return operations.ResolveSagaResponse(resolution=shown.resolution(proposal))
+
+    async def ApproveResolution(
+        self, request: operations.ApproveResolutionRequest, _: Any
+    ) -> operations.ApproveResolutionResponse:
+        """Approve a proposal, and apply it; see the proto."""
+        reason = _required("reason", request.reason)
+        applied = await self._operations.approve(request.resolution_id, reason, current_actor())
+        return operations.ApproveResolutionResponse(resolution=shown.resolution(applied))
+
+    async def RejectResolution(
+        self, request: operations.RejectResolutionRequest, _: Any
+    ) -> operations.RejectResolutionResponse:
+        """Reject a proposal; see the proto."""
+        rejected = await reject_resolution(
+            request.resolution_id,
+            _required("reason", request.reason),
+            store=self._resolutions,
+            actor=current_actor(),
+            now=self._clock(),
+        )
+        return operations.RejectResolutionResponse(resolution=shown.resolution(rejected))
+
+    async def ListResolutions(
+        self, request: operations.ListResolutionsRequest, _: Any
+    ) -> operations.ListResolutionsResponse:
+        """List resolutions; see the proto."""
+        found, token = await list_resolutions(
+            shown.STATUSES_IN.get(request.status),
+            request.saga_id,
+            request.page_size,
+            request.page_token,
+            store=self._resolutions,
+            now=self._clock(),
+        )
+        return operations.ListResolutionsResponse(
+            resolutions=map(shown.resolution, found), next_page_token=token
+        )
+
+    async def DescribeIdempotencyKey(
+        self, request: operations.DescribeIdempotencyKeyRequest, _: Any
+    ) -> operations.DescribeIdempotencyKeyResponse:
+        """Tell what is kept under a key; see the proto."""
+        found = await describe_idempotency_key(
+            request.client_id, request.method, request.idempotency_key, store=self._store
+        )
+        return operations.DescribeIdempotencyKeyResponse(
+            payment_id=found.payment_id,
+            payment_status=presenter.PAYMENT_STATUSES[PaymentStatus(found.payment_status)],
+            fingerprint_fields=found.fields,
+            created_at=presenter.timestamp(found.created_at),
+            age=shown.duration(max(self._clock() - found.created_at, timedelta(0))),
         )
 
 
-def _write_token(view: SagaView, queue: Queue) -> str:
-    place = view.due_at or view.progress.created_at
-    text = json.dumps([queue.value, place.isoformat(), view.progress.saga_id])
-    return base64.urlsafe_b64encode(text.encode()).decode()
+def _required(field: str, text: str) -> str:
+    """Take a text that says something.
+
+    Raises:
+        InvalidRequest: it does not.
+    """
+    if not text.strip():
+        raise InvalidRequest.field(field, "must say why", "MISSING_FIELD")
+    return text.strip()
 
 
-def _read_token(token: str, queue: Queue) -> tuple[datetime, str]:
-    try:
-        named, place, saga_id = json.loads(base64.urlsafe_b64decode(token.encode()))
-        moment = datetime.fromisoformat(place)
-    except (ValueError, TypeError, binascii.Error) as error:
-        raise InvalidRequest.field("page_token", "is not one of ours") from error
-    if named != queue.value or moment.tzinfo is None or not isinstance(saga_id, str):
-        raise InvalidRequest.field("page_token", "belongs to another list")
-    return moment, saga_id
+def _said(request: operations.ResolveSagaRequest) -> Said:
+    return Said(
+        saga_id=request.saga_id,
+        decision=Decision(shown.DECISIONS_IN[request.decision]),
+        evidence=_required("evidence", request.evidence),
+        reason=_required("reason", request.reason),
+        psp_reference=request.psp_reference,
+        amount=_amount(request.amount, request.currency),
+        evidence_link=request.evidence_link,
+    )
+
+
+def _amount(amount: str, currency: str) -> Money | None:
+    if not amount and not currency:
+        return None
+    return parse_field("", amount, currency)
+
+
+def _chosen(chosen: Chosen, gap: timedelta, offset: timedelta) -> operations.RetrySagasResponse:
+    as_of = Timestamp()
+    as_of.FromDatetime(chosen.as_of)
+    answer = operations.RetrySagasResponse(
+        count=len(chosen.reasons),
+        has_more=chosen.has_more,
+        as_of=as_of,
+        next_offset=shown.duration(offset + len(chosen.reasons) * gap),
+    )
+    for reason in chosen.reasons:
+        answer.by_reason_class[reason_class(reason)] += 1
+    return answer

@@ -10,7 +10,7 @@ from payment_svc.domain.payment import Payment
 from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.domain.testimony import Assessment, Attempt, LedgerEntry, WalletOperation
 from payment_svc.sagas.commands import Command
-from payment_svc.sagas.journey import Entry, Journey, Move, Progress, Queue
+from payment_svc.sagas.journey import Entry, Journey, Move, Progress
 from payment_svc.sagas.outcomes import Outcome
 
 
@@ -133,11 +133,14 @@ class PaymentStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SagaView:
-    """A saga as an operator sees it; `due_at` is None when nothing is due any more."""
+    """A saga as an operator sees it; `due_at` is None when nothing is due any more, `moved_at` when
+    it last moved, or became a dead letter.
+    """
 
     progress: Progress
     due_at: datetime | None
     entries: tuple[Entry, ...] = ()
+    moved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +194,11 @@ class SagaStore(Protocol):
         """Read a payment's sagas with their journals, and its status history, oldest first."""
         ...
 
-    async def list_queue(
-        self, queue: Queue, limit: int, after: tuple[datetime, str] | None
-    ) -> Sequence[SagaView]:
-        """List a queue by due time, then id, after a place in it."""
+    async def stumbled(self, progress: Progress, error: str, *, counts: bool) -> None:
+        """Let go of a saga whose walk failed by an error of the class `error`; it rests a while.
+
+        Where it `counts`, the saga may be poison; else it was not the saga's fault.
+        """
         ...
 
 

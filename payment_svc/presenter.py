@@ -12,6 +12,7 @@ from payment_svc.domain.payment import (
     Order,
     PartialFailurePolicy,
     Payment,
+    PaymentMethod,
 )
 from payment_svc.domain.statuses import OrderStatus, PaymentStatus
 from payment_svc.ports import SagaView, StatusChange
@@ -29,6 +30,9 @@ CAPTURE_METHODS = {
 POLICIES = {
     policy: payment_pb2.Payment.PartialFailurePolicy.Value(policy.value)
     for policy in PartialFailurePolicy
+}
+PAYMENT_METHODS = {
+    method: payment_pb2.Payment.PaymentMethod.Value(method.value) for method in PaymentMethod
 }
 QUEUES = {queue: operations.Saga.Queue.Value(queue.value) for queue in Queue}
 
@@ -77,6 +81,8 @@ def payment(found: Payment) -> payment_pb2.Payment:
         message.capture_before.CopyFrom(timestamp(found.capture_before))
     if found.partial_failure_policy is not PartialFailurePolicy.ALL_OR_NOTHING:
         message.partial_failure_policy = POLICIES[found.partial_failure_policy]
+    if found.method is not PaymentMethod.CARD:
+        message.payment_method = PAYMENT_METHODS[found.method]
     return message
 
 
@@ -112,6 +118,8 @@ def saga(view: SagaView) -> operations.Saga:
     )
     if view.due_at is not None:
         message.due_at.CopyFrom(timestamp(view.due_at))
+    if view.moved_at is not None:
+        message.moved_at.CopyFrom(timestamp(view.moved_at))
     return message
 
 

@@ -13,13 +13,14 @@ from chassis.idempotency import fingerprint, require_key
 from chassis.interceptors import RequestContext
 from chassis.money import Money, parse_field
 from payment_svc import presenter
-from payment_svc.domain.payment import Buyer, CaptureMethod, PartialFailurePolicy
+from payment_svc.domain.payment import Buyer, CaptureMethod, PartialFailurePolicy, PaymentMethod
 from payment_svc.ports import Asked, Filters
 from payment_svc.use_cases.capture_payment import CapturePayment
 from payment_svc.use_cases.create_checkout_session import CreateCheckoutSession
 from payment_svc.use_cases.create_payment import CreatePayment, NewOrder
 
 _CAPTURE_METHODS = {value: method for method, value in presenter.CAPTURE_METHODS.items()}
+_PAYMENT_METHODS = {value: method for method, value in presenter.PAYMENT_METHODS.items()}
 _POLICIES = {value: policy for policy, value in presenter.POLICIES.items()}
 _STATUSES = {value: status for status, value in presenter.PAYMENT_STATUSES.items()}
 
@@ -55,6 +56,7 @@ def new_payment(asked: Asked, request: service.CreatePaymentRequest) -> CreatePa
         partial_failure_policy=_POLICIES.get(
             request.partial_failure_policy, PartialFailurePolicy.ALL_OR_NOTHING
         ),
+        method=_PAYMENT_METHODS.get(request.payment_method, PaymentMethod.CARD),
     )
 
 

@@ -15,6 +15,7 @@ from payment_svc.domain.payment import (
     Order,
     PartialFailurePolicy,
     Payment,
+    PaymentMethod,
 )
 from payment_svc.domain.statuses import OrderStatus, PaymentStatus
 from payment_svc.sagas.journey import Progress, Queue
@@ -25,7 +26,7 @@ PAYMENT_COLUMNS = (
     "payment_id, client_id, checkout_id, status, version, buyer_id, buyer_email, buyer_ip,"
     " buyer_country, payment_token, failure_reason, failure_message, failure_psp_code,"
     " created_at, executed_at, revision, capture_method, partial_failure_policy, capture_before,"
-    " amount, currency, page"
+    " amount, currency, page, payment_method"
 )
 SAGA_COLUMNS = (
     "saga_id, kind, definition_version, payment_id, order_id, queue, step, turned_round, tries,"
@@ -57,6 +58,7 @@ def payment_row(payment: Payment) -> tuple[object, ...]:
         payment.amount.amount,
         payment.currency,
         _page_column(payment.page),
+        payment.method.value,
     )
 
 
@@ -143,6 +145,7 @@ def to_payment(row: Row, orders: Sequence[Row]) -> Payment:
         capture_before=row["capture_before"],
         failure=to_failure(row),
         page=_to_page(row["page"]),
+        method=PaymentMethod(row["payment_method"]),
     )
 
 

@@ -6,7 +6,7 @@ who may work are the database's.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import psycopg
@@ -16,25 +16,44 @@ from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write
 from payment_svc import changes, rows
 from payment_svc.domain.payment import NewId, Payment
+from payment_svc.operations import attention
 from payment_svc.ports import LostLease, SagaView, StalePayment, StatusChange
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS
 from payment_svc.sagas.journey import Entry, Journey, Move, Progress, Queue
+from payment_svc.sagas.quarantine import SUSPECT_FROM, quarantine
 from payment_svc.store import load_payments, new_sagas
 
 _CLAIM = f"""
-UPDATE sagas SET lease_owner = %(owner)s, epoch = epoch + 1, due_at = now() + %(lease)s,
-    queue = 'PAYMENT'
-WHERE saga_id IN (
+WITH sound AS (
     SELECT saga_id FROM sagas
-    WHERE queue IN ('PAYMENT', 'RETRY', 'WAITING') AND due_at <= now()
+    WHERE queue IN ('PAYMENT', 'RETRY', 'WAITING') AND due_at <= now() AND unmoved < {SUSPECT_FROM}
     ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), suspect AS (
+    SELECT saga_id FROM sagas
+    WHERE queue IN ('PAYMENT', 'RETRY', 'WAITING') AND due_at <= now() AND unmoved >= {SUSPECT_FROM}
+    ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
-RETURNING {rows.SAGA_COLUMNS}
+UPDATE sagas SET lease_owner = %(owner)s, epoch = epoch + 1, due_at = now() + %(lease)s,
+    queue = 'PAYMENT', unmoved = unmoved + 1
+WHERE saga_id IN (SELECT saga_id FROM sound UNION ALL SELECT saga_id FROM suspect)
+RETURNING {rows.SAGA_COLUMNS}, unmoved, last_error
 """
-_RELEASE_OWN = """
-UPDATE sagas SET due_at = now()
+# At once after the first claim without a move; then after 1, 2, 4 … 60 s, spread, so that those
+# that were claimed together part.
+_REST = """
+CASE WHEN unmoved < 2 THEN interval '0'
+    ELSE least(power(2, least(unmoved, 10) - 2), 60) * (0.5 + random() / 2) * interval '1 second'
+END
+"""
+_RELEASE_OWN = f"""
+UPDATE sagas SET due_at = now() + {_REST}
 WHERE lease_owner = %s AND queue IN ('PAYMENT', 'RETRY', 'WAITING')
+"""
+_STUMBLED = f"""
+UPDATE sagas SET queue = 'RETRY', lease_owner = NULL, reason = %(reason)s, last_error = %(error)s,
+    unmoved = unmoved - %(forgiven)s, due_at = now() + greatest({_REST}, interval '1 second')
+WHERE saga_id = %(saga_id)s AND epoch = %(epoch)s
 """
 # Those that have begun and wait; one that is only planned for later keeps its time.
 _WAKE = """
@@ -45,7 +64,8 @@ WHERE payment_id = ANY(%s::text[]) AND queue IN ('RETRY', 'WAITING') AND lease_o
 _UPDATE_SAGAS = """
 UPDATE sagas AS s SET queue = u.queue, step = u.step, turned_round = u.turned_round,
     tries = u.tries, reason = u.reason, memory = u.memory, journal_length = u.journal_length,
-    lease_owner = u.lease_owner, due_at = now() + u.due_after, step_since = u.step_since
+    lease_owner = u.lease_owner, due_at = now() + u.due_after, step_since = u.step_since,
+    moved_at = now(), unmoved = 0, last_error = ''
 FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::text[], %b::bool[], %b::int[], %b::text[],
     %b::jsonb[], %b::int[], %b::text[], %b::interval[], %b::timestamptz[])
     AS u (saga_id, epoch, queue, step, turned_round, tries, reason, memory, journal_length,
@@ -53,14 +73,18 @@ FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::text[], %b::bool[], %b::in
 WHERE s.saga_id = u.saga_id AND s.epoch = u.epoch
 RETURNING s.saga_id
 """
-_ADD_STEPS = """
+# Of the sagas that w0 wrote: a step that another has written meanwhile would fail the batch.
+ADD_STEPS = """
 INSERT INTO saga_steps (saga_id, sequence, step, action, outcome, detail, definition_version,
     started_at, finished_at)
-SELECT * FROM unnest(%b::text[], %b::int[], %b::text[], %b::text[], %b::text[], %b::text[],
-    %b::int[], %b::timestamptz[], %b::timestamptz[])
+SELECT u.* FROM w0 JOIN unnest(%b::text[], %b::int[], %b::text[], %b::text[], %b::text[],
+    %b::text[], %b::int[], %b::timestamptz[], %b::timestamptz[])
+    AS u (saga_id, sequence, step, action, outcome, detail, definition_version, started_at,
+    finished_at) USING (saga_id)
 """
 _EXPLAIN_SAGAS = f"""
-SELECT {rows.SAGA_COLUMNS}, due_at FROM sagas WHERE payment_id = %s ORDER BY created_at, saga_id
+SELECT {rows.SAGA_COLUMNS}, due_at, moved_at FROM sagas WHERE payment_id = %s
+ORDER BY created_at, saga_id
 """
 _EXPLAIN_STEPS = """
 SELECT saga_id, sequence, step, action, outcome, detail, definition_version, started_at,
@@ -71,20 +95,7 @@ _EXPLAIN_HISTORY = """
 SELECT subject_id, from_status, to_status, reason, changed_at
 FROM status_history WHERE payment_id = %s ORDER BY change_id
 """
-_LIST_QUEUE = f"""
-SELECT {rows.SAGA_COLUMNS}, due_at, coalesce(due_at, created_at) AS place
-FROM sagas WHERE queue = %(queue)s
-    AND (coalesce(due_at, created_at), saga_id) > (%(at)s, %(saga_id)s)
-ORDER BY coalesce(due_at, created_at), saga_id LIMIT %(limit)s
-"""
-_COUNT_QUEUES = """
-SELECT queue, count(*) AS depth FROM sagas WHERE queue IN ('PAYMENT', 'RETRY', 'WAITING')
-GROUP BY queue
-UNION ALL
-SELECT 'DEAD_LETTER', count(*) FROM sagas WHERE queue = 'DEAD_LETTER'
-"""
 _TOUCHED = "SELECT ARRAY(SELECT payment_id FROM w0) AS touched"
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PostgresSagaStore:
@@ -93,16 +104,25 @@ class PostgresSagaStore:
     Args:
         owner: this instance's name; stable over restarts, unique among instances.
         lease: how long a saga stays ours without a sign of life.
+        claims_max: claims in a row without a move after which a saga is poison.
     """
 
     def __init__(
-        self, database: Database, *, owner: str, lease: timedelta, new_id: NewId, clock: Clock
+        self,
+        database: Database,
+        *,
+        owner: str,
+        lease: timedelta,
+        new_id: NewId,
+        clock: Clock,
+        claims_max: int = 10,
     ) -> None:
         self._database = database
         self._owner = owner
         self._lease = lease
         self._new_id = new_id
         self._clock = clock
+        self._claims_max = claims_max
         self._recording: Coalescer[Move, type[Exception] | None] = Coalescer(
             self._record_all, bisect_on=(psycopg.Error,)
         )
@@ -111,21 +131,34 @@ class PostgresSagaStore:
         """See `ports.SagaStore.claim`."""
         parameters = {"owner": self._owner, "lease": self._lease, "limit": limit}
 
-        async def work(tx: Transaction) -> list[Journey]:
+        async def work(tx: Transaction) -> tuple[list[Journey], list[Move]]:
             claimed = await tx.all(_CLAIM, parameters)
             if not claimed:
-                return []
+                return [], []
             found = await load_payments(tx, [row["payment_id"] for row in claimed])
-            journeys, taken_up = _take_up([rows.to_progress(row) for row in claimed], found)
+            sound = [row for row in claimed if row["unmoved"] <= self._claims_max]
+            poison = [self._poison(r, found) for r in claimed if r["unmoved"] > self._claims_max]
+            if poison:
+                await self._record_held(poison, tx)
+            journeys, taken_up, failed = _take_up([rows.to_progress(row) for row in sound], found)
+            for progress, error in failed:
+                await tx.execute(_STUMBLED, _stumble(progress, error))
             changed = [(found[p.payment_id], p) for p in taken_up if p != found[p.payment_id]]
             if changed:
                 answer = await tx.together(changes.writes(changed, self._clock()), _TOUCHED)
                 if len(answer["touched"]) < len(changed):
                     raise psycopg.errors.SerializationFailure("a payment was changed meanwhile")
             now = {p.payment_id: changes.stored(found[p.payment_id], p) for p in taken_up}
-            return [journey.with_payment(now[journey.payment.payment_id]) for journey in journeys]
+            return [j.with_payment(now[j.payment.payment_id]) for j in journeys], poison
 
-        return await self._database.run(work)
+        journeys, poison = await self._database.run(work)
+        attention.tell(poison)
+        return journeys
+
+    async def stumbled(self, progress: Progress, error: str, *, counts: bool) -> None:
+        """See `ports.SagaStore.stumbled`."""
+        parameters = _stumble(progress, error, counts=counts)
+        await self._database.run(lambda tx: tx.execute(_STUMBLED, parameters), alone=True)
 
     async def record(self, move: Move) -> Journey:
         """See `ports.SagaStore.record`."""
@@ -148,11 +181,6 @@ class PostgresSagaStore:
         """See `ports.SagaStore.wake`."""
         return await self._database.run(lambda tx: tx.execute(_WAKE, [list(payment_ids)]))
 
-    async def depths(self) -> dict[str, int]:
-        """Count the sagas of each queue, DONE apart."""
-        found = await self._database.read(_COUNT_QUEUES)
-        return {row["queue"]: row["depth"] for row in found}
-
     async def explain(self, payment_id: str) -> tuple[Sequence[SagaView], Sequence[StatusChange]]:
         """See `ports.SagaStore.explain`."""
 
@@ -160,18 +188,26 @@ class PostgresSagaStore:
             sagas = await tx.all(_EXPLAIN_SAGAS, [payment_id])
             steps = await tx.all(_EXPLAIN_STEPS, [[row["saga_id"] for row in sagas]])
             history = await tx.all(_EXPLAIN_HISTORY, [payment_id])
-            return [_view(saga, steps) for saga in sagas], [StatusChange(**r) for r in history]
+            return [view(saga, steps) for saga in sagas], [StatusChange(**r) for r in history]
 
         return await self._database.run(work)
 
-    async def list_queue(
-        self, queue: Queue, limit: int, after: tuple[datetime, str] | None
-    ) -> Sequence[SagaView]:
-        """See `ports.SagaStore.list_queue`."""
-        at, saga_id = after or (_BEGINNING, "")
-        parameters = {"queue": queue.value, "at": at, "saga_id": saga_id, "limit": limit}
-        found = await self._database.read(_LIST_QUEUE, parameters)
-        return [_view(row, ()) for row in found]
+    async def record_in(self, tx: Transaction, move: Move) -> None:
+        """Record a move in a transaction of the caller's, who tells of it once it is committed.
+
+        Raises:
+            LostLease: the epoch is no longer that of the move.
+            StalePayment: the payment has another revision by now.
+        """
+        try:
+            await self._record_held([move], tx)
+        except _LeftOut as left_out:
+            saga_id = move.after.progress.saga_id
+            raise left_out.problems[saga_id](saga_id) from left_out
+
+    def _poison(self, row: rows.Row, payments: Mapping[str, Payment]) -> Move:
+        progress, payment = rows.to_progress(row), payments[row["payment_id"]]
+        return quarantine(progress, payment, row["last_error"], self._clock())
 
     async def _record_all(self, moves: Sequence[Move]) -> Sequence[type[Exception] | None]:
         """Record moves in one transaction; who has lost the lease, or decided by a payment that is
@@ -181,6 +217,7 @@ class PostgresSagaStore:
         while kept := [move for move in moves if move.after.progress.saga_id not in problems]:
             try:
                 await self._database.run(partial(self._record_held, kept))
+                attention.tell(kept)
                 break
             except _LeftOut as left_out:
                 problems |= left_out.problems
@@ -193,13 +230,14 @@ class PostgresSagaStore:
             _LeftOut: some are not, or a payment has changed; nothing is written.
         """
         now = self._clock()
-        steps = [_step(move.after.progress.saga_id, e) for move in moves for e in move.entries]
+        steps = [step_row(move.after.progress.saga_id, e) for move in moves for e in move.entries]
         changed = [m for m in moves if m.before.payment != m.after.payment]
         writes = [
             Write(_UPDATE_SAGAS, [self._saga_change(move) for move in moves], 12),
-            Write(_ADD_STEPS, steps, 9),
+            Write(ADD_STEPS, steps, 9),
             new_sagas(self._follow_ups(moves, now)),
             *changes.writes([(m.before.payment, m.after.payment) for m in changed], now),
+            attention.record(moves),
         ]
         touched = "ARRAY(SELECT payment_id FROM w3)" if changed else "ARRAY[]::text[]"
         answer = await tx.together(
@@ -263,30 +301,48 @@ def _behind_another(moves: Sequence[Move]) -> dict[str, type[Exception]]:
 
 def _take_up(
     claimed: Sequence[Progress], payments: Mapping[str, Payment]
-) -> tuple[list[Journey], list[Payment]]:
-    """Start what is new, one saga of a payment after the other; tell also the payments by then."""
+) -> tuple[list[Journey], list[Payment], list[tuple[Progress, str]]]:
+    """Start what is new, one saga of a payment after the other; tell also the payments by then, and
+    the sagas that could not be started, with the class of the error.
+    """
     by_id = dict(payments)
-    journeys = []
+    journeys, failed = [], []
     for progress in claimed:
         found = Journey(progress, by_id[progress.payment_id])
-        journey = engine.take_up(SAGAS[progress.kind], found)
+        try:
+            journey = engine.take_up(SAGAS[progress.kind], found)
+        except Exception as error:  # noqa: BLE001 - one saga must not keep the others from work
+            failed.append((progress, type(error).__name__))
+            continue
         by_id[progress.payment_id] = journey.payment
         journeys.append(journey)
-    return journeys, list(by_id.values())
+    return journeys, list(by_id.values()), failed
 
 
-def _step(saga_id: str, entry: Entry) -> tuple[object, ...]:
+def _stumble(progress: Progress, error: str, *, counts: bool = True) -> dict[str, object]:
+    return {
+        "saga_id": progress.saga_id,
+        "epoch": progress.epoch,
+        "reason": f"WALK_FAILED: {error}",
+        "error": error if counts else "",
+        "forgiven": 0 if counts else 1,
+    }
+
+
+def step_row(saga_id: str, entry: Entry) -> tuple[object, ...]:
+    """Lay a line of the journal out, as ADD_STEPS takes it."""
     return (
         saga_id, entry.sequence, entry.step, entry.action, entry.outcome, entry.detail,
         entry.definition_version, entry.started_at, entry.finished_at,
     )  # fmt: skip
 
 
-def _view(row: rows.Row, steps: Sequence[rows.Row]) -> SagaView:
+def view(row: rows.Row, steps: Sequence[rows.Row] = ()) -> SagaView:
+    """Read a saga as an operator sees it, with those of the steps that are its own."""
     names = Entry.__dataclass_fields__
     entries = tuple(
         Entry(**{name: step[name] for name in names})
         for step in steps
         if step["saga_id"] == row["saga_id"]
     )
-    return SagaView(rows.to_progress(row), row["due_at"], entries)
+    return SagaView(rows.to_progress(row), row["due_at"], entries, row["moved_at"])

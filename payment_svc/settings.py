@@ -24,11 +24,15 @@ class PaymentSettings:
     auto_open_sellers: bool  # a seller is opened on first use; else an unknown one is refused
     sagas_in_flight_max: int  # walked at once
     lease: timedelta  # how long a saga stays ours without a sign of life
+    claims_max: int  # claims in a row without a move after which a saga is poison
+    resolution_expires: timedelta  # how long a proposal waits for its second person
     policy: RetryPolicy
     poll_s: float  # how often the queue is looked at when nobody wakes the worker
     rpc_timeout_s: float  # for one call to another service
     return_urls: ReturnUrls  # the sites that buyers may be sent to from a PSP's page
     webhooks: WebhookSettings
+    audit_every_s: float  # between two audits of recent payments; 0: none
+    audit_window: timedelta  # how far back an audit goes
 
     @classmethod
     def read(cls, environment: Environment, server: ServerSettings) -> "PaymentSettings":
@@ -51,6 +55,10 @@ class PaymentSettings:
             auto_open_sellers=environment.choice("AUTO_OPEN_SELLERS", ("off", "on")) == "on",
             sagas_in_flight_max=environment.integer("SAGAS_IN_FLIGHT_MAX", 512),
             lease=timedelta(seconds=environment.number("SAGA_LEASE_S", 30.0)),
+            claims_max=environment.integer("SAGA_CLAIMS_MAX", 10),
+            resolution_expires=timedelta(
+                seconds=environment.number("RESOLUTION_EXPIRES_S", 86400.0)
+            ),
             policy=RetryPolicy(
                 psp_tries_max=environment.integer("PSP_TRIES_MAX", 3),
                 budget=timedelta(seconds=environment.number("FORWARD_RETRY_BUDGET_S", 3600.0)),
@@ -59,6 +67,8 @@ class PaymentSettings:
             rpc_timeout_s=environment.number("RPC_TIMEOUT_S", 10.0),
             return_urls=_return_urls(environment, server),
             webhooks=WebhookSettings.read(environment, server),
+            audit_every_s=environment.number("AUDIT_EVERY_S", 300.0),
+            audit_window=timedelta(seconds=environment.number("AUDIT_WINDOW_S", 3600.0)),
         )
 
 

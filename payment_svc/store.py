@@ -12,6 +12,7 @@ from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write, columns
 from chassis.errors import Aborted
+from chassis.faults import FaultPoints
 from chassis.idempotency import differing
 from payment_svc import changes, listing, rows
 from payment_svc.domain.payment import Payment
@@ -81,8 +82,9 @@ FROM orders WHERE payment_id = ANY(%s) ORDER BY payment_id, position
 class PostgresPaymentStore:
     """`ports.PaymentStore` on PostgreSQL; what is called at once shares a transaction."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, faults: FaultPoints | None = None) -> None:
         self._database = database
+        self._faults = faults or FaultPoints()
         self._clock = clock
         self._accepting: Coalescer[NewPayment, Acceptance] = Coalescer(
             self._accept_all, bisect_on=(psycopg.Error, Aborted)
@@ -119,7 +121,10 @@ class PostgresPaymentStore:
         return payments, listing.next_page(seen, fitting, limit)
 
     async def _accept_all(self, batch: Sequence[NewPayment]) -> Sequence[Acceptance]:
-        return await self._database.run(lambda tx: accept_all(tx, batch))
+        await self._faults.reach("payment.accept.before")
+        accepted = await self._database.run(lambda tx: accept_all(tx, batch))
+        await self._faults.reach("payment.accept.committed")
+        return accepted
 
     async def _find_all(self, payment_ids: Sequence[str]) -> Sequence[Payment | None]:
         found = await self._database.run(lambda tx: load_payments(tx, payment_ids))

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from payment_svc.operations import tables as operations_tables
 from payment_svc.webhooks import tables as webhook_tables
 
 METADATA = MetaData()
@@ -65,6 +66,7 @@ PAYMENTS = Table(
     Column("amount", Numeric(19, 4), nullable=False),
     Column("currency", Text, nullable=False),
     Column("page", JSONB),  # of a checkout session: how the PSP's page is to be
+    Column("payment_method", Text, nullable=False, server_default=text("'CARD'")),
     _newest_first("payments_newest"),
     _newest_first("payments_by_buyer", "buyer_id"),
     _newest_first("payments_by_checkout", "checkout_id"),
@@ -135,6 +137,15 @@ SAGAS = Table(
     _at("due_at", nullable=True),  # while held: when the lease ends
     _at("step_since"),
     _at("created_at"),
+    Column("moved_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column("unmoved", Integer, nullable=False, server_default=text("0")),  # claims since moved_at
+    Column("last_error", Text, nullable=False, server_default=text("''")),  # its class; no more
+    Index(
+        "sagas_suspect",
+        "due_at",
+        "saga_id",
+        postgresql_where=text("queue IN ('PAYMENT', 'RETRY', 'WAITING') AND unmoved >= 2"),
+    ),
     Index(
         "sagas_due",
         "due_at",
@@ -189,4 +200,5 @@ OUTBOX = Table(
     Index("outbox_unpublished", "event_id", postgresql_where=text("published_at IS NULL")),
 )
 
+operations_tables.describe(METADATA)
 webhook_tables.describe(METADATA)

@@ -79,7 +79,7 @@ class GrpcWitnesses:
 
         async def ask() -> tuple[Attempt, ...]:
             answer = await self._call(self._psp.ListAttempts, request)
-            return tuple(map(_attempt, answer.attempts))
+            return tuple(map(to_attempt, answer.attempts))
 
         return await self._within(ask())
 
@@ -149,7 +149,8 @@ def _assessment(told: risk.Assessment) -> Assessment:
     )
 
 
-def _attempt(told: attempt_pb2.Attempt) -> Attempt:
+def to_attempt(told: attempt_pb2.Attempt) -> Attempt:
+    """Read an attempt."""
     return Attempt(
         attempt_id=told.attempt_id,
         kind=_word(attempt_pb2.Attempt.Kind, told.kind),

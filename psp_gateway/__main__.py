@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 from paymesh.payment.v1 import psp_event_service_pb2
+from paymesh.psp.v1 import attempt_resolution_service_pb2_grpc as resolution_wire
 from paymesh.psp.v1 import dispute_service_pb2_grpc as dispute_wire
 from paymesh.psp.v1 import psp_gateway_service_pb2_grpc as wire
 from paymesh.psp.v1 import webhook_service_pb2_grpc as webhook_wire
@@ -39,6 +40,7 @@ from psp_gateway.providers.bank.payouts import BankPayer
 from psp_gateway.providers.bank.provider import BankPayouts
 from psp_gateway.providers.bank.transfers import Debtor, Unfit
 from psp_gateway.psps import MINOR_UNITS, Psps, open_psps
+from psp_gateway.resolution_servicer import AttemptResolutionServicer
 from psp_gateway.routing_file import InvalidRouting, read_rules
 from psp_gateway.running import Running
 from psp_gateway.servicer import PspGatewayServicer
@@ -53,6 +55,14 @@ from psp_gateway.use_cases.route_charge import PSPS, Router
 from psp_gateway.use_cases.take_further import Means
 from psp_gateway.webhook_servicer import PspWebhookService
 
+_ADD_RESOLUTIONS = resolution_wire.add_AttemptResolutionServiceServicer_to_server
+_NAMES = (
+    "paymesh.psp.v1.PspGatewayService",
+    "paymesh.psp.v1.WebhookService",
+    "paymesh.psp.v1.DisputeService",
+    "paymesh.psp.v1.AttemptResolutionService",
+)
+
 
 async def build(
     server_settings: ServerSettings, environment: Environment, stack: AsyncExitStack
@@ -64,6 +74,7 @@ async def build(
         Unavailable: the database cannot be reached.
     """
     settings = PspSettings.read(environment, server_settings)
+    faults = FaultPoints.parse(server_settings.fault_points, server_settings.environment)
     database = await _open_database(settings, stack)
     psps = await open_psps(settings, stack)
     providers = psps.providers
@@ -79,7 +90,6 @@ async def build(
     payouts_running = Running[Payout](answer_s=settings.answer_s, count_max=settings.attempts_max)
     stack.push_async_callback(payouts_running.close, server_settings.drain_s)
     abandon_after = timedelta(seconds=settings.abandon_after_s)
-    faults = _faults(server_settings)
     means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages)
     router = Router(_rules(settings), providers, guards, psps.pages)
     outbox = _outbox(settings, database)
@@ -90,25 +100,24 @@ async def build(
     servicer = PspGatewayServicer(
         means, router, store, running, guards, payouts, fingerprint_key=key
     )
-    inbox, arrived = InboxStore(database, utc_now), asyncio.Event()
+    inbox = InboxStore(database, utc_now, timedelta(seconds=settings.inbox_lease_s))
+    arrived = asyncio.Event()
     receiving = Receiving(psps.readers, inbox, psps.certificates)
     webhooks = PspWebhookService(receiving, utc_now, arrived.set)
     answering = _answering(psps, DisputeStore(database), guards)
     listener = await _listener(settings, stack)
     applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following, paying)
+    resolutions = AttemptResolutionServicer(means, store)
     return Wiring(
         register=[
             partial(wire.add_PspGatewayServiceServicer_to_server, servicer),
             partial(webhook_wire.add_WebhookServiceServicer_to_server, webhooks),
             partial(dispute_wire.add_DisputeServiceServicer_to_server, DisputeServicer(answering)),
+            partial(_ADD_RESOLUTIONS, resolutions),
         ],
-        names=[
-            "paymesh.psp.v1.PspGatewayService",
-            "paymesh.psp.v1.WebhookService",
-            "paymesh.psp.v1.DisputeService",
-        ],
+        names=_NAMES,
         jobs=[
-            jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s),
+            jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s, faults),
             *([bank_worker(outbox, settings.bank_poll_s)] if outbox else []),
         ],
     )
@@ -166,13 +175,6 @@ def _rules(settings: PspSettings) -> Sequence[Rule]:
         return read_rules(settings.routing_file, PSPS)
     except InvalidRouting as error:
         raise SettingsError(f"PSP_ROUTING_FILE: {error}") from error
-
-
-def _faults(server_settings: ServerSettings) -> FaultPoints:
-    try:
-        return FaultPoints.parse(server_settings.fault_points, server_settings.environment)
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any, TypeVar
 
 from chassis.telemetry import logger
@@ -15,6 +16,7 @@ Heard = TypeVar("Heard")
 Refused = Callable[[Verdict], bool]
 
 _TROUBLE = (Outcome.UNKNOWN, Outcome.TRANSIENT)
+_seconds = cache(PSP_CALL_SECONDS.labels)  # as few as there are label sets
 
 
 def is_401(verdict: Verdict) -> bool:
@@ -41,7 +43,7 @@ async def measured(
     started = time.perf_counter()
     heard = await call
     elapsed = time.perf_counter() - started
-    PSP_CALL_SECONDS.labels(psp, operation, outcome_of(heard)).observe(elapsed)
+    _seconds(psp, operation, outcome_of(heard)).observe(elapsed)
     if isinstance(heard, Verdict):
         needs_a_person = heard.is_alarm or is_refused(heard)
         if needs_a_person or heard.outcome in _TROUBLE:

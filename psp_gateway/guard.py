@@ -55,10 +55,7 @@ class Guard:
         """Make a call of an operation, unless its circuit is open or no turn comes in time."""
         if self.obstacle(operation):
             return held_back(Reason.PSP_CIRCUIT_OPEN)
-        try:
-            async with asyncio.timeout(self.bounds.wait_s):
-                await self._turns.acquire()
-        except TimeoutError:
+        if not await self._has_turn():
             return held_back(Reason.PSP_BUSY)
         try:
             return await self._ask(operation, send)
@@ -66,7 +63,7 @@ class Guard:
             self._turns.release()
 
     async def _ask(self, operation: str, send: Callable[[], Awaitable[Heard]]) -> Heard | Verdict:
-        if not await self._paced():
+        if self.bounds.per_s and not await self._paced():
             return held_back(Reason.PSP_BUSY)
         allowed = self._circuit(operation).allow(self.clock())
         if allowed is None:
@@ -93,10 +90,18 @@ class Guard:
         for name in [operation] if operation else list(self._circuits):
             self._keep(name, Circuit(self.limits, self.clock()))
 
+    async def _has_turn(self) -> bool:
+        """Wait for a turn, if one comes in time."""
+        if not self._turns.locked():
+            return await self._turns.acquire()  # without waiting, and so without a timer
+        try:
+            async with asyncio.timeout(self.bounds.wait_s):
+                return await self._turns.acquire()
+        except TimeoutError:
+            return False
+
     async def _paced(self) -> bool:
         """Wait for the next moment that the rate allows, if it comes in time."""
-        if not self.bounds.per_s:
-            return True
         now = asyncio.get_running_loop().time()
         # What was not used is saved up for one second.
         at = max(self._next_at, now - 1.0)
@@ -108,7 +113,8 @@ class Guard:
         return True
 
     def _circuit(self, operation: str) -> Circuit:
-        return self._circuits.get(operation) or Circuit(self.limits, self.clock())
+        found = self._circuits.get(operation)
+        return found if found is not None else Circuit(self.limits, self.clock())
 
     def _keep(self, operation: str, circuit: Circuit) -> None:
         before = self._circuits.get(operation)

@@ -115,15 +115,15 @@ class HttpClient:
 
 
 async def _read(response: aiohttp.ClientResponse) -> Response:
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(64 * 1024):
-        body += chunk
+    body = await response.content.readany()
+    while not response.content.at_eof():
         if len(body) > _BODY_BYTES_MAX:
             break  # not an answer of a PSP's; leaving closes the connection
+        body += await response.content.readany()
     return Response(response.status, _json_object(body), response.headers)
 
 
-def _json_object(body: bytearray) -> Mapping[str, Any] | None:
+def _json_object(body: bytes) -> Mapping[str, Any] | None:
     if len(body) > _BODY_BYTES_MAX:
         return None
     try:

@@ -1,10 +1,14 @@
-"""Keeps what PSPs told in PostgreSQL: raw webhooks, and the events in them, each once."""
+"""Keeps what PSPs told in PostgreSQL: raw webhooks, and the events in them, each once.
+
+`due_at` says when an event is looked at: while it is being applied, when the lease ends, which also
+tells one claim from the next. All times that decide who may apply are the database's.
+"""
 
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 from psycopg.rows import DictRow
@@ -13,6 +17,7 @@ from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, columns
 from chassis.ids import new_id
+from chassis.telemetry import FENCED_WRITES
 from psp_gateway import rows
 from psp_gateway.domain.answer import Verdict
 from psp_gateway.domain.attempt import Attempt, Outcome
@@ -22,7 +27,6 @@ from psp_gateway.domain.reasons import Reason
 
 Putting = tuple[Raw, Sequence[PspEvent]]
 
-_LEASE = timedelta(seconds=30)
 _BATCH_MAX, _EVENT_WIDTH = 256, 16
 # No PSP minds some milliseconds, and a commit for many costs as much as one.
 _PATIENCE_S = 0.01
@@ -37,7 +41,7 @@ WITH stored AS (
 INSERT INTO webhook_events (webhook_id, psp, event_id, event_type, subject, reference,
     charge_reference, attempt_id, outcome, reason, psp_code, amount_minor, currency, occurred_at,
     told_code, told_due_at, received_at, due_at, state, note, tries)
-SELECT event.*, %s, %s, 'NEW', '', 0
+SELECT event.*, %s, now(), 'NEW', '', 0
 FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[],
     %b::timestamptz[], %b::text[], %b::timestamptz[]) AS event
@@ -45,19 +49,20 @@ ON CONFLICT (psp, event_id) DO NOTHING
 RETURNING webhook_id
 """
 _CLAIM = """
-UPDATE webhook_events SET due_at = %s
+UPDATE webhook_events SET due_at = now() + %s
 WHERE number IN (
-    SELECT number FROM webhook_events WHERE due_at <= %s
+    SELECT number FROM webhook_events WHERE due_at <= now()
     ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
 )
 RETURNING *
 """
 _SETTLE = """
 UPDATE webhook_events e
-SET state = new.state, note = new.note, tries = new.tries, due_at = new.due_at
-FROM unnest(%b::text[], %b::text[], %b::int[], %b::timestamptz[], %b::bigint[])
-    AS new (state, note, tries, due_at, number)
-WHERE e.number = new.number
+SET state = new.state, note = new.note, tries = new.tries, due_at = now() + new.pause
+FROM unnest(%b::text[], %b::text[], %b::int[], %b::interval[], %b::bigint[], %b::timestamptz[])
+    AS new (state, note, tries, pause, number, leased_until)
+WHERE e.number = new.number AND e.due_at = new.leased_until
+RETURNING e.number
 """
 _LIST = """
 SELECT * FROM webhook_events WHERE number < %s AND (%s = '' OR psp = %s)
@@ -83,12 +88,16 @@ class InboxStore:
 
     Args:
         database: opened as the app role.
-        clock: tells when webhooks arrive and fall due.
+        clock: tells when webhooks arrive.
+        lease: how long an event that was claimed is nobody else's.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, lease: timedelta = timedelta(seconds=30)
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._lease = lease
         self._puts: Coalescer[Putting, int] = Coalescer(
             self._put, batch_max=_BATCH_MAX, bisect_on=(psycopg.Error,), patience_s=_PATIENCE_S
         )
@@ -110,22 +119,25 @@ class InboxStore:
             for event in events:
                 first.setdefault((event.psp, event.event_id), (id_, event))
         values = [(id_, *_event_values(event)) for id_, event in first.values()]
-        parameters = [now, *columns(raws, 4), now, now, *columns(values, _EVENT_WIDTH)]
+        parameters = [now, *columns(raws, 4), now, *columns(values, _EVENT_WIDTH)]
         new = await self._database.run(lambda tx: tx.all(_PUT, parameters))
         counts = Counter(row["webhook_id"] for row in new)
         return [counts[id_] for id_ in ids]
 
     async def claim(self, limit: int) -> Sequence[Told]:
         """See `ports.Inbox.claim`."""
-        now = self._clock()
-        found = await self._database.read(_CLAIM, [now + _LEASE, now, limit])
+        found = await self._database.read(_CLAIM, [self._lease, limit])
         return sorted(map(_to_told, found), key=lambda told: told.number)
 
     async def settle(self, told: Sequence[Told]) -> None:
         """See `ports.Inbox.settle`."""
-        values = [(one.state.value, one.note, one.tries, one.due_at, one.number) for one in told]
-        if values:
-            await self._database.run(lambda tx: tx.execute(_SETTLE, columns(values, 5)))
+        if not told:
+            return
+        now = self._clock()
+        values = [_settled_values(one, now) for one in told]
+        kept = await self._database.run(lambda tx: tx.execute(_SETTLE, columns(values, 6)))
+        if kept < len(told):
+            FENCED_WRITES.labels("webhook_event").inc(len(told) - kept)
 
     async def events(
         self, *, psp: str, state: State | None, before: int, limit: int
@@ -181,6 +193,11 @@ class _Known:
         return sorted(found.values(), key=lambda attempt: attempt.created_at)
 
 
+def _settled_values(told: Told, now: datetime) -> tuple[object, ...]:
+    pause = None if told.due_at is None else max(told.due_at - now, timedelta())
+    return told.state.value, told.note, told.tries, pause, told.number, told.leased_until
+
+
 def _references(event: PspEvent) -> list[str]:
     return [name for name in (event.reference, event.charge_reference) if name]
 
@@ -215,6 +232,7 @@ def _to_told(row: DictRow) -> Told:
         note=row["note"],
         tries=row["tries"],
         due_at=row["due_at"],
+        leased_until=row["due_at"],
     )
 
 

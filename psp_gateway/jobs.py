@@ -2,6 +2,7 @@
 
 import asyncio
 
+from chassis.faults import FaultPoints
 from chassis.server import Job, repeat
 from chassis.telemetry import logger
 from psp_gateway.domain.inbox import State
@@ -14,14 +15,18 @@ _AT_ONCE = 256
 _ROUND_S = 0.05
 
 
-def inbox_worker(inbox: Inbox, applying: Applying, arrived: asyncio.Event, poll_s: float) -> Job:
+def inbox_worker(
+    inbox: Inbox, applying: Applying, arrived: asyncio.Event, poll_s: float, faults: FaultPoints
+) -> Job:
     """Apply events as they arrive, and what was put off. Any number of instances may do so."""
 
     async def work() -> bool:
         claimed = await inbox.claim(_AT_ONCE)
         if not claimed:
             return False
+        await faults.reach("psp.events_claimed")
         settled = await apply_events(applying, claimed)
+        await faults.reach("psp.events_applied")
         await inbox.settle(settled)
         for told in settled:
             WEBHOOK_EVENTS.labels(told.event.psp, told.state.value).inc()

@@ -8,8 +8,8 @@ from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import provider_pb2 as nouns
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
-from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome
-from psp_gateway.domain.capabilities import Capabilities, Captures, Method
+from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Method, Outcome
+from psp_gateway.domain.capabilities import Capabilities, Captures
 from psp_gateway.domain.circuit import Circuit, State
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.hosted_page import PageRequest
@@ -18,9 +18,8 @@ KINDS = {kind: noun.Attempt.Kind.Value(kind.value) for kind in Kind}
 OUTCOMES = {outcome: noun.Attempt.Outcome.Value(outcome.value) for outcome in Outcome}
 DELIVERIES = {delivery: noun.Attempt.Delivery.Value(delivery.value) for delivery in Delivery}
 METHODS = {method: nouns.PaymentMethod.Value(method.value) for method in Method}
-METHODS_IN = {nouns.PAYMENT_METHOD_UNSPECIFIED: Method.CARD} | {
-    value: method for method, value in METHODS.items()
-}
+NO_METHOD = nouns.PAYMENT_METHOD_UNSPECIFIED
+METHODS_IN = {NO_METHOD: Method.CARD} | {value: method for method, value in METHODS.items()}
 CAPTURES = {often: nouns.Provider.Captures.Value(often.value) for often in Captures}
 STATES = {state: nouns.Circuit.State.Value(state.value) for state in State}
 
@@ -77,6 +76,7 @@ def to_attempt(found: Attempt) -> noun.Attempt:
         created_at=_timestamp(found.created_at),
         updated_at=_timestamp(found.updated_at),
         psps_tried=found.psps_tried,
+        payment_method=METHODS[found.method] if found.kind.is_first else NO_METHOD,
     )
     if found.expires_at is not None:
         message.expires_at.CopyFrom(_timestamp(found.expires_at))
@@ -96,6 +96,7 @@ def to_provider(capable: Capabilities, circuits: Mapping[str, Circuit]) -> nouns
         payouts=capable.payouts,
         disputes=capable.disputes,
         can_look_up=capable.can_look_up,
+        debit_currencies=sorted(capable.debit_currencies),
         circuits=[_circuit(name, circuits[name]) for name in sorted(circuits)],
     )
     for stage, retention in capable.key_retention.items():

@@ -13,6 +13,7 @@ from psycopg.rows import DictRow
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, columns
 from chassis.money import Money
+from chassis.telemetry import FENCED_WRITES
 from psp_gateway.domain.attempt import Delivery
 from psp_gateway.domain.errors import PayoutUnderWay, Refusal
 from psp_gateway.domain.payout import Payout, State
@@ -166,7 +167,9 @@ class PayoutStore:
                 for payout, _ in savings
             ]
 
-        return await self._database.run(work)
+        answers = await self._database.run(work)
+        FENCED_WRITES.labels("payout").inc(sum(not saved.is_held for saved in answers))
+        return answers
 
 
 def _known(asked: Payout, known: dict[str, Payout], live: dict[str, str]) -> PayoutTaken | Refusal:

@@ -79,6 +79,10 @@ class AttemptReader(Protocol):
         """List a payment's attempts, the oldest first."""
         ...
 
+    async def of_payments(self, payment_ids: Sequence[str]) -> Sequence[Attempt]:
+        """List the attempts of payments, by payment, the oldest first."""
+        ...
+
     async def find(self, attempt_ids: Sequence[str]) -> Sequence[Attempt]:
         """Find attempts; those that are not there are left out."""
         ...
@@ -259,7 +263,7 @@ class Inbox(Protocol):
         ...
 
     async def settle(self, told: Sequence[Told]) -> None:
-        """Store what became of events."""
+        """Store what became of events, but for those that somebody else has claimed since."""
         ...
 
     async def events(

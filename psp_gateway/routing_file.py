@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from psp_gateway.domain.capabilities import Method
+from psp_gateway.domain.attempt import Method
 from psp_gateway.domain.routing import Rule, Weighted
 
 DEFAULT = Path(__file__).with_name("routing.toml")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from psycopg.rows import DictRow
 
 from chassis.money import Money
-from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
+from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Method, Outcome, Stage
 from psp_gateway.ports import Exchange
 
 
@@ -37,6 +37,7 @@ def to_attempt(row: DictRow) -> Attempt:
         expires_at=row["expires_at"],
         psps_tried=tuple(filter(None, row["psps_tried"].split(","))),
         page_expires_at=row["page_expires_at"],
+        method=Method(row["method"]),
     )
 
 
@@ -57,6 +58,7 @@ def new_row(attempt: Attempt) -> Sequence[object]:
         attempt.updated_at,
         attempt.stage.value,
         attempt.page_expires_at,
+        attempt.method.value,
     )
 
 
@@ -84,7 +86,7 @@ def saved_row(attempt: Attempt) -> Sequence[object]:
 
 
 def event_row(attempt: Attempt, exchange: Exchange) -> Sequence[object]:
-    """Write one line of the trail, in the order of `statements.INSERT_EVENTS`."""
+    """Write one line of the trail, in the order of the second half of `statements.SAVE`."""
     return (
         attempt.attempt_id,
         exchange.operation,

@@ -21,7 +21,7 @@ from psp_gateway.running import Asked, Running
 from psp_gateway.use_cases.execute_charges import begin_charge, execute_charge
 from psp_gateway.use_cases.execute_holds import HoldCommand, begin_hold, execute_hold
 from psp_gateway.use_cases.execute_refunds import RefundCommand, begin_refund, execute_refund
-from psp_gateway.use_cases.list_attempts import list_attempts
+from psp_gateway.use_cases.list_attempts import list_attempts, list_attempts_of_payments
 from psp_gateway.use_cases.resume_charge import resume_charge
 from psp_gateway.use_cases.route_charge import ChargeCommand, Router
 from psp_gateway.use_cases.take_further import Means
@@ -113,6 +113,13 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         found = await list_attempts(self._reader, request.payment_id)
         return service.ListAttemptsResponse(attempts=map(to_attempt, found))
 
+    async def ListAttemptsOfPayments(
+        self, request: service.ListAttemptsOfPaymentsRequest, context: Any
+    ) -> service.ListAttemptsOfPaymentsResponse:
+        """List the attempts of many payments."""
+        found = await list_attempts_of_payments(self._reader, request.payment_ids)
+        return service.ListAttemptsOfPaymentsResponse(attempts=map(to_attempt, found))
+
     async def ResumeCharge(
         self, request: service.ResumeChargeRequest, context: Any
     ) -> service.ResumeChargeResponse:
@@ -183,6 +190,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
             country=item.country,
             preferred_psp=item.preferred_psp,
             page=page_of(item),
+            is_last_try=item.is_last_try,
         )
 
     def _charge(self, item: service.ChargeCommand, now: datetime) -> Asked[Attempt]:

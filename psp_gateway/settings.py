@@ -53,6 +53,7 @@ class PspSettings:
     bank_poll_s: float  # how often orders are collected into a file
     payment_target: str  # host:port of payment_svc, which hears of news; empty for nobody
     inbox_poll_s: float  # how often the inbox is looked at when nothing arrives
+    inbox_lease_s: float  # how long an event that is being applied is nobody else's
     abandon_after_s: float  # how long a buyer may take to authenticate
     routing_file: Path  # the rules; see routing.toml
     in_flight_max: int  # requests to one PSP at once
@@ -113,6 +114,7 @@ class PspSettings:
             bank_poll_s=environment.number("BANK_POLL_S", 600.0),
             payment_target=environment.text("PAYMENT_TARGET", ""),
             inbox_poll_s=environment.number("PSP_INBOX_POLL_S", 1.0),
+            inbox_lease_s=environment.number("PSP_INBOX_LEASE_S", 30.0),
             abandon_after_s=environment.number("PSP_ABANDON_AFTER_S", 1800.0),
             routing_file=Path(environment.text("PSP_ROUTING_FILE", str(routing_file.DEFAULT))),
             in_flight_max=environment.integer("PSP_IN_FLIGHT_MAX", 256),

@@ -50,6 +50,7 @@ ATTEMPTS = Table(
     Column("expires_at", DateTime(timezone=True)),
     Column("psps_tried", Text, nullable=False),
     Column("page_expires_at", DateTime(timezone=True)),
+    Column("method", Text, nullable=False, server_default=text("'CARD'")),
     Index("attempts_payment_id", "payment_id", "created_at"),
     Index("attempts_charge_attempt_id", "charge_attempt_id"),
     Index("attempts_psp_reference", "psp", "psp_reference"),

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from chassis.clock import utc_now
 from chassis.database import Database
+from chassis.faults import FaultPoints
 from chassis.server import Wiring, main
 from chassis.settings import Environment, ServerSettings, SettingsError
 from risk_svc.counter import RedisAttemptCounter
@@ -28,6 +29,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         Unavailable: the database cannot be reached.
     """
     settings = RiskSettings.read(environment, server)
+    faults = FaultPoints.parse(server.fault_points, server.environment)
     redis = _redis(settings)
     stack.push_async_callback(redis.aclose)
     database = Database(settings.database_url, connections=settings.database_connections)
@@ -38,6 +40,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         RedisAttemptCounter(redis, settings.subject_key, kept_max=settings.attempts_kept_max),
         limits=settings.limits,
         clock=utc_now,
+        faults=faults,
     )
     return Wiring(
         register=[partial(add_RiskServiceServicer_to_server, assessor)],

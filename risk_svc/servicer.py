@@ -10,6 +10,7 @@ from paymesh.risk.v1.risk_service_pb2_grpc import RiskServiceServicer
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.errors import InvalidRequest
+from chassis.faults import FaultPoints
 from chassis.money import parse_field
 from risk_svc.domain.assessment import Assessment, Decision, PaymentFacts, Subject, one_spelling
 from risk_svc.ports import AssessmentStore, AttemptCounter
@@ -27,9 +28,16 @@ class RiskAssessor(RiskServiceServicer):
     """Serves `paymesh.risk.v1.RiskService`; small requests that meet are assessed in one batch."""
 
     def __init__(
-        self, store: AssessmentStore, counter: AttemptCounter, *, limits: Limits, clock: Clock
+        self,
+        store: AssessmentStore,
+        counter: AttemptCounter,
+        *,
+        limits: Limits,
+        clock: Clock,
+        faults: FaultPoints | None = None,
     ) -> None:
         self._store = store
+        points = faults or FaultPoints()
 
         async def run(requests: Sequence[Sequence[PaymentFacts]]) -> list[list[Assessment]]:
             payments = list(chain.from_iterable(requests))
@@ -38,6 +46,7 @@ class RiskAssessor(RiskServiceServicer):
                     payments, store=store, counter=counter, limits=limits, clock=clock
                 )
             )
+            await points.reach("risk.batch.committed")
             return [list(islice(assessed, len(request))) for request in requests]
 
         # A large request is a batch by itself, so that no batch passes what one request may hold.

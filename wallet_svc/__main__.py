@@ -12,6 +12,7 @@ from chassis import server
 from chassis.channel import open_channel
 from chassis.clock import utc_now
 from chassis.database import Database
+from chassis.faults import FaultPoints
 from chassis.server import Wiring
 from chassis.settings import Environment, ServerSettings
 from wallet_svc.jobs import hold_expiry, ledger_comparison
@@ -23,7 +24,7 @@ from wallet_svc.store import WalletStore
 from wallet_svc.watching import Watching
 
 
-async def build(_: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
+async def build(told: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
     """Wire the service to its database, and to the ledger if it is told where that is.
 
     Raises:
@@ -31,6 +32,7 @@ async def build(_: ServerSettings, environment: Environment, stack: AsyncExitSta
         Unavailable: the database cannot be reached.
     """
     settings = WalletSettings.read(environment)
+    faults = FaultPoints.parse(told.fault_points, told.environment)
     database = Database(
         settings.database_url,
         connections=settings.database_connections,
@@ -38,7 +40,7 @@ async def build(_: ServerSettings, environment: Environment, stack: AsyncExitSta
     )
     stack.push_async_callback(database.close)
     await database.open()
-    store = WalletStore(database, batches_in_flight=settings.batches_in_flight)
+    store = WalletStore(database, batches_in_flight=settings.batches_in_flight, faults=faults)
     reader = WalletReader(database, report_timeout_s=settings.report_timeout_s)
     watching = Watching(reader.changed, every_s=settings.watch_every_s)
     stack.push_async_callback(watching.close)

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
+from chassis.faults import FaultPoints
 from chassis.telemetry import logger
 from wallet_svc import batch_rows, lookup, rows, statements
 from wallet_svc.arrays import texts
@@ -43,9 +44,15 @@ class WalletStore:
     """
 
     def __init__(
-        self, database: Database, *, batches_in_flight: int = 2, clock: Clock = utc_now
+        self,
+        database: Database,
+        *,
+        batches_in_flight: int = 2,
+        clock: Clock = utc_now,
+        faults: FaultPoints | None = None,
     ) -> None:
         self._database = database
+        self._faults = faults or FaultPoints()
         self._clock = clock
         self._log = logger()
         self._commands: GroupCommit[Command, ReversalOutcome] = GroupCommit(
@@ -162,6 +169,7 @@ class WalletStore:
 
     async def _run(self, commands: Sequence[Command]) -> Sequence[ReversalOutcome]:
         outcomes = await self._database.run(lambda tx: self._decide(tx, commands))
+        await self._faults.reach("wallet.batch.committed")
         self._log.debug("applied", count=len(commands))
         return outcomes
 
@@ -187,6 +195,7 @@ class WalletStore:
         )
         outcomes = decide(wallets, commands)
         await _write(tx, wallets)
+        await self._faults.reach("wallet.batch.written")
         return outcomes
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import random
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from devstack.sandbox.adyen.face import AdyenFace
 from devstack.sandbox.adyen.routes import routes as adyen_routes
@@ -80,7 +82,7 @@ def build(options: Options) -> tuple[web.Application, World, Postman]:
             settlement.restore(entry.kind, detail)
         elif entry.psp != BANK:
             faces[entry.psp].restore(entry, detail)
-    app = web.Application(client_max_size=_BODY_MAX)
+    app = web.Application(client_max_size=_BODY_MAX, middlewares=[_counting(world, faces)])
     app[FACES] = faces
     app.add_routes(Control(world, list(faces.values())).routes())
     app.add_routes(settlement.routes())
@@ -93,9 +95,23 @@ def build(options: Options) -> tuple[web.Application, World, Postman]:
         app.add_routes(certificate_routes(identity))
         if options.webhook_url:
             signs["paypal"] = paypal_sign(identity, options.paypal_webhook_id, world)
-    postman = Postman(world, [stripe, adyen, paypal], options.webhook_url, signs)
+    chance = random.Random(f"{options.seed}:webhooks")  # noqa: S311
+    postman = Postman(world, [stripe, adyen, paypal], options.webhook_url, signs, chance)
     stripe.tells = "stripe" in postman.signs
     return app, world, postman
+
+
+def _counting(world: World, faces: Mapping[str, Face]) -> Middleware:
+    """Count what comes to each PSP, before anything is done about it."""
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        psp = request.path.split("/")[1]
+        if psp in faces:
+            world.arrived[psp] += 1
+        return await handler(request)
+
+    return count
 
 
 def _signs(options: Options) -> Mapping[str, Sign]:

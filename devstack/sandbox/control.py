@@ -13,6 +13,7 @@ from devstack.sandbox.control_input import (
     read_advance,
     read_dispute,
     read_fault,
+    read_lag,
     read_switch,
     read_webhooks,
 )
@@ -41,6 +42,7 @@ class Control:
             web.delete("/control/faults/{id}", told(self.remove_fault)),
             web.post("/control/clock", told(self.clock)),
             web.post("/control/dark", told(self.dark)),
+            web.post("/control/stale", told(self.stale)),
             web.post("/control/webhooks", told(self.webhooks)),
             web.post("/control/over_refund", told(self.over_refund)),
             web.post("/control/disputes", told(self.disputes)),
@@ -71,9 +73,12 @@ class Control:
                 },
                 "clock": {"now": world.clock.now(), "offset_s": world.clock.offset_s},
                 "dark": world.dark,
+                "stale_s": world.stale_s,
+                "webhooks": {**asdict(world.webhooks), **asdict(world.webhook_counts)},
                 "over_refund": world.over_refund,
                 "key_lifetime_s": world.key_lifetime_s,
                 "faults_struck": world.faults.struck,
+                "arrived": world.arrived,
                 "psps": {face.psp: face.state() for face in self._faces},
             }
         )
@@ -129,6 +134,11 @@ class Control:
         """Let the PSPs hang up on every call, or answer again."""
         self._world.dark = read_switch(await request.read(), "dark")
         return web.json_response({"dark": self._world.dark})
+
+    async def stale(self, request: web.Request) -> web.Response:
+        """Let lists lag behind what has come about; what is read by its id never does."""
+        self._world.stale_s = read_lag(await request.read())
+        return web.json_response({"lag_s": self._world.stale_s})
 
     async def webhooks(self, request: web.Request) -> web.Response:
         """Hold webhooks back, or send them late, several times, or in disorder."""

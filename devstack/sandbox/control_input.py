@@ -61,7 +61,7 @@ def read_webhooks(body: bytes) -> WebhookSwitches:
     Raises:
         BadControl: it is something else.
     """
-    given = read_object(body, {"hold", "copies", "shuffle", "delay_ms"})
+    given = read_object(body, {"hold", "copies", "shuffle", "delay_ms", "lose"})
     for name in ("hold", "shuffle"):
         if not isinstance(given.get(name, False), bool):
             raise BadControl(f"{name} must be true or false")
@@ -69,6 +69,9 @@ def read_webhooks(body: bytes) -> WebhookSwitches:
         value = given.get(name, 1)
         if type(value) is not int or not 0 <= value <= most:
             raise BadControl(f"{name} must be 0 to {most}")
+    lose = given.get("lose", 0)
+    if isinstance(lose, bool) or not isinstance(lose, int | float) or not 0 <= lose <= 1:
+        raise BadControl("lose must be 0 to 1")
     return WebhookSwitches(**given)
 
 
@@ -93,6 +96,16 @@ def read_advance(body: bytes) -> float:
     """
     content = read_object(body, {"advance_s"})
     return _number(content, "advance_s", 0.0, 10 * 365 * 86_400.0)
+
+
+def read_lag(body: bytes) -> float:
+    """Read how far lists lag behind, in seconds; 0 for not at all.
+
+    Raises:
+        BadControl: no number of seconds.
+    """
+    content = read_object(body, {"lag_s"})
+    return 0.0 if content.get("lag_s") == 0 else _number(content, "lag_s", 0.0, 30 * 86_400.0)
 
 
 def read_fault(body: bytes, number: int) -> Fault:

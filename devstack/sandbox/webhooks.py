@@ -29,8 +29,8 @@ from devstack.sandbox.world import World
 _LOOK_EVERY_S = 0.05
 _TIMEOUT_S = 10.0
 _AT_ONCE = 16
-# Real PSPs go on for days; who waits here is a test.
-_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
+# Real PSPs go on for days, ever more seldom; who waits here is a test.
+_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, *[20.0] * 30)
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
@@ -54,13 +54,14 @@ class Postman:
     Args:
         url: where webhooks go; empty for nowhere.
         signs: how each PSP signs; one that is not named tells nothing.
+        chance: decides which are lost and in which disorder they go; seeded.
     """
 
     world: World
     sources: Sequence[Source]
     url: str
     signs: Mapping[str, Sign]
-    sent_count: int = 0
+    chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
     _held: list[Event] = field(default_factory=list)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
@@ -74,7 +75,8 @@ class Postman:
                 for event in self._released():
                     task = asyncio.create_task(self._send(session, event))
                     self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
+                    task.add_done_callback(self._ended)
+                self._count()
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -87,23 +89,37 @@ class Postman:
         await self.world.record.durable()
 
     def _released(self) -> list[Event]:
-        switches = self.world.webhooks
+        switches, counts = self.world.webhooks, self.world.webhook_counts
         if switches.hold or self.world.dark:
             return []
-        events, self._held = self._held * switches.copies, []
+        held, self._held = self._held, []
+        kept = [event for event in held if self.chance.random() >= switches.lose]
+        events = kept * switches.copies
+        counts.lost += len(held) - (len(kept) if switches.copies else 0)
         if switches.shuffle:
-            random.shuffle(events)
+            self.chance.shuffle(events)
         return events
 
     async def _send(self, session: aiohttp.ClientSession, event: Event) -> None:
         for pause in _PAUSES_S:
             await self.world.pause(pause + self.world.webhooks.delay_ms / 1000)
+            while self.world.dark and not self.world.stopping.is_set():
+                await self.world.pause(
+                    _LOOK_EVERY_S
+                )  # a PSP that is down does not try again either
             if self.world.stopping.is_set():
                 return
             async with self._turns:
                 if await self._try(session, event):
-                    self.sent_count += 1
+                    self.world.webhook_counts.sent += 1
                     return
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._count()
+
+    def _count(self) -> None:
+        self.world.webhook_counts.waiting = len(self._held) + len(self._tasks)
 
     async def _try(self, session: aiohttp.ClientSession, event: Event) -> bool:
         # Signed anew each time: a signature has a time in it, and it is the receiver's that counts.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from chassis.errors import AlreadyExists, FailedPrecondition, NotFound
+from chassis.errors import Aborted, AlreadyExists, FailedPrecondition, NotFound
 
 
 class IdempotencyKeyReused(AlreadyExists):
@@ -129,3 +129,112 @@ class EventNotFound(NotFound):
 
     def __init__(self, event_id: str) -> None:
         super().__init__(f"There is no event {event_id}.", eventId=event_id)
+
+
+class SagaNotFound(NotFound):
+    """There is no such saga."""
+
+    reason = "SAGA_NOT_FOUND"
+
+    def __init__(self, saga_id: str) -> None:
+        super().__init__(f"There is no saga {saga_id}.", sagaId=saga_id)
+
+
+class SagaNotRetryable(FailedPrecondition):
+    """The saga is at work, done, or planned for a day that has not come."""
+
+    reason = "SAGA_NOT_RETRYABLE"
+
+    def __init__(self, saga_id: str, queue: str, why: str) -> None:
+        super().__init__(
+            f"Saga {saga_id} ({queue}) cannot be let go on: {why or 'nothing is wrong with it'}.",
+            sagaId=saga_id,
+            queue=queue,
+        )
+
+
+class SagaMoved(Aborted):
+    """The saga has moved since it was looked at; look again."""
+
+    reason = "SAGA_MOVED"
+
+    def __init__(self, saga_id: str, epoch: int) -> None:
+        super().__init__(
+            f"Saga {saga_id} has moved since it was looked at; look again.",
+            sagaId=saga_id,
+            epoch=epoch,
+        )
+
+
+class ResolutionUnfit(FailedPrecondition):
+    """What is proposed does not fit the step at which the saga stands."""
+
+    reason = "RESOLUTION_UNFIT"
+
+    def __init__(self, saga_id: str, step: str, why: str, fitting: Sequence[str]) -> None:
+        named = ", ".join(fitting) or "none: let it go on with RetrySaga"
+        super().__init__(
+            f"It does not fit step {step} of saga {saga_id}: {why}. What fits: {named}.",
+            sagaId=saga_id,
+            step=step,
+            fitting=named,
+        )
+
+
+class ResolutionPending(FailedPrecondition):
+    """Another proposal for the saga is open."""
+
+    reason = "RESOLUTION_PENDING"
+
+    def __init__(self, saga_id: str, resolution_id: str) -> None:
+        super().__init__(
+            f"{resolution_id} for saga {saga_id} is open: approve or reject it first.",
+            sagaId=saga_id,
+            resolutionId=resolution_id,
+        )
+
+
+class ResolutionNotFound(NotFound):
+    """There is no such resolution."""
+
+    reason = "RESOLUTION_NOT_FOUND"
+
+    def __init__(self, resolution_id: str) -> None:
+        super().__init__(f"There is no resolution {resolution_id}.", resolutionId=resolution_id)
+
+
+class ResolutionNotOpen(FailedPrecondition):
+    """The resolution was decided already, or has expired."""
+
+    reason = "RESOLUTION_NOT_OPEN"
+
+    def __init__(self, resolution_id: str, status: str) -> None:
+        super().__init__(
+            f"Resolution {resolution_id} is {status}.", resolutionId=resolution_id, status=status
+        )
+
+
+class SecondPersonNeeded(FailedPrecondition):
+    """Who proposed a resolution cannot approve it."""
+
+    reason = "SECOND_PERSON_NEEDED"
+
+    def __init__(self, resolution_id: str, name: str) -> None:
+        super().__init__(
+            f"{name} proposed {resolution_id}; another person has to approve it.",
+            resolutionId=resolution_id,
+            proposedBy=name,
+        )
+
+
+class IdempotencyKeyNotFound(NotFound):
+    """Nothing is kept under the key: no request with it was accepted."""
+
+    reason = "IDEMPOTENCY_KEY_NOT_FOUND"
+
+    def __init__(self, client_id: str, method: str) -> None:
+        super().__init__(
+            f"No {method} of client {client_id} was accepted under this key.",
+            clientId=client_id,
+            method=method,
+        )

@@ -26,6 +26,14 @@ class CaptureMethod(StrEnum):
     MANUAL = "MANUAL"
 
 
+class PaymentMethod(StrEnum):
+    """What a buyer pays with."""
+
+    CARD = "CARD"
+    WALLET = "WALLET"
+    BANK_DEBIT = "BANK_DEBIT"
+
+
 class PartialFailurePolicy(StrEnum):
     """What becomes of a payment of which one order cannot be completed.
 
@@ -102,6 +110,7 @@ class Payment:
         version: counts the status changes; it numbers the events that others see.
         revision: counts the writes; a change of what is no longer the newest is refused.
         trail: the statuses taken since it was read.
+        method: what the buyer pays with.
         capture_before: when the PSP gives up holding the amount; None unless it is held.
     """
 
@@ -122,6 +131,7 @@ class Payment:
     capture_before: datetime | None = None
     failure: Failure | None = None
     page: CheckoutPage | None = None
+    method: PaymentMethod = PaymentMethod.CARD
 
     @property
     def currency(self) -> str:

@@ -1,5 +1,7 @@
 """What one can do about a payment, each with the command or call to do it with."""
 
+from collections.abc import Sequence
+
 from payment_svc.domain.payment import Payment
 from payment_svc.explanation.story import Action, ActionKind
 from payment_svc.ports import SagaView
@@ -82,8 +84,17 @@ def retry(view: SagaView) -> Action:
     """Let a saga go on."""
     return Action(
         ActionKind.RETRY,
-        f"Once the cause is gone, saga {view.progress.saga_id} has to be let go on by a person;"
-        " there is no command for that yet.",
+        "Once the cause is gone, let the saga go on; what it would do is shown first.",
+        f"paymesh dlq retry {view.progress.saga_id}",
+    )
+
+
+def resolve(view: SagaView, decisions: Sequence[str]) -> Action:
+    """Say what became of a step that the saga cannot find out."""
+    return Action(
+        ActionKind.RESOLVE,
+        f"Or let two persons say what became of it, with evidence: {', '.join(decisions)}.",
+        f"paymesh dlq resolve {view.progress.saga_id}",
     )
 
 

@@ -56,7 +56,9 @@ def _accepted(payment: Payment) -> TimelineEvent:
 def steps(story: Story) -> Iterator[TimelineEvent]:
     """Tell what the sagas did; a step that came to the same again and again is told once."""
     for view in story.sagas:
-        for _, same in groupby(view.entries, key=_sameness):
+        # What a person let go on is told by the trail of operators.
+        own = (entry for entry in view.entries if entry.outcome != "let_on")
+        for _, same in groupby(own, key=_sameness):
             yield _step(view, list(same))
         if view.progress.queue is Queue.DEAD_LETTER:
             yield _dead_letter(view)

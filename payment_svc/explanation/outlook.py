@@ -11,16 +11,19 @@ from payment_svc.explanation.story import Outlook, Story, WaitsFor
 from payment_svc.explanation.wording import count, span
 from payment_svc.ports import SagaView
 from payment_svc.sagas.catalogue import SAGAS
-from payment_svc.sagas.journey import Progress, Queue
+from payment_svc.sagas.journey import Journey, Progress, Queue
 from payment_svc.sagas.policy import RetryPolicy
+from payment_svc.sagas.resolving import fitting
 from payment_svc.sagas.void import EXPIRE
 
 _TO_PERSON = "The saga is laid before a person (queue DEAD_LETTER)."
 _NOT_DUE = "NOT_DUE"
+_DEBIT = "DEBIT_PENDING"
 # What is waited for, by the word with which a step waits; any other word asks for evidence.
 _WAITS = {
     "ACTION_REQUIRED": WaitsFor.BUYER,
     "PSP_PENDING": WaitsFor.PSP_DECISION,
+    _DEBIT: WaitsFor.PSP_DECISION,
     _NOT_DUE: WaitsFor.DATE,
 }
 
@@ -174,12 +177,14 @@ def _buyer(payment: Payment, view: SagaView, _: datetime, policy: RetryPolicy) -
 
 def _psp_decision(payment: Payment, view: SagaView, _: datetime, policy: RetryPolicy) -> Outlook:
     progress = view.progress
+    is_debit = progress.reason == _DEBIT
+    who = "The buyer's bank" if is_debit else "The PSP"
     return Outlook(
         WaitsFor.PSP_DECISION,
-        f"The PSP has not decided, at {_at(progress)}.",
+        f"{who} has not decided, at {_at(progress)}.",
         progress.step_since,
         view.due_at,
-        progress.step_since + policy.action_budget,
+        progress.step_since + (policy.debit_budget if is_debit else policy.action_budget),
         _TO_PERSON,
         (actions.wait(payment),),
     )
@@ -226,13 +231,19 @@ def _date(payment: Payment, view: SagaView, _: datetime, __: RetryPolicy) -> Out
     )
 
 
-def _operator(_: Payment, view: SagaView, __: datetime, ___: RetryPolicy) -> Outlook:
+def _operator(payment: Payment, view: SagaView, _: datetime, __: RetryPolicy) -> Outlook:
     progress = view.progress
+    fits = fitting(Journey(progress, payment))
+    resolve = (actions.resolve(view, fits),) if fits else ()
     return Outlook(
         WaitsFor.OPERATOR,
         f"A person has to look: stuck at {_at(progress)}: {progress.reason}.",
         view.entries[-1].finished_at if view.entries else progress.step_since,
-        actions=(actions.investigate(actions.worker_of(progress)), actions.retry(view)),
+        actions=(
+            actions.investigate(actions.worker_of(progress)),
+            actions.retry(view),
+            *resolve,
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from payment_svc.domain.operator_action import OperatorAction
 from payment_svc.domain.payment import Payment
 from payment_svc.domain.testimony import Assessment, Attempt, LedgerEntry, WalletOperation
 from payment_svc.ports import SagaView, StatusChange
@@ -50,6 +51,7 @@ class ActionKind(StrEnum):
     RETRY = "RETRY"
     INVESTIGATE = "INVESTIGATE"
     PAY_AGAIN = "PAY_AGAIN"
+    RESOLVE = "RESOLVE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Gap:
 class Story:
     """All that is known of a payment: our own part, and what the other services told.
 
-    Sagas, journals and status changes are the oldest first. `gaps` names who told nothing.
+    Sagas, journals, status changes and what operators did are the oldest first. `gaps` names who
+    told nothing.
     """
 
     payment: Payment
@@ -74,6 +77,7 @@ class Story:
     attempts: Sequence[Attempt] = ()
     operations: Sequence[WalletOperation] = ()
     entries: Sequence[LedgerEntry] = ()
+    actions: Sequence[OperatorAction] = ()
     gaps: Sequence[Gap] = ()
 
 

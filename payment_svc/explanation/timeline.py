@@ -1,6 +1,6 @@
 """The timeline: what every service told, in one sequence."""
 
-from payment_svc.explanation import journal, witnessed
+from payment_svc.explanation import journal, operated, witnessed
 from payment_svc.explanation.story import Story, TimelineEvent
 
 
@@ -17,6 +17,7 @@ def timeline(story: Story) -> list[TimelineEvent]:
         *(event for attempt in story.attempts for event in witnessed.attempted(attempt)),
         *(witnessed.operated(operation) for operation in story.operations),
         *witnessed.booked(story.entries),
+        *operated.actions(story),
         *journal.steps(story),
         *journal.statuses(story),
     ]

@@ -13,7 +13,7 @@ from payment_svc.sagas.commands import (
     RefundCharge,
     VoidCharge,
 )
-from payment_svc.sagas.journey import Journey
+from payment_svc.sagas.journey import LAST_TRY, Journey
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Stuck, Waiting
 
 
@@ -47,6 +47,8 @@ def charge_orders(journey: Journey) -> ExecuteCharge:
         is_held=payment.capture_method is CaptureMethod.MANUAL,
         page=payment.page,
         buyer=payment.buyer,
+        is_last_try=LAST_TRY in journey.progress.memory,
+        method=payment.method,
     )
 
 

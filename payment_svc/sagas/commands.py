@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chassis.money import Money
 from payment_svc.domain.checkout_page import CheckoutPage
-from payment_svc.domain.payment import Buyer, Order, Payment
+from payment_svc.domain.payment import Buyer, Order, Payment, PaymentMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class AssessPayment:
 @dataclass(frozen=True, slots=True)
 class ExecuteCharge:
     """Charge the buyer at a PSP, or have the amount held; once per attempt id. By a token, or on a
-    page of the PSP's.
+    page of the PSP's. When nothing comes of the last try, the attempt ends.
     """
 
     attempt_id: str
@@ -33,6 +33,8 @@ class ExecuteCharge:
     is_held: bool = False
     page: CheckoutPage | None = None
     buyer: Buyer | None = None
+    is_last_try: bool = False
+    method: PaymentMethod = PaymentMethod.CARD
 
 
 @dataclass(frozen=True, slots=True)

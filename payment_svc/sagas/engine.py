@@ -9,7 +9,7 @@ from datetime import datetime
 
 from payment_svc.domain.payment import Payment
 from payment_svc.sagas.commands import Command
-from payment_svc.sagas.journey import AT_ONCE, Entry, Journey, Move, Progress, Queue, Saga
+from payment_svc.sagas.journey import AT_ONCE, LAST_TRY, Entry, Journey, Move, Progress, Queue, Saga
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Stuck, Waiting
 from payment_svc.sagas.policy import RetryPolicy
 
@@ -149,17 +149,30 @@ def _again(
     chance: float,
     policy: RetryPolicy,
 ) -> Journey:
+    if trouble.from_psp and not journey.progress.turned_round:
+        journey = _count_psp(journey)
     progress = journey.progress
     # Once it was unknown whether money moved, only evidence ends it, never a number of tries.
     is_sure = trouble.from_psp and not progress.turned_round and _UNKNOWN not in progress.memory
     may_give_up = is_sure and saga.fail is not None and not saga.step(progress.step).is_patient
-    if may_give_up and progress.tries >= policy.psp_tries_max:
-        refusal = Refused(trouble.reason, "The PSP could not take the charge; nothing was charged.")
-        return _turn_round(saga, journey, refusal, now)
+    if may_give_up and _psp_tries(journey) >= policy.psp_tries_max - 1:
+        # We do not give up by ourselves: a try that is still on its way would charge after all.
+        # Who makes the tries is told that the next is the last, and then says no for good.
+        journey = journey.remember(**{LAST_TRY: "true"})
     if now - progress.step_since > policy.budget:
         return _dead(journey, trouble.reason)
     pause = trouble.after or policy.backoff(progress.tries, chance)
     return journey.with_progress(queue=Queue.RETRY, due_after=pause, reason=trouble.reason)
+
+
+def _count_psp(journey: Journey) -> Journey:
+    """Count a try that the PSP itself answered: what our own services could not do is no try."""
+    name = f"psp_tries_{journey.progress.step}"
+    return journey.remember(**{name: str(_psp_tries(journey) + 1)})
+
+
+def _psp_tries(journey: Journey) -> int:
+    return int(journey.progress.memory.get(f"psp_tries_{journey.progress.step}", "0"))
 
 
 def _wait(
@@ -167,14 +180,15 @@ def _wait(
 ) -> Journey:
     """Look again later. Time alone fails nothing: when patience ends, a person is asked."""
     progress = journey.progress
-    patience = policy.unknown_budget if waiting.unknown else policy.action_budget
+    patience = policy.debit_budget if waiting.slow else policy.action_budget
+    patience = policy.unknown_budget if waiting.unknown else patience
     if waiting.unknown:
         journey = journey.remember(**{_UNKNOWN: "true"})
     if now - progress.step_since > patience:
         return _dead(journey, waiting.reason)
     return journey.with_progress(
         queue=Queue.WAITING,
-        due_after=policy.look_again(progress.tries, chance),
+        due_after=policy.look_again(progress.tries, chance, slow=waiting.slow),
         reason=waiting.reason,
     )
 

@@ -12,6 +12,8 @@ from payment_svc.sagas.commands import Command
 from payment_svc.sagas.outcomes import Outcome
 
 AT_ONCE = timedelta(0)
+# Where the memory keeps that the PSP was patiently asked, and the next try is the last.
+LAST_TRY = "last_try"
 
 
 class Queue(StrEnum):

@@ -37,11 +37,14 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Somebody else must decide: the buyer, the PSP. `unknown`: money may have moved."""
+    """Somebody else must decide: the buyer, the PSP. `unknown`: money may have moved; `slow`: a
+    bank decides, after days.
+    """
 
     reason: str
     unknown: bool = False
     redirect_url: str | None = None
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from payment_svc.domain.payment import (
     Order,
     PartialFailurePolicy,
     Payment,
+    PaymentMethod,
 )
 from payment_svc.ports import (
     Accepted,
@@ -55,6 +56,7 @@ class CreatePayment:
     capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
     partial_failure_policy: PartialFailurePolicy = PartialFailurePolicy.ALL_OR_NOTHING
     page: CheckoutPage | None = None  # where the buyer pays, in the place of a token
+    method: PaymentMethod = PaymentMethod.CARD
 
 
 async def create_payment(
@@ -77,8 +79,8 @@ async def create_payment(
         render: writes the first answer, which is kept verbatim.
 
     Raises:
-        InvalidRequest: two currencies, a payment_order_id twice, a charge per order with manual
-            capture, or a seller whom nobody knows; nothing is stored.
+        InvalidRequest: two currencies, a payment_order_id twice, a charge per order or a bank debit
+            with manual capture, or a seller whom nobody knows; nothing is stored.
         IdempotencyKeyReused: the key belongs to another request.
         PaymentOrderIdInUse: an order that has not failed has the id; the key is not consumed.
     """
@@ -97,6 +99,7 @@ async def create_payment(
         capture_method=command.capture_method,
         partial_failure_policy=command.partial_failure_policy,
         page=command.page,
+        method=command.method,
     )
     sagas = _first_sagas(payment, new_id, now)
     accepted = await store.accept(NewPayment(command.asked, payment, sagas, render(payment)))
@@ -143,6 +146,9 @@ def _check_policy(command: CreatePayment) -> None:
         raise InvalidRequest.field(
             "partial_failure_policy", "manual capture goes with ALL_OR_NOTHING"
         )
+    is_debit = command.method is PaymentMethod.BANK_DEBIT
+    if is_debit and command.capture_method is CaptureMethod.MANUAL:
+        raise InvalidRequest.field("capture_method", "a bank debit cannot be held")
 
 
 async def _check_sellers(command: CreatePayment, sellers: Sellers) -> None:

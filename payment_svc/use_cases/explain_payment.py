@@ -11,6 +11,7 @@ from payment_svc.explanation.headline import headline
 from payment_svc.explanation.outlook import outlook
 from payment_svc.explanation.story import Explanation, Gap, Source, Story
 from payment_svc.explanation.timeline import timeline
+from payment_svc.operations.ports import OperatorStore
 from payment_svc.ports import PaymentStore, SagaStore, Witnesses
 from payment_svc.sagas.policy import RetryPolicy
 
@@ -23,6 +24,7 @@ async def explain_payment(
     payments: PaymentStore,
     sagas: SagaStore,
     witnesses: Witnesses,
+    operators: OperatorStore,
     now: datetime,
     policy: RetryPolicy,
 ) -> Explanation:
@@ -33,13 +35,17 @@ async def explain_payment(
     Raises:
         PaymentNotFound: no such payment.
     """
-    story = await _gather(payment_id, payments, sagas, witnesses)
+    story = await _gather(payment_id, payments, sagas, witnesses, operators)
     ahead = outlook(story, now, policy)
     return Explanation(story, headline(story, ahead, now), timeline(story), ahead)
 
 
 async def _gather(
-    payment_id: str, payments: PaymentStore, sagas: SagaStore, witnesses: Witnesses
+    payment_id: str,
+    payments: PaymentStore,
+    sagas: SagaStore,
+    witnesses: Witnesses,
+    operators: OperatorStore,
 ) -> Story:
     payment = await payments.find(payment_id)
     if payment is None:
@@ -53,6 +59,7 @@ async def _gather(
         _or_gap(Source.WALLET, witnesses.operations(payment_id), gaps),
         _or_gap(Source.LEDGER, witnesses.entries(payment_id), gaps),
     )
+    actions = await operators.actions_of(payment_id)
     views, changes = await sagas.explain(payment_id)
     return Story(
         payment=await payments.find(payment_id) or payment,
@@ -62,6 +69,7 @@ async def _gather(
         attempts=attempts,
         operations=operations,
         entries=entries,
+        actions=actions,
         gaps=sorted(gaps, key=lambda gap: list(Source).index(gap.source)),
     )
 

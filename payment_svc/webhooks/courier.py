@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge
 
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
-from chassis.telemetry import REGISTRY, logger
+from chassis.telemetry import FENCED_WRITES, REGISTRY, logger
 from payment_svc.domain.webhook_delivery import (
     Attempt,
     AttemptFailure,
@@ -80,12 +80,15 @@ class Courier:
     async def deliver(self, delivery: Delivery) -> None:
         """Send one delivery and record it; the lease brings back what fails here."""
         try:
+            await self._faults.reach("webhooks.claimed")
             attempt = await self._attempt(delivery)
             await self._faults.reach("webhooks.sent")
             now = self._clock()
             verdict = judge(delivery, attempt, self._schedule, now, self._chance())
             await self._queue.record(delivery, attempt, verdict)
+            await self._faults.reach("webhooks.recorded")
         except LostDelivery:
+            FENCED_WRITES.labels("webhook_delivery").inc()
             self._log.warning("lease_lost", delivery=delivery.event.event_id)
         except Exception as error:  # noqa: BLE001 - one delivery must not stop the others
             self._log.error(

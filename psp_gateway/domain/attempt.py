@@ -23,6 +23,15 @@ class Kind(StrEnum):
         return self in (Kind.CHARGE, Kind.AUTHORIZATION)
 
 
+class Method(StrEnum):
+    """What a buyer pays with, or a seller is paid by."""
+
+    CARD = "CARD"
+    WALLET = "WALLET"
+    BANK_DEBIT = "BANK_DEBIT"
+    BANK_TRANSFER = "BANK_TRANSFER"
+
+
 class Outcome(StrEnum):
     """What came of it, as the contract spells it."""
 
@@ -70,8 +79,9 @@ class Attempt:
     A stored TRANSIENT means that nothing has happened and nothing is under way: before anything is
     sent again, the row is stored as PENDING.
 
-    NOT_SENT is said of TRANSIENT alone: another PSP may be asked instead, so it must not be said
-    of what an earlier request, or one that is under way, may yet do.
+    NOT_SENT is said of TRANSIENT, and of what was given up in it, alone: another PSP may be asked
+    instead, so it must not be said of what an earlier request, or one that is under way, may yet
+    do.
 
     Attributes:
         fingerprint: keyed hash of the payment token; the token itself is never stored.
@@ -82,6 +92,7 @@ class Attempt:
         expires_at: when the PSP lets go of what is held; None unless an authorization succeeded.
         psps_tried: those that could not take it, before `psp` was asked.
         page_expires_at: when the page closes on which the buyer pays; None without a page.
+        method: what the buyer pays with; of no meaning but for a charge.
     """
 
     attempt_id: str
@@ -109,6 +120,7 @@ class Attempt:
     expires_at: datetime | None = None
     psps_tried: tuple[str, ...] = ()
     page_expires_at: datetime | None = None
+    method: Method = Method.CARD
 
     def differs_from(self, asked: "Attempt") -> list[str]:
         """Name the fields in which what was asked before differs from what is asked now."""
@@ -126,5 +138,6 @@ def _content(attempt: Attempt) -> Mapping[str, object]:
         "payment_id": attempt.payment_id if is_charge else None,
         "client_id": attempt.client_id if is_charge else None,
         "payment_token": attempt.fingerprint,
+        "payment_method": attempt.method,
         "charge_attempt_id": attempt.charge_attempt_id,
     }

@@ -5,16 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from psp_gateway.domain.attempt import Stage
-
-
-class Method(StrEnum):
-    """What a buyer pays with, or a seller is paid by."""
-
-    CARD = "CARD"
-    WALLET = "WALLET"
-    BANK_DEBIT = "BANK_DEBIT"
-    BANK_TRANSFER = "BANK_TRANSFER"
+from psp_gateway.domain.attempt import Method, Stage
 
 
 class Captures(StrEnum):
@@ -42,6 +33,7 @@ class Capabilities:
         payouts: whether it pays money out.
         disputes: whether evidence can be given by its interface.
         key_retention: how long it keeps an idempotency key at least, by the stage of the request.
+        debit_currencies: in which it takes BANK_DEBIT, by a scheme each: SEPA, ACH.
     """
 
     psp: str
@@ -54,3 +46,4 @@ class Capabilities:
     payouts: bool
     disputes: bool
     key_retention: Mapping[Stage, timedelta]
+    debit_currencies: frozenset[str] = frozenset()

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from psp_gateway.domain.changed import changed
+
 
 class State(StrEnum):
     """What becomes of a call."""
@@ -69,7 +71,7 @@ class Circuit:
         if self.state is State.OPEN:
             return self  # begun before it opened
         fresh = self if now - self.since < self.limits.window else Circuit(self.limits, now)
-        counted = replace(fresh, calls=fresh.calls + 1, failures=fresh.failures + failed)
+        counted = changed(fresh, calls=fresh.calls + 1, failures=fresh.failures + failed)
         is_bad = failed and counted.failures * 2 >= counted.calls >= self.limits.calls_min
         return _opened(counted, now) if is_bad else counted
 

@@ -136,6 +136,37 @@ class AttemptNotFound(NotFound):
         super().__init__(f"There is no attempt {attempt_id}.", attemptId=attempt_id)
 
 
+class NoSuchAttempt(Refusal):
+    """No attempt has this id; said of one item of a batch."""
+
+    reason = "ATTEMPT_NOT_FOUND"
+
+    def __init__(self, attempt_id: str) -> None:
+        super().__init__(f"There is no attempt {attempt_id}.", attemptId=attempt_id)
+
+
+class AttemptNotUnknown(Refusal):
+    """Only what is unknown can be resolved by hand."""
+
+    reason = "ATTEMPT_NOT_UNKNOWN"
+
+    def __init__(self, attempt_id: str, outcome: str) -> None:
+        super().__init__(
+            f"Attempt {attempt_id} is {outcome}: the PSP's own word is still to come.",
+            attemptId=attempt_id,
+            outcome=outcome,
+        )
+
+
+class ResolutionContradicted(Refusal):
+    """What is said of an attempt cannot be so, by what is known of it."""
+
+    reason = "RESOLUTION_CONTRADICTED"
+
+    def __init__(self, attempt_id: str, why: str) -> None:
+        super().__init__(f"{attempt_id}: {why}.", attemptId=attempt_id)
+
+
 class DisputeNotFound(NotFound):
     """No dispute has this id."""
 

@@ -38,6 +38,7 @@ class Told:
     Attributes:
         number: its place; ascends.
         due_at: when it is looked at again; None when it is not.
+        leased_until: as long it is whose claim answered it; None where it was only read.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Told:
     note: str = ""
     tries: int = 0
     due_at: datetime | None = None
+    leased_until: datetime | None = None
 
     @property
     def concerns_attempts(self) -> bool:

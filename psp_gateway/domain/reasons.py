@@ -32,6 +32,8 @@ class Reason(StrEnum):
     DO_NOT_RETRY = "DO_NOT_RETRY"
     AUTHENTICATION_ABANDONED = "AUTHENTICATION_ABANDONED"
     PAGE_EXPIRED = "PAGE_EXPIRED"
+    RESOLVED_BY_HAND = "RESOLVED_BY_HAND"
+    DEBIT_RETURNED = "DEBIT_RETURNED"
 
 
 MESSAGES: dict[Reason, str] = {
@@ -57,5 +59,7 @@ MESSAGES: dict[Reason, str] = {
     Reason.PSP_BUSY: "Too much is asked of the PSP already; nothing was sent.",
     Reason.AUTHENTICATION_ABANDONED: "The buyer did not authenticate in time.",
     Reason.PAGE_EXPIRED: "The buyer did not pay on the page before it closed.",
+    Reason.RESOLVED_BY_HAND: "The PSP did not tell; two persons found that it did not happen.",
+    Reason.DEBIT_RETURNED: "The buyer's bank did not pay the debit.",
     Reason.DO_NOT_RETRY: "The PSP or the issuer says that it must not be tried again.",
 }

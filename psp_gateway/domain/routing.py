@@ -11,7 +11,7 @@ from decimal import Decimal
 from hashlib import sha256
 
 from chassis.money import Money
-from psp_gateway.domain.capabilities import Method
+from psp_gateway.domain.attempt import Method
 
 _DRAWS = 2**64
 

@@ -6,12 +6,13 @@ A page is such an object, which the buyer confirms: its address is given away on
 committed, and it is paid once at most.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from psp_gateway.domain.answer import Absent, Created, Verdict
-from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
+from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Method, Outcome, Stage
+from psp_gateway.domain.changed import changed
 from psp_gateway.domain.hosted_page import PAGE_GRACE, Opened, Reply
 from psp_gateway.domain.reasons import MESSAGES, Reason
 
@@ -103,14 +104,22 @@ def lapse(attempt: Attempt, now: datetime) -> Attempt | None:
     if attempt.outcome.is_final or now < attempt.page_expires_at:
         return None
     ended = Verdict(Outcome.DECLINED, attempt.delivery, reason=Reason.PAGE_EXPIRED)
-    return replace(_with(attempt, ended), updated_at=now)
+    return changed(_with(attempt, ended), updated_at=now)
+
+
+def give_up(attempt: Attempt, now: datetime) -> Attempt | None:
+    """End an attempt that came to nothing, since nobody will ask for it again; None for others."""
+    if attempt.outcome is not Outcome.TRANSIENT:
+        return None
+    message = "The PSP could not take the charge; nothing was charged."
+    return changed(attempt, outcome=Outcome.DECLINED, message=message, updated_at=now)
 
 
 def resume(attempt: Attempt, now: datetime) -> Walk:
     """Take up a stored attempt; the walk must store it before it sends anything."""
     if attempt.outcome is not Outcome.TRANSIENT:
         return Walk(attempt, Seen.RESUMED, in_doubt=attempt.stage not in MAKES_AN_OBJECT)
-    again = replace(
+    again = changed(
         attempt,
         outcome=Outcome.PENDING,
         delivery=Delivery.SENT_NO_ANSWER,
@@ -193,10 +202,10 @@ def _resend(walk: Walk, *, is_old: bool) -> Step:
 
 def advance(walk: Walk, step: Step, answer: Reply, now: datetime, patience: Patience) -> Walk:
     """Take in the answer to a step. The attempt of the new walk is to be stored before going on."""
-    attempt = replace(
+    attempt = changed(
         walk.attempt, request_count=walk.attempt.request_count + 1, sent_at=now, updated_at=now
     )
-    counted = replace(
+    counted = changed(
         walk,
         attempt=attempt,
         sends=walk.sends + (step is Step.SEND),
@@ -213,7 +222,7 @@ def advance(walk: Walk, step: Step, answer: Reply, now: datetime, patience: Pati
         case Created() if attempt.stage in (Stage.CREATE, Stage.PAGE):
             return _created(attempt, answer)
         case Absent() if attempt.stage is Stage.PAGE:  # a page that was there
-            return replace(counted, seen=Seen.TOLD)
+            return changed(counted, seen=Seen.TOLD)
         case Created() | Absent():  # at a later stage Created means: there, and not confirmed
             return _absent(counted, is_old=is_old)
         case Verdict() if step is Step.LOOK_UP and _is_trouble(answer):
@@ -227,7 +236,7 @@ def _cancelled(walk: Walk, answer: Reply) -> Walk:
     if not isinstance(answer, Verdict) or answer.about_request or not answer.outcome.is_final:
         return walk
     if answer.reason is Reason.PSP_CANCELLED and walk.attempt.stage is not Stage.PAGE:
-        answer = replace(answer, reason=Reason.AUTHENTICATION_ABANDONED)
+        answer = changed(answer, reason=Reason.AUTHENTICATION_ABANDONED)
     return _told(walk, answer)
 
 
@@ -238,7 +247,7 @@ def _is_trouble(verdict: Verdict) -> bool:
 
 def _opened(walk: Walk, answer: Opened) -> Walk:
     """Put the page's id and address on disk together: nobody has the one without the other."""
-    attempt = replace(
+    attempt = changed(
         walk.attempt,
         stage=Stage.PAGE,
         psp_reference=answer.reference,
@@ -250,11 +259,11 @@ def _opened(walk: Walk, answer: Opened) -> Walk:
         psp_code="",
         message="",
     )
-    return replace(walk, attempt=attempt, seen=Seen.TOLD)
+    return changed(walk, attempt=attempt, seen=Seen.TOLD)
 
 
 def _created(attempt: Attempt, answer: Created) -> Walk:
-    attempt = replace(
+    attempt = changed(
         attempt,
         stage=Stage.CONFIRM,
         psp_reference=answer.reference,
@@ -271,11 +280,11 @@ def _created(attempt: Attempt, answer: Created) -> Walk:
 def _absent(walk: Walk, *, is_old: bool) -> Walk:
     after_replay = walk.seen in (Seen.REPLAYED, Seen.ABSENT_AFTER_REPLAY)
     seen = Seen.ABSENT_AFTER_REPLAY if after_replay else Seen.ABSENT
-    return replace(walk, attempt=_too_old(walk.attempt) if is_old else walk.attempt, seen=seen)
+    return changed(walk, attempt=_too_old(walk.attempt) if is_old else walk.attempt, seen=seen)
 
 
 def _too_old(attempt: Attempt) -> Attempt:
-    return replace(
+    return changed(
         attempt,
         outcome=Outcome.UNKNOWN,
         reason=Reason.KEY_TOO_OLD.value,
@@ -287,20 +296,20 @@ def _too_old(attempt: Attempt) -> Attempt:
 def _look_up_failed(walk: Walk, verdict: Verdict) -> Walk:
     """Leave what the PSP said before, and call the rest unknown."""
     if walk.attempt.outcome is Outcome.ACTION_REQUIRED:
-        return replace(walk, seen=Seen.TOLD)
-    attempt = _with(walk.attempt, replace(verdict, outcome=Outcome.UNKNOWN))
-    return replace(walk, attempt=attempt, seen=Seen.TOLD)
+        return changed(walk, seen=Seen.TOLD)
+    attempt = _with(walk.attempt, changed(verdict, outcome=Outcome.UNKNOWN))
+    return changed(walk, attempt=attempt, seen=Seen.TOLD)
 
 
 def _told(walk: Walk, verdict: Verdict) -> Walk:
     if walk.attempt.stage is Stage.PAGE and verdict.reason is Reason.PSP_CANCELLED:
-        verdict = replace(verdict, reason=Reason.PAGE_EXPIRED)
+        verdict = changed(verdict, reason=Reason.PAGE_EXPIRED)
     if walk.in_doubt and verdict.about_request:
-        verdict = replace(verdict, outcome=Outcome.UNKNOWN)
-        return replace(walk, attempt=_with(walk.attempt, verdict), seen=Seen.TOLD)
+        verdict = changed(verdict, outcome=Outcome.UNKNOWN)
+        return changed(walk, attempt=_with(walk.attempt, verdict), seen=Seen.TOLD)
     if verdict.outcome is not Outcome.UNKNOWN or verdict.is_alarm:
-        return replace(walk, attempt=_with(walk.attempt, verdict), seen=Seen.TOLD)
-    return replace(
+        return changed(walk, attempt=_with(walk.attempt, verdict), seen=Seen.TOLD)
+    return changed(
         walk,
         attempt=_with(walk.attempt, verdict),
         seen=Seen.REPLAYED if verdict.is_replay else Seen.DOUBT,
@@ -312,7 +321,7 @@ def rerouted(attempt: Attempt, psp: str, stage: Stage) -> Attempt:
     """Give an attempt that moved nothing at its PSP, by that PSP's own word or since nothing was
     sent, to another one.
     """
-    return replace(
+    return changed(
         attempt,
         psp=psp,
         psps_tried=(*attempt.psps_tried, attempt.psp),
@@ -343,14 +352,17 @@ def _with(attempt: Attempt, verdict: Verdict) -> Attempt:
     reference = attempt.psp_reference or verdict.reference
     if attempt.stage is Stage.PAGE and verdict.outcome.is_final:
         reference = verdict.reference or reference  # what was paid on the page, not the page
-    return replace(
+    reason = verdict.reason
+    if reason is Reason.CARD_DECLINED and attempt.method is Method.BANK_DEBIT:
+        reason = Reason.DEBIT_RETURNED  # what PSPs tell of a card and a debit in the same words
+    return changed(
         attempt,
         outcome=verdict.outcome,
         delivery=verdict.delivery if is_sure else Delivery.SENT_NO_ANSWER,
         psp_reference=reference,
-        reason=verdict.reason.value if verdict.reason else "",
+        reason=reason.value if reason else "",
         psp_code=verdict.psp_code,
-        message=verdict.message,
+        message=MESSAGES[reason] if reason else "",
         redirect_url=verdict.redirect_url,
         expires_at=_held_until(attempt, verdict),
     )

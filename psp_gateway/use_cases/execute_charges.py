@@ -5,6 +5,8 @@ from datetime import datetime
 from psp_gateway.domain.attempt import Attempt, Kind
 from psp_gateway.domain.errors import AttemptReused, NoRoute, Refusal, inexpressible
 from psp_gateway.domain.routing import Route
+from psp_gateway.domain.walk import give_up
+from psp_gateway.ports import Exchange
 from psp_gateway.use_cases.route_charge import ChargeCommand, Router, bare, parse_amount
 from psp_gateway.use_cases.take_further import Means, Paying, first_stage, take_further
 
@@ -31,11 +33,13 @@ def begin_charge(command: ChargeCommand, router: Router, now: datetime) -> tuple
         amount=parse_amount(command.amount, command.currency),
         stage=first_stage(router.providers[psp], is_hosted=command.page is not None),
         page_expires_at=command.page.expires_at if command.page else None,
+        method=command.method,
         fingerprint=command.fingerprint,
         created_at=now,
         updated_at=now,
     )
-    return attempt, Paying(bare(command.token), route.psps, command.page)
+    paying = Paying(bare(command.token), route.psps, command.page, command.is_last_try)
+    return attempt, paying
 
 
 async def execute_charge(means: Means, asked: Attempt, paying: Paying) -> Attempt | Refusal:
@@ -48,7 +52,18 @@ async def execute_charge(means: Means, asked: Attempt, paying: Paying) -> Attemp
     differs = taken_up.attempt.differs_from(asked)
     if differs:
         return AttemptReused(asked.attempt_id, differs)
-    return await take_further(means, taken_up, paying)
+    attempt = await take_further(means, taken_up, paying)
+    return await _given_up(means, attempt) if paying.is_last_try else attempt
+
+
+async def _given_up(means: Means, attempt: Attempt) -> Attempt:
+    """End what came to nothing, before its caller takes that for a no: a call for it that is still
+    on its way must not begin it again.
+    """
+    ended = give_up(attempt, means.clock())
+    if ended is None:
+        return attempt
+    return (await means.store.save(ended, Exchange("GIVE_UP", "", ""))).attempt
 
 
 def _nobody(command: ChargeCommand, route: Route) -> Refusal:

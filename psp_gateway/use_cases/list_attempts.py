@@ -1,4 +1,4 @@
-"""ListAttempts: what was asked of PSPs for a payment."""
+"""ListAttempts, ListAttemptsOfPayments: what was asked of PSPs for a payment, or for many."""
 
 from collections.abc import Sequence
 
@@ -13,3 +13,14 @@ async def list_attempts(reader: AttemptReader, payment_id: str) -> Sequence[Atte
         Unavailable: the store did not answer.
     """
     return await reader.of_payment(payment_id)
+
+
+async def list_attempts_of_payments(
+    reader: AttemptReader, payment_ids: Sequence[str]
+) -> Sequence[Attempt]:
+    """List the attempts of payments, by payment, the oldest first.
+
+    Raises:
+        Unavailable: the store did not answer.
+    """
+    return await reader.of_payments(payment_ids)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from chassis import money
 from chassis.money import Money
 from psp_gateway.domain import routing
-from psp_gateway.domain.capabilities import Captures, Method
+from psp_gateway.domain.attempt import Method
+from psp_gateway.domain.capabilities import Capabilities, Captures
 from psp_gateway.domain.errors import InvalidAmount, NoRoute
 from psp_gateway.domain.hosted_page import PageRequest
 from psp_gateway.domain.routing import Obstacle, Route, Rule
@@ -35,6 +36,7 @@ class ChargeCommand:
     country: str = ""
     preferred_psp: str = ""
     page: PageRequest | None = None  # in the place of a token
+    is_last_try: bool = False  # of the caller's
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Router:
         capable = provider.capabilities
         if command.method not in capable.methods:
             return f"it does not take {command.method}"
+        if command.method is Method.BANK_DEBIT:
+            return _hinders_debit(capable, command)
         if command.page is not None and psp not in self.pages:
             return "it has no page of its own"
         if command.is_held and capable.captures is Captures.NEVER:
@@ -90,6 +94,16 @@ class Router:
         if not provider.takes(amount.currency):
             return f"it does not take {amount.currency}"
         return ""
+
+
+def _hinders_debit(capable: Capabilities, command: ChargeCommand) -> str:
+    if command.page is not None:
+        return "bank debits go by a token, not by its page"
+    if command.is_held:
+        return "a bank debit cannot be held"
+    if command.currency not in capable.debit_currencies:
+        return f"it takes no bank debits in {command.currency}"
+    return ""
 
 
 def psp_of(token: str) -> str:

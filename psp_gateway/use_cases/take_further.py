@@ -1,7 +1,7 @@
 """Takes one attempt as far as it goes now: decide, ask the PSP, store, and again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
@@ -9,6 +9,7 @@ from chassis.clock import Clock
 from chassis.faults import FaultPoints
 from psp_gateway.domain.answer import class_of
 from psp_gateway.domain.attempt import Attempt, Stage
+from psp_gateway.domain.changed import changed
 from psp_gateway.domain.hosted_page import PageRequest, Reply
 from psp_gateway.domain.walk import (
     Patience,
@@ -46,6 +47,9 @@ class Means:
     faults: FaultPoints
     abandon_after: timedelta = timedelta(minutes=30)
     pages: Mapping[str, HostedPage] = field(default_factory=dict)
+    _patience: dict[tuple[str, Stage], Patience] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def knows(self, attempt: Attempt) -> bool:
         """Whether the attempt's PSP is configured."""
@@ -54,12 +58,15 @@ class Means:
 
     def patience(self, attempt: Attempt) -> Patience:
         """How long the keys of an attempt's requests are sent again."""
-        capable = self.providers[attempt.psp].capabilities
-        return Patience(
-            capable.key_retention.get(attempt.stage, timedelta(0)) / 2,
-            can_look_up=capable.can_look_up,
-            abandon_after=self.abandon_after,
-        )
+        known = self._patience.get((attempt.psp, attempt.stage))
+        if known is None:
+            capable = self.providers[attempt.psp].capabilities
+            known = self._patience[attempt.psp, attempt.stage] = Patience(
+                capable.key_retention.get(attempt.stage, timedelta(0)) / 2,
+                can_look_up=capable.can_look_up,
+                abandon_after=self.abandon_after,
+            )
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +77,13 @@ class Paying:
         token: what pays, as the PSP knows it; never stored, so each call brings it again.
         psps: those that may take the charge, in the order to be tried.
         page: the page that the buyer pays on, in the place of a token.
+        is_last_try: whether the charge ends when nothing comes of it now.
     """
 
     token: str = ""
     psps: Sequence[str] = ()
     page: PageRequest | None = None
+    is_last_try: bool = False
 
     def next_psp(self, attempt: Attempt) -> str:
         """Name the PSP to be tried next; empty when there is none."""
@@ -112,19 +121,20 @@ async def take_further(means: Means, taken_up: TakenUp, paying: Paying = NOTHING
     claimed = await means.store.save(walk.attempt, Exchange("resume", "", ""))
     if not claimed.is_held:
         return claimed.attempt
-    return await _walk(means, replace(walk, attempt=claimed.attempt), paying)
+    return await _walk(means, changed(walk, attempt=claimed.attempt), paying)
 
 
 async def _walk(means: Means, walk: Walk, paying: Paying) -> Attempt:
     while True:
         before = walk.attempt
-        step = decide(walk, means.clock(), means.patience(before))
+        patience = means.patience(before)
+        step = decide(walk, means.clock(), patience)
         if step is Step.ANSWER:
             return before
         answer = await _ask(means, before, step, paying)
         if step not in (Step.LOOK_UP, Step.CANCEL):
             await means.faults.reach(_SENT_AT_STAGE[before.stage])
-        walk = advance(walk, step, answer, means.clock(), means.patience(before))
+        walk = advance(walk, step, answer, means.clock(), patience)
         exchange = Exchange(f"{step.name}_{before.stage}", class_of(answer), answer.trace)
         psp = paying.next_psp(walk.attempt)
         if psp and may_go_elsewhere(walk.attempt, answer):
@@ -134,7 +144,7 @@ async def _walk(means: Means, walk: Walk, paying: Paying) -> Attempt:
         await means.faults.reach("psp.outcome_stored")
         if not saved.is_held:
             return saved.attempt
-        walk = replace(walk, attempt=saved.attempt)
+        walk = changed(walk, attempt=saved.attempt)
 
 
 def first_stage(provider: Provider, *, is_hosted: bool) -> Stage:

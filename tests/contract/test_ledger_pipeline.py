@@ -17,6 +17,7 @@ from hypothesis import Phase, given, settings
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.errors import Unavailable
+from chassis.faults import FaultPoints
 from ledger_svc.domain import errors
 from ledger_svc.domain.account import AccountStatus
 from ledger_svc.domain.books import Outcome, Posted
@@ -123,7 +124,7 @@ async def test_batches_behind_each_other_equal_the_plain_model(
     draw()
     async with opened(ledger_database) as database:
         meddled = Meddled(database, ledger_database.owner_url, seed=len(isolation))
-        pipeline = Pipeline(meddled, utc_now)
+        pipeline = Pipeline(meddled, utc_now, FaultPoints())
         await _open_places(LedgerStore(database))
         meddled.is_calm = False
         answers: dict[int, Sequence[Outcome]] = {}  # by place in the log
@@ -245,7 +246,7 @@ async def test_where_strangers_write_what_is_known_is_asked_less_often(
     counting = Meddled(ledger_db, ledger_database.owner_url, seed=1)
     counting.fates = ("nothing",)
     counting.is_calm = False
-    stranger, pipeline = LedgerStore(ledger_db), Pipeline(counting, utc_now)
+    stranger, pipeline = LedgerStore(ledger_db), Pipeline(counting, utc_now, FaultPoints())
     await open_two(stranger)
     for turn in range(100):
         await pipeline.run([posting(f"mine:{turn}", "1.00")])

@@ -362,9 +362,8 @@ async def test_a_full_batch_commits_in_groups(
     """256 charges at once take far fewer commits than one each."""
     asked = [charge(attempt_id=f"att_{n}", payment_id=f"pay_{n}") for n in range(256)]
 
-    async with served(
-        psp_database, sandbox.url, PSP_ANSWER_S="15", STRIPE_TIMEOUT_S="15"
-    ) as gateway:
+    patience = {"STRIPE_TIMEOUT_S": "15", "STRIPE_CONNECT_TIMEOUT_S": "15"}
+    async with served(psp_database, sandbox.url, PSP_ANSWER_S="15", **patience) as gateway:
         answers = await gateway.charges(*asked)
 
     with psycopg.connect(psp_database.owner_url) as connection:

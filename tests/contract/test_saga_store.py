@@ -8,6 +8,8 @@ import pytest
 from chassis.clock import utc_now
 from chassis.database import Database
 from payment_svc.domain.statuses import PaymentStatus
+from payment_svc.operations.ports import SagaFilter
+from payment_svc.operations.store import PostgresOperatorStore
 from payment_svc.ports import LostLease
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas import engine
@@ -91,6 +93,32 @@ async def test_zombie_is_fenced(payment_db: Database) -> None:
     assert payment.status is PaymentStatus.PROCESSING
 
 
+async def test_a_zombie_does_not_spoil_the_batch(payment_db: Database) -> None:
+    """What it writes late, of a step that its heir has written since, is refused; its other sagas
+    in the same transaction go on.
+    """
+    await accept(payment_db, 2)
+    zombie = saga_store(payment_db, "zombie", timedelta(0))
+    heir = saga_store(payment_db, "heir")
+    old, other = await zombie.claim(2)
+    (new, _) = sorted(await heir.claim(2), key=lambda j: j.progress.saga_id != old.progress.saga_id)
+    await heir.record(advance(new, Done()))
+    await payment_db.run(
+        lambda tx: tx.execute(
+            "UPDATE sagas SET epoch = 1 WHERE saga_id = %s", [other.progress.saga_id]
+        )
+    )
+
+    late, fine = await asyncio.gather(
+        zombie.record(advance(old, Done())),
+        zombie.record(advance(other, Done())),
+        return_exceptions=True,
+    )
+
+    assert isinstance(late, LostLease)
+    assert isinstance(fine, Journey)
+
+
 async def test_restarted_instance_takes_up_its_own_at_once(payment_db: Database) -> None:
     """What a former run held is due again right after the restart, not after the lease."""
     await accept(payment_db, 2)
@@ -115,7 +143,9 @@ async def test_parked_saga_is_due_later(payment_db: Database) -> None:
     await store.record(advance(journey, Again("UNAVAILABLE", after=timedelta(hours=1))))
 
     assert not await store.claim(1)
-    (view,) = await store.list_queue(Queue.RETRY, 10, None)
+    ((view, _),) = await PostgresOperatorStore(payment_db).list_queue(
+        Queue.RETRY, SagaFilter(), 10, None
+    )
     assert view.progress.tries == 1
     assert view.progress.reason == "UNAVAILABLE"
 
@@ -174,14 +204,14 @@ async def test_failed_order_frees_its_id(payment_db: Database) -> None:
 async def test_queue_is_listed_in_pages(payment_db: Database) -> None:
     """Walking the pages shows each saga once."""
     await accept(payment_db, 7)
-    store = saga_store(payment_db)
+    store = PostgresOperatorStore(payment_db)
     seen: list[str] = []
     after = None
 
-    while page := await store.list_queue(Queue.PAYMENT, 3, after):
-        seen += [view.progress.saga_id for view in page]
-        assert page[-1].due_at is not None
-        after = (page[-1].due_at, page[-1].progress.saga_id)
+    while page := await store.list_queue(Queue.PAYMENT, SagaFilter(), 3, after):
+        seen += [view.progress.saga_id for view, _ in page]
+        after = page[-1][1]
 
     assert len(seen) == len(set(seen)) == 7
-    assert (await store.depths())["PAYMENT"] == 7
+    (depth,) = await store.depths()
+    assert (depth.queue, depth.kind, depth.count) == (Queue.PAYMENT, "pay_in", 7)

@@ -32,6 +32,15 @@ PROMISES = {
         "PAYOUT_UNDER_WAY",
         '"SUBMITTED"',
     ],
+    "auditing": ["✓  I1", "I8", "judged at rest", '"isDone"'],
+    "dead-letters": [
+        "refused: ALREADY_CAPTURED",
+        "asks VoidCharge 99.99 USD under attempt_id att_",
+        "nobody approves his own proposal",
+        "APPLIED: DONE_BY_HAND re_",
+        "It is final",
+        "CANCELLED, accepted",
+    ],
     "archiving-a-month": ["Checkpoint 1: 0 transactions", "The books are sound", "archive_until"],
     "testing-with-the-sandbox": ["exits 1", "COMPLETED", '"charge"'],
 }

@@ -44,6 +44,18 @@ def asked(journey: Journey) -> type:
     return type(engine.command(PAY_IN, journey))
 
 
+def test_trouble_of_our_own_is_no_try_at_the_psp() -> None:
+    """A gateway that is away for a while leaves a charge all its tries at the PSP."""
+    away = Again("ExecuteCharge: UNAVAILABLE")
+    limited = Again("PSP_RATE_LIMITED", from_psp=True)
+
+    journey = play(make_journey(), Done(), away, away, away, limited).after
+    last = play(journey, limited).after
+
+    commands = [engine.command(PAY_IN, one) for one in (journey, last)]
+    assert [isinstance(c, ExecuteCharge) and c.is_last_try for c in commands] == [False, True]
+
+
 def test_happy_path_asks_in_the_fixed_order() -> None:
     """Risk, PSP, wallet, ledger, confirm: in this order and no other."""
     journey = make_journey()
@@ -150,16 +162,33 @@ def test_tries_never_fail_a_charge_that_was_unknown() -> None:
     assert [o.status for o in move.after.payment.orders] == [OrderStatus.UNKNOWN]
 
 
-def test_psp_that_does_nothing_three_times_is_a_no() -> None:
-    """Three tries of which the PSP says that nothing happened: the payment fails."""
+def test_third_try_of_a_psp_that_does_nothing_is_told_to_be_the_last() -> None:
+    """Whoever asks the PSP makes an end of it: only his no fails the payment."""
     trouble = Again("PSP_RATE_LIMITED", from_psp=True)
-    journey = play(make_journey(), Done()).after
-
-    second = play(journey, trouble, trouble).after
+    first = play(make_journey(), Done()).after
+    second = play(first, trouble).after
     third = play(second, trouble).after
 
-    assert second.progress.queue is Queue.RETRY
-    assert third.payment.status is PaymentStatus.FAILED
+    commands = [engine.command(PAY_IN, journey) for journey in (first, second, third)]
+    failed = play(third, Refused("PSP_RATE_LIMITED", "Nothing was charged.")).after
+
+    assert [isinstance(c, ExecuteCharge) and c.is_last_try for c in commands] == [
+        False,
+        False,
+        True,
+    ]
+    assert third.progress.queue is Queue.RETRY
+    assert failed.payment.status is PaymentStatus.FAILED
+
+
+def test_we_never_give_a_charge_up_by_ourselves() -> None:
+    """While it is not ended where it is made, a try that is still on its way may charge."""
+    journey = play(make_journey(), Done()).after
+
+    move = play(journey, *[Again("PSP_RATE_LIMITED", from_psp=True)] * 20)
+
+    assert move.after.progress.queue is Queue.RETRY
+    assert move.after.payment.status is PaymentStatus.PROCESSING
 
 
 @pytest.mark.parametrize("steps_done", [[Done()], [Done(), CHARGED], [Done(), CHARGED, Done()]])

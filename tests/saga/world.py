@@ -92,6 +92,9 @@ class World:
         if command.attempt_id in self.declined or word == "refused":
             self.declined.add(command.attempt_id)
             return Refused("CARD_DECLINED", "Declined.")
+        if word == "psp_trouble" and command.is_last_try:
+            self.declined.add(command.attempt_id)
+            return Refused("PSP_RATE_LIMITED", "Nothing was charged.")
         if word == "psp_trouble":
             return Again("PSP_RATE_LIMITED", from_psp=True)
         if word == "trouble":

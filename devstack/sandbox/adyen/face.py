@@ -69,7 +69,9 @@ class AdyenFace(JsonFace):
             case "payout":
                 return transfers.create(given, _new_id, now)
             case "list_payouts":
-                return transfers.list_of(self.shelf.named(call.target, Transfer))
+                newest = now - self.world.stale_s
+                found = self.shelf.named(call.target, Transfer)
+                return transfers.list_of([one for one in found if one.created <= newest])
         return self._transfer(call.target)
 
     def settle(self, thing: Thing, now: float) -> Change:

@@ -9,6 +9,8 @@ from devstack.sandbox.adyen.tokens import REFUSALS, Behaviour, behaviour_of
 from devstack.sandbox.jsonwire.messages import Answer, Change, Json, Refused
 
 _NOT_AUTHENTICATED = "11"
+# docs.adyen.com/online-payments/adjust-authorisation: 28 days unless the scheme says otherwise.
+_EXPIRES_S = 28 * 86_400.0
 # The description's examples of 500; whether anything was done cannot be told from it.
 IO_EXCEPTION = read.failure(500, "905", "Payment details are not supported", "configuration")
 
@@ -73,13 +75,18 @@ def redirect_result(payment: Payment) -> str:
 
 
 def settle(payment: Payment, now: float) -> Change:
-    """Decide a pending payment, or make a delayed capture of an authorised one."""
+    """Decide a pending payment, make a delayed capture of an authorised one, or let go of one that
+    nobody captured in time.
+    """
     due = replace(payment, settles_at=None)
     if payment.state == "pending":
         return decide(due, behaviour_of(payment.token), now)
     rest = payment.authorised - payment.captured
-    if payment.state != "authorised" or rest == 0:
+    is_over = payment.capture_delay_s == 0 and payment.captured > 0
+    if payment.state != "authorised" or rest == 0 or is_over:
         return Change("settled", payment.id, payment.id, things=(due,), metadata=payment.metadata)
+    if payment.capture_delay_s == 0:
+        return _change("void", replace(due, state="voided"), rest)
     return _change("capture", replace(due, captured=payment.authorised), rest)
 
 
@@ -99,7 +106,7 @@ def decide(payment: Payment, behaviour: Behaviour, now: float) -> Change:
         state="authorised",
         authorised=authorised,
         captured=0 if is_held else authorised,
-        settles_at=now + payment.capture_delay_s if payment.capture_delay_s else None,
+        settles_at=now + (payment.capture_delay_s or _EXPIRES_S) if is_held else None,
     )
     event = of_payment(decided, now, success=True, reason="1234:1111:03/2030")
     return _change("authorization" if is_held else "charge", decided, authorised, event)

@@ -26,7 +26,7 @@ _FAILED_AUTHENTICATION = (
 
 def attempt(intent: Intent, how: ConfirmRequest, new_id: NewId, now: float) -> Change:
     """Try to charge an intent that has a payment method."""
-    behaviour = behaviour_of(_method(intent))
+    behaviour = behaviour_of(_method(intent), intent.payment_method_types)
     if behaviour.authenticates:
         if how.off_session or how.error_on_requires_action:
             return _decline(intent, AUTHENTICATION_REQUIRED, new_id, now)
@@ -40,7 +40,8 @@ def attempt(intent: Intent, how: ConfirmRequest, new_id: NewId, now: float) -> C
 def authenticate(intent: Intent, new_id: NewId, now: float, *, passed: bool) -> Change:
     """End a 3-D Secure challenge of an intent in requires_action."""
     if passed:
-        return _settle(intent, behaviour_of(_method(intent)), new_id, now)
+        behaviour = behaviour_of(_method(intent), intent.payment_method_types)
+        return _settle(intent, behaviour, new_id, now)
     error = {
         "type": "invalid_request_error",
         "code": "payment_intent_authentication_failure",
@@ -57,7 +58,7 @@ def settle(intent: Intent, charge: Charge, new_id: NewId, now: float) -> Change:
     if intent.status == "requires_capture":
         return let_go(intent, "automatic", now)
     undecided = replace(intent, settles_at=None)
-    behaviour = behaviour_of(charge.payment_method)
+    behaviour = behaviour_of(charge.payment_method, intent.payment_method_types)
     return _settle(undecided, behaviour, new_id, now, charge.id)
 
 

@@ -232,12 +232,13 @@ class StripeFace:
             if not fault.cached:
                 return Outcome(SERVER_ERROR, kept=False)
             return self._commit(without_effect("error", SERVER_ERROR), key, fingerprint)
-        known = KNOWN[call.operation]
+        now, stale_s = self._world.clock.now(), self._world.stale_s
+        newest = int(now - stale_s) if stale_s else None
         at = Context(
             shelf=self._shelf,
-            given=Parameters(pairs, known),
+            given=Parameters(pairs, KNOWN[call.operation], newest),
             target=call.target,
-            now=self._world.clock.now(),
+            now=now,
             new_id=_new_id,
             over_refund=self._world.over_refund,
         )

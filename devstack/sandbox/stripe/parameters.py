@@ -42,11 +42,19 @@ class Window:
 class Parameters:
     """The parameters of one call, none of them unknown.
 
+    Args:
+        pairs: as they were sent.
+        known: the names that the call has.
+        newest: Unix seconds; what came about after it is not in the lists yet. None: all is.
+
     Raises:
         StripeError: the form is malformed, or holds a parameter that is not known.
     """
 
-    def __init__(self, pairs: list[tuple[str, str]], known: Collection[str]) -> None:
+    def __init__(
+        self, pairs: list[tuple[str, str]], known: Collection[str], newest: int | None = None
+    ) -> None:
+        self._newest = newest
         try:
             self._tree = tree_of(pairs)
         except MalformedForm as error:
@@ -132,7 +140,8 @@ class Parameters:
         if after and before:
             message = "You cannot parameterize both starting_after and ending_before."
             raise invalid(message, param="starting_after")
-        return Window(limit or _LIMIT, after, before, since, until)
+        bounds = [bound for bound in (until, self._newest) if bound is not None]
+        return Window(limit or _LIMIT, after, before, since, min(bounds, default=None))
 
     def _created(self) -> tuple[int | None, int | None]:
         value = self._tree.get("created")

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from devstack.sandbox.stripe.attempts import NewId, attempt, let_go
 from devstack.sandbox.stripe.changes import Change, of_intent
-from devstack.sandbox.stripe.errors import StripeError, unexpected_state
+from devstack.sandbox.stripe.errors import StripeError, invalid, unexpected_state
 from devstack.sandbox.stripe.objects import Charge, Intent
 from devstack.sandbox.stripe.requests import CaptureRequest, ConfirmRequest, CreateRequest
+from devstack.sandbox.stripe.tokens import DEBITS, behaviour_of
 
 _CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 _CANCELABLE = (
@@ -58,6 +59,7 @@ def confirm(intent: Intent, how: ConfirmRequest, new_id: NewId, now: float) -> C
             "confirm it again directly with a payment method.",
             intent,
         )
+    _check_debit(intent, method, how)
     confirmed = replace(
         intent,
         payment_method=method,
@@ -66,6 +68,20 @@ def confirm(intent: Intent, how: ConfirmRequest, new_id: NewId, now: float) -> C
         echoed={**intent.echoed, **how.echoed},
     )
     return attempt(confirmed, how, new_id, now)
+
+
+def _check_debit(intent: Intent, method: str, how: ConfirmRequest) -> None:
+    """Refuse to debit a bank account without a mandate, or a card as if it were one."""
+    types = intent.payment_method_types
+    if not DEBITS.issuperset(types):
+        return
+    found = behaviour_of(method, types).method
+    if found not in types:
+        message = f"The PaymentMethod provided ({found}) is not allowed for this PaymentIntent."
+        raise invalid(message, param="payment_method")
+    if not how.has_mandate:
+        message = f"This PaymentIntent requires a mandate, but no mandate was provided for {found}."
+        raise invalid(message, param="mandate_data")
 
 
 def capture(intent: Intent, charge: Charge | None, request: CaptureRequest) -> Change:

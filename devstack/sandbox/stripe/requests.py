@@ -20,6 +20,7 @@ _CONFIRM = frozenset(
     {
         "capture_method",
         "error_on_requires_action",
+        "mandate_data",
         "off_session",
         "payment_method",
         "receipt_email",
@@ -68,13 +69,16 @@ _REFUND_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 
 @dataclass(frozen=True, slots=True)
 class ConfirmRequest:
-    """How to confirm a PaymentIntent. `off_session`: the buyer is not there to authenticate."""
+    """How to confirm a PaymentIntent. `off_session`: the buyer is not there to authenticate;
+    `has_mandate`: he has let his bank be debited.
+    """
 
     payment_method: str | None = None
     return_url: str | None = None
     capture_method: str | None = None
     off_session: bool = False
     error_on_requires_action: bool = False
+    has_mandate: bool = False
     echoed: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -159,6 +163,7 @@ def read_confirm(given: Parameters) -> ConfirmRequest:
         return_url=given.text("return_url"),
         capture_method=given.one_of("capture_method", _CAPTURE_METHODS),
         off_session=given.flag("off_session"),
+        has_mandate=bool(given.branch("mandate_data", {"customer_acceptance"})),
         error_on_requires_action=given.flag("error_on_requires_action"),
         echoed=echoed,
     )

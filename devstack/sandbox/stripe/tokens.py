@@ -121,6 +121,16 @@ _BANK_FUNDS = Decline(
 _BANK = "us_bank_account"
 
 
+_SEPA = "sepa_debit"
+# docs.stripe.com/payments/sepa-debit: five business days, give or take.
+_SEPA_SETTLE_S = 5 * 86_400.0
+DEBITS = frozenset({_BANK, _SEPA})
+
+
+def _bank_refusal(code: str, message: str) -> Decline:
+    return Decline("payment_intent_payment_attempt_failed", code, message)
+
+
 def _table() -> dict[str, Behaviour]:
     table = {
         f"pm_card_{name}": Behaviour(brand=brand, last4=last4)
@@ -149,6 +159,30 @@ def _table() -> dict[str, Behaviour]:
     table["pm_usBankAccount_insufficientFunds"] = Behaviour(
         decline=_BANK_FUNDS, settle_s=_BANK_SETTLE_S, method=_BANK, last4="2227"
     )
+    for name, code, message in (
+        ("accountClosed", "account_closed", "The customer's bank account has been closed."),
+        ("noAccount", "no_account", "The customer's bank account could not be located."),
+        ("debitNotAuthorized", "debit_not_authorized", "The customer has not authorized it."),
+    ):
+        table[f"pm_usBankAccount_{name}"] = Behaviour(
+            decline=_bank_refusal(code, message),
+            settle_s=_BANK_SETTLE_S,
+            method=_BANK,
+            last4="1113",
+        )
+    table["pm_usBankAccount_dispute"] = Behaviour(
+        dispute="bank_cannot_process", settle_s=_BANK_SETTLE_S, method=_BANK, last4="1227"
+    )
+    # Stripe publishes IBANs for SEPA, and no payment methods; these names are the sandbox's own.
+    table["sepa_debit_fails"] = Behaviour(
+        decline=_bank_refusal("", "The customer's bank did not pay."),
+        settle_s=_SEPA_SETTLE_S,
+        method=_SEPA,
+        last4="3002",
+    )
+    table["sepa_debit_disputed"] = Behaviour(
+        dispute="debit_not_authorized", settle_s=_SEPA_SETTLE_S, method=_SEPA, last4="3005"
+    )
     table["pm_usBankAccount_processing"] = Behaviour(
         settle_s=0.0, settles=False, method=_BANK, last4="1116"
     )
@@ -159,6 +193,20 @@ TOKENS: Mapping[str, Behaviour] = MappingProxyType(_table())
 _ORDINARY = Behaviour()
 
 
-def behaviour_of(token: str) -> Behaviour:
-    """Tell what a payment method does; an unknown one succeeds."""
-    return TOKENS.get(token, _ORDINARY)
+# What an unknown token is, by the only type that the intent takes.
+_UNKNOWN: Mapping[tuple[str, ...], Behaviour] = MappingProxyType(
+    {
+        (_BANK,): Behaviour(settle_s=_BANK_SETTLE_S, method=_BANK, last4="6789"),
+        (_SEPA,): Behaviour(settle_s=_SEPA_SETTLE_S, method=_SEPA, last4="3000"),
+    }
+)
+
+
+def behaviour_of(token: str, types: tuple[str, ...] = ("card",)) -> Behaviour:
+    """Tell what a payment method does; an unknown one succeeds, a bank's after a while.
+
+    Args:
+        token: the payment method.
+        types: what its intent takes.
+    """
+    return TOKENS.get(token) or _UNKNOWN.get(types, _ORDINARY)

@@ -9,8 +9,8 @@ from typing import Any
 from chassis.money import Money
 from psp_gateway.calls import told
 from psp_gateway.domain.answer import Answer, Verdict
-from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
-from psp_gateway.domain.capabilities import Capabilities, Captures, Method
+from psp_gateway.domain.attempt import Attempt, Kind, Method, Outcome, Stage
+from psp_gateway.domain.capabilities import Capabilities, Captures
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.providers.adyen import mapping, units
 from psp_gateway.providers.adyen.client import AdyenClient, Result
@@ -19,9 +19,11 @@ from psp_gateway.return_address import with_attempt
 NAME = "adyen"
 # The pages of Adyen differ, 7 or 31 days: the shorter is planned with.
 KEY_RETENTION = timedelta(days=7)
+# Adyen's payment methods of banks, by their schemas SepaDirectDebitDetails and AchDetails.
+DEBITS = {"EUR": "sepadirectdebit", "USD": "ach"}
 CAPABILITIES = Capabilities(
     psp=NAME,
-    methods=frozenset({Method.CARD}),
+    methods=frozenset({Method.CARD, Method.BANK_DEBIT}),
     first_stage=Stage.CONFIRM,
     can_look_up=False,
     captures=Captures.ONCE,  # Adyen could do several; the gateway's guard allows one
@@ -30,6 +32,7 @@ CAPABILITIES = Capabilities(
     payouts=True,
     disputes=True,
     key_retention=dict.fromkeys(Stage, KEY_RETENTION),
+    debit_currencies=frozenset(DEBITS),
 )
 # What a buyer may bring back, by the description of /payments/details.
 _DETAILS = ("redirectResult", "threeDSResult", "payload", "MD", "PaRes")
@@ -88,7 +91,7 @@ class AdyenProvider:
             "amount": units.to_wire(attempt.amount),
             "reference": attempt.attempt_id,
             "paymentMethod": {
-                "type": "scheme",
+                "type": _type_of(attempt),
                 "storedPaymentMethodId": stored if colon else token,
             },
             "shopperReference": shopper if colon else attempt.client_id,
@@ -173,6 +176,11 @@ class AdyenProvider:
         self, operation: str, attempt: Attempt, call: Awaitable[Result], read: Any
     ) -> Answer:
         return await told(NAME, operation, attempt, call, read)
+
+
+def _type_of(attempt: Attempt) -> str:
+    is_debit = attempt.method is Method.BANK_DEBIT
+    return DEBITS[attempt.amount.currency] if is_debit else "scheme"
 
 
 def _read_own(result: Result, attempt: Attempt) -> Answer:

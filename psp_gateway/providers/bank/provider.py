@@ -10,8 +10,8 @@ from hashlib import sha256
 
 from chassis.money import Money
 from psp_gateway.domain.answer import Verdict, alarm
-from psp_gateway.domain.attempt import Outcome, Stage
-from psp_gateway.domain.capabilities import Capabilities, Captures, Method
+from psp_gateway.domain.attempt import Method, Outcome, Stage
+from psp_gateway.domain.capabilities import Capabilities, Captures
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.providers.bank import pain001
 from psp_gateway.providers.bank.returns import reason_of

@@ -8,8 +8,8 @@ from datetime import timedelta
 from chassis.money import Money
 from psp_gateway.calls import is_401, told
 from psp_gateway.domain.answer import Absent, Answer, Created, Verdict
-from psp_gateway.domain.attempt import Attempt, Kind, Stage
-from psp_gateway.domain.capabilities import Capabilities, Captures, Method
+from psp_gateway.domain.attempt import Attempt, Kind, Method, Stage
+from psp_gateway.domain.capabilities import Capabilities, Captures
 from psp_gateway.providers.paypal import mapping, units
 from psp_gateway.providers.paypal.client import PayPalClient, Response, Result
 from psp_gateway.providers.paypal.failures import (

@@ -1,9 +1,11 @@
 """Stripe over HTTP: form bodies, the idempotency header, and what its headers say."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from psp_gateway import http_client, multipart
 from psp_gateway.http_client import HttpClient, NoAnswer, NotSent, Timeouts
@@ -14,6 +16,8 @@ FILES_BASE = "https://files.stripe.com"
 API_VERSION = "2026-10-28.endive"
 
 Fields = Mapping[str, object]
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch  # what quoting leaves as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +122,21 @@ def _told(result: http_client.Result) -> Result:
 
 def encode_form(fields: Fields) -> str:
     """Write fields as Stripe reads them: `metadata[payment_id]=…`, `types[]=card`."""
-    return urlencode([pair for name, value in fields.items() for pair in _flat(name, value)])
+    pairs = [pair for name, value in fields.items() for pair in _flat(name, value)]
+    return "&".join([f"{_name(name)}={_quoted(value)}" for name, value in pairs])
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN(text) else quote_plus(text)
+
+
+# There are few names, and all with brackets are to be quoted.
+_name = lru_cache(1024)(quote_plus)
 
 
 def _flat(name: str, value: object) -> Sequence[tuple[str, str]]:
+    if isinstance(value, str):
+        return [(name, value)]
     if isinstance(value, Mapping):
         return [pair for key, inner in value.items() for pair in _flat(f"{name}[{key}]", inner)]
     if isinstance(value, list | tuple) and any(isinstance(inner, Mapping) for inner in value):

@@ -54,6 +54,17 @@ DECLINES: Mapping[str, Reason] = {
     "processing_error": Reason.PROCESSING_ERROR,
     "reenter_transaction": Reason.PROCESSING_ERROR,
     "try_again_later": Reason.PROCESSING_ERROR,
+    # Of bank debits: docs.stripe.com/payments/ach-direct-debit and /sepa-debit, failures.
+    **dict.fromkeys(
+        (
+            *("account_closed", "authorization_revoked", "bank_account_restricted"),
+            *("bank_ownership_changed", "debit_not_authorized", "incorrect_account_holder_name"),
+            *("invalid_account_number", "no_account", "recipient_deceased"),
+        ),
+        Reason.PAYMENT_METHOD_INVALID,
+    ),
+    "could_not_process": Reason.PROCESSING_ERROR,
+    "generic_could_not_process": Reason.PROCESSING_ERROR,
 }
 
 # docs.stripe.com/payments/place-a-hold-on-a-payment-method: seven days for most cards, not present.

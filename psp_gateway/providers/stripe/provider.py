@@ -9,16 +9,20 @@ from typing import Any
 from chassis.money import Money
 from psp_gateway.calls import told
 from psp_gateway.domain.answer import Absent, Answer, unusable
-from psp_gateway.domain.attempt import Attempt, Kind, Stage
-from psp_gateway.domain.capabilities import Capabilities, Captures, Method
+from psp_gateway.domain.attempt import Attempt, Kind, Method, Stage
+from psp_gateway.domain.capabilities import Capabilities, Captures
 from psp_gateway.providers.stripe import mapping, units
 from psp_gateway.providers.stripe.client import Response, Result, StripeClient
 
 NAME = "stripe"
 KEY_RETENTION = timedelta(hours=24)  # at least, says docs.stripe.com/api/idempotent_requests
+# Stripe's payment methods of banks, each of one currency: docs.stripe.com/payments/bank-debits.
+DEBITS = {"EUR": "sepa_debit", "USD": "us_bank_account"}
+# The buyer has given his mandate where the token was made; Stripe wants to be told so.
+_MANDATE = {"mandate_data": {"customer_acceptance": {"type": "offline"}}}
 CAPABILITIES = Capabilities(
     psp=NAME,
-    methods=frozenset({Method.CARD}),
+    methods=frozenset({Method.CARD, Method.BANK_DEBIT}),
     first_stage=Stage.CREATE,
     can_look_up=True,
     captures=Captures.ONCE,
@@ -27,6 +31,7 @@ CAPABILITIES = Capabilities(
     payouts=True,
     disputes=True,
     key_retention=dict.fromkeys(Stage, KEY_RETENTION),
+    debit_currencies=frozenset(DEBITS),
 )
 
 # Our clock and Stripe's may differ by so much when objects are listed by time.
@@ -70,7 +75,7 @@ class StripeProvider:
             "amount": units.to_minor(attempt.amount),
             "currency": attempt.amount.currency.lower(),
             "payment_method": token,
-            "payment_method_types": ["card"],
+            "payment_method_types": [_type_of(attempt)],
             "capture_method": "manual" if attempt.kind is Kind.AUTHORIZATION else "automatic",
             "metadata": _metadata(attempt),
         }
@@ -80,7 +85,9 @@ class StripeProvider:
     async def confirm_charge(self, attempt: Attempt, *, token: str, key: str) -> Answer:
         """See `ports.Charge.confirm_charge`."""
         path = f"/payment_intents/{attempt.psp_reference}/confirm"
-        call = self._client.post(path, {**self._confirmation, **_expansion(attempt)}, key=key)
+        mandate = _MANDATE if attempt.method is Method.BANK_DEBIT else {}
+        fields = {**self._confirmation, **_expansion(attempt), **mandate}
+        call = self._client.post(path, fields, key=key)
         return await self._told("confirm", attempt, call, mapping.read_charge)
 
     async def cancel_charge(self, attempt: Attempt, *, key: str) -> Answer:
@@ -166,6 +173,11 @@ class StripeProvider:
 def _expansion(attempt: Attempt) -> dict[str, list[str]]:
     """Ask for the charge of what is held: it alone tells until when."""
     return {"expand": ["latest_charge"]} if attempt.kind is Kind.AUTHORIZATION else {}
+
+
+def _type_of(attempt: Attempt) -> str:
+    is_debit = attempt.method is Method.BANK_DEBIT
+    return DEBITS[attempt.amount.currency] if is_debit else "card"
 
 
 def _metadata(attempt: Attempt) -> dict[str, str]:

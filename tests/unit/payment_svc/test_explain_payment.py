@@ -11,6 +11,7 @@ from paymesh.payment.v1 import explanation_pb2
 from chassis.errors import Unavailable
 from payment_svc import explanation_presenter
 from payment_svc.domain.errors import PaymentNotFound
+from payment_svc.domain.operator_action import OperatorAction
 from payment_svc.domain.payment import Payment
 from payment_svc.domain.testimony import Assessment, Attempt, LedgerEntry, WalletOperation
 from payment_svc.explanation.story import Explanation, Source, Story
@@ -25,7 +26,7 @@ OTHERS = (Source.RISK, Source.PSP, Source.WALLET, Source.LEDGER)
 
 @dataclass
 class FakeBooks:
-    """Our own part: `PaymentStore.find` and `SagaStore.explain`."""
+    """Our own part: `PaymentStore.find`, `SagaStore.explain`, `OperatorStore.actions_of`."""
 
     story: Story
 
@@ -36,6 +37,10 @@ class FakeBooks:
     async def explain(self, _: str) -> tuple[Sequence[SagaView], Sequence[StatusChange]]:
         """Tell its sagas and statuses."""
         return self.story.sagas, self.story.changes
+
+    async def actions_of(self, _: str) -> Sequence[OperatorAction]:
+        """Tell what operators did."""
+        return self.story.actions
 
 
 @dataclass
@@ -84,6 +89,7 @@ async def explained(witnesses: FakeWitnesses, payment_id: str | None = None) -> 
         payments=books,  # type: ignore[arg-type]
         sagas=books,  # type: ignore[arg-type]
         witnesses=witnesses,
+        operators=books,  # type: ignore[arg-type]
         now=at(1000),
         policy=POLICY,
     )

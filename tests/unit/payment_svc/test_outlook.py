@@ -187,9 +187,12 @@ def test_a_dead_letter_waits_for_a_person() -> None:
     )
     assert told.since == at(20)
     assert (told.looked_at_again_at, told.until) == (None, None)
-    look, retry = told.actions
+    look, retry, resolve = told.actions
+    saga_id = played.view.progress.saga_id
     assert look.command == "paymesh logs psp_gateway"
-    assert played.view.progress.saga_id in retry.sentence
+    assert retry.command == f"paymesh dlq retry {saga_id}"
+    assert resolve.command == f"paymesh dlq resolve {saga_id}"
+    assert "CHARGED, NOT_CHARGED" in resolve.sentence
 
 
 def test_turned_round_says_that_it_goes_back() -> None:

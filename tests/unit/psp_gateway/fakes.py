@@ -21,8 +21,8 @@ from psp_gateway.domain.answer import (
     not_sent,
     unusable,
 )
-from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
-from psp_gateway.domain.capabilities import Capabilities, Captures, Method
+from psp_gateway.domain.attempt import Attempt, Kind, Method, Outcome, Stage
+from psp_gateway.domain.capabilities import Capabilities, Captures
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.holds import Holds
 from psp_gateway.domain.reasons import Reason

@@ -15,6 +15,7 @@ import grpc
 from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import payout_pb2 as payout_noun
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
+from paymesh.psp.v1.attempt_resolution_service_pb2_grpc import AttemptResolutionServiceStub
 from paymesh.psp.v1.dispute_service_pb2_grpc import DisputeServiceStub
 from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceStub
 from paymesh.psp.v1.webhook_service_pb2_grpc import WebhookServiceStub
@@ -164,6 +165,7 @@ class Gateway:
         self.stub: Any = PspGatewayServiceStub(channel)
         self.webhooks: Any = WebhookServiceStub(channel)
         self.disputes: Any = DisputeServiceStub(channel)
+        self.resolutions: Any = AttemptResolutionServiceStub(channel)
 
     async def charge(self, **fields: str) -> service.AttemptResult:
         """Ask for one charge."""

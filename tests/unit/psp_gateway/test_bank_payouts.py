@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.money import Money
-from psp_gateway.domain.attempt import Outcome, Stage
-from psp_gateway.domain.capabilities import Captures, Method
+from psp_gateway.domain.attempt import Method, Outcome, Stage
+from psp_gateway.domain.capabilities import Captures
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.providers.bank import camt
 from psp_gateway.providers.bank.provider import BankPayouts, Match, OtherAccount

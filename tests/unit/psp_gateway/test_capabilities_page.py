@@ -18,6 +18,7 @@ def column(can: Capabilities) -> list[str]:
     keys = {f"{retention.total_seconds() / 3600:g} h" for retention in can.key_retention.values()}
     return [
         ", ".join(sorted(method.value for method in can.methods)),
+        ", ".join(sorted(can.debit_currencies)) or "no",
         "create, then confirm" if can.first_stage is Stage.CREATE else "one request",
         yes(can.can_look_up),
         can.captures.value,
@@ -37,7 +38,8 @@ def yes(can: bool) -> str:
 def page() -> str:
     """Write the page."""
     names = [
-        *("charges", "a charge is made by", "can be asked what became of a request"),
+        *("charges", "bank debits in", "a charge is made by"),
+        "can be asked what became of a request",
         *("captures what is held", "refunds, in parts", "hosted page", "payouts"),
         *("evidence for disputes", "keeps idempotency keys at least"),
     ]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.money import Money
-from psp_gateway.domain.capabilities import Method
+from psp_gateway.domain.attempt import Method
 from psp_gateway.domain.routing import Asked, Obstacle, Route, Rule, Weighted, route
 from psp_gateway.routing_file import DEFAULT, InvalidRouting, read_rules
 from psp_gateway.use_cases.route_charge import PSPS, bare, psp_of

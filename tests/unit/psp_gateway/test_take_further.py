@@ -88,6 +88,7 @@ class World:
 
     faults: Sequence[str] = ()
     token: str = "tok"
+    is_last_try: bool = False
     psp: FakePsp = field(init=False)
     store: FakeStore = field(default_factory=FakeStore)
     now: timedelta = timedelta()
@@ -117,7 +118,8 @@ class World:
                 case Kind.CAPTURE | Kind.VOID:
                     return await execute_hold(means, asked)
                 case _:
-                    return await execute_charge(means, asked, Paying(self.token))
+                    paying = Paying(self.token, is_last_try=self.is_last_try)
+                    return await execute_charge(means, asked, paying)
         except InjectedFault:
             return None
 
@@ -296,3 +298,29 @@ async def test_what_is_final_never_reaches_the_psp() -> None:
     assert answer is not None
     assert answer.outcome is SUCCESS
     assert world.psp.sent_keys == ["att_1:create", "att_1:confirm"]
+
+
+@pytest.mark.parametrize("faults", [["rate_limited"], ["none", "not_sent"]])
+async def test_what_the_last_try_leaves_undone_is_never_done(faults: list[str]) -> None:
+    """A call that was on its way while its caller gave up finds the charge ended."""
+    world = World(faults, is_last_try=True)
+    given_up = await world.ask()
+    world.is_last_try = False
+
+    late = await world.settle()
+
+    assert given_up is not None
+    assert given_up.outcome is late.outcome is Outcome.DECLINED
+    assert world.charges() == 0
+
+
+@pytest.mark.parametrize("faults", [["lost", "lost"], ["none", "lost"], []])
+async def test_the_last_try_ends_nothing_that_may_have_happened(faults: list[str]) -> None:
+    """Who gives up is told what is so: a charge that may be under way, or that was made."""
+    world = World(faults, is_last_try=True)
+    answer = await world.ask()
+
+    assert answer is not None
+    assert answer.outcome is not Outcome.DECLINED
+    assert (await world.settle()).outcome is SUCCESS
+    assert world.charges() == 1

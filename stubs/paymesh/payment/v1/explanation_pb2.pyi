@@ -253,6 +253,8 @@ class Action(_message.Message):
         """Look for the cause."""
         PAY_AGAIN: Action._Kind.ValueType  # 8
         """Make a new payment of the same orders."""
+        RESOLVE: Action._Kind.ValueType  # 9
+        """Two persons say what became of a step, with evidence."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What. It may grow."""
@@ -274,6 +276,8 @@ class Action(_message.Message):
     """Look for the cause."""
     PAY_AGAIN: Action.Kind.ValueType  # 8
     """Make a new payment of the same orders."""
+    RESOLVE: Action.Kind.ValueType  # 9
+    """Two persons say what became of a step, with evidence."""
 
     KIND_FIELD_NUMBER: _builtins.int
     SENTENCE_FIELD_NUMBER: _builtins.int

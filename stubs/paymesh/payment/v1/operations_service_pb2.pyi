@@ -5,10 +5,12 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from paymesh.payment.v1 import dead_letter_pb2 as _dead_letter_pb2
 from paymesh.payment.v1 import explanation_pb2 as _explanation_pb2
 from paymesh.payment.v1 import payment_pb2 as _payment_pb2
 import builtins as _builtins
@@ -158,6 +160,7 @@ class Saga(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    MOVED_AT_FIELD_NUMBER: _builtins.int
     saga_id: _builtins.str
     """The saga's id, ours: `sga_` and a time-ordered part."""
     payment_id: _builtins.str
@@ -190,6 +193,10 @@ class Saga(_message.Message):
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was begun."""
 
+    @_builtins.property
+    def moved_at(self) -> _timestamp_pb2.Timestamp:
+        """When it last moved; of a dead letter, when it became one."""
+
     def __init__(
         self,
         *,
@@ -206,10 +213,11 @@ class Saga(_message.Message):
         epoch: _builtins.int = ...,
         steps: _abc.Iterable[Global___SagaStep] | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        moved_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "due_at", b"due_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "due_at", b"due_at", "moved_at", b"moved_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "definition_version", b"definition_version", "due_at", b"due_at", "epoch", b"epoch", "kind", b"kind", "payment_id", b"payment_id", "queue", b"queue", "reason", b"reason", "saga_id", b"saga_id", "step", b"step", "steps", b"steps", "tries", b"tries", "turned_round", b"turned_round"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "definition_version", b"definition_version", "due_at", b"due_at", "epoch", b"epoch", "kind", b"kind", "moved_at", b"moved_at", "payment_id", b"payment_id", "queue", b"queue", "reason", b"reason", "saga_id", b"saga_id", "step", b"step", "steps", b"steps", "tries", b"tries", "turned_round", b"turned_round"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -318,22 +326,28 @@ class ListSagasRequest(_message.Message):
     QUEUE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     queue: Global___Saga.Queue.ValueType
     """The queue."""
     page_size: _builtins.int
     """Default 50, at most 500; larger is lowered."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first."""
+    @_builtins.property
+    def filter(self) -> _dead_letter_pb2.SagaFilter:
+        """Which of them; all when absent."""
+
     def __init__(
         self,
         *,
         queue: Global___Saga.Queue.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: _dead_letter_pb2.SagaFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "queue", b"queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "queue", b"queue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -366,3 +380,536 @@ class ListSagasResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSagasResponse: _TypeAlias = ListSagasResponse  # noqa: Y015
+
+@_typing.final
+class DescribeQueuesRequest(_message.Message):
+    """Asks about all queues."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeQueuesRequest: _TypeAlias = DescribeQueuesRequest  # noqa: Y015
+
+@_typing.final
+class DescribeQueuesResponse(_message.Message):
+    """The queues, by queue, kind and class of reason; what is empty is left out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def queues(self) -> _containers.RepeatedCompositeFieldContainer[_dead_letter_pb2.QueueDepth]:
+        """A line each."""
+
+    def __init__(
+        self,
+        *,
+        queues: _abc.Iterable[_dead_letter_pb2.QueueDepth] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["queues", b"queues"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeQueuesResponse: _TypeAlias = DescribeQueuesResponse  # noqa: Y015
+
+@_typing.final
+class RetrySagaRequest(_message.Message):
+    """Which saga to let go on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_ID_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    EXPECTED_EPOCH_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    saga_id: _builtins.str
+    """The saga's id."""
+    dry_run: _builtins.bool
+    """Only tell what would happen."""
+    expected_epoch: _builtins.int
+    """The epoch that the dry run told; needed unless it is one."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters, needed unless it is a dry run."""
+    def __init__(
+        self,
+        *,
+        saga_id: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+        expected_epoch: _builtins.int | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_epoch", b"_expected_epoch", "expected_epoch", b"expected_epoch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_epoch", b"_expected_epoch", "dry_run", b"dry_run", "expected_epoch", b"expected_epoch", "reason", b"reason", "saga_id", b"saga_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_epoch: _TypeAlias = _typing.Literal["expected_epoch"]  # noqa: Y015
+    _WhichOneofArgType__expected_epoch: _TypeAlias = _typing.Literal["_expected_epoch", b"_expected_epoch"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_epoch) -> _WhichOneofReturnType__expected_epoch | None: ...
+
+Global___RetrySagaRequest: _TypeAlias = RetrySagaRequest  # noqa: Y015
+
+@_typing.final
+class RetrySagaResponse(_message.Message):
+    """What happens, or would."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def saga(self) -> Global___Saga:
+        """The saga as it is now, without its steps."""
+
+    @_builtins.property
+    def plan(self) -> _dead_letter_pb2.RetryPlan:
+        """What it does next."""
+
+    def __init__(
+        self,
+        *,
+        saga: Global___Saga | None = ...,
+        plan: _dead_letter_pb2.RetryPlan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "saga", b"saga"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "saga", b"saga"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrySagaResponse: _TypeAlias = RetrySagaResponse  # noqa: Y015
+
+@_typing.final
+class RetrySagasRequest(_message.Message):
+    """Which dead letters to let go on, and how fast."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    MAX_COUNT_FIELD_NUMBER: _builtins.int
+    PER_SECOND_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    DEAD_BEFORE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    max_count: _builtins.int
+    """At most so many, 1 to 1,000."""
+    per_second: _builtins.float
+    """How many a second, above 0 and up to 1,000."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters, needed unless it is a dry run."""
+    dry_run: _builtins.bool
+    """Only tell how many there are."""
+    @_builtins.property
+    def filter(self) -> _dead_letter_pb2.SagaFilter:
+        """Which of them."""
+
+    @_builtins.property
+    def offset(self) -> _duration_pb2.Duration:
+        """When the first of them is due, from now; where the call before left off."""
+
+    @_builtins.property
+    def dead_before(self) -> _timestamp_pb2.Timestamp:
+        """Only those that had become dead letters by then, so that none is let go on twice; needed unless it is a dry run."""
+
+    def __init__(
+        self,
+        *,
+        filter: _dead_letter_pb2.SagaFilter | None = ...,
+        max_count: _builtins.int = ...,
+        per_second: _builtins.float = ...,
+        offset: _duration_pb2.Duration | None = ...,
+        dead_before: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dead_before", b"dead_before", "filter", b"filter", "offset", b"offset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_before", b"dead_before", "dry_run", b"dry_run", "filter", b"filter", "max_count", b"max_count", "offset", b"offset", "per_second", b"per_second", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrySagasRequest: _TypeAlias = RetrySagasRequest  # noqa: Y015
+
+@_typing.final
+class RetrySagasResponse(_message.Message):
+    """What happens, or would."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ByReasonClassEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    HAS_MORE_FIELD_NUMBER: _builtins.int
+    BY_REASON_CLASS_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    NEXT_OFFSET_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many go on; of a dry run, how many fit, `max_count` at most."""
+    has_more: _builtins.bool
+    """Whether more fit."""
+    @_builtins.property
+    def by_reason_class(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Of them, by class of reason."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """The moment by which the dead letters were chosen: `dead_before` of the real run."""
+
+    @_builtins.property
+    def next_offset(self) -> _duration_pb2.Duration:
+        """Where the spreading ends, from now: `offset` of the next call."""
+
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        has_more: _builtins.bool = ...,
+        by_reason_class: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        next_offset: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "next_offset", b"next_offset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "by_reason_class", b"by_reason_class", "count", b"count", "has_more", b"has_more", "next_offset", b"next_offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrySagasResponse: _TypeAlias = RetrySagasResponse  # noqa: Y015
+
+@_typing.final
+class ResolveSagaRequest(_message.Message):
+    """What became of a saga's step."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_ID_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    PSP_REFERENCE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    EVIDENCE_LINK_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    saga_id: _builtins.str
+    """The saga."""
+    decision: _dead_letter_pb2.Resolution.Decision.ValueType
+    """What is said."""
+    psp_reference: _builtins.str
+    """The PSP's id of what moved the money: needed for CHARGED, and for DONE_BY_HAND where it was done at the PSP."""
+    amount: _builtins.str
+    """How much, a decimal string: needed for CHARGED, and must be what the step is for."""
+    currency: _builtins.str
+    """ISO 4217, with `amount`."""
+    evidence: _builtins.str
+    """What was seen, and where; 1 to 2,000 characters."""
+    evidence_link: _builtins.str
+    """Where the evidence is kept; may be empty."""
+    reason: _builtins.str
+    """Why it is resolved by hand; 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        saga_id: _builtins.str = ...,
+        decision: _dead_letter_pb2.Resolution.Decision.ValueType = ...,
+        psp_reference: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        evidence: _builtins.str = ...,
+        evidence_link: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "currency", b"currency", "decision", b"decision", "evidence", b"evidence", "evidence_link", b"evidence_link", "psp_reference", b"psp_reference", "reason", b"reason", "saga_id", b"saga_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveSagaRequest: _TypeAlias = ResolveSagaRequest  # noqa: Y015
+
+@_typing.final
+class ResolveSagaResponse(_message.Message):
+    """The proposal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def resolution(self) -> _dead_letter_pb2.Resolution:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        resolution: _dead_letter_pb2.Resolution | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["resolution", b"resolution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resolution", b"resolution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveSagaResponse: _TypeAlias = ResolveSagaResponse  # noqa: Y015
+
+@_typing.final
+class ApproveResolutionRequest(_message.Message):
+    """Which proposal to approve."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLUTION_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    resolution_id: _builtins.str
+    """Its id."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        resolution_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "resolution_id", b"resolution_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveResolutionRequest: _TypeAlias = ApproveResolutionRequest  # noqa: Y015
+
+@_typing.final
+class ApproveResolutionResponse(_message.Message):
+    """The resolution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def resolution(self) -> _dead_letter_pb2.Resolution:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        resolution: _dead_letter_pb2.Resolution | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["resolution", b"resolution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resolution", b"resolution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveResolutionResponse: _TypeAlias = ApproveResolutionResponse  # noqa: Y015
+
+@_typing.final
+class RejectResolutionRequest(_message.Message):
+    """Which proposal to reject."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLUTION_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    resolution_id: _builtins.str
+    """Its id."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        resolution_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "resolution_id", b"resolution_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectResolutionRequest: _TypeAlias = RejectResolutionRequest  # noqa: Y015
+
+@_typing.final
+class RejectResolutionResponse(_message.Message):
+    """The resolution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def resolution(self) -> _dead_letter_pb2.Resolution:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        resolution: _dead_letter_pb2.Resolution | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["resolution", b"resolution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resolution", b"resolution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectResolutionResponse: _TypeAlias = RejectResolutionResponse  # noqa: Y015
+
+@_typing.final
+class ListResolutionsRequest(_message.Message):
+    """Which resolutions to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    SAGA_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    status: _dead_letter_pb2.Resolution.Status.ValueType
+    """Only those that stand so; all when absent."""
+    saga_id: _builtins.str
+    """Only of this saga; all when empty."""
+    page_size: _builtins.int
+    """Default 50, at most 500; larger is lowered."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        status: _dead_letter_pb2.Resolution.Status.ValueType = ...,
+        saga_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "saga_id", b"saga_id", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListResolutionsRequest: _TypeAlias = ListResolutionsRequest  # noqa: Y015
+
+@_typing.final
+class ListResolutionsResponse(_message.Message):
+    """A page of resolutions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLUTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Ask for the next page with it; empty at the end."""
+    @_builtins.property
+    def resolutions(self) -> _containers.RepeatedCompositeFieldContainer[_dead_letter_pb2.Resolution]:
+        """The resolutions."""
+
+    def __init__(
+        self,
+        *,
+        resolutions: _abc.Iterable[_dead_letter_pb2.Resolution] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "resolutions", b"resolutions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListResolutionsResponse: _TypeAlias = ListResolutionsResponse  # noqa: Y015
+
+@_typing.final
+class DescribeIdempotencyKeyRequest(_message.Message):
+    """Which key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    client_id: _builtins.str
+    """The client that used it."""
+    method: _builtins.str
+    """The RPC it was used for: CreatePayment, CapturePayment and so on."""
+    idempotency_key: _builtins.str
+    """The key."""
+    def __init__(
+        self,
+        *,
+        client_id: _builtins.str = ...,
+        method: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "idempotency_key", b"idempotency_key", "method", b"method"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeIdempotencyKeyRequest: _TypeAlias = DescribeIdempotencyKeyRequest  # noqa: Y015
+
+@_typing.final
+class DescribeIdempotencyKeyResponse(_message.Message):
+    """What is kept under it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_STATUS_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELDS_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    AGE_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment that the first call made or changed."""
+    payment_status: _payment_pb2.Payment.Status.ValueType
+    """The status of that payment now."""
+    @_builtins.property
+    def fingerprint_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The fields that the first call had set, by name; a later call must have the same."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When the first call was accepted."""
+
+    @_builtins.property
+    def age(self) -> _duration_pb2.Duration:
+        """How long ago that is."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        payment_status: _payment_pb2.Payment.Status.ValueType = ...,
+        fingerprint_fields: _abc.Iterable[_builtins.str] | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        age: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "created_at", b"created_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "created_at", b"created_at", "fingerprint_fields", b"fingerprint_fields", "payment_id", b"payment_id", "payment_status", b"payment_status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeIdempotencyKeyResponse: _TypeAlias = DescribeIdempotencyKeyResponse  # noqa: Y015

@@ -45,6 +45,46 @@ class OperationsServiceStub:
                 request_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListSagasRequest.SerializeToString,
                 response_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListSagasResponse.FromString,
                 _registered_method=True)
+        self.DescribeQueues = channel.unary_unary(
+                '/paymesh.payment.v1.OperationsService/DescribeQueues',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.DescribeQueuesRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.DescribeQueuesResponse.FromString,
+                _registered_method=True)
+        self.RetrySaga = channel.unary_unary(
+                '/paymesh.payment.v1.OperationsService/RetrySaga',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RetrySagaRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RetrySagaResponse.FromString,
+                _registered_method=True)
+        self.RetrySagas = channel.unary_unary(
+                '/paymesh.payment.v1.OperationsService/RetrySagas',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RetrySagasRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RetrySagasResponse.FromString,
+                _registered_method=True)
+        self.ResolveSaga = channel.unary_unary(
+                '/paymesh.payment.v1.OperationsService/ResolveSaga',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ResolveSagaRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ResolveSagaResponse.FromString,
+                _registered_method=True)
+        self.ApproveResolution = channel.unary_unary(
+                '/paymesh.payment.v1.OperationsService/ApproveResolution',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ApproveResolutionRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ApproveResolutionResponse.FromString,
+                _registered_method=True)
+        self.RejectResolution = channel.unary_unary(
+                '/paymesh.payment.v1.OperationsService/RejectResolution',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RejectResolutionRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RejectResolutionResponse.FromString,
+                _registered_method=True)
+        self.ListResolutions = channel.unary_unary(
+                '/paymesh.payment.v1.OperationsService/ListResolutions',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListResolutionsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListResolutionsResponse.FromString,
+                _registered_method=True)
+        self.DescribeIdempotencyKey = channel.unary_unary(
+                '/paymesh.payment.v1.OperationsService/DescribeIdempotencyKey',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.DescribeIdempotencyKeyRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.DescribeIdempotencyKeyResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer:
@@ -68,6 +108,72 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeQueues(self, request, context):
+        """Tells how deep the queues are, how old the oldest of each is, and why they stand there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetrySaga(self, request, context):
+        """Lets a dead letter go on, or hurries one that waits or is to be tried again.
+
+        A dry run changes nothing and tells which step would run, and under which ids. The real run wants the epoch that the dry
+        run told: a saga that has moved since is left alone, ABORTED. A dead letter's budget begins anew; its ids stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetrySagas(self, request, context):
+        """Lets many dead letters go on, so many a second.
+
+        Their due times are spread; nothing waits in the server. At most 1,000 a call: ask again, with `offset` where the spreading
+        goes on, until `has_more` is false.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveSaga(self, request, context):
+        """Proposes what became of a step that cannot go on by itself; another person has to approve it.
+
+        Only what fits the step may be proposed, and one proposal a saga at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveResolution(self, request, context):
+        """Approves a proposal of somebody else, and applies it: a PSP's own word is asked for first and wins.
+
+        Asked again it tells how far it is. What a crash interrupts is taken up again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectResolution(self, request, context):
+        """Rejects a proposal, or takes one's own back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListResolutions(self, request, context):
+        """Lists resolutions, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeIdempotencyKey(self, request, context):
+        """Tells what is kept under a client's Idempotency-Key; never what was sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -80,6 +186,46 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.ListSagas,
                     request_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListSagasRequest.FromString,
                     response_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListSagasResponse.SerializeToString,
+            ),
+            'DescribeQueues': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeQueues,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.DescribeQueuesRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.DescribeQueuesResponse.SerializeToString,
+            ),
+            'RetrySaga': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetrySaga,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RetrySagaRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RetrySagaResponse.SerializeToString,
+            ),
+            'RetrySagas': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetrySagas,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RetrySagasRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RetrySagasResponse.SerializeToString,
+            ),
+            'ResolveSaga': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveSaga,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ResolveSagaRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ResolveSagaResponse.SerializeToString,
+            ),
+            'ApproveResolution': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveResolution,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ApproveResolutionRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ApproveResolutionResponse.SerializeToString,
+            ),
+            'RejectResolution': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectResolution,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RejectResolutionRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RejectResolutionResponse.SerializeToString,
+            ),
+            'ListResolutions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListResolutions,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListResolutionsRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListResolutionsResponse.SerializeToString,
+            ),
+            'DescribeIdempotencyKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeIdempotencyKey,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.DescribeIdempotencyKeyRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.DescribeIdempotencyKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -137,6 +283,222 @@ class OperationsService:
             '/paymesh.payment.v1.OperationsService/ListSagas',
             paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListSagasRequest.SerializeToString,
             paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListSagasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeQueues(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.OperationsService/DescribeQueues',
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.DescribeQueuesRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.DescribeQueuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetrySaga(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.OperationsService/RetrySaga',
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RetrySagaRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RetrySagaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetrySagas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.OperationsService/RetrySagas',
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RetrySagasRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RetrySagasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveSaga(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.OperationsService/ResolveSaga',
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ResolveSagaRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ResolveSagaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveResolution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.OperationsService/ApproveResolution',
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ApproveResolutionRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ApproveResolutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectResolution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.OperationsService/RejectResolution',
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RejectResolutionRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.RejectResolutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListResolutions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.OperationsService/ListResolutions',
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListResolutionsRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListResolutionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeIdempotencyKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.OperationsService/DescribeIdempotencyKey',
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.DescribeIdempotencyKeyRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.DescribeIdempotencyKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

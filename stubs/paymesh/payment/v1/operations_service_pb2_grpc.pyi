@@ -41,6 +41,36 @@ class OperationsServiceStub:
     """
     ListSagas: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListSagasRequest, _operations_service_pb2.ListSagasResponse]
     """Lists sagas by queue, the longest due first."""
+    DescribeQueues: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.DescribeQueuesRequest, _operations_service_pb2.DescribeQueuesResponse]
+    """Tells how deep the queues are, how old the oldest of each is, and why they stand there."""
+    RetrySaga: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.RetrySagaRequest, _operations_service_pb2.RetrySagaResponse]
+    """Lets a dead letter go on, or hurries one that waits or is to be tried again.
+
+    A dry run changes nothing and tells which step would run, and under which ids. The real run wants the epoch that the dry
+    run told: a saga that has moved since is left alone, ABORTED. A dead letter's budget begins anew; its ids stay.
+    """
+    RetrySagas: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.RetrySagasRequest, _operations_service_pb2.RetrySagasResponse]
+    """Lets many dead letters go on, so many a second.
+
+    Their due times are spread; nothing waits in the server. At most 1,000 a call: ask again, with `offset` where the spreading
+    goes on, until `has_more` is false.
+    """
+    ResolveSaga: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ResolveSagaRequest, _operations_service_pb2.ResolveSagaResponse]
+    """Proposes what became of a step that cannot go on by itself; another person has to approve it.
+
+    Only what fits the step may be proposed, and one proposal a saga at a time.
+    """
+    ApproveResolution: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ApproveResolutionRequest, _operations_service_pb2.ApproveResolutionResponse]
+    """Approves a proposal of somebody else, and applies it: a PSP's own word is asked for first and wins.
+
+    Asked again it tells how far it is. What a crash interrupts is taken up again.
+    """
+    RejectResolution: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.RejectResolutionRequest, _operations_service_pb2.RejectResolutionResponse]
+    """Rejects a proposal, or takes one's own back."""
+    ListResolutions: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListResolutionsRequest, _operations_service_pb2.ListResolutionsResponse]
+    """Lists resolutions, the newest first."""
+    DescribeIdempotencyKey: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.DescribeIdempotencyKeyRequest, _operations_service_pb2.DescribeIdempotencyKeyResponse]
+    """Tells what is kept under a client's Idempotency-Key; never what was sent."""
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
@@ -55,6 +85,36 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """
     ListSagas: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListSagasRequest, _operations_service_pb2.ListSagasResponse]  # type: ignore[assignment]
     """Lists sagas by queue, the longest due first."""
+    DescribeQueues: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.DescribeQueuesRequest, _operations_service_pb2.DescribeQueuesResponse]  # type: ignore[assignment]
+    """Tells how deep the queues are, how old the oldest of each is, and why they stand there."""
+    RetrySaga: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.RetrySagaRequest, _operations_service_pb2.RetrySagaResponse]  # type: ignore[assignment]
+    """Lets a dead letter go on, or hurries one that waits or is to be tried again.
+
+    A dry run changes nothing and tells which step would run, and under which ids. The real run wants the epoch that the dry
+    run told: a saga that has moved since is left alone, ABORTED. A dead letter's budget begins anew; its ids stay.
+    """
+    RetrySagas: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.RetrySagasRequest, _operations_service_pb2.RetrySagasResponse]  # type: ignore[assignment]
+    """Lets many dead letters go on, so many a second.
+
+    Their due times are spread; nothing waits in the server. At most 1,000 a call: ask again, with `offset` where the spreading
+    goes on, until `has_more` is false.
+    """
+    ResolveSaga: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ResolveSagaRequest, _operations_service_pb2.ResolveSagaResponse]  # type: ignore[assignment]
+    """Proposes what became of a step that cannot go on by itself; another person has to approve it.
+
+    Only what fits the step may be proposed, and one proposal a saga at a time.
+    """
+    ApproveResolution: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ApproveResolutionRequest, _operations_service_pb2.ApproveResolutionResponse]  # type: ignore[assignment]
+    """Approves a proposal of somebody else, and applies it: a PSP's own word is asked for first and wins.
+
+    Asked again it tells how far it is. What a crash interrupts is taken up again.
+    """
+    RejectResolution: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.RejectResolutionRequest, _operations_service_pb2.RejectResolutionResponse]  # type: ignore[assignment]
+    """Rejects a proposal, or takes one's own back."""
+    ListResolutions: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListResolutionsRequest, _operations_service_pb2.ListResolutionsResponse]  # type: ignore[assignment]
+    """Lists resolutions, the newest first."""
+    DescribeIdempotencyKey: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.DescribeIdempotencyKeyRequest, _operations_service_pb2.DescribeIdempotencyKeyResponse]  # type: ignore[assignment]
+    """Tells what is kept under a client's Idempotency-Key; never what was sent."""
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     """What operators ask about payments. Not reachable through the public edge."""
@@ -78,5 +138,83 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.ListSagasResponse, _abc.Awaitable[_operations_service_pb2.ListSagasResponse]]:
         """Lists sagas by queue, the longest due first."""
+
+    @_abc_1.abstractmethod
+    def DescribeQueues(
+        self,
+        request: _operations_service_pb2.DescribeQueuesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.DescribeQueuesResponse, _abc.Awaitable[_operations_service_pb2.DescribeQueuesResponse]]:
+        """Tells how deep the queues are, how old the oldest of each is, and why they stand there."""
+
+    @_abc_1.abstractmethod
+    def RetrySaga(
+        self,
+        request: _operations_service_pb2.RetrySagaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.RetrySagaResponse, _abc.Awaitable[_operations_service_pb2.RetrySagaResponse]]:
+        """Lets a dead letter go on, or hurries one that waits or is to be tried again.
+
+        A dry run changes nothing and tells which step would run, and under which ids. The real run wants the epoch that the dry
+        run told: a saga that has moved since is left alone, ABORTED. A dead letter's budget begins anew; its ids stay.
+        """
+
+    @_abc_1.abstractmethod
+    def RetrySagas(
+        self,
+        request: _operations_service_pb2.RetrySagasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.RetrySagasResponse, _abc.Awaitable[_operations_service_pb2.RetrySagasResponse]]:
+        """Lets many dead letters go on, so many a second.
+
+        Their due times are spread; nothing waits in the server. At most 1,000 a call: ask again, with `offset` where the spreading
+        goes on, until `has_more` is false.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveSaga(
+        self,
+        request: _operations_service_pb2.ResolveSagaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.ResolveSagaResponse, _abc.Awaitable[_operations_service_pb2.ResolveSagaResponse]]:
+        """Proposes what became of a step that cannot go on by itself; another person has to approve it.
+
+        Only what fits the step may be proposed, and one proposal a saga at a time.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveResolution(
+        self,
+        request: _operations_service_pb2.ApproveResolutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.ApproveResolutionResponse, _abc.Awaitable[_operations_service_pb2.ApproveResolutionResponse]]:
+        """Approves a proposal of somebody else, and applies it: a PSP's own word is asked for first and wins.
+
+        Asked again it tells how far it is. What a crash interrupts is taken up again.
+        """
+
+    @_abc_1.abstractmethod
+    def RejectResolution(
+        self,
+        request: _operations_service_pb2.RejectResolutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.RejectResolutionResponse, _abc.Awaitable[_operations_service_pb2.RejectResolutionResponse]]:
+        """Rejects a proposal, or takes one's own back."""
+
+    @_abc_1.abstractmethod
+    def ListResolutions(
+        self,
+        request: _operations_service_pb2.ListResolutionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.ListResolutionsResponse, _abc.Awaitable[_operations_service_pb2.ListResolutionsResponse]]:
+        """Lists resolutions, the newest first."""
+
+    @_abc_1.abstractmethod
+    def DescribeIdempotencyKey(
+        self,
+        request: _operations_service_pb2.DescribeIdempotencyKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.DescribeIdempotencyKeyResponse, _abc.Awaitable[_operations_service_pb2.DescribeIdempotencyKeyResponse]]:
+        """Tells what is kept under a client's Idempotency-Key; never what was sent."""
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

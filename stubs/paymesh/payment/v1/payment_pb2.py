@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n paymesh/payment/v1/payment.proto\x12\x12paymesh.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\t\n\x07Payment\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".paymesh.payment.v1.Payment.Status\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xecuted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x0epayment_orders\x18\x05 \x03(\x0b\x32 .paymesh.payment.v1.PaymentOrder\x12\x18\n\x0b\x63heckout_id\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x31\n\x07\x66\x61ilure\x18\x07 \x01(\x0b\x32\x1b.paymesh.payment.v1.FailureH\x01\x88\x01\x01\x12\x38\n\x0bnext_action\x18\x08 \x01(\x0b\x32\x1e.paymesh.payment.v1.NextActionH\x02\x88\x01\x01\x12\x13\n\x06\x61mount\x18\t \x01(\tH\x03\x88\x01\x01\x12\x15\n\x08\x63urrency\x18\n \x01(\tH\x04\x88\x01\x01\x12\x46\n\x0e\x63\x61pture_method\x18\x0b \x01(\x0e\x32).paymesh.payment.v1.Payment.CaptureMethodH\x05\x88\x01\x01\x12\x37\n\x0e\x63\x61pture_before\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x06\x88\x01\x01\x12U\n\x16partial_failure_policy\x18\r \x01(\x0e\x32\x30.paymesh.payment.v1.Payment.PartialFailurePolicyH\x07\x88\x01\x01\"\xd1\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0e\n\nPROCESSING\x10\x02\x12\x13\n\x0fREQUIRES_ACTION\x10\x03\x12\x14\n\x10REQUIRES_CAPTURE\x10\x04\x12\r\n\tCOMPLETED\x10\x05\x12\x17\n\x13PARTIALLY_COMPLETED\x10\x06\x12\n\n\x06\x46\x41ILED\x10\x07\x12\r\n\tCANCELLED\x10\x08\x12\x16\n\x12PARTIALLY_REFUNDED\x10\t\x12\x0c\n\x08REFUNDED\x10\n\"J\n\rCaptureMethod\x12\x1e\n\x1a\x43\x41PTURE_METHOD_UNSPECIFIED\x10\x00\x12\r\n\tAUTOMATIC\x10\x01\x12\n\n\x06MANUAL\x10\x02\"g\n\x14PartialFailurePolicy\x12&\n\"PARTIAL_FAILURE_POLICY_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41LL_OR_NOTHING\x10\x01\x12\x13\n\x0fKEEP_SUCCESSFUL\x10\x02\x42\x0e\n\x0c_checkout_idB\n\n\x08_failureB\x0e\n\x0c_next_actionB\t\n\x07_amountB\x0b\n\t_currencyB\x11\n\x0f_capture_methodB\x11\n\x0f_capture_beforeB\x19\n\x17_partial_failure_policy\"\xce\x03\n\x0cPaymentOrder\x12\x18\n\x10payment_order_id\x18\x01 \x01(\t\x12\x37\n\x06status\x18\x02 \x01(\x0e\x32\'.paymesh.payment.v1.PaymentOrder.Status\x12\x0e\n\x06\x61mount\x18\x03 \x01(\t\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x1b\n\x0eseller_account\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x31\n\x07\x66\x61ilure\x18\x06 \x01(\x0b\x32\x1b.paymesh.payment.v1.FailureH\x01\x88\x01\x01\x12\x1c\n\x0f\x63\x61ptured_amount\x18\x07 \x01(\tH\x02\x88\x01\x01\"\xa7\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\r\n\tEXECUTING\x10\x02\x12\x0e\n\nAUTHORIZED\x10\x03\x12\x0b\n\x07UNKNOWN\x10\x04\x12\x0b\n\x07SUCCESS\x10\x05\x12\n\n\x06\x46\x41ILED\x10\x06\x12\r\n\tCANCELLED\x10\x07\x12\x16\n\x12PARTIALLY_REFUNDED\x10\x08\x12\x0c\n\x08REFUNDED\x10\tB\x11\n\x0f_seller_accountB\n\n\x08_failureB\x12\n\x10_captured_amount\"<\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08psp_code\x18\x03 \x01(\t\"\"\n\nNextAction\x12\x14\n\x0credirect_url\x18\x01 \x01(\t\"\xc8\x01\n\tBuyerInfo\x12-\n\x02id\x18\x01 \x01(\tB!\xbaH\x1er\x19\x32\x17^[A-Za-z0-9_.:-]{1,64}$\xc8\x01\x01\x12\x1c\n\x05\x65mail\x18\x02 \x01(\tB\r\xbaH\nr\x05\x18\xfe\x01`\x01\xd8\x01\x01\x12 \n\nip_address\x18\x03 \x01(\tB\x07\xbaH\x04r\x02p\x01H\x00\x88\x01\x01\x12,\n\x0c\x63ountry_code\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{2}$H\x01\x88\x01\x01\x42\r\n\x0b_ip_addressB\x0f\n\r_country_code\"9\n\x0e\x43reditCardInfo\x12\'\n\x05token\x18\x01 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[!-~]{1,255}$\xc8\x01\x01\"\xcc\x01\n\x0fNewPaymentOrder\x12\x38\n\x0eseller_account\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\xc8\x01\x01\x12\x1a\n\x06\x61mount\x18\x02 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12&\n\x08\x63urrency\x18\x03 \x01(\tB\x14\xbaH\x11r\x0c\x32\n^[A-Z]{3}$\xc8\x01\x01\x12;\n\x10payment_order_id\x18\x04 \x01(\tB!\xbaH\x1er\x19\x32\x17^[A-Za-z0-9_.:-]{1,64}$\xc8\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n paymesh/payment/v1/payment.proto\x12\x12paymesh.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\n\n\x07Payment\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".paymesh.payment.v1.Payment.Status\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xecuted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x0epayment_orders\x18\x05 \x03(\x0b\x32 .paymesh.payment.v1.PaymentOrder\x12\x18\n\x0b\x63heckout_id\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x31\n\x07\x66\x61ilure\x18\x07 \x01(\x0b\x32\x1b.paymesh.payment.v1.FailureH\x01\x88\x01\x01\x12\x38\n\x0bnext_action\x18\x08 \x01(\x0b\x32\x1e.paymesh.payment.v1.NextActionH\x02\x88\x01\x01\x12\x13\n\x06\x61mount\x18\t \x01(\tH\x03\x88\x01\x01\x12\x15\n\x08\x63urrency\x18\n \x01(\tH\x04\x88\x01\x01\x12\x46\n\x0e\x63\x61pture_method\x18\x0b \x01(\x0e\x32).paymesh.payment.v1.Payment.CaptureMethodH\x05\x88\x01\x01\x12\x37\n\x0e\x63\x61pture_before\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x06\x88\x01\x01\x12U\n\x16partial_failure_policy\x18\r \x01(\x0e\x32\x30.paymesh.payment.v1.Payment.PartialFailurePolicyH\x07\x88\x01\x01\x12\x46\n\x0epayment_method\x18\x0e \x01(\x0e\x32).paymesh.payment.v1.Payment.PaymentMethodH\x08\x88\x01\x01\"\xd1\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0e\n\nPROCESSING\x10\x02\x12\x13\n\x0fREQUIRES_ACTION\x10\x03\x12\x14\n\x10REQUIRES_CAPTURE\x10\x04\x12\r\n\tCOMPLETED\x10\x05\x12\x17\n\x13PARTIALLY_COMPLETED\x10\x06\x12\n\n\x06\x46\x41ILED\x10\x07\x12\r\n\tCANCELLED\x10\x08\x12\x16\n\x12PARTIALLY_REFUNDED\x10\t\x12\x0c\n\x08REFUNDED\x10\n\"J\n\rCaptureMethod\x12\x1e\n\x1a\x43\x41PTURE_METHOD_UNSPECIFIED\x10\x00\x12\r\n\tAUTOMATIC\x10\x01\x12\n\n\x06MANUAL\x10\x02\"U\n\rPaymentMethod\x12\x1e\n\x1aPAYMENT_METHOD_UNSPECIFIED\x10\x00\x12\x08\n\x04\x43\x41RD\x10\x01\x12\n\n\x06WALLET\x10\x02\x12\x0e\n\nBANK_DEBIT\x10\x03\"g\n\x14PartialFailurePolicy\x12&\n\"PARTIAL_FAILURE_POLICY_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41LL_OR_NOTHING\x10\x01\x12\x13\n\x0fKEEP_SUCCESSFUL\x10\x02\x42\x0e\n\x0c_checkout_idB\n\n\x08_failureB\x0e\n\x0c_next_actionB\t\n\x07_amountB\x0b\n\t_currencyB\x11\n\x0f_capture_methodB\x11\n\x0f_capture_beforeB\x19\n\x17_partial_failure_policyB\x11\n\x0f_payment_method\"\xce\x03\n\x0cPaymentOrder\x12\x18\n\x10payment_order_id\x18\x01 \x01(\t\x12\x37\n\x06status\x18\x02 \x01(\x0e\x32\'.paymesh.payment.v1.PaymentOrder.Status\x12\x0e\n\x06\x61mount\x18\x03 \x01(\t\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x1b\n\x0eseller_account\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x31\n\x07\x66\x61ilure\x18\x06 \x01(\x0b\x32\x1b.paymesh.payment.v1.FailureH\x01\x88\x01\x01\x12\x1c\n\x0f\x63\x61ptured_amount\x18\x07 \x01(\tH\x02\x88\x01\x01\"\xa7\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\r\n\tEXECUTING\x10\x02\x12\x0e\n\nAUTHORIZED\x10\x03\x12\x0b\n\x07UNKNOWN\x10\x04\x12\x0b\n\x07SUCCESS\x10\x05\x12\n\n\x06\x46\x41ILED\x10\x06\x12\r\n\tCANCELLED\x10\x07\x12\x16\n\x12PARTIALLY_REFUNDED\x10\x08\x12\x0c\n\x08REFUNDED\x10\tB\x11\n\x0f_seller_accountB\n\n\x08_failureB\x12\n\x10_captured_amount\"<\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08psp_code\x18\x03 \x01(\t\"\"\n\nNextAction\x12\x14\n\x0credirect_url\x18\x01 \x01(\t\"\xc8\x01\n\tBuyerInfo\x12-\n\x02id\x18\x01 \x01(\tB!\xbaH\x1er\x19\x32\x17^[A-Za-z0-9_.:-]{1,64}$\xc8\x01\x01\x12\x1c\n\x05\x65mail\x18\x02 \x01(\tB\r\xbaH\nr\x05\x18\xfe\x01`\x01\xd8\x01\x01\x12 \n\nip_address\x18\x03 \x01(\tB\x07\xbaH\x04r\x02p\x01H\x00\x88\x01\x01\x12,\n\x0c\x63ountry_code\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{2}$H\x01\x88\x01\x01\x42\r\n\x0b_ip_addressB\x0f\n\r_country_code\"9\n\x0e\x43reditCardInfo\x12\'\n\x05token\x18\x01 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[!-~]{1,255}$\xc8\x01\x01\"\xcc\x01\n\x0fNewPaymentOrder\x12\x38\n\x0eseller_account\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\xc8\x01\x01\x12\x1a\n\x06\x61mount\x18\x02 \x01(\tB\n\xbaH\x07r\x02\x18\x14\xc8\x01\x01\x12&\n\x08\x63urrency\x18\x03 \x01(\tB\x14\xbaH\x11r\x0c\x32\n^[A-Z]{3}$\xc8\x01\x01\x12;\n\x10payment_order_id\x18\x04 \x01(\tB!\xbaH\x1er\x19\x32\x17^[A-Za-z0-9_.:-]{1,64}$\xc8\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,25 +52,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NEWPAYMENTORDER'].fields_by_name['payment_order_id']._loaded_options = None
   _globals['_NEWPAYMENTORDER'].fields_by_name['payment_order_id']._serialized_options = b'\272H\036r\0312\027^[A-Za-z0-9_.:-]{1,64}$\310\001\001'
   _globals['_PAYMENT']._serialized_start=119
-  _globals['_PAYMENT']._serialized_end=1276
-  _globals['_PAYMENT_STATUS']._serialized_start=753
-  _globals['_PAYMENT_STATUS']._serialized_end=962
-  _globals['_PAYMENT_CAPTUREMETHOD']._serialized_start=964
-  _globals['_PAYMENT_CAPTUREMETHOD']._serialized_end=1038
-  _globals['_PAYMENT_PARTIALFAILUREPOLICY']._serialized_start=1040
-  _globals['_PAYMENT_PARTIALFAILUREPOLICY']._serialized_end=1143
-  _globals['_PAYMENTORDER']._serialized_start=1279
-  _globals['_PAYMENTORDER']._serialized_end=1741
-  _globals['_PAYMENTORDER_STATUS']._serialized_start=1523
-  _globals['_PAYMENTORDER_STATUS']._serialized_end=1690
-  _globals['_FAILURE']._serialized_start=1743
-  _globals['_FAILURE']._serialized_end=1803
-  _globals['_NEXTACTION']._serialized_start=1805
-  _globals['_NEXTACTION']._serialized_end=1839
-  _globals['_BUYERINFO']._serialized_start=1842
-  _globals['_BUYERINFO']._serialized_end=2042
-  _globals['_CREDITCARDINFO']._serialized_start=2044
-  _globals['_CREDITCARDINFO']._serialized_end=2101
-  _globals['_NEWPAYMENTORDER']._serialized_start=2104
-  _globals['_NEWPAYMENTORDER']._serialized_end=2308
+  _globals['_PAYMENT']._serialized_end=1454
+  _globals['_PAYMENT_STATUS']._serialized_start=825
+  _globals['_PAYMENT_STATUS']._serialized_end=1034
+  _globals['_PAYMENT_CAPTUREMETHOD']._serialized_start=1036
+  _globals['_PAYMENT_CAPTUREMETHOD']._serialized_end=1110
+  _globals['_PAYMENT_PAYMENTMETHOD']._serialized_start=1112
+  _globals['_PAYMENT_PAYMENTMETHOD']._serialized_end=1197
+  _globals['_PAYMENT_PARTIALFAILUREPOLICY']._serialized_start=1199
+  _globals['_PAYMENT_PARTIALFAILUREPOLICY']._serialized_end=1302
+  _globals['_PAYMENTORDER']._serialized_start=1457
+  _globals['_PAYMENTORDER']._serialized_end=1919
+  _globals['_PAYMENTORDER_STATUS']._serialized_start=1701
+  _globals['_PAYMENTORDER_STATUS']._serialized_end=1868
+  _globals['_FAILURE']._serialized_start=1921
+  _globals['_FAILURE']._serialized_end=1981
+  _globals['_NEXTACTION']._serialized_start=1983
+  _globals['_NEXTACTION']._serialized_end=2017
+  _globals['_BUYERINFO']._serialized_start=2020
+  _globals['_BUYERINFO']._serialized_end=2220
+  _globals['_CREDITCARDINFO']._serialized_start=2222
+  _globals['_CREDITCARDINFO']._serialized_end=2279
+  _globals['_NEWPAYMENTORDER']._serialized_start=2282
+  _globals['_NEWPAYMENTORDER']._serialized_end=2486
 # @@protoc_insertion_point(module_scope)

@@ -100,6 +100,35 @@ class Payment(_message.Message):
     MANUAL: Payment.CaptureMethod.ValueType  # 2
     """By CapturePayment; until then the amount is held on the buyer's card."""
 
+    class _PaymentMethod:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PaymentMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Payment._PaymentMethod.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PAYMENT_METHOD_UNSPECIFIED: Payment._PaymentMethod.ValueType  # 0
+        CARD: Payment._PaymentMethod.ValueType  # 1
+        """A card, or what the PSP's token stands for. The default."""
+        WALLET: Payment._PaymentMethod.ValueType  # 2
+        """A wallet at a PSP."""
+        BANK_DEBIT: Payment._PaymentMethod.ValueType  # 3
+        """A debit of the buyer's bank account, for which he has given his mandate. It is decided after days, and the buyer
+        may have it taken back for weeks.
+        """
+
+    class PaymentMethod(_PaymentMethod, metaclass=_PaymentMethodEnumTypeWrapper):
+        """What a buyer pays with. It may grow; a reader treats an unknown value as CARD."""
+
+    PAYMENT_METHOD_UNSPECIFIED: Payment.PaymentMethod.ValueType  # 0
+    CARD: Payment.PaymentMethod.ValueType  # 1
+    """A card, or what the PSP's token stands for. The default."""
+    WALLET: Payment.PaymentMethod.ValueType  # 2
+    """A wallet at a PSP."""
+    BANK_DEBIT: Payment.PaymentMethod.ValueType  # 3
+    """A debit of the buyer's bank account, for which he has given his mandate. It is decided after days, and the buyer
+    may have it taken back for weeks.
+    """
+
     class _PartialFailurePolicy:
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
@@ -134,6 +163,7 @@ class Payment(_message.Message):
     CAPTURE_METHOD_FIELD_NUMBER: _builtins.int
     CAPTURE_BEFORE_FIELD_NUMBER: _builtins.int
     PARTIAL_FAILURE_POLICY_FIELD_NUMBER: _builtins.int
+    PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment's id, ours: `pay_` and a time-ordered part."""
     status: Global___Payment.Status.ValueType
@@ -148,6 +178,8 @@ class Payment(_message.Message):
     """When the money is taken; absent unless MANUAL."""
     partial_failure_policy: Global___Payment.PartialFailurePolicy.ValueType
     """What a failed order means for the others; absent unless KEEP_SUCCESSFUL."""
+    payment_method: Global___Payment.PaymentMethod.ValueType
+    """What the buyer pays with; absent unless it is not CARD."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the payment was accepted."""
@@ -188,10 +220,11 @@ class Payment(_message.Message):
         capture_method: Global___Payment.CaptureMethod.ValueType | None = ...,
         capture_before: _timestamp_pb2.Timestamp | None = ...,
         partial_failure_policy: Global___Payment.PartialFailurePolicy.ValueType | None = ...,
+        payment_method: Global___Payment.PaymentMethod.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_capture_before", b"_capture_before", "_capture_method", b"_capture_method", "_checkout_id", b"_checkout_id", "_currency", b"_currency", "_failure", b"_failure", "_next_action", b"_next_action", "_partial_failure_policy", b"_partial_failure_policy", "amount", b"amount", "capture_before", b"capture_before", "capture_method", b"capture_method", "checkout_id", b"checkout_id", "created_at", b"created_at", "currency", b"currency", "executed_at", b"executed_at", "failure", b"failure", "next_action", b"next_action", "partial_failure_policy", b"partial_failure_policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_capture_before", b"_capture_before", "_capture_method", b"_capture_method", "_checkout_id", b"_checkout_id", "_currency", b"_currency", "_failure", b"_failure", "_next_action", b"_next_action", "_partial_failure_policy", b"_partial_failure_policy", "_payment_method", b"_payment_method", "amount", b"amount", "capture_before", b"capture_before", "capture_method", b"capture_method", "checkout_id", b"checkout_id", "created_at", b"created_at", "currency", b"currency", "executed_at", b"executed_at", "failure", b"failure", "next_action", b"next_action", "partial_failure_policy", b"partial_failure_policy", "payment_method", b"payment_method"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_capture_before", b"_capture_before", "_capture_method", b"_capture_method", "_checkout_id", b"_checkout_id", "_currency", b"_currency", "_failure", b"_failure", "_next_action", b"_next_action", "_partial_failure_policy", b"_partial_failure_policy", "amount", b"amount", "capture_before", b"capture_before", "capture_method", b"capture_method", "checkout_id", b"checkout_id", "created_at", b"created_at", "currency", b"currency", "executed_at", b"executed_at", "failure", b"failure", "next_action", b"next_action", "partial_failure_policy", b"partial_failure_policy", "payment_id", b"payment_id", "payment_orders", b"payment_orders", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_capture_before", b"_capture_before", "_capture_method", b"_capture_method", "_checkout_id", b"_checkout_id", "_currency", b"_currency", "_failure", b"_failure", "_next_action", b"_next_action", "_partial_failure_policy", b"_partial_failure_policy", "_payment_method", b"_payment_method", "amount", b"amount", "capture_before", b"capture_before", "capture_method", b"capture_method", "checkout_id", b"checkout_id", "created_at", b"created_at", "currency", b"currency", "executed_at", b"executed_at", "failure", b"failure", "next_action", b"next_action", "partial_failure_policy", b"partial_failure_policy", "payment_id", b"payment_id", "payment_method", b"payment_method", "payment_orders", b"payment_orders", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount: _TypeAlias = _typing.Literal["amount"]  # noqa: Y015
     _WhichOneofArgType__amount: _TypeAlias = _typing.Literal["_amount", b"_amount"]  # noqa: Y015
@@ -209,6 +242,8 @@ class Payment(_message.Message):
     _WhichOneofArgType__next_action: _TypeAlias = _typing.Literal["_next_action", b"_next_action"]  # noqa: Y015
     _WhichOneofReturnType__partial_failure_policy: _TypeAlias = _typing.Literal["partial_failure_policy"]  # noqa: Y015
     _WhichOneofArgType__partial_failure_policy: _TypeAlias = _typing.Literal["_partial_failure_policy", b"_partial_failure_policy"]  # noqa: Y015
+    _WhichOneofReturnType__payment_method: _TypeAlias = _typing.Literal["payment_method"]  # noqa: Y015
+    _WhichOneofArgType__payment_method: _TypeAlias = _typing.Literal["_payment_method", b"_payment_method"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__amount) -> _WhichOneofReturnType__amount | None: ...
     @_typing.overload
@@ -225,6 +260,8 @@ class Payment(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__next_action) -> _WhichOneofReturnType__next_action | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__partial_failure_policy) -> _WhichOneofReturnType__partial_failure_policy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payment_method) -> _WhichOneofReturnType__payment_method | None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
 

@@ -32,12 +32,17 @@ class CreatePaymentRequest(_message.Message):
     PAYMENT_ORDERS_FIELD_NUMBER: _builtins.int
     CAPTURE_METHOD_FIELD_NUMBER: _builtins.int
     PARTIAL_FAILURE_POLICY_FIELD_NUMBER: _builtins.int
+    PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     checkout_id: _builtins.str
     """The caller's name for the checkout."""
     capture_method: _payment_pb2.Payment.CaptureMethod.ValueType
     """When the money is taken; AUTOMATIC when absent. MANUAL goes with ALL_OR_NOTHING."""
     partial_failure_policy: _payment_pb2.Payment.PartialFailurePolicy.ValueType
     """What a failed order means for the others; ALL_OR_NOTHING when absent."""
+    payment_method: _payment_pb2.Payment.PaymentMethod.ValueType
+    """What the token of `credit_card_info` stands for; CARD when absent. A BANK_DEBIT is taken with the charge, in EUR or USD,
+    and goes with capture_method AUTOMATIC.
+    """
     @_builtins.property
     def buyer_info(self) -> _payment_pb2.BuyerInfo:
         """Who pays."""
@@ -59,10 +64,11 @@ class CreatePaymentRequest(_message.Message):
         payment_orders: _abc.Iterable[_payment_pb2.NewPaymentOrder] | None = ...,
         capture_method: _payment_pb2.Payment.CaptureMethod.ValueType = ...,
         partial_failure_policy: _payment_pb2.Payment.PartialFailurePolicy.ValueType = ...,
+        payment_method: _payment_pb2.Payment.PaymentMethod.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["buyer_info", b"buyer_info", "credit_card_info", b"credit_card_info"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer_info", b"buyer_info", "capture_method", b"capture_method", "checkout_id", b"checkout_id", "credit_card_info", b"credit_card_info", "partial_failure_policy", b"partial_failure_policy", "payment_orders", b"payment_orders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer_info", b"buyer_info", "capture_method", b"capture_method", "checkout_id", b"checkout_id", "credit_card_info", b"credit_card_info", "partial_failure_policy", b"partial_failure_policy", "payment_method", b"payment_method", "payment_orders", b"payment_orders"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

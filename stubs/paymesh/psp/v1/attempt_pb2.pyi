@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from paymesh.psp.v1 import provider_pb2 as _provider_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -140,6 +141,7 @@ class Attempt(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     PSPS_TRIED_FIELD_NUMBER: _builtins.int
     PAGE_EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The attempt's id, the caller's: `att_` and a time-ordered part. The same id never moves money twice."""
     kind: Global___Attempt.Kind.ValueType
@@ -168,6 +170,8 @@ class Attempt(_message.Message):
     """The payment it was made for."""
     request_count: _builtins.int
     """How many requests were sent for it."""
+    payment_method: _provider_pb2.PaymentMethod.ValueType
+    """What the buyer pays with. A BANK_DEBIT is PENDING for days; UNSPECIFIED for captures, voids and refunds."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was stored, before anything was sent."""
@@ -210,10 +214,11 @@ class Attempt(_message.Message):
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         psps_tried: _abc.Iterable[_builtins.str] | None = ...,
         page_expires_at: _timestamp_pb2.Timestamp | None = ...,
+        payment_method: _provider_pb2.PaymentMethod.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "page_expires_at", b"page_expires_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "created_at", b"created_at", "currency", b"currency", "delivery", b"delivery", "expires_at", b"expires_at", "kind", b"kind", "message", b"message", "outcome", b"outcome", "page_expires_at", b"page_expires_at", "payment_id", b"payment_id", "psp", b"psp", "psp_code", b"psp_code", "psp_reference", b"psp_reference", "psps_tried", b"psps_tried", "reason", b"reason", "redirect_url", b"redirect_url", "request_count", b"request_count", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "created_at", b"created_at", "currency", b"currency", "delivery", b"delivery", "expires_at", b"expires_at", "kind", b"kind", "message", b"message", "outcome", b"outcome", "page_expires_at", b"page_expires_at", "payment_id", b"payment_id", "payment_method", b"payment_method", "psp", b"psp", "psp_code", b"psp_code", "psp_reference", b"psp_reference", "psps_tried", b"psps_tried", "reason", b"reason", "redirect_url", b"redirect_url", "request_count", b"request_count", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -108,6 +108,14 @@ class PspError(_message.Message):
         """The buyer did not authenticate in time, and the PSP has confirmed that it took the charge back."""
         PAGE_EXPIRED: PspError._Reason.ValueType  # 41
         """The buyer did not pay on the PSP's page before it closed, and the PSP has confirmed that it is closed."""
+        RESOLVED_BY_HAND: PspError._Reason.ValueType  # 42
+        """The PSP did not tell, and two persons found out that it did not happen."""
+        ATTEMPT_NOT_UNKNOWN: PspError._Reason.ValueType  # 43
+        """Only what is unknown can be resolved by hand."""
+        RESOLUTION_CONTRADICTED: PspError._Reason.ValueType  # 44
+        """The PSP's own word is against what is said of the attempt, or the PSP did not answer and can be asked again."""
+        DEBIT_RETURNED: PspError._Reason.ValueType  # 45
+        """The buyer's bank did not pay the debit, for a reason that the PSP does not tell more closely."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -191,6 +199,14 @@ class PspError(_message.Message):
     """The buyer did not authenticate in time, and the PSP has confirmed that it took the charge back."""
     PAGE_EXPIRED: PspError.Reason.ValueType  # 41
     """The buyer did not pay on the PSP's page before it closed, and the PSP has confirmed that it is closed."""
+    RESOLVED_BY_HAND: PspError.Reason.ValueType  # 42
+    """The PSP did not tell, and two persons found out that it did not happen."""
+    ATTEMPT_NOT_UNKNOWN: PspError.Reason.ValueType  # 43
+    """Only what is unknown can be resolved by hand."""
+    RESOLUTION_CONTRADICTED: PspError.Reason.ValueType  # 44
+    """The PSP's own word is against what is said of the attempt, or the PSP did not answer and can be asked again."""
+    DEBIT_RETURNED: PspError.Reason.ValueType  # 45
+    """The buyer's bank did not pay the debit, for a reason that the PSP does not tell more closely."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaymesh/psp/v1/provider.proto\x12\x0epaymesh.psp.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x03\n\x08Provider\x12\x0b\n\x03psp\x18\x01 \x01(\t\x12.\n\x07methods\x18\x02 \x03(\x0e\x32\x1d.paymesh.psp.v1.PaymentMethod\x12\x33\n\x08\x63\x61ptures\x18\x03 \x01(\x0e\x32!.paymesh.psp.v1.Provider.Captures\x12\x0f\n\x07refunds\x18\x04 \x01(\x08\x12\x13\n\x0bhosted_page\x18\x05 \x01(\x08\x12\x0f\n\x07payouts\x18\x06 \x01(\x08\x12\x10\n\x08\x64isputes\x18\x07 \x01(\x08\x12\x13\n\x0b\x63\x61n_look_up\x18\x08 \x01(\x08\x12\x41\n\rkey_retention\x18\t \x03(\x0b\x32*.paymesh.psp.v1.Provider.KeyRetentionEntry\x12)\n\x08\x63ircuits\x18\n \x03(\x0b\x32\x17.paymesh.psp.v1.Circuit\x1aN\n\x11KeyRetentionEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration:\x02\x38\x01\"F\n\x08\x43\x61ptures\x12\x18\n\x14\x43\x41PTURES_UNSPECIFIED\x10\x00\x12\t\n\x05NEVER\x10\x01\x12\x08\n\x04ONCE\x10\x02\x12\x0b\n\x07SEVERAL\x10\x03\"\x84\x02\n\x07\x43ircuit\x12\x11\n\toperation\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.paymesh.psp.v1.Circuit.State\x12\r\n\x05\x63\x61lls\x18\x03 \x01(\x05\x12\x10\n\x08\x66\x61ilures\x18\x04 \x01(\x05\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04rest\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\n\n\x06\x43LOSED\x10\x01\x12\x08\n\x04OPEN\x10\x02\x12\r\n\tHALF_OPEN\x10\x03*h\n\rPaymentMethod\x12\x1e\n\x1aPAYMENT_METHOD_UNSPECIFIED\x10\x00\x12\x08\n\x04\x43\x41RD\x10\x01\x12\n\n\x06WALLET\x10\x02\x12\x0e\n\nBANK_DEBIT\x10\x03\x12\x11\n\rBANK_TRANSFER\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaymesh/psp/v1/provider.proto\x12\x0epaymesh.psp.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x03\n\x08Provider\x12\x0b\n\x03psp\x18\x01 \x01(\t\x12.\n\x07methods\x18\x02 \x03(\x0e\x32\x1d.paymesh.psp.v1.PaymentMethod\x12\x33\n\x08\x63\x61ptures\x18\x03 \x01(\x0e\x32!.paymesh.psp.v1.Provider.Captures\x12\x0f\n\x07refunds\x18\x04 \x01(\x08\x12\x13\n\x0bhosted_page\x18\x05 \x01(\x08\x12\x0f\n\x07payouts\x18\x06 \x01(\x08\x12\x10\n\x08\x64isputes\x18\x07 \x01(\x08\x12\x13\n\x0b\x63\x61n_look_up\x18\x08 \x01(\x08\x12\x41\n\rkey_retention\x18\t \x03(\x0b\x32*.paymesh.psp.v1.Provider.KeyRetentionEntry\x12)\n\x08\x63ircuits\x18\n \x03(\x0b\x32\x17.paymesh.psp.v1.Circuit\x12\x18\n\x10\x64\x65\x62it_currencies\x18\x0b \x03(\t\x1aN\n\x11KeyRetentionEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration:\x02\x38\x01\"F\n\x08\x43\x61ptures\x12\x18\n\x14\x43\x41PTURES_UNSPECIFIED\x10\x00\x12\t\n\x05NEVER\x10\x01\x12\x08\n\x04ONCE\x10\x02\x12\x0b\n\x07SEVERAL\x10\x03\"\x84\x02\n\x07\x43ircuit\x12\x11\n\toperation\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.paymesh.psp.v1.Circuit.State\x12\r\n\x05\x63\x61lls\x18\x03 \x01(\x05\x12\x10\n\x08\x66\x61ilures\x18\x04 \x01(\x05\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04rest\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\n\n\x06\x43LOSED\x10\x01\x12\x08\n\x04OPEN\x10\x02\x12\r\n\tHALF_OPEN\x10\x03*h\n\rPaymentMethod\x12\x1e\n\x1aPAYMENT_METHOD_UNSPECIFIED\x10\x00\x12\x08\n\x04\x43\x41RD\x10\x01\x12\n\n\x06WALLET\x10\x02\x12\x0e\n\nBANK_DEBIT\x10\x03\x12\x11\n\rBANK_TRANSFER\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,16 +35,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROVIDER_KEYRETENTIONENTRY']._loaded_options = None
   _globals['_PROVIDER_KEYRETENTIONENTRY']._serialized_options = b'8\001'
-  _globals['_PAYMENTMETHOD']._serialized_start=860
-  _globals['_PAYMENTMETHOD']._serialized_end=964
+  _globals['_PAYMENTMETHOD']._serialized_start=886
+  _globals['_PAYMENTMETHOD']._serialized_end=990
   _globals['_PROVIDER']._serialized_start=115
-  _globals['_PROVIDER']._serialized_end=595
-  _globals['_PROVIDER_KEYRETENTIONENTRY']._serialized_start=445
-  _globals['_PROVIDER_KEYRETENTIONENTRY']._serialized_end=523
-  _globals['_PROVIDER_CAPTURES']._serialized_start=525
-  _globals['_PROVIDER_CAPTURES']._serialized_end=595
-  _globals['_CIRCUIT']._serialized_start=598
-  _globals['_CIRCUIT']._serialized_end=858
-  _globals['_CIRCUIT_STATE']._serialized_start=791
-  _globals['_CIRCUIT_STATE']._serialized_end=858
+  _globals['_PROVIDER']._serialized_end=621
+  _globals['_PROVIDER_KEYRETENTIONENTRY']._serialized_start=471
+  _globals['_PROVIDER_KEYRETENTIONENTRY']._serialized_end=549
+  _globals['_PROVIDER_CAPTURES']._serialized_start=551
+  _globals['_PROVIDER_CAPTURES']._serialized_end=621
+  _globals['_CIRCUIT']._serialized_start=624
+  _globals['_CIRCUIT']._serialized_end=884
+  _globals['_CIRCUIT_STATE']._serialized_start=817
+  _globals['_CIRCUIT_STATE']._serialized_end=884
 # @@protoc_insertion_point(module_scope)

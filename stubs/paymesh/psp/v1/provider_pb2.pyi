@@ -115,6 +115,7 @@ class Provider(_message.Message):
     CAN_LOOK_UP_FIELD_NUMBER: _builtins.int
     KEY_RETENTION_FIELD_NUMBER: _builtins.int
     CIRCUITS_FIELD_NUMBER: _builtins.int
+    DEBIT_CURRENCIES_FIELD_NUMBER: _builtins.int
     psp: _builtins.str
     """Its name: "stripe"."""
     captures: Global___Provider.Captures.ValueType
@@ -141,6 +142,10 @@ class Provider(_message.Message):
     def circuits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Circuit]:
         """Its circuits, by operation; those that were never used are left out."""
 
+    @_builtins.property
+    def debit_currencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In which currencies it takes BANK_DEBIT, ISO 4217."""
+
     def __init__(
         self,
         *,
@@ -154,10 +159,11 @@ class Provider(_message.Message):
         can_look_up: _builtins.bool = ...,
         key_retention: _abc.Mapping[_builtins.str, _duration_pb2.Duration] | None = ...,
         circuits: _abc.Iterable[Global___Circuit] | None = ...,
+        debit_currencies: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["can_look_up", b"can_look_up", "captures", b"captures", "circuits", b"circuits", "disputes", b"disputes", "hosted_page", b"hosted_page", "key_retention", b"key_retention", "methods", b"methods", "payouts", b"payouts", "psp", b"psp", "refunds", b"refunds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["can_look_up", b"can_look_up", "captures", b"captures", "circuits", b"circuits", "debit_currencies", b"debit_currencies", "disputes", b"disputes", "hosted_page", b"hosted_page", "key_retention", b"key_retention", "methods", b"methods", "payouts", b"payouts", "psp", b"psp", "refunds", b"refunds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -61,6 +61,7 @@ class ChargeCommand(_message.Message):
     COUNTRY_FIELD_NUMBER: _builtins.int
     PREFERRED_PSP_FIELD_NUMBER: _builtins.int
     HOSTED_PAGE_FIELD_NUMBER: _builtins.int
+    IS_LAST_TRY_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The attempt's id."""
     payment_id: _builtins.str
@@ -81,6 +82,10 @@ class ChargeCommand(_message.Message):
     """The country of the buyer's bill, ISO 3166-1 alpha-2; empty when it is not known."""
     preferred_psp: _builtins.str
     """The PSP that the merchant prefers; taken when the rule that decides names it and nothing hinders it."""
+    is_last_try: _builtins.bool
+    """The caller gives up after this try: when nothing comes of it and nothing is under way, the attempt ends, DECLINED, so that no
+    earlier call that is still on its way begins it again.
+    """
     @_builtins.property
     def hosted_page(self) -> Global___HostedPage:
         """The page of the PSP's on which the buyer pays, in the place of a token. The attempt is ACTION_REQUIRED with the page's
@@ -101,10 +106,11 @@ class ChargeCommand(_message.Message):
         country: _builtins.str = ...,
         preferred_psp: _builtins.str = ...,
         hosted_page: Global___HostedPage | None = ...,
+        is_last_try: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["hosted_page", b"hosted_page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "capture_method", b"capture_method", "client_id", b"client_id", "country", b"country", "currency", b"currency", "hosted_page", b"hosted_page", "payment_id", b"payment_id", "payment_method", b"payment_method", "payment_token", b"payment_token", "preferred_psp", b"preferred_psp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "capture_method", b"capture_method", "client_id", b"client_id", "country", b"country", "currency", b"currency", "hosted_page", b"hosted_page", "is_last_try", b"is_last_try", "payment_id", b"payment_id", "payment_method", b"payment_method", "payment_token", b"payment_token", "preferred_psp", b"preferred_psp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -413,6 +419,54 @@ class ListAttemptsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAttemptsResponse: _TypeAlias = ListAttemptsResponse  # noqa: Y015
+
+@_typing.final
+class ListAttemptsOfPaymentsRequest(_message.Message):
+    """Whose attempts to list, 1 to 500 payments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The payments."""
+
+    def __init__(
+        self,
+        *,
+        payment_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_ids", b"payment_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAttemptsOfPaymentsRequest: _TypeAlias = ListAttemptsOfPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class ListAttemptsOfPaymentsResponse(_message.Message):
+    """The attempts of the payments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_attempt_pb2.Attempt]:
+        """The attempts, payment by payment in the order of their ids, the oldest first."""
+
+    def __init__(
+        self,
+        *,
+        attempts: _abc.Iterable[_attempt_pb2.Attempt] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAttemptsOfPaymentsResponse: _TypeAlias = ListAttemptsOfPaymentsResponse  # noqa: Y015
 
 @_typing.final
 class CaptureCommand(_message.Message):

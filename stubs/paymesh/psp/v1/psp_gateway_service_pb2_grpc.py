@@ -80,6 +80,11 @@ class PspGatewayServiceStub:
                 request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsRequest.SerializeToString,
                 response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsResponse.FromString,
                 _registered_method=True)
+        self.ListAttemptsOfPayments = channel.unary_unary(
+                '/paymesh.psp.v1.PspGatewayService/ListAttemptsOfPayments',
+                request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsOfPaymentsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsOfPaymentsResponse.FromString,
+                _registered_method=True)
         self.ExecutePayouts = channel.unary_unary(
                 '/paymesh.psp.v1.PspGatewayService/ExecutePayouts',
                 request_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ExecutePayoutsRequest.SerializeToString,
@@ -171,6 +176,13 @@ class PspGatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAttemptsOfPayments(self, request, context):
+        """Lists the attempts of many payments at once, as an audit reads them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExecutePayouts(self, request, context):
         """Pays money out, each attempt once.
 
@@ -247,6 +259,11 @@ def add_PspGatewayServiceServicer_to_server(servicer, server):
                     servicer.ListAttempts,
                     request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsRequest.FromString,
                     response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsResponse.SerializeToString,
+            ),
+            'ListAttemptsOfPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAttemptsOfPayments,
+                    request_deserializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsOfPaymentsRequest.FromString,
+                    response_serializer=paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsOfPaymentsResponse.SerializeToString,
             ),
             'ExecutePayouts': grpc.unary_unary_rpc_method_handler(
                     servicer.ExecutePayouts,
@@ -508,6 +525,33 @@ class PspGatewayService:
             '/paymesh.psp.v1.PspGatewayService/ListAttempts',
             paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsRequest.SerializeToString,
             paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAttemptsOfPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.psp.v1.PspGatewayService/ListAttemptsOfPayments',
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsOfPaymentsRequest.SerializeToString,
+            paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2.ListAttemptsOfPaymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

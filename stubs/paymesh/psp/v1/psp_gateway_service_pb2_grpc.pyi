@@ -60,6 +60,8 @@ class PspGatewayServiceStub:
     """Closes circuits by hand, in the instance that answers."""
     ListAttempts: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListAttemptsRequest, _psp_gateway_service_pb2.ListAttemptsResponse]
     """Lists the attempts of a payment, the oldest first."""
+    ListAttemptsOfPayments: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListAttemptsOfPaymentsRequest, _psp_gateway_service_pb2.ListAttemptsOfPaymentsResponse]
+    """Lists the attempts of many payments at once, as an audit reads them."""
     ExecutePayouts: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecutePayoutsRequest, _psp_gateway_service_pb2.ExecutePayoutsResponse]
     """Pays money out, each attempt once.
 
@@ -109,6 +111,8 @@ class PspGatewayServiceAsyncStub(PspGatewayServiceStub):
     """Closes circuits by hand, in the instance that answers."""
     ListAttempts: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListAttemptsRequest, _psp_gateway_service_pb2.ListAttemptsResponse]  # type: ignore[assignment]
     """Lists the attempts of a payment, the oldest first."""
+    ListAttemptsOfPayments: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ListAttemptsOfPaymentsRequest, _psp_gateway_service_pb2.ListAttemptsOfPaymentsResponse]  # type: ignore[assignment]
+    """Lists the attempts of many payments at once, as an audit reads them."""
     ExecutePayouts: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecutePayoutsRequest, _psp_gateway_service_pb2.ExecutePayoutsResponse]  # type: ignore[assignment]
     """Pays money out, each attempt once.
 
@@ -209,6 +213,14 @@ class PspGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_psp_gateway_service_pb2.ListAttemptsResponse, _abc.Awaitable[_psp_gateway_service_pb2.ListAttemptsResponse]]:
         """Lists the attempts of a payment, the oldest first."""
+
+    @_abc_1.abstractmethod
+    def ListAttemptsOfPayments(
+        self,
+        request: _psp_gateway_service_pb2.ListAttemptsOfPaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_psp_gateway_service_pb2.ListAttemptsOfPaymentsResponse, _abc.Awaitable[_psp_gateway_service_pb2.ListAttemptsOfPaymentsResponse]]:
+        """Lists the attempts of many payments at once, as an audit reads them."""
 
     @_abc_1.abstractmethod
     def ExecutePayouts(

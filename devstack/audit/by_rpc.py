@@ -1,0 +1,156 @@
+"""Audits what runs in production: asks each service by RPC what it can say of itself, and
+payment_svc what its payments are against the others.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import grpc
+from paymesh.ledger.v1 import ledger_service_pb2 as ledger
+from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
+from paymesh.payment.v1 import audit_service_pb2 as payment
+from paymesh.payment.v1.audit_service_pb2_grpc import AuditServiceStub
+from paymesh.wallet.v1 import comparison_pb2 as comparison
+from paymesh.wallet.v1 import wallet_service_pb2 as wallet
+from paymesh.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
+
+from devstack.audit.databases import Tell
+from devstack.audit.gather import NotAudited, silent
+from devstack.audit.invariants import AUDITED
+from devstack.audit.verdict import SHOWN, Offence, Verdict
+
+_TIMEOUT_S = 3_600.0
+_STATEMENTS = {invariant.name: invariant.statement for invariant in AUDITED}
+_BOOKED = "what the PSPs kept, by the gateway's attempts, is what the ledger booked"
+_JUDGED_THERE = ("I4", "I5", "I6", "I7", "I8")
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where the services answer: HOST:PORT."""
+
+    payment: str
+    wallet: str
+    ledger: str
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found against one invariant, and by what."""
+
+    name: str
+    evidence: str = ""
+    offences: list[Offence] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, subject: str, how: str) -> None:
+        self.count += 1
+        if len(self.offences) < SHOWN:
+            self.offences.append(Offence(subject, how))
+
+    def verdict(self) -> Verdict:
+        statement = _BOOKED if self.name == "I4" else _STATEMENTS[self.name]
+        return Verdict(
+            self.name, statement, not self.count, self.evidence, tuple(self.offences), self.count
+        )
+
+
+async def audit_by_rpc(
+    targets: Targets, *, since: datetime | None = None, tell: Tell = silent
+) -> list[Verdict]:
+    """Ask for I1 to I8.
+
+    Args:
+        targets: where the services answer.
+        since: judge I4 to I8 of payments made since then; of the last 24 hours when None.
+        tell: is given a line about how far it is.
+
+    Raises:
+        NotAudited: a service does not answer, or stops before it is done.
+    """
+    try:
+        async with _stubs(targets) as (payments, wallets, books):
+            verdicts = [await _sums(books, tell), await _proof(books, tell)]
+            verdicts.append(await _comparison(wallets, tell))
+            return [*verdicts, *await _payments(payments, since, tell)]
+    except grpc.aio.AioRpcError as error:
+        raise NotAudited(f"{error.code().name}: {error.details()}") from error
+
+
+@asynccontextmanager
+async def _stubs(targets: Targets) -> AsyncIterator[tuple[Any, Any, Any]]:
+    async with (
+        grpc.aio.insecure_channel(targets.payment) as payments,
+        grpc.aio.insecure_channel(targets.wallet) as wallets,
+        grpc.aio.insecure_channel(targets.ledger) as books,
+    ):
+        yield AuditServiceStub(payments), WalletServiceStub(wallets), LedgerServiceStub(books)
+
+
+async def _sums(books: Any, tell: Tell) -> Verdict:
+    answer = await books.GetTrialBalance(ledger.GetTrialBalanceRequest(), timeout=_TIMEOUT_S)
+    found = _Found("I1", f"{len(answer.lines)} currencies")
+    for line in answer.lines:
+        if Decimal(line.difference):
+            found.add(f"ledger {line.currency}", f"debits less credits are {line.difference}")
+    tell(f"ledger: {found.evidence} summed")
+    return found.verdict()
+
+
+async def _proof(books: Any, tell: Tell) -> Verdict:
+    found = _Found("I2")
+    async for told in books.VerifyLedger(ledger.VerifyLedgerRequest(), timeout=_TIMEOUT_S):
+        which = told.WhichOneof("message")
+        if which == "offence":
+            found.add(told.offence.subject, told.offence.message)
+        elif which == "progress":
+            tell(f"ledger: {told.progress.done:,} of {told.progress.total:,} transactions proven")
+        elif which == "summary":
+            summary = told.summary
+            found.evidence = f"{summary.transaction_count:,} transactions, hashes and seals"
+            if not summary.sound and not found.count:
+                found.add("ledger", f"{summary.offence_count} things are wrong")
+            return found.verdict()
+    raise NotAudited("the ledger stopped its proof before it was done")
+
+
+async def _comparison(wallets: Any, tell: Tell) -> Verdict:
+    found = _Found("I3")
+    request = wallet.CompareWithLedgerRequest()
+    async for told in wallets.CompareWithLedger(request, timeout=_TIMEOUT_S):
+        if told.WhichOneof("told") == "difference":
+            one = told.difference
+            if one.verdict == comparison.WalletDifference.DIFFERENCE:
+                amounts = f"holds {one.wallet_total}, the ledger {one.ledger_balance}"
+                found.add(one.wallet_id, amounts)
+        elif told.comparison.is_done:
+            found.evidence = f"{told.comparison.wallet_count:,} wallets"
+            tell(f"wallets: {found.evidence} compared")
+            return found.verdict()
+    raise NotAudited("the wallets stopped their comparison before it was done")
+
+
+async def _payments(payments: Any, since: datetime | None, tell: Tell) -> Sequence[Verdict]:
+    request = payment.AuditPaymentsRequest()
+    if since is not None:
+        request.created_from.FromDatetime(since)
+    found: Mapping[str, _Found] = {name: _Found(name) for name in _JUDGED_THERE}
+    async for told in payments.AuditPayments(request, timeout=_TIMEOUT_S):
+        if told.WhichOneof("told") == "violation":
+            one = told.violation
+            name = payment.AuditViolation.Invariant.Name(one.invariant)
+            found[name].add(one.payment_id, one.how)
+            continue
+        seen = told.progress
+        tell(f"payments: {seen.payment_count:,} judged, {seen.in_flight_count:,} in flight")
+        if seen.is_done:
+            at_rest = seen.payment_count - seen.in_flight_count
+            for name, one_found in found.items():
+                whole = seen.payment_count if name in ("I5", "I6", "I7") else at_rest
+                one_found.evidence = f"{whole:,} payments"
+            return [one_found.verdict() for one_found in found.values()]
+    raise NotAudited("payment_svc stopped its audit before it was done")

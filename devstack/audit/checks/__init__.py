@@ -1,0 +1,1 @@
+"""The checkers: a function for each thing that may be wrong, which tells every offence."""

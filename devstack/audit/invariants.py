@@ -1,0 +1,126 @@
+"""The invariants: what an operator may ask for at any time (I1 to I8), and all that a run of tests
+must hold (INV-1 to INV-17), each by one function.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from devstack.audit.checks import books, clients, payments, psps
+from devstack.audit.facts import Facts
+from devstack.audit.told import Told
+from devstack.audit.verdict import Invariant, Offence
+
+
+def _count(told: str, *names: str) -> Callable[[Facts, Told], str]:
+    """Name what was examined; `told` has a place for the length of each field of the facts."""
+
+    def counted(facts: Facts, _: Told) -> str:
+        lengths = (len(getattr(facts, name) or ()) for name in names)
+        return told.format(*(f"{length:,}" for length in lengths))
+
+    return counted
+
+
+def _answered(told: str) -> Callable[[Facts, Told], str]:
+    """Name what was examined of what a test told."""
+
+    def counted(facts: Facts, known: Told) -> str:
+        return told.format(
+            answers=len(known.answers or ()),
+            notices=len(known.notices or ()),
+            canaries=len(known.canaries or ()),
+            refusals=len(known.refusals or ()),
+            sagas=len(facts.sagas),
+        )
+
+    return counted
+
+
+def _no_proof(facts: Facts, _: Told) -> str:
+    return "the ledger was not asked for its proof" if facts.proof is None else ""
+
+
+_BALANCED = "debits equal credits in every transaction, and the ledger sums to zero"
+_RUNNING = "balances are the running sums of their entries"
+_WALLETS = "wallets equal their ledger accounts"
+_PSPS = "what the PSPs took and gave back is what was attempted and booked, one to one"
+_ONCE = "no order is charged twice, no refund and no payout happens twice"
+_RETURNED = "no more is given back than was taken, nor captured than held"
+_SAGAS = "no saga is forgotten"
+_AGREES = "what the API says agrees with the orders and the money"
+
+_ENTRIES = _count("{} transactions, {} entries", "transactions", "entries")
+_RECORD = _count("{} lines of the PSPs, {} attempts", "record", "attempts")
+_AT_REST = _count("{} payments at rest", "at_rest")
+_SAGAS_SEEN = _count("{} sagas", "sagas")
+_WALLETS_SEEN = _count("{} wallets, {} operations", "wallets", "operations")
+
+
+def _money(facts: Facts, told: Told) -> Iterator[Offence]:
+    yield from psps.moved_without_us(facts, told)
+    yield from psps.booked_without_psp(facts, told)
+
+
+def _wallets(facts: Facts, told: Told) -> Iterator[Offence]:
+    yield from books.wallets_differ(facts, told)
+    yield from books.wallets_do_not_add_up(facts, told)
+
+
+AUDITED: Sequence[Invariant] = (
+    Invariant("I1", _BALANCED, books.unbalanced, _ENTRIES),
+    Invariant("I2", _RUNNING, books.not_running, _count("{} accounts", "accounts")),
+    Invariant("I3", _WALLETS, _wallets, _WALLETS_SEEN),
+    Invariant("I4", _PSPS, _money, _RECORD, psps.record_missing),
+    Invariant("I5", _ONCE, psps.charged_twice, _count("{} payments", "payments")),
+    Invariant("I6", _RETURNED, psps.returned_too_much, _RECORD),
+    Invariant("I7", _SAGAS, payments.forgotten, _SAGAS_SEEN),
+    Invariant("I8", _AGREES, psps.status_against_money, _AT_REST),
+)
+
+CHECKERS: Sequence[Invariant] = (
+    Invariant("INV-1", _BALANCED, books.unbalanced, _ENTRIES),
+    Invariant("INV-2", _PSPS, _money, _RECORD, psps.record_missing),
+    Invariant("INV-3", _ONCE, psps.charged_twice, _count("{} payments", "payments")),
+    Invariant(
+        "INV-4", "a key has at most one payment and one effect", payments.keys_shared,
+        _count("{} keys", "keys"),
+    ),
+    Invariant(
+        "INV-5", "clearing and pending are zero at rest, payment by payment", books.clearing_left,
+        _AT_REST,
+    ),
+    Invariant("INV-6", f"{_WALLETS}, and add up", _wallets, _WALLETS_SEEN),
+    Invariant(
+        "INV-7", "every accepted payment is final, or waits for something that is named",
+        payments.lost, _answered("{answers} answers, {sagas} sagas"), clients.no_answers,
+    ),
+    Invariant("INV-8", _AGREES, psps.status_against_money, _AT_REST),
+    Invariant("INV-9", _RETURNED, psps.returned_too_much, _RECORD),
+    Invariant(
+        "INV-10", "no answer is ever taken back", clients.contradicted,
+        _answered("{answers} answers"), clients.no_answers,
+    ),
+    Invariant(
+        "INV-11", "histories hold allowed moves only, and end where the object is",
+        payments.moved_backwards, _count("{} histories", "paths"),
+    ),
+    Invariant(
+        "INV-12", "every failure has evidence", payments.failed_without_evidence, _AT_REST
+    ),
+    Invariant("INV-13", "nothing is done twice", books.done_twice, _ENTRIES),
+    Invariant(
+        "INV-14", "clients are told how each payment ended", clients.untold,
+        _answered("{notices} webhooks received"), clients.no_notices,
+    ),
+    Invariant(
+        "INV-15", "the ledger's hash chains, seals and sequences verify", books.unproven,
+        _count("{} transactions", "transactions"), _no_proof,
+    ),
+    Invariant(
+        "INV-16", "no secret is in a log or a table", clients.canaries_seen,
+        _answered("{canaries} canaries"), clients.no_canaries,
+    ),
+    Invariant(
+        "INV-17", "a refused request changes nothing", clients.changed_by_refusals,
+        _answered("{refusals} refusals"), clients.no_refusals,
+    ),
+)  # fmt: skip

@@ -1,0 +1,51 @@
+"""What an audit of payments needs from outside."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from payment_svc.domain.payment import Payment
+from payment_svc.domain.soundness import Standing
+from payment_svc.domain.testimony import Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A payment with where its sagas stand, as of one moment."""
+
+    payment: Payment
+    sagas: tuple[Standing, ...]
+
+
+class AuditStore(Protocol):
+    """Reads payments for an audit."""
+
+    async def page(
+        self, created_from: datetime, created_to: datetime, after: str, limit: int
+    ) -> Sequence[Audited]:
+        """List payments made in a stretch of time by their ids, after an id."""
+        ...
+
+    async def find(self, payment_ids: Sequence[str]) -> Sequence[Audited]:
+        """Read payments as they are now."""
+        ...
+
+
+class AuditWitnesses(Protocol):
+    """The gateway and the ledger, asked of many payments at once.
+
+    Raises:
+        Unavailable: one did not answer; nothing is known then.
+    """
+
+    async def attempts(self, payment_ids: Sequence[str]) -> Mapping[str, Sequence[Attempt]]:
+        """Ask psp_gateway what was tried at PSPs; payments without an attempt are left out."""
+        ...
+
+    async def booked(self, account_id: str, since: datetime) -> Mapping[str, Decimal]:
+        """Ask ledger_svc what was booked on an account since then, debits less credits, by
+        payment, of what charges and refunds book.
+        """
+        ...

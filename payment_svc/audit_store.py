@@ -1,0 +1,63 @@
+"""`AuditStore` over PostgreSQL: payments by their ids, which sort by time, with their sagas."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from chassis.database import Database, Transaction
+from chassis.ids import new_id
+from payment_svc.audit_ports import Audited
+from payment_svc.domain.soundness import Standing
+from payment_svc.store import load_payments
+
+_PAGE = """
+SELECT payment_id FROM payments
+WHERE payment_id >= %s AND payment_id < %s AND payment_id > %s
+ORDER BY payment_id LIMIT %s
+"""
+_SAGAS = """
+SELECT payment_id, saga_id, kind, queue, reason, due_at FROM sagas
+WHERE payment_id = ANY(%s) ORDER BY payment_id, saga_id
+"""
+
+
+class PostgresAuditStore:
+    """See `audit_ports.AuditStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, created_from: datetime, created_to: datetime, after: str, limit: int
+    ) -> Sequence[Audited]:
+        """See `audit_ports.AuditStore.page`."""
+        bounds = [_least(created_from), _least(created_to), after, limit]
+
+        async def work(tx: Transaction) -> list[Audited]:
+            found = await tx.all(_PAGE, bounds)
+            return await _read(tx, [row["payment_id"] for row in found])
+
+        return await self._database.run(work)
+
+    async def find(self, payment_ids: Sequence[str]) -> Sequence[Audited]:
+        """See `audit_ports.AuditStore.find`."""
+        return await self._database.run(lambda tx: _read(tx, payment_ids))
+
+
+async def _read(tx: Transaction, payment_ids: Sequence[str]) -> list[Audited]:
+    """Read sagas first: a payment that one of them has moved since is then seen as moved."""
+    if not payment_ids:
+        return []
+    sagas: dict[str, list[Standing]] = {}
+    for row in await tx.all(_SAGAS, [list(payment_ids)]):
+        payment_id = row.pop("payment_id")
+        sagas.setdefault(payment_id, []).append(Standing(**row))
+    payments = await load_payments(tx, payment_ids)
+    return [
+        Audited(payments[payment_id], tuple(sagas.get(payment_id, ())))
+        for payment_id in sorted(payments)
+    ]
+
+
+def _least(moment: datetime) -> str:
+    """Make the least id that a payment of this moment can have."""
+    return new_id("pay", moment, bytes)

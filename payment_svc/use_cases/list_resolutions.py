@@ -1,0 +1,32 @@
+"""ListResolutions: the newest first, page by page."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from payment_svc.domain.page_token import read_token, write_token
+from payment_svc.domain.resolution import Resolution, ResolutionStatus
+from payment_svc.operations.ports import ResolutionStore
+from payment_svc.use_cases.list_payments import PAGE_DEFAULT, PAGE_MAX
+
+
+async def list_resolutions(
+    status: ResolutionStatus | None,
+    saga_id: str,
+    page_size: int,
+    page_token: str,
+    *,
+    store: ResolutionStore,
+    now: datetime,
+) -> tuple[Sequence[Resolution], str]:
+    """List resolutions as they stand now; answer also the token of the next page, empty at the end.
+
+    Raises:
+        InvalidRequest: a token that is not of this list.
+    """
+    bound = [status.value if status else "", saga_id]
+    limit = min(page_size or PAGE_DEFAULT, PAGE_MAX)
+    before = str(read_token(bound, page_token, [str])[0]) if page_token else ""
+    found = await store.list(status, saga_id, before, limit + 1)
+    page = [resolution.seen(now) for resolution in found[:limit]]
+    more = len(found) > limit
+    return page, write_token(bound, [page[-1].resolution_id]) if more else ""

@@ -1,0 +1,117 @@
+"""After the trouble: who is still open, and what is there in the end."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from paymesh.payment.v1 import operations_service_pb2 as operations
+
+from devstack.trail import Json, Operator, plain
+from tests.chaos.api import Api
+from tests.chaos.history.moves import TERMINAL
+
+# A hold waits for its client, who may have given up: that is an end too.
+AT_REST = TERMINAL | {"REQUIRES_CAPTURE"}
+_LOOK_EVERY_S = 1.0
+_QUEUES = ("PAYMENT", "RETRY", "WAITING")
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """How a run came to rest.
+
+    Attributes:
+        payments: all there are, as they are listed in the end.
+        open_at_60_s: who was neither final nor shown to a person 60 seconds after healing.
+        at_rest_s: when everybody was; None: somebody never was, see `left`.
+        left: who was still open at the end of the settle window, with the status.
+        dead: dead letters, by payment, with the reason.
+    """
+
+    payments: list[Json]
+    open_at_60_s: list[str]
+    at_rest_s: float | None
+    left: dict[str, str]
+    dead: dict[str, str]
+
+
+async def patient(ask: Any, deadline_s: float = 30.0) -> Any:
+    """Await what `ask` makes until somebody answers."""
+    async with asyncio.timeout(deadline_s):
+        while True:
+            try:
+                return await ask()
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in (
+                    grpc.StatusCode.UNAVAILABLE,
+                    grpc.StatusCode.DEADLINE_EXCEEDED,
+                ):
+                    raise
+                await asyncio.sleep(0.2)
+
+
+async def come_to_rest(api: Api, operator: Operator, healed: float, window_s: float) -> Rest:
+    """Wait until every payment is final or visible and no saga moves, for `window_s` after it was
+    `healed` at most.
+    """
+    open_at_60_s: list[str] | None = None
+    while True:
+        payments = await listed(api)
+        queues = await patient(lambda: sagas(operator))
+        dead = {s["payment_id"]: s["reason"] for s in queues["DEAD_LETTER"]}
+        left = {
+            payment["payment_id"]: payment["status"]
+            for payment in payments
+            if payment["status"] not in AT_REST and payment["payment_id"] not in dead
+        }
+        moving = [s for name in _QUEUES for s in queues[name] if s["reason"] != "NOT_DUE"]
+        shown = {s["payment_id"] for s in queues["WAITING"] if s["reason"] != "NOT_DUE"}
+        unseen = [name for name in left if not (name in shown and _is_unknown(name, payments))]
+        passed_s = time.monotonic() - healed
+        if passed_s >= 60 and open_at_60_s is None:
+            open_at_60_s = unseen
+        if payments and not left and not moving:
+            return Rest(payments, open_at_60_s or [], passed_s, {}, dead)
+        if passed_s > window_s:
+            moved = {s["payment_id"]: f"{s['kind']} {s['queue']} {s['reason']}" for s in moving}
+            return Rest(payments, open_at_60_s or unseen, None, moved | left, dead)
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _is_unknown(payment_id: str, payments: list[Json]) -> bool:
+    """Tell whether a payment openly waits for the PSP's evidence."""
+    (found,) = [p for p in payments if p["payment_id"] == payment_id]
+    return any(order["status"] == "UNKNOWN" for order in found["payment_orders"])
+
+
+async def listed(api: Api) -> list[Json]:
+    """List every payment of the client, page after page; a page that fails is asked for again."""
+    found: dict[str, Json] = {}
+    token, tries = "", 0
+    while True:
+        page = await api.page(token)
+        if "payments" not in page and "next_page_token" not in page and tries < 30:
+            tries += 1
+            await asyncio.sleep(0.3)
+            continue
+        found |= {payment["payment_id"]: payment for payment in page.get("payments", ())}
+        token = page.get("next_page_token", "")
+        if not token:
+            return list(found.values())
+
+
+async def sagas(operator: Operator) -> dict[str, list[Json]]:
+    """List the sagas of every queue that is not done."""
+    found: dict[str, list[Json]] = {}
+    for name in (*_QUEUES, "DEAD_LETTER"):
+        found[name] = []
+        request = operations.ListSagasRequest(queue=name, page_size=500)  # type: ignore[arg-type]
+        while True:
+            answer = plain(await operator.payments.ListSagas(request, timeout=10))
+            found[name] += answer["sagas"]
+            if not answer["next_page_token"]:
+                break
+            request.page_token = answer["next_page_token"]
+    return found

@@ -1,0 +1,263 @@
+"""Resolutions on real PostgreSQL: two persons, one word, applied once with its trail."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from chassis.clock import utc_now
+from chassis.database import Database
+from chassis.errors import InvalidRequest, Unavailable
+from chassis.faults import FaultPoints
+from chassis.money import Money
+from payment_svc.domain.errors import (
+    ResolutionNotFound,
+    ResolutionNotOpen,
+    ResolutionPending,
+    ResolutionUnfit,
+    SagaNotFound,
+    SecondPersonNeeded,
+)
+from payment_svc.domain.resolution import Decision, Resolution, ResolutionStatus
+from payment_svc.domain.statuses import PaymentStatus
+from payment_svc.operations.ports import AttemptWord
+from payment_svc.operations.resolution_store import PostgresResolutionStore
+from payment_svc.operations.store import PostgresOperatorStore
+from payment_svc.operations.wiring import Operations
+from payment_svc.sagas.journey import Journey, Queue
+from payment_svc.store import PostgresPaymentStore
+from payment_svc.use_cases.list_resolutions import list_resolutions
+from payment_svc.use_cases.reject_resolution import reject_resolution
+from payment_svc.use_cases.resolve_saga import Said, resolve_saga
+from tests.builders import NOW, make_id
+from tests.dead_letters import ANN, BOB, EVE, POLICY, saga_store, stuck_undo, unknown_charge
+from tests.servers import ServiceDatabase
+
+
+@dataclass
+class Gateway:
+    """`operations.ports.Attempts`: keeps what it is told first; away, it does not answer."""
+
+    outcome: str = ""
+    is_away: bool = False
+    told: list[bool] = field(default_factory=list)
+
+    async def resolve(self, resolution: Resolution, *, is_done: bool) -> AttemptWord:
+        """Keep the first word."""
+        if self.is_away:
+            raise Unavailable("The gateway does not answer.")
+        self.told.append(is_done)
+        self.outcome = self.outcome or ("SUCCEEDED" if is_done else "DECLINED")
+        return AttemptWord(self.outcome)
+
+
+@dataclass
+class Desk:
+    """Where operators work."""
+
+    database: Database
+    gateway: Gateway = field(default_factory=Gateway)
+
+    @property
+    def store(self) -> PostgresResolutionStore:
+        """The resolutions."""
+        return PostgresResolutionStore(self.database, saga_store(self.database))
+
+    @property
+    def operations(self) -> Operations:
+        """What approves and applies."""
+        return Operations(
+            PostgresOperatorStore(self.database), self.store, self.gateway, clock=lambda: NOW,
+            new_id=make_id, policy=POLICY, expires_after=timedelta(days=1), woken=lambda: None,
+            faults=FaultPoints(),
+        )  # fmt: skip
+
+    async def propose(self, journey: Journey, decision: Decision, **more: object) -> Resolution:
+        """Let Ann propose."""
+        is_charged = decision is Decision.CHARGED
+        fields: dict[str, object] = {
+            "saga_id": journey.progress.saga_id,
+            "decision": decision,
+            "evidence": "Seen in the dashboard",
+            "reason": "The PSP does not tell",
+            "psp_reference": "pi_1" if is_charged else "",
+            "amount": journey.amount if is_charged else None,
+        }
+        return await resolve_saga(
+            Said(**fields | more),  # type: ignore[arg-type]
+            store=self.store, actor=ANN, resolution_id=make_id("res"), now=NOW,
+            expires_after=timedelta(days=1),
+        )  # fmt: skip
+
+    async def queue(self, journey: Journey) -> Queue:
+        """Tell where a saga stands."""
+        found = await PostgresOperatorStore(self.database).find(journey.progress.saga_id)
+        assert found is not None
+        return found[1].progress.queue
+
+    async def trail(self, journey: Journey) -> list[str]:
+        """Tell who did what."""
+        store = PostgresOperatorStore(self.database)
+        found = await store.actions_of(journey.payment.payment_id)
+        return [f"{action.actor.name} {action.kind}" for action in found]
+
+
+@pytest.fixture
+def desk(payment_db: Database) -> Desk:
+    """A desk over a database of the test's own."""
+    return Desk(payment_db)
+
+
+async def test_what_two_agree_on_is_told_to_the_gateway_and_the_saga_goes_on(desk: Desk) -> None:
+    """The saga is in its queue again under the same key, and each step of the way has a name."""
+    dead = await unknown_charge(desk.database)
+    proposal = await desk.propose(dead, Decision.CHARGED)
+
+    applied = await desk.operations.approve(proposal.resolution_id, "It is so", BOB)
+    again = await desk.operations.approve(proposal.resolution_id, "It is so", BOB)
+
+    assert applied.status is again.status is ResolutionStatus.APPLIED
+    assert desk.gateway.told == [True]
+    assert await desk.queue(dead) is Queue.RETRY
+    assert await desk.trail(dead) == ["ann PROPOSE", "bob APPROVE", "bob APPLY"]
+    (claimed,) = await saga_store(desk.database).claim(1)
+    assert claimed.progress.memory == dead.progress.memory
+
+
+async def test_two_who_approve_at_once_apply_it_once(desk: Desk) -> None:
+    """One of them is the second person; the other hears that it is decided."""
+    dead = await unknown_charge(desk.database)
+    proposal = await desk.propose(dead, Decision.NOT_CHARGED)
+
+    answers = await asyncio.gather(
+        *(desk.operations.approve(proposal.resolution_id, "Yes", who) for who in (BOB, EVE) * 3),
+        return_exceptions=True,
+    )
+
+    assert {type(a) for a in answers if isinstance(a, Exception)} == {ResolutionNotOpen}
+    trail = await desk.trail(dead)
+    assert [line.partition(" ")[2] for line in trail] == ["PROPOSE", "APPROVE", "APPLY"]
+    (kept,) = await desk.store.list(None, "", "", 10)
+    assert kept.status is ResolutionStatus.APPLIED
+    assert set(desk.gateway.told) == {False}
+
+
+async def test_nobody_approves_his_own(desk: Desk, payment_database: ServiceDatabase) -> None:
+    """Neither the domain nor the database takes one person for two."""
+    proposal = await desk.propose(await unknown_charge(desk.database), Decision.CHARGED)
+
+    with pytest.raises(SecondPersonNeeded):
+        await desk.operations.approve(proposal.resolution_id, "Yes", ANN)
+    async with await psycopg.AsyncConnection.connect(payment_database.app_url) as connection:
+        with pytest.raises(psycopg.errors.CheckViolation):
+            await connection.execute("UPDATE resolutions SET approved_by = 'ann'")
+    async with await psycopg.AsyncConnection.connect(payment_database.app_url) as connection:
+        with pytest.raises(psycopg.errors.CheckViolation):
+            await connection.execute("UPDATE resolutions SET status = 'APPROVED'")
+
+    assert desk.gateway.told == []
+
+
+async def test_one_proposal_a_saga_at_a_time(desk: Desk) -> None:
+    """Of many at once one is stored; once it is rejected, or has expired, another may come."""
+    dead = await unknown_charge(desk.database)
+
+    answers = await asyncio.gather(
+        *(desk.propose(dead, Decision.CHARGED) for _ in range(5)), return_exceptions=True
+    )
+    (first,) = [a for a in answers if isinstance(a, Resolution)]
+    await reject_resolution(first.resolution_id, "A slip", store=desk.store, actor=ANN, now=NOW)
+    second = await desk.propose(dead, Decision.NOT_CHARGED)
+    await desk.database.read(
+        "UPDATE resolutions SET expires_at = %s WHERE resolution_id = %s RETURNING 1",
+        [NOW, second.resolution_id],
+    )
+    with pytest.raises(ResolutionNotOpen):
+        await desk.operations.approve(second.resolution_id, "Late", BOB)
+    third = await desk.propose(dead, Decision.CHARGED)
+
+    assert sum(isinstance(a, ResolutionPending) for a in answers) == 4
+    listed, token = await list_resolutions(None, "", 2, "", store=desk.store, now=NOW)
+    rest, end = await list_resolutions(None, "", 2, token, store=desk.store, now=NOW)
+    assert [(r.resolution_id, r.status.value) for r in [*listed, *rest]] == [
+        (third.resolution_id, "PROPOSED"),
+        (second.resolution_id, "EXPIRED"),
+        (first.resolution_id, "REJECTED"),
+    ]
+    assert end == ""
+
+
+async def test_what_is_approved_is_applied_once_the_gateway_answers(desk: Desk) -> None:
+    """An approval that met trouble stays approved, and is taken up again by itself."""
+    dead = await unknown_charge(desk.database)
+    proposal = await desk.propose(dead, Decision.CHARGED)
+    desk.gateway.is_away = True
+
+    approved = await desk.operations.approve(proposal.resolution_id, "Yes", BOB)
+    await desk.operations.apply_approved()
+    resting = await desk.queue(dead)
+    desk.gateway.is_away = False
+    await asyncio.gather(*(desk.operations.apply_approved() for _ in range(4)))
+
+    assert approved.status is ResolutionStatus.APPROVED
+    assert resting is Queue.DEAD_LETTER
+    assert await desk.queue(dead) is Queue.RETRY
+    assert await desk.trail(dead) == ["ann PROPOSE", "bob APPROVE", "bob APPLY"]
+
+
+async def test_the_psp_s_word_wins_and_the_saga_goes_on_by_it(desk: Desk) -> None:
+    """What was said against it ends CONTRADICTED."""
+    dead = await unknown_charge(desk.database)
+    proposal = await desk.propose(dead, Decision.NOT_CHARGED)
+    desk.gateway.outcome = "SUCCEEDED"
+
+    ended = await desk.operations.approve(proposal.resolution_id, "Yes", BOB)
+
+    assert ended.status is ResolutionStatus.CONTRADICTED
+    assert "SUCCEEDED" in ended.note
+    assert await desk.queue(dead) is Queue.RETRY
+
+
+@pytest.mark.parametrize("decision", [Decision.DONE_BY_HAND, Decision.GIVE_UP])
+async def test_an_undo_by_hand_ends_payment_and_saga_together(
+    desk: Desk, decision: Decision
+) -> None:
+    """Saga, orders, journal, events and trail are one transaction."""
+    dead = await stuck_undo(desk.database)
+    proposal = await desk.propose(dead, decision)
+
+    applied = await desk.operations.approve(proposal.resolution_id, "Yes", BOB)
+
+    assert applied.status is ResolutionStatus.APPLIED
+    assert await desk.queue(dead) is Queue.DONE
+    payment = await PostgresPaymentStore(desk.database, utc_now).find(dead.payment.payment_id)
+    assert payment is not None
+    assert payment.status is PaymentStatus.FAILED
+    (view,), _ = await saga_store(desk.database).explain(dead.payment.payment_id)
+    assert any(entry.detail == f"{decision} by {proposal.resolution_id}" for entry in view.entries)
+    assert desk.gateway.told == []
+    events = await desk.database.read("SELECT type FROM outbox ORDER BY event_id")
+    assert events[-1]["type"] == "payment.failed"
+
+
+async def test_only_what_fits_may_be_proposed(desk: Desk) -> None:
+    """Another decision, another amount, a saga that is not there: nothing is stored."""
+    unknown, undo = await unknown_charge(desk.database), await stuck_undo(desk.database)
+
+    for journey, decision in ((unknown, Decision.GIVE_UP), (undo, Decision.CHARGED)):
+        with pytest.raises(ResolutionUnfit):
+            await desk.propose(journey, decision)
+    with pytest.raises(ResolutionUnfit, match="was asked for"):
+        await desk.propose(unknown, Decision.CHARGED, amount=Money.parse("1.00", "USD"))
+    with pytest.raises(InvalidRequest, match="psp_reference"):
+        await desk.propose(unknown, Decision.CHARGED, psp_reference="")
+    with pytest.raises(InvalidRequest, match="amount"):
+        await desk.propose(unknown, Decision.CHARGED, amount=None)
+    with pytest.raises(SagaNotFound):
+        await desk.propose(unknown, Decision.NOT_CHARGED, saga_id="sga_none")
+    with pytest.raises(ResolutionNotFound):
+        await desk.operations.approve("res_none", "Yes", BOB)
+
+    assert await desk.store.list(None, "", "", 10) == []

@@ -1,0 +1,351 @@
+"""Violations planted in a copy of what is true: each says whom its checker must name."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from devstack.audit import Answer, Facts, Refusal, Told
+from devstack.audit.facts import PayoutFact, RecordFact, TransactionFact
+
+CENT = Decimal("0.01")
+Plant = Callable[[Facts, Told], tuple[Facts, Told, str]]
+
+
+def changed(rows: Any, place: int, **by: Any) -> list[Any]:
+    """Copy rows, one of them changed."""
+    return [one._replace(**by) if n == place else one for n, one in enumerate(rows)]
+
+
+def without(rows: Any, place: int) -> list[Any]:
+    """Copy rows but for one."""
+    return [one for n, one in enumerate(rows) if n != place]
+
+
+def place_of(rows: Any, which: Callable[[Any], bool]) -> int:
+    """Find the first row that is wanted."""
+    return next(place for place, one in enumerate(rows) if which(one))
+
+
+def completed(facts: Facts) -> str:
+    """Name a payment that completed by one charge."""
+    charges = {a.payment_id for a in facts.attempts if a.kind == "CHARGE" and a.psp == "stripe"}
+    return next(
+        p.payment_id
+        for p in facts.at_rest.values()
+        if p.status == "COMPLETED" and p.payment_id in charges
+    )
+
+
+def with_status(facts: Facts, payment_id: str, status: str) -> Facts:
+    """Copy the facts, a payment in another status."""
+    payments = dict(facts.payments)
+    payments[payment_id] = payments[payment_id]._replace(status=status)
+    return replace(facts, payments=payments)
+
+
+def charge_of(facts: Facts, payment_id: str) -> int:
+    """Find the line of the record that charged a payment."""
+    return place_of(facts.record, lambda one: one.payment_id == payment_id and one.kind == "charge")
+
+
+def unbalanced(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    entry = facts.entries[0]
+    worse = changed(facts.entries, 0, amount=entry.amount + CENT)
+    return replace(facts, entries=worse), told, facts.transaction[entry.transaction_id].reference
+
+
+def ledger_off(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    worse = changed(facts.accounts, 0, balance=facts.accounts[0].balance + CENT)
+    return replace(facts, accounts=worse), told, f"ledger {facts.accounts[0].currency}"
+
+
+def charge_not_booked(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payment_id = completed(facts)
+    wrong = {t.transaction_id for t in facts.transactions if t.subject_id == payment_id}
+    entries = [entry for entry in facts.entries if entry.transaction_id not in wrong]
+    return replace(facts, entries=entries), told, payment_id
+
+
+def booked_not_charged(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payment_id = completed(facts)
+    return (
+        replace(facts, record=without(facts.record, charge_of(facts, payment_id))),
+        told,
+        payment_id,
+    )
+
+
+def other_amount(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    place = charge_of(facts, completed(facts))
+    line = facts.record[place]
+    worse = changed(facts.record, place, amount=line.amount + CENT)
+    return replace(facts, record=worse), told, line.attempt_id
+
+
+def stranger_at_psp(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    line = RecordFact(10**6, "adyen", "charge", "X", "X", Decimal(1), "EUR", "", "", None)
+    return replace(facts, record=[*facts.record, line]), told, "no attempt of ours"
+
+
+def refund_not_at_psp(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    place = place_of(facts.record, lambda one: one.kind == "refund")
+    return (
+        replace(facts, record=without(facts.record, place)),
+        told,
+        facts.record[place].attempt_id,
+    )
+
+
+def void_not_at_psp(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    place = place_of(facts.record, lambda one: one.kind == "void" and one.psp == "stripe")
+    line = facts.record[place]
+    return replace(facts, record=without(facts.record, place)), told, line.attempt_id
+
+
+def payout_not_at_psp(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payout = PayoutFact("att_lost", "pout_lost", "stripe", Decimal(5), "EUR", "PAID")
+    return replace(facts, payouts=[*facts.payouts, payout]), told, "att_lost"
+
+
+def charged_twice(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    line = facts.record[charge_of(facts, completed(facts))]
+    again = line._replace(seq=10**6, reference="ch_again", key="another")
+    return replace(facts, record=[*facts.record, again]), told, line.payment_id
+
+
+def paid_out_twice(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payouts = [
+        PayoutFact(f"att_{n}", "pout_twice", "bank", Decimal(5), "EUR", "PAID") for n in range(2)
+    ]
+    return replace(facts, payouts=[*facts.payouts, *payouts]), told, "pout_twice"
+
+
+def key_of_two(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    extra = facts.keys[0]._replace(payment_id=facts.keys[-1].payment_id)
+    return replace(facts, keys=[*facts.keys, extra]), told, facts.keys[0].key
+
+
+def psp_key_of_two(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    place = charge_of(facts, completed(facts))
+    again = facts.record[place]._replace(seq=10**6)
+    return replace(facts, record=[*facts.record, again]), told, f"stripe {again.key}"
+
+
+def key_answered_twice(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    first = told.answers[0]
+    other = first._replace(payment_id=told.answers[-1].payment_id + "x")
+    return facts, replace(told, answers=[*told.answers, other]), first.key
+
+
+def left_with_the_buyer(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payment_id = completed(facts)
+    transaction = TransactionFact("x", "POSTED", "refund:x:initiated", payment_id, None, None)
+    entry = facts.entries[0]._replace(transaction_id="x", account_id="buyer:demo:b:EUR")
+    return (
+        replace(
+            facts,
+            transactions=[*facts.transactions, transaction],
+            entries=[*facts.entries, entry],
+        ),
+        told,
+        payment_id,
+    )
+
+
+def still_pending(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    place = place_of(facts.operations, lambda one: one.kind == "SETTLE")
+    subject = facts.operations[place].subject_id
+    return replace(facts, operations=without(facts.operations, place)), told, subject
+
+
+def wallet_off(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    wallet = facts.wallets[0]
+    worse = changed(facts.wallets, 0, available=wallet.available + CENT)
+    return replace(facts, wallets=worse), told, wallet.wallet_id
+
+
+def operation_off(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    worse = changed(facts.operations, 0, available_after=Decimal(1234))
+    return replace(facts, operations=worse), told, facts.operations[0].operation_id
+
+
+def seller_without_wallet(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    gone = facts.wallets[0].wallet_id
+    kept = [one for one in facts.operations if one.wallet_id != gone]
+    return replace(facts, wallets=facts.wallets[1:], operations=kept), told, gone
+
+
+def payment_gone(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    answer = Answer(0, 0, "create", "k", 200, "pay_gone", "PENDING")
+    return facts, replace(told, answers=[*told.answers, answer]), "pay_gone"
+
+
+def never_due(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    worse = changed(facts.sagas, 0, queue="RETRY", due_at=None)
+    return replace(facts, sagas=worse), told, facts.sagas[0].saga_id
+
+
+def dead_without_reason(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    worse = changed(facts.sagas, 0, queue="DEAD_LETTER", reason="")
+    return replace(facts, sagas=worse), told, facts.sagas[0].saga_id
+
+
+def overdue(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    worse = changed(facts.sagas, 0, queue="RETRY", due_at=facts.read_at, is_overdue=True)
+    return replace(facts, sagas=worse), told, facts.sagas[0].saga_id
+
+
+def nobody_moves_it(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payment_id = completed(facts)
+    return with_status(facts, payment_id, "PROCESSING"), told, payment_id
+
+
+def failed_but_charged(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payment_id = completed(facts)
+    orders = [
+        one._replace(status="FAILED") if one.payment_id == payment_id else one
+        for one in facts.orders
+    ]
+    return replace(with_status(facts, payment_id, "FAILED"), orders=orders), told, payment_id
+
+
+def orders_disagree(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payment_id = completed(facts)
+    place = place_of(facts.orders, lambda one: one.payment_id == payment_id)
+    return (
+        replace(facts, orders=changed(facts.orders, place, status="FAILED")),
+        told,
+        payment_id,
+    )
+
+
+def cancelled_but_held(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    place = place_of(facts.record, lambda one: one.kind == "void" and one.psp == "adyen")
+    line = facts.record[place]
+    return replace(facts, record=without(facts.record, place)), told, line.payment_id
+
+
+def refunded_above(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    place = place_of(facts.record, lambda one: one.kind == "refund")
+    line = facts.record[place]
+    worse = changed(facts.record, place, amount=line.amount + CENT)
+    return replace(facts, record=worse), told, line.payment_id
+
+
+def captured_above(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    place = place_of(facts.record, lambda one: one.kind == "capture")
+    line = facts.record[place]
+    return (
+        replace(facts, record=changed(facts.record, place, amount=line.amount + 100)),
+        told,
+        line.payment_id,
+    )
+
+
+def final_taken_back(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payment_id = completed(facts)
+    late = max(answer.answered_at for answer in told.answers) + 1
+    worse = Answer(late, late, "get", "", 200, payment_id, "PROCESSING")
+    return facts, replace(told, answers=[*told.answers, worse]), payment_id
+
+
+def answer_against_state(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payment_id = completed(facts)
+    early = Answer(0, 0, "get", "", 200, payment_id, "FAILED")
+    return facts, replace(told, answers=[early, *told.answers]), payment_id
+
+
+def replayed_otherwise(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    answers = [
+        Answer(n, n, "create", "one-key", 200, told.answers[0].payment_id, "PENDING", {"n": n})
+        for n in range(2)
+    ]
+    return facts, replace(told, answers=[*told.answers, *answers]), "one-key"
+
+
+def went_backwards(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payment_id = completed(facts)
+    place = place_of(facts.paths, lambda one: one.subject_id == payment_id)
+    path = facts.paths[place].path + " COMPLETED>PROCESSING PROCESSING>COMPLETED"
+    return replace(facts, paths=changed(facts.paths, place, path=path)), told, payment_id
+
+
+def history_ends_elsewhere(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payment_id = completed(facts)
+    return with_status(facts, payment_id, "FAILED"), told, payment_id
+
+
+def declined_by_nobody(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    place = place_of(facts.record, lambda one: one.kind == "decline")
+    line = facts.record[place]
+    return replace(facts, record=without(facts.record, place)), told, line.attempt_id
+
+
+def failed_for_nothing(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    place = place_of(facts.orders, lambda one: one.status == "FAILED")
+    return (
+        replace(facts, orders=changed(facts.orders, place, failure_reason=None)),
+        told,
+        facts.orders[place].order_id,
+    )
+
+
+def posted_twice(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    first = facts.transactions[0]
+    again = [*facts.transactions, first._replace(transaction_id="again")]
+    return replace(facts, transactions=again), told, first.reference
+
+
+def event_told_twice(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    return replace(facts, inbox=[*facts.inbox, facts.inbox[0]]), told, facts.inbox[0].event_id
+
+
+def client_not_told(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payment_id = completed(facts)
+    kept = [one for one in told.notices if (one.object_id, one.status) != (payment_id, "COMPLETED")]
+    return facts, replace(told, notices=kept), payment_id
+
+
+def event_missing(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payment_id = completed(facts)
+    place = place_of(facts.events, lambda one: one.object_id == payment_id)
+    return replace(facts, events=without(facts.events, place)), told, payment_id
+
+
+def chain_broken(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    proof = facts.proof._replace(is_sound=False, offences=("stream 1: a hash differs",))
+    return replace(facts, proof=proof), told, "stream 1"
+
+
+def canary_in_a_table(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    return facts, replace(told, canaries={"seller": "seller:demo:s0:EUR"}), "seller"
+
+
+def refusal_that_wrote(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    refusal = Refusal("a card number", {"payment.orders": "1"}, {"payment.orders": "2"})
+    return facts, replace(told, refusals=[refusal]), "a card number"
+
+
+PLANTS: dict[str, list[Plant]] = {
+    "INV-1": [unbalanced, ledger_off],
+    "INV-2": [
+        *(charge_not_booked, booked_not_charged, other_amount, stranger_at_psp),
+        *(refund_not_at_psp, void_not_at_psp, payout_not_at_psp, charged_twice),
+    ],
+    "INV-3": [charged_twice, paid_out_twice],
+    "INV-4": [key_of_two, psp_key_of_two, key_answered_twice],
+    "INV-5": [left_with_the_buyer, still_pending],
+    "INV-6": [wallet_off, operation_off, seller_without_wallet],
+    "INV-7": [payment_gone, never_due, dead_without_reason, overdue, nobody_moves_it],
+    "INV-8": [failed_but_charged, orders_disagree, cancelled_but_held],
+    "INV-9": [refunded_above, captured_above],
+    "INV-10": [final_taken_back, answer_against_state, replayed_otherwise],
+    "INV-11": [went_backwards, history_ends_elsewhere],
+    "INV-12": [declined_by_nobody, failed_for_nothing],
+    "INV-13": [posted_twice, event_told_twice],
+    "INV-14": [client_not_told, event_missing],
+    "INV-15": [chain_broken],
+    "INV-16": [canary_in_a_table],
+    "INV-17": [refusal_that_wrote],
+}

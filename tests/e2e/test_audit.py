@@ -1,0 +1,334 @@
+"""The audit: clean on a stack where everything happened once, and whatever is wrong is named."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from devstack.audit import (
+    CHECKERS,
+    Facts,
+    NotAudited,
+    NotQuiescent,
+    Told,
+    gather,
+    judge,
+    judge_all,
+    quiesce,
+    unchecked,
+    violations,
+)
+from devstack.audit.by_rpc import Targets, audit_by_rpc
+from devstack.audit.live import digest_tables, ledger_sums, unbalanced_transactions
+from devstack.cli import main
+from devstack.stack import Stack, running_stack
+from devstack.state import State, reachable_folder
+from tests.e2e.audited import CANARY, everything
+from tests.e2e.plants import PLANTS, Plant
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A stack of its own, whose payment_svc audits every second."""
+    with pytest.MonkeyPatch.context() as patch, reachable_folder("paymesh-audit-") as folder:
+        patch.setenv("AUDIT_EVERY_S", "1")
+        with running_stack(folder) as stack:
+            yield stack
+
+
+@pytest.fixture(scope="module")
+def gathered(stack: Stack) -> tuple[Facts, Told]:
+    """What is true once everything has happened, and what the test knows of it."""
+    return asyncio.run(everything(stack))
+
+
+def test_everything_holds_after_everything_happened(gathered: tuple[Facts, Told]) -> None:
+    """No checker finds anything, and all but the one nobody gave anything to were judged."""
+    facts, told = gathered
+
+    verdicts = judge_all(CHECKERS, facts, told)
+
+    assert violations(verdicts) == []
+    assert unchecked(verdicts) == {"INV-17"}
+    assert (len(facts.payments), len(facts.at_rest)) == (17, 17)
+    assert {one.kind for one in facts.record} >= {"charge", "capture", "void", "refund", "decline"}
+
+
+def test_every_checker_has_a_planted_violation() -> None:
+    """None is a check that cannot fail."""
+    assert list(PLANTS) == [checker.name for checker in CHECKERS]
+
+
+@pytest.mark.parametrize(
+    ("name", "plant"),
+    [(name, plant) for name, plants in PLANTS.items() for plant in plants],
+    ids=lambda one: one if isinstance(one, str) else one.__name__,
+)
+def test_a_planted_violation_is_named(
+    gathered: tuple[Facts, Told], name: str, plant: Plant
+) -> None:
+    """In a copy of what is true one thing is made wrong: its checker names the offender."""
+    facts, told, offender = plant(*gathered)
+    checker = next(one for one in CHECKERS if one.name == name)
+
+    verdict = judge(checker, facts, told)
+
+    assert verdict.holds is False
+    assert any(offender in offence.subject for offence in verdict.offences), verdict.offences
+
+
+def test_a_canary_in_a_log_is_found(gathered: tuple[Facts, Told], tmp_path: Path) -> None:
+    """Also across the border of two reads."""
+    facts, told = gathered
+    (tmp_path / "a.log").write_bytes(b"x" * ((1 << 20) - 5) + CANARY.encode())
+    checker = next(one for one in CHECKERS if one.name == "INV-16")
+
+    verdict = judge(checker, facts, replace(told, folders=[tmp_path], dumps={}))
+
+    assert [offence.subject for offence in verdict.offences] == ["card number"]
+
+
+def test_sums_and_digests_are_of_every_table(stack: Stack, gathered: tuple[Facts, Told]) -> None:
+    """The live reads see balanced books; digests are the same as long as nothing happens."""
+    url = stack["databases"]["ledger"]
+
+    digests = digest_tables(stack["databases"])
+
+    assert set(ledger_sums(url).values()) == {Decimal(0)}
+    assert unbalanced_transactions(url) == 0
+    assert {"payment.payments", "ledger.entries", "psp.attempts"} <= digests.keys()
+    assert digest_tables(stack["databases"]) == digests
+    assert len(gathered[0].transactions) == 12
+
+
+async def test_an_incomplete_read_is_no_audit(stack: Stack) -> None:
+    """A PSP record, a database or a proof that cannot be had is told, never passed over."""
+    gone = "http://127.0.0.1:1"
+    wallet = stack["databases"]["wallet"].replace("wallet_app:", "wallet_app:x")
+    ledger = {**stack["services"], "ledger_svc": {"grpc": "127.0.0.1:1"}}
+
+    for broken, why in (
+        ({"psp_sandbox": {"url": gone}}, "PSPs' record"),
+        ({"databases": {**stack["databases"], "wallet": wallet}}, "database"),
+        ({"services": ledger}, "ledger does not prove"),
+        ({"databases": {}}, "does not say where"),
+    ):
+        with pytest.raises(NotAudited, match=why):
+            await gather({**stack, **broken})
+
+
+async def test_a_stack_that_does_not_come_to_rest_fails(stack: Stack) -> None:
+    """What is still open at the deadline is told; it is no pass and no skip."""
+    held = "UPDATE sagas SET lease_owner = %s, due_at = now() + interval '1 day'"
+    one = " WHERE saga_id = (SELECT min(saga_id) FROM sagas WHERE queue = 'DONE')"
+    with owner(stack, "payment") as database:
+        database.execute(held + one, ["a zombie"])
+        with pytest.raises(NotQuiescent) as raised:
+            await quiesce(stack, 1.0, steady_s=0.2)
+        database.execute("UPDATE sagas SET lease_owner = NULL, due_at = NULL" + one)
+
+    assert raised.value.open == {"sagas held": 1}
+    await quiesce(stack, 20.0, steady_s=0.2)
+
+
+def owner(stack: Stack, context: str) -> Any:
+    """Connect with the rights of a database's owner."""
+    secret = stack.state.secret(f"{context}_owner")
+    place = stack["databases"][context].rpartition("@")[2]
+    url = f"postgresql://{context}_owner:{secret}@{place}"
+    return psycopg.connect(url, autocommit=True)
+
+
+def run_audit(stack: Stack, *more: str) -> Result:
+    """Run the command on the stack, in this process."""
+    return CliRunner().invoke(main, ["audit", *more, "--state", str(stack.state.folder)])
+
+
+@contextmanager
+def made_wrong(stack: Stack, context: str, wrong: str, right: str) -> Iterator[None]:
+    """Make something wrong by the owner's hand for the time of a `with`."""
+    with owner(stack, context) as database:
+        assert database.execute(wrong).rowcount == 1
+        try:
+            yield
+        finally:
+            database.execute(right)
+
+
+ONE_COMPLETED = (
+    "(SELECT min(payment_id) FROM payments WHERE status = 'COMPLETED'"
+    " AND capture_method = 'AUTOMATIC')"
+)
+# What is made wrong by the owner's hand: invariant, database, the wrong, the right again.
+WRONGS = [
+    (
+        "I1",
+        "ledger",
+        "UPDATE entries SET amount = amount + 1 WHERE account_sequence = 1 AND account_key = 1",
+        "UPDATE entries SET amount = amount - 1 WHERE account_sequence = 1 AND account_key = 1",
+    ),
+    (
+        "I2",
+        "ledger",
+        "UPDATE entries SET balance_after = balance_after + 1 WHERE account_key = 1"
+        " AND account_sequence = 1",
+        "UPDATE entries SET balance_after = balance_after - 1 WHERE account_key = 1"
+        " AND account_sequence = 1",
+    ),
+    (
+        "I3",
+        "wallet",
+        "UPDATE wallets SET available = available + 1 WHERE wallet_id = 'seller:demo:s0:EUR'",
+        "UPDATE wallets SET available = available - 1 WHERE wallet_id = 'seller:demo:s0:EUR'",
+    ),
+    (
+        "I4",
+        "psp",
+        "UPDATE attempts SET amount = amount + 1"
+        " WHERE attempt_id = (SELECT min(attempt_id) FROM attempts)",
+        "UPDATE attempts SET amount = amount - 1"
+        " WHERE attempt_id = (SELECT min(attempt_id) FROM attempts)",
+    ),
+    (
+        "I5",
+        "payment",
+        f"UPDATE payments SET amount = amount - 1 WHERE payment_id = {ONE_COMPLETED}",
+        f"UPDATE payments SET amount = amount + 1 WHERE payment_id = {ONE_COMPLETED}",
+    ),
+    (
+        "I6",
+        "psp",
+        "UPDATE attempts SET amount = amount + 100 WHERE kind = 'REFUND'",
+        "UPDATE attempts SET amount = amount - 100 WHERE kind = 'REFUND'",
+    ),
+    (
+        "I7",
+        "payment",
+        f"UPDATE sagas SET queue = 'RETRY' WHERE kind = 'settle' AND payment_id = {ONE_COMPLETED}",
+        f"UPDATE sagas SET queue = 'DONE' WHERE kind = 'settle' AND payment_id = {ONE_COMPLETED}",
+    ),
+    (
+        "I8",
+        "payment",
+        f"UPDATE orders SET status = 'CANCELLED' WHERE payment_id = {ONE_COMPLETED}",
+        f"UPDATE orders SET status = 'SUCCESS' WHERE payment_id = {ONE_COMPLETED}",
+    ),
+]
+
+
+@pytest.mark.usefixtures("gathered")
+@pytest.mark.parametrize(
+    ("name", "context", "wrong", "right"), WRONGS, ids=[wrong[0] for wrong in WRONGS]
+)
+def test_the_command_names_what_was_made_wrong(
+    stack: Stack, name: str, context: str, wrong: str, right: str
+) -> None:
+    """What the owner's hand made wrong is an exit code of 1, with the invariant and the offender;
+    made right again the audit is clean.
+    """
+    with made_wrong(stack, context, wrong, right):
+        found = run_audit(stack, "--json")
+
+    told = json.loads(found.stdout)
+    violated = {one["name"]: one for one in told["invariants"] if one["holds"] is False}
+    assert (found.exit_code, told["clean"]) == (1, False)
+    assert violated[name]["offence_count"] >= 1
+    assert violated[name]["offences"][0]["subject"]
+
+
+# What payment_svc and the ledger find themselves, by the gateway's word in the PSPs' place.
+RPC_WRONGS = [
+    *(wrong for wrong in WRONGS if wrong[0] in ("I2", "I4", "I6", "I7", "I8")),
+    (
+        "I5",
+        "psp",
+        "INSERT INTO attempts SELECT (jsonb_populate_record(a, jsonb_build_object('attempt_id',"
+        " a.attempt_id || 'x'))).* FROM attempts AS a WHERE kind = 'CHARGE'"
+        " AND outcome = 'SUCCEEDED' ORDER BY attempt_id LIMIT 1",
+        "DELETE FROM attempts WHERE attempt_id LIKE '%c1x'",
+    ),
+]
+
+
+@pytest.mark.usefixtures("gathered")
+@pytest.mark.parametrize(
+    ("name", "context", "wrong", "right"), RPC_WRONGS, ids=[wrong[0] for wrong in RPC_WRONGS]
+)
+async def test_the_services_find_it_themselves(
+    stack: Stack, name: str, context: str, wrong: str, right: str
+) -> None:
+    """Asked by RPC alone they name the same, and are clean before and after it."""
+    services = stack["services"]
+    targets = Targets(*(services[f"{one}_svc"]["grpc"] for one in ("payment", "wallet", "ledger")))
+    before = await audit_by_rpc(targets)
+    with made_wrong(stack, context, wrong, right):
+        found = await audit_by_rpc(targets)
+
+    violated = {verdict.name: verdict for verdict in found if verdict.holds is False}
+    assert violations(before) == []
+    assert violated[name].offences[0].subject
+
+
+async def test_the_gauges_tell_what_is_unsound(stack: Stack) -> None:
+    """The job of payment_svc counts violations by invariant, and says when it last came through."""
+    metrics = stack["services"]["payment_svc"]["metrics"]
+
+    async def until(line: str) -> None:
+        async with asyncio.timeout(30), aiohttp.ClientSession() as http:
+            while True:
+                async with http.get(metrics) as answer:
+                    if line in (text := await answer.text()):
+                        break
+        (moment,) = re.findall(r"^paymesh_audit_last_success_timestamp (\S+)$", text, re.M)
+        assert abs(float(moment) - time.time()) < 60
+
+    _, context, wrong, right = next(one for one in WRONGS if one[0] == "I8")
+    with made_wrong(stack, context, wrong, right):
+        await until('paymesh_audit_violations{invariant="I8"} 2.0')
+    await until('paymesh_audit_violations{invariant="I8"} 0.0')
+
+
+@pytest.mark.usefixtures("gathered")
+def test_the_command_says_clean_or_not_audited(stack: Stack, tmp_path: Path) -> None:
+    """Clean is 0, with what was looked at; what cannot be read is 2 and proves nothing."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    gone = {**stack, "psp_sandbox": {"url": "http://127.0.0.1:1"}}
+    (folder / "stack.json").write_text(json.dumps(gone))
+
+    program = str(Path(sys.executable).with_name("paymesh"))
+    clean = subprocess.run(
+        [program, "audit", "--quiesce", "20", "--state", str(stack.state.folder)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    young = run_audit(stack, "--since", "2999-01-01")
+    broken = run_audit(Stack(State(folder), gone))
+    wrong = run_audit(stack, "--since", "yesterday")
+    by_rpc = run_audit(stack, "--without-psp-record", "--since", "1h")
+    nobody = run_audit(stack, "--without-psp-record", "--ledger-target", "127.0.0.1:1")
+    mixed = run_audit(stack, "--ledger-target", "127.0.0.1:1")
+
+    assert clean.returncode == 0, clean.stdout
+    assert "17 payments, 17 of them judged at rest" in clean.stdout
+    assert clean.stdout.rstrip().endswith("clean.")
+    assert "0 of them judged at rest" in young.stdout
+    assert (broken.exit_code, wrong.exit_code) == (2, 2)
+    assert broken.stderr.splitlines()[-1].startswith("NOT AUDITED: the PSPs' record")
+    assert by_rpc.exit_code == 0, by_rpc.output
+    assert (nobody.exit_code, mixed.exit_code) == (2, 2)
+    assert "NOT AUDITED: UNAVAILABLE" in nobody.stderr
+    assert "go with --without-psp-record" in mixed.stderr
+    assert "neither a moment nor how long ago" in wrong.stderr

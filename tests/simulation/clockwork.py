@@ -1,0 +1,215 @@
+"""An asyncio event loop whose time is simulated, and whose tasks belong to processes.
+
+A process is told by a context variable, which tasks and callbacks inherit. What belongs to a killed
+process is never run again, wherever it was; what belongs to a paused one is run when it goes on.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from contextvars import Context, ContextVar, copy_context
+from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any
+
+EPOCH = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
+
+_serial = count()
+
+
+class Process:
+    """One run of a program: its memory ends with it.
+
+    Attributes:
+        paused_until: by the loop's time, when a stopped process goes on.
+        skew: how much its clock is ahead of the true time.
+    """
+
+    def __init__(self, loop: "SimulatedLoop", name: str, skew: timedelta = timedelta(0)) -> None:
+        self.name = name
+        self.skew = skew
+        self.is_alive = True
+        self.paused_until = 0.0
+        self._loop = loop
+        self._context = copy_context()
+        self._context.run(_PROCESS.set, self)
+
+    def clock(self) -> datetime:
+        """Tell the time as this process has it."""
+        return self._loop.now() + self.skew
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        """Start a task of this process."""
+        return self._loop.create_task(work, context=self._context.copy())
+
+    def kill(self) -> None:
+        """End it, at whatever await it is."""
+        self.is_alive = False
+
+
+_PROCESS: ContextVar[Process | None] = ContextVar("process", default=None)
+
+
+class SimulatedTask(asyncio.Task[Any]):
+    """A task that hashes by the order of making: sets of tasks have the same order in each run."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._place = next(_serial)
+        super().__init__(*args, **kwargs)
+
+    def __hash__(self) -> int:
+        return self._place
+
+
+class Call:
+    """A callback to be run, as asyncio's handles are; a third of their cost."""
+
+    __slots__ = ("_at", "args", "callback", "context", "is_cancelled")
+
+    def __init__(self, callback: Any, args: Any, context: Context | None, at: float) -> None:
+        self.callback = callback
+        self.args = args
+        self.context = copy_context() if context is None else context
+        self.is_cancelled = False
+        self._at = at
+
+    def cancel(self) -> None:
+        """See `asyncio.Handle`."""
+        self.is_cancelled = True
+
+    def cancelled(self) -> bool:
+        """See `asyncio.Handle`."""
+        return self.is_cancelled
+
+    def when(self) -> float:
+        """See `asyncio.TimerHandle`."""
+        return self._at
+
+
+class SimulatedLoop(asyncio.AbstractEventLoop):
+    """Runs what is ready, then jumps to the next moment at which something is due."""
+
+    def __init__(self) -> None:
+        self._time = 0.0
+        self._ready: deque[Call] = deque()
+        self._timers: list[tuple[float, int, Call]] = []
+        self._order = count()
+        self._outside = Context()
+        self._tasks: list[asyncio.Task[Any]] = []  # held: collecting one would run its end
+        self.callback_count = 0
+
+    def now(self) -> datetime:
+        """Tell the true time."""
+        return EPOCH + timedelta(seconds=self._time)
+
+    def later(self, delay: float, callback: Callable[..., Any], *args: Any) -> None:
+        """Call something that belongs to no process, and happens whatever becomes of them."""
+        self.call_at(self._time + delay, callback, *args, context=self._outside)
+
+    def at(self, when: float, callback: Callable[..., Any], *args: Any) -> None:
+        """Call something that belongs to no process at a time."""
+        self.call_at(when, callback, *args, context=self._outside)
+
+    def run_until(self, end: float) -> None:
+        """Run everything that happens before a time."""
+        asyncio.events._set_running_loop(self)
+        try:
+            while True:
+                self._run_ready()
+                if not self._timers or self._timers[0][0] > end:
+                    break
+                when, _, call = heappop(self._timers)
+                if not call.is_cancelled:
+                    self._time = max(self._time, when)
+                    self._ready.append(call)
+            self._time = max(self._time, end)
+        finally:
+            asyncio.events._set_running_loop(None)
+
+    def close(self) -> None:
+        """Drop what is unfinished."""
+        self._ready.clear()
+        self._timers.clear()
+        asyncio.events._set_running_loop(self)
+        for task in self._tasks:
+            if not task.done():
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                with suppress(RuntimeError):  # one that would wait even now
+                    task.get_coro().close()  # type: ignore[union-attr]
+        asyncio.events._set_running_loop(None)
+        self._tasks.clear()
+
+    def _run_ready(self) -> None:
+        ready = self._ready
+        while ready:
+            call = ready.popleft()
+            if call.is_cancelled:
+                continue
+            process = call.context.get(_PROCESS)
+            if process is not None:
+                if not process.is_alive:
+                    continue
+                if process.paused_until > self._time:
+                    heappush(self._timers, (process.paused_until, next(self._order), call))
+                    continue
+            self.callback_count += 1
+            call.context.run(call.callback, *call.args)
+
+    def time(self) -> float:
+        """See `asyncio.AbstractEventLoop`; in seconds since the beginning."""
+        return self._time
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> Call:
+        """See `asyncio.AbstractEventLoop`."""
+        call = Call(callback, args, context, self._time)
+        self._ready.append(call)
+        return call
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> Call:
+        """See `asyncio.AbstractEventLoop`."""
+        return self.call_at(self._time + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> Call:
+        """See `asyncio.AbstractEventLoop`."""
+        call = Call(callback, args, context, when)
+        heappush(self._timers, (when, next(self._order), call))
+        return call
+
+    def create_future(self) -> "asyncio.Future[Any]":
+        """See `asyncio.AbstractEventLoop`."""
+        return asyncio.Future(loop=self)
+
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, Any],  # type: ignore[override]
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+    ) -> "asyncio.Task[Any]":
+        """See `asyncio.AbstractEventLoop`."""
+        task = SimulatedTask(coro, loop=self, name=name or "task", context=context)
+        self._tasks.append(task)
+        return task
+
+    def get_debug(self) -> bool:
+        """See `asyncio.AbstractEventLoop`."""
+        return False
+
+    def is_running(self) -> bool:
+        """See `asyncio.AbstractEventLoop`."""
+        return True
+
+    def is_closed(self) -> bool:
+        """See `asyncio.AbstractEventLoop`."""
+        return False
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """See `asyncio.AbstractEventLoop`: what a task raised and nobody asked for is no matter."""

@@ -1,0 +1,347 @@
+"""payment_svc's database in memory: payments, keys, sagas, history and outbox, as its SQL has them.
+
+`Payments` is what survives; `PaymentPlace` is one process's way to it, behind the real ports.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from chassis.idempotency import differing
+from chassis.outbox import Event
+from payment_svc.changes import stored
+from payment_svc.domain.payment import NewId, Payment
+from payment_svc.domain.statuses import OrderStatus
+from payment_svc.events import creation_event, status_events
+from payment_svc.ports import (
+    Acceptance,
+    Accepted,
+    Asked,
+    Decide,
+    KeyReused,
+    LostLease,
+    NewPayment,
+    OrderIdInUse,
+    StalePayment,
+)
+from payment_svc.sagas import engine
+from payment_svc.sagas.catalogue import SAGAS
+from payment_svc.sagas.journey import Entry, Journey, Move, Progress, Queue
+from tests.simulation.chance import Chance
+from tests.simulation.clockwork import EPOCH, Process, SimulatedLoop
+from tests.simulation.disk import Disk
+
+_OPEN = frozenset({Queue.PAYMENT, Queue.RETRY, Queue.WAITING})
+_ENDED = frozenset({OrderStatus.FAILED, OrderStatus.CANCELLED})
+_POLL_S = 0.5
+_POLL_AGAIN_S = 2.0
+
+Key = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class Row:
+    """A saga's row; released by its owner's next run, it is anybody's."""
+
+    progress: Progress
+    due_at: datetime | None
+    owner: str | None = None
+    is_released: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """That a process took a saga which another had held, so long after its last sign of life."""
+
+    saga_id: str
+    owner: str
+    former: str
+    after: timedelta
+
+
+@dataclass(slots=True)
+class OutboxRow:
+    """An event, there once its transaction has committed: maybe later than one of a higher id."""
+
+    event_id: int
+    event: Event
+    is_published: bool = False
+
+
+@dataclass(slots=True)
+class Payments:
+    """All that is on the disk.
+
+    Attributes:
+        history: each status that a payment took, in order.
+        signs: when a saga's holder last wrote.
+        bells, relay_bells: rung when a saga becomes due, and when an event is there, by the
+            process's name.
+    """
+
+    loop: SimulatedLoop
+    chance: Chance
+    disk: Disk
+    rows: dict[str, Payment] = field(default_factory=dict)
+    records: dict[Key, tuple[Any, str, bytes]] = field(default_factory=dict)
+    sagas: dict[str, Row] = field(default_factory=dict)
+    journal: dict[str, list[Entry]] = field(default_factory=dict)
+    history: dict[str, list[str]] = field(default_factory=dict)
+    outbox: list[OutboxRow] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    signs: dict[str, datetime] = field(default_factory=dict)
+    bells: dict[str, Callable[[], None]] = field(default_factory=dict)
+    relay_bells: dict[str, Callable[[], None]] = field(default_factory=dict)
+    event_count: int = 0
+
+    def now(self) -> datetime:
+        """Tell the time as the database has it."""
+        return self.loop.now()
+
+    def accept(self, new: NewPayment) -> Acceptance:
+        """Store what is new, replay what is known, refuse the rest."""
+        known = self.replay(new.asked)
+        if known is not None:
+            return known
+        payment = new.payment
+        taken = {
+            order.payment_order_id
+            for one in self.rows.values()
+            for order in one.orders
+            if one.client_id == payment.client_id and order.status not in _ENDED
+        }
+        clash = tuple(o.payment_order_id for o in payment.orders if o.payment_order_id in taken)
+        if clash:
+            return OrderIdInUse(clash)
+        self.keep_record(new.asked, payment.payment_id, new.answer)
+        self.insert(new)
+        return Accepted(payment.payment_id, new.answer, replayed=False)
+
+    def insert(self, new: NewPayment) -> None:
+        """Store a payment with its sagas and its first event."""
+        payment = new.payment
+        self.rows[payment.payment_id] = payment
+        self.history[payment.payment_id] = [payment.status.value]
+        for saga in new.sagas:
+            self.add_saga(saga)
+        self.tell([creation_event(payment)])
+
+    def change(self, asked: Asked, payment_id: str, decide: Decide) -> Accepted | KeyReused | None:
+        """Let a client's word change a payment."""
+        known = self.replay(asked)
+        if known is not None:
+            return known
+        before = self.rows.get(payment_id)
+        if before is None or before.client_id != asked.client_id:
+            return None
+        decided = decide(before)
+        self.keep_record(asked, payment_id, decided.answer)
+        self.write(before, decided.payment)
+        self.add_saga(decided.saga)
+        return Accepted(payment_id, decided.answer, replayed=False)
+
+    def claim(self, owner: str, lease: timedelta, limit: int) -> list[Journey]:
+        """Take sagas that are due, under a new epoch each."""
+        now = self.now()
+        due = [
+            row
+            for row in self.sagas.values()
+            if row.due_at is not None and row.due_at <= now and row.progress.queue in _OPEN
+        ]
+        due.sort(key=lambda row: row.due_at or now)
+        return [self._take(row, owner, lease) for row in due[:limit]]
+
+    def _take(self, row: Row, owner: str, lease: timedelta) -> Journey:
+        saga_id, now = row.progress.saga_id, self.now()
+        if row.owner not in (None, owner) and not row.is_released:
+            silence = now - self.signs[saga_id]
+            self.claims.append(Claim(saga_id, owner, row.owner or "", silence))
+        row.progress = replace(row.progress, epoch=row.progress.epoch + 1, queue=Queue.PAYMENT)
+        row.owner, row.is_released, self.signs[saga_id] = owner, False, now
+        self.set_due(row, now + lease)
+        before = self.rows[row.progress.payment_id]
+        journey = engine.take_up(SAGAS[row.progress.kind], Journey(row.progress, before))
+        if journey.payment != before:
+            self.write(before, journey.payment)
+        return journey.with_payment(self.rows[before.payment_id])
+
+    def record(self, move: Move, owner: str, lease: timedelta, new_id: NewId) -> None:
+        """Write a move whose lease is still its writer's.
+
+        Raises:
+            LostLease, StalePayment: see `payment_svc.ports.SagaStore.record`.
+        """
+        after, before = move.after.progress, move.before.payment
+        row = self.sagas[after.saga_id]
+        if row.progress.epoch != after.epoch:
+            self.chance.struck("fenced")
+            raise LostLease(after.saga_id)
+        if before != move.after.payment:
+            if self.rows[before.payment_id].revision != before.revision:
+                raise StalePayment(after.saga_id)
+            self.write(before, move.after.payment)
+        self.write_saga(row, move, owner, lease)
+        if move.follow_up is not None:
+            self._follow(move, new_id)
+
+    def write_saga(self, row: Row, move: Move, owner: str, lease: timedelta) -> None:
+        """Write what a move makes of its saga."""
+        after, now = move.after.progress, self.now()
+        row.progress = after
+        row.owner = owner if after.is_runnable else None
+        self.signs[after.saga_id] = now
+        pause = lease if after.is_runnable else after.due_after
+        self.set_due(row, now + pause if after.queue in _OPEN else None)
+        self.journal.setdefault(after.saga_id, []).extend(move.entries)
+        last = move.entries[-1]
+        self.chance.note(
+            f"{owner} {after.kind} {after.payment_id} {last.step} {last.action} {last.outcome}"
+            f" {last.detail} -> {after.queue} {move.after.payment.status}"
+        )
+
+    def _follow(self, move: Move, new_id: NewId) -> None:
+        payment, saga = move.after.payment, SAGAS[move.after.progress.kind]
+        self.add_saga(
+            engine.begin(
+                SAGAS[move.follow_up or ""],
+                new_id("sga"),
+                payment,
+                self.now(),
+                order_id=move.after.progress.order_id,
+                due_at=saga.then_at(payment),
+            )
+        )
+
+    def wake(self, payment_ids: Sequence[str]) -> int:
+        """Make due what has begun and waits."""
+        woken = [
+            row
+            for row in self.sagas.values()
+            if row.progress.payment_id in payment_ids
+            and row.progress.queue in (Queue.RETRY, Queue.WAITING)
+            and row.owner is None
+            and row.progress.journal_length > 0
+            and row.due_at is not None
+            and row.due_at > self.now()
+        ]
+        for row in woken:
+            self.set_due(row, self.now())
+        return len(woken)
+
+    def release_own(self, owner: str) -> int:
+        """Make due what a former run of an instance held."""
+        own = [r for r in self.sagas.values() if r.owner == owner and r.progress.queue in _OPEN]
+        for row in own:
+            row.is_released = True
+            self.set_due(row, self.now())
+        return len(own)
+
+    def write(self, before: Payment, after: Payment) -> None:
+        """Write a payment, what it was and what it tells."""
+        self.rows[after.payment_id] = stored(before, after)
+        self.history[after.payment_id] += [status.value for status in after.trail]
+        self.tell(status_events(after))
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Put events into the outbox; a place in it is taken before its transaction commits."""
+        for event in events:
+            self.event_count += 1
+            row = OutboxRow(self.event_count, event)
+            late = self.chance.strikes_now("commit_late")
+            delay = self.chance.between(1.5, 4.0) if late else 0.0
+            self.loop.later(delay, self._commit_event, row)
+
+    def _commit_event(self, row: OutboxRow) -> None:
+        self.outbox.append(row)
+        self._ring_relay_for(row)
+
+    def _ring_relay_for(self, row: OutboxRow) -> None:
+        """Wake who publishes, and one after the other until somebody has published it."""
+        if not row.is_published and self.relay_bells:
+            self.chance.one_of(list(self.relay_bells.values()))()
+            self.loop.later(_POLL_AGAIN_S, self._ring_relay_for, row)
+
+    def add_saga(self, saga: Progress) -> None:
+        """Store a new saga."""
+        row = Row(saga, None)
+        self.sagas[saga.saga_id] = row
+        self.set_due(row, self.now() + saga.due_after)
+
+    def set_due(self, row: Row, due_at: datetime | None) -> None:
+        """Say when a saga is looked at, and have a worker look then, as its polling would."""
+        row.due_at = due_at
+        if due_at is not None:
+            at = max((due_at - EPOCH).total_seconds(), self.loop.time())
+            self.loop.at(at + self.chance.between(0.001, _POLL_S), self._ring_for, row, due_at)
+
+    def _ring_for(self, row: Row, due_at: datetime) -> None:
+        """Wake a worker, and one after the other until somebody takes the saga."""
+        if row.due_at == due_at and self.bells:
+            self.chance.one_of(list(self.bells.values()))()
+            self.loop.later(_POLL_AGAIN_S, self._ring_for, row, due_at)
+
+    def replay(self, asked: Asked) -> Accepted | KeyReused | None:
+        """Answer a known key as the first time."""
+        record = self.records.get((asked.client_id, asked.method, asked.idempotency_key))
+        if record is None:
+            return None
+        fingerprint, payment_id, answer = record
+        fields = differing(fingerprint, asked.fingerprint)
+        return KeyReused(tuple(fields)) if fields else Accepted(payment_id, answer, replayed=True)
+
+    def keep_record(self, asked: Asked, payment_id: str, answer: bytes) -> None:
+        """Keep what a key was used for."""
+        key = (asked.client_id, asked.method, asked.idempotency_key)
+        self.records[key] = (asked.fingerprint, payment_id, answer)
+
+
+class PaymentPlace:
+    """`ports.PaymentStore` and `ports.SagaStore` of one process."""
+
+    def __init__(
+        self, payments: Payments, process: Process, *, lease: timedelta, new_id: NewId
+    ) -> None:
+        self.payments = payments
+        self.owner = process.name
+        self.lease = lease
+        self.new_id = new_id
+
+    async def accept(self, new: NewPayment) -> Acceptance:
+        """See `ports.PaymentStore`."""
+        return await self.payments.disk.run(lambda: self.payments.accept(new))
+
+    async def change(
+        self, asked: Asked, payment_id: str, decide: Decide
+    ) -> Accepted | KeyReused | None:
+        """See `ports.PaymentStore`."""
+        return await self.payments.disk.run(lambda: self.payments.change(asked, payment_id, decide))
+
+    async def find(self, payment_id: str) -> Payment | None:
+        """See `ports.PaymentStore`."""
+        return await self.payments.disk.run(lambda: self.payments.rows.get(payment_id))
+
+    async def claim(self, limit: int) -> Sequence[Journey]:
+        """See `ports.SagaStore`."""
+        return await self.payments.disk.run(
+            lambda: self.payments.claim(self.owner, self.lease, limit)
+        )
+
+    async def record(self, move: Move) -> Journey:
+        """See `ports.SagaStore`."""
+        await self.payments.disk.run(
+            lambda: self.payments.record(move, self.owner, self.lease, self.new_id)
+        )
+        return move.after.with_payment(stored(move.before.payment, move.after.payment))
+
+    async def reload(self, payment: Payment) -> Payment:
+        """See `ports.SagaStore`."""
+        return await self.payments.disk.run(lambda: self.payments.rows[payment.payment_id])
+
+    async def release_own(self) -> int:
+        """See `ports.SagaStore`."""
+        return await self.payments.disk.run(lambda: self.payments.release_own(self.owner))
+
+    async def wake(self, payment_ids: Sequence[str]) -> int:
+        """See `ports.SagaStore`."""
+        return await self.payments.disk.run(lambda: self.payments.wake(payment_ids))

@@ -1,0 +1,153 @@
+"""One seed: a world of processes, clients and PSPs goes through faults, then heals and drains."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from chassis.errors import PaymeshError
+from tests.simulation.attempts import Attempts
+from tests.simulation.books import Assessments, Ledger, WalletBook, at_once
+from tests.simulation.chance import Chance
+from tests.simulation.clients import CLIENT, SELLERS, Clients
+from tests.simulation.clockwork import Process, SimulatedLoop
+from tests.simulation.disk import Disk
+from tests.simulation.internet import Postman
+from tests.simulation.nemesis import Nemesis, wrong_clock
+from tests.simulation.network import Machine, Network
+from tests.simulation.outbox import OutboxTable, Stream
+from tests.simulation.payments import Payments
+from tests.simulation.programs import PROGRAMS, Parts
+from tests.simulation.psp import Psp
+from tests.unit.wallet_svc.memory_store import MemoryStore
+from wallet_svc.domain.wallet import WalletStatus
+
+PAYMENTS = 8
+FAULTS_S = 180.0
+# What is held is let go after seven days, and a saga begins then: beyond that nothing is to come.
+END_S = 10 * 24 * 3600.0
+_ARRIVALS_S = 60.0
+_RESTART_S = 1.0
+
+Plant = Callable[[Parts], Parts]
+
+
+class World:
+    """Everything that one seed consists of.
+
+    Args:
+        seed: decides all.
+        plant: exchanges parts, to plant a mistake; None for the product as it is.
+    """
+
+    def __init__(self, seed: int, plant: Plant | None = None) -> None:
+        self.loop = SimulatedLoop()
+        self.chance = Chance(seed, self.loop)
+        self.network = Network(self.loop, self.chance)
+        self.postman = Postman(self.loop, self.chance, self.network)
+        self.psps = {"stripe": self._psp("stripe")}
+        self.postman.psps = self.psps
+        self.clients = Clients(self.loop, self.chance, self.network, self.psps)
+        self.disks = {name: Disk(self.loop, self.chance, name) for name in PROGRAMS}
+        parts = self._parts()
+        self.parts = plant(parts) if plant else parts
+        for service, (_, count) in PROGRAMS.items():
+            for number in range(1, count + 1):
+                self.network.add(Machine(service, f"{service}-{number}"))
+        machines = (m for some in self.network.machines.values() for m in some)
+        self.machines = {machine.name: machine for machine in machines}
+        self._skews = wrong_clock(self.chance, list(self.machines))
+        self.nemesis = Nemesis(
+            self.loop,
+            self.chance,
+            self.network,
+            list(self.disks.values()),
+            list(self.psps.values()),
+            self,
+        )
+
+    def run(self) -> None:
+        """Go through the faults, heal, and drain."""
+        for machine in self.machines.values():
+            self._start(machine)
+        for number in range(PAYMENTS):
+            self.clients.begin(number, self.chance.between(0.0, _ARRIVALS_S))
+        self.loop.later(0.0, lambda: self.loop.create_task(self.nemesis.strike()))
+        self.network.told_late = self._make_it_dangerous
+        if self.chance.happens(0.3):
+            self.loop.later(self.chance.between(20.0, FAULTS_S), self._freeze)
+        self.loop.run_until(FAULTS_S)
+        self._heal()
+        self.loop.run_until(END_S)
+        self.loop.close()
+
+    def kill(self, machine: Machine, down_s: float) -> None:
+        """See `Keeper`."""
+        if machine.process is not None:
+            machine.process.kill()
+            machine.process = None
+        self.loop.later(down_s, self._start, machine)
+
+    def _heal(self) -> None:
+        self.chance.note("the faults end")
+        self.chance.is_faulty = False
+        self.network.cut_off.clear()
+        self._skews = dict.fromkeys(self._skews, timedelta(0))
+        for machine in self.machines.values():
+            if machine.process is not None:
+                machine.process.paused_until, machine.process.skew = 0.0, timedelta(0)
+
+    def _start(self, machine: Machine) -> None:
+        if machine.process is not None:
+            return
+        process = Process(self.loop, machine.name, self._skews[machine.name])
+        program, _ = PROGRAMS[machine.service]
+        machine.process = process
+        machine.servicer, jobs = program(self.parts, process)
+        for job in jobs:
+            process.spawn(self._supervised(machine, process, job))
+
+    async def _supervised(self, machine: Machine, process: Process, job: object) -> None:
+        """Run a job; its end takes its process down, which is started again."""
+        try:
+            await job  # type: ignore[misc]
+        except PaymeshError as error:
+            self.chance.note(f"{process.name} ends: {error!r}")
+        if machine.process is process:
+            self.loop.later(0.0, self.kill, machine, _RESTART_S)
+
+    def _make_it_dangerous(self, method: str) -> None:
+        """Have a credit refused that is tried again while its first try is still on its way."""
+        if method == "ApplyOperations" and self.chance.happens(0.7):
+            self._freeze()
+
+    def _freeze(self) -> None:
+        """Freeze a seller's wallet, for good."""
+        name = f"seller:{CLIENT}:{self.chance.one_of(SELLERS)}:USD"
+        store = self.parts.wallets.store
+        if name in store.kept:
+            at_once(store.change_status(name, WalletStatus.FROZEN, reason="", actor=""))
+            self.chance.struck("wallet_frozen")
+
+    def _psp(self, name: str) -> Psp:
+        return Psp(
+            name,
+            self.loop,
+            self.chance,
+            lambda psp, event: self.postman.send(psp, event),
+            lambda psp, reference: self.clients.challenge(psp, reference),
+        )
+
+    def _parts(self) -> Parts:
+        payments = Payments(self.loop, self.chance, self.disks["payment"])
+        return Parts(
+            loop=self.loop,
+            chance=self.chance,
+            network=self.network,
+            psps=self.psps,
+            payments=payments,
+            attempts=Attempts(self.loop, self.chance, self.disks["psp"]),
+            ledger=Ledger(self.loop, self.disks["ledger"]),
+            wallets=WalletBook(self.disks["wallet"], MemoryStore(self.loop.now)),
+            assessments=Assessments(self.disks["risk"]),
+            stream=Stream(),
+            table=OutboxTable(payments),
+        )
