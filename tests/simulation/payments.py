@@ -37,6 +37,7 @@ _ENDED = frozenset({OrderStatus.FAILED, OrderStatus.CANCELLED})
 _REST = timedelta(seconds=2)
 _POLL_S = 0.5
 _POLL_AGAIN_S = 2.0
+_RINGS_MAX = 500  # longer than the faults last
 
 Key = tuple[str, str, str]
 
@@ -265,11 +266,11 @@ class Payments:
         self.outbox.append(row)
         self._ring_relay_for(row)
 
-    def _ring_relay_for(self, row: OutboxRow) -> None:
+    def _ring_relay_for(self, row: OutboxRow, times: int = _RINGS_MAX) -> None:
         """Wake who publishes, and one after the other until somebody has published it."""
-        if not row.is_published and self.relay_bells:
+        if times and not row.is_published and self.relay_bells:
             self.chance.one_of(list(self.relay_bells.values()))()
-            self.loop.later(_POLL_AGAIN_S, self._ring_relay_for, row)
+            self.loop.later(_POLL_AGAIN_S, self._ring_relay_for, row, times - 1)
 
     def add_saga(self, saga: Progress) -> None:
         """Store a new saga."""
