@@ -34,8 +34,10 @@ from tests.simulation.disk import Disk
 
 _OPEN = frozenset({Queue.PAYMENT, Queue.RETRY, Queue.WAITING})
 _ENDED = frozenset({OrderStatus.FAILED, OrderStatus.CANCELLED})
+_REST = timedelta(seconds=2)
 _POLL_S = 0.5
 _POLL_AGAIN_S = 2.0
+_RINGS_MAX = 500  # longer than the faults last
 
 Key = tuple[str, str, str]
 
@@ -200,6 +202,14 @@ class Payments:
             f" {last.detail} -> {after.queue} {move.after.payment.status}"
         )
 
+    def stumble(self, held: Progress, reason: str) -> None:
+        """Let go of a saga whose walk failed, unless somebody else has it."""
+        row = self.sagas[held.saga_id]
+        if row.progress.epoch == held.epoch:
+            row.progress = replace(row.progress, queue=Queue.RETRY, reason=reason)
+            row.owner = None
+            self.set_due(row, self.now() + _REST)
+
     def _follow(self, move: Move, new_id: NewId) -> None:
         payment, saga = move.after.payment, SAGAS[move.after.progress.kind]
         self.add_saga(
@@ -264,11 +274,11 @@ class Payments:
         self.outbox.append(row)
         self._ring_relay_for(row)
 
-    def _ring_relay_for(self, row: OutboxRow) -> None:
+    def _ring_relay_for(self, row: OutboxRow, times: int = _RINGS_MAX) -> None:
         """Wake who publishes, and one after the other until somebody has published it."""
-        if not row.is_published and self.relay_bells:
+        if times and not row.is_published and self.relay_bells:
             self.chance.one_of(list(self.relay_bells.values()))()
-            self.loop.later(_POLL_AGAIN_S, self._ring_relay_for, row)
+            self.loop.later(_POLL_AGAIN_S, self._ring_relay_for, row, times - 1)
 
     def add_saga(self, saga: Progress) -> None:
         """Store a new saga."""
@@ -341,6 +351,10 @@ class PaymentPlace:
             lambda: self.payments.record(move, self.owner, self.lease, self.new_id)
         )
         return move.after.with_payment(stored(move.before.payment, move.after.payment))
+
+    async def stumbled(self, progress: Progress, error: str, *, counts: bool) -> None:
+        """See `ports.SagaStore`."""
+        await self.payments.disk.run(lambda: self.payments.stumble(progress, error))
 
     async def reload(self, payment: Payment) -> Payment:
         """See `ports.SagaStore`."""
