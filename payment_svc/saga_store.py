@@ -54,7 +54,7 @@ WHERE lease_owner = %s AND queue IN ('PAYMENT', 'RETRY', 'WAITING')
 _STUMBLED = f"""
 UPDATE sagas SET queue = 'RETRY', lease_owner = NULL, reason = %(reason)s, last_error = %(error)s,
     unmoved = unmoved - %(forgiven)s, due_at = now() + greatest({_REST}, interval '1 second')
-WHERE saga_id = %(saga_id)s AND epoch = %(epoch)s
+WHERE saga_id = %(saga_id)s AND epoch = %(epoch)s AND queue NOT IN ('DONE', 'DEAD_LETTER')
 """
 # Those that have begun and wait; one that is only planned for later keeps its time.
 _WAKE = """

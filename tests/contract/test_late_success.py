@@ -81,7 +81,10 @@ class World:
     async def work(self, plan: str = "") -> None:
         """Walk what is due; a plan makes the process die on the way."""
         store = self.sagas()
-        await store.release_own()
+        # A saga whose walk failed rests a while; here nobody waits for that.
+        await self.database.run(
+            lambda tx: tx.execute("UPDATE sagas SET due_at = now() WHERE due_at IS NOT NULL")
+        )
         coordinator = Coordinator(
             store,
             self.services,
@@ -171,8 +174,7 @@ async def test_it_survives_a_crash_at_every_step(world: World, point: str) -> No
 
     # What comes after the last step that asks somebody is of one transaction with it.
     is_over = point == "late_success.book_refund.recorded"
-    expected = Queue.DONE if is_over else Queue.PAYMENT
-    assert crashed.progress.queue is expected, "the fault did not strike"
+    assert (crashed.progress.queue is Queue.DONE) is is_over, "the fault did not strike"
     assert case.status is CaseStatus.CLOSED
     kinds = [line.kind for line in case.history]
     assert len(kinds) == len(set(kinds)) == 5
