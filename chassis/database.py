@@ -26,6 +26,7 @@ _RUN_AGAIN = frozenset({"40001", "40P01", "23505"})
 # A plan is made once per connection and kept: making one anew for each batch costs more than most
 # batches. Made while a table is small it would scan it for ever, so it must go by an index.
 _OPTIONS = "-c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan"
+_OPTIONS += " -c idle_in_transaction_session_timeout=15s"  # a sleeper must not keep its locks
 _TRIES_MAX = 8
 _GRACE_S = 0.5
 _PAUSE_S = 0.01
@@ -166,8 +167,8 @@ class Database:
 
 
 def _is_connection_loss(error: psycopg.Error) -> bool:
-    state = error.sqlstate or ""
-    return isinstance(error, psycopg.OperationalError) and (not state or state[:2] in ("08", "57"))
+    state = error.sqlstate or ("08" if isinstance(error, psycopg.OperationalError) else "")
+    return state.startswith(("08", "57", "25P03"))  # 25P03: it slept in a transaction
 
 
 def columns(rows: Sequence[Sequence[object]], width: int) -> list[list[Any]]:

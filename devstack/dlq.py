@@ -4,6 +4,7 @@ import asyncio
 import getpass
 import json
 import re
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -295,7 +296,7 @@ def _confirm(shown: Callable[[], Sequence[str]], question: str, *, yes: bool) ->
     click.echo("\n".join(shown()), err=True)
     if yes:
         return
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise StackError("nothing was changed: say --yes where nobody can be asked")
     if not click.confirm(question, err=True):
         raise StackError("nothing was changed")

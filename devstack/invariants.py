@@ -1,21 +1,40 @@
-"""The invariants that one payment's trail can be held against; each check names its offender."""
+"""The invariants that one payment's trail can be held against; each check names its offender.
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+What is judged is the audit's; here a trail is laid out as facts, and what only a whole stack could
+show (every entry of an account, every operation of a wallet) is judged by what the trail has.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from chassis.money import currency_decimals
+from devstack.audit.checks import books, payments, psps
+from devstack.audit.checks.taken import at_psps
+from devstack.audit.facts import (
+    AttemptFact,
+    EntryFact,
+    Facts,
+    OrderFact,
+    PaymentFact,
+    SagaFact,
+    TransactionFact,
+)
+from devstack.audit.psp_record import record_fact
+from devstack.audit.told import Told
+from devstack.audit.verdict import Judge, Offence
 from devstack.trail import Trail
 
 _DEBIT = "SIDE_DEBIT"
-# Where Stripe's minor units are not those of ISO 4217 (docs.stripe.com/currencies). The gateway has
-# them too; a check must not share the table that it checks.
-_AT_STRIPE = {"ISK": 2, "UGX": 2, "MGA": 0}
-_OPEN_QUEUES = {"PAYMENT", "RETRY", "WAITING"}
-_FINAL = {"COMPLETED", "PARTIALLY_COMPLETED", "FAILED", "CANCELLED"}
-_TAKES = {"CHARGE", "CAPTURE"}
+_ZERO = Decimal()
+# An attempt's id names the attempt that it is about: `…k1` captures and `…v1` lets go of what `…c1`
+# holds, and `…c1r1` gives `…c1` back.
+_ABOUT: dict[str, Callable[[str], str]] = {
+    "CAPTURE": lambda attempt_id: f"{attempt_id[:-2]}c1",
+    "VOID": lambda attempt_id: f"{attempt_id[:-2]}c1",
+    "REFUND": lambda attempt_id: attempt_id[:-2],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,116 +49,208 @@ class Verdict:
 
 def check(trail: Trail) -> list[Verdict]:
     """Hold a trail against the invariants."""
-    return [Verdict(name, statement, *judge(trail)) for name, statement, judge in _INVARIANTS]
+    facts = _facts(trail)
+    return [
+        Verdict(name, statement, *judge(trail, facts)) for name, statement, judge in _INVARIANTS
+    ]
 
 
-def _balanced(trail: Trail) -> tuple[bool, str]:
-    sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    for entry in trail.entries:
-        sign = 1 if entry["side"] == _DEBIT else -1
-        sums[entry["transaction_id"], entry["currency"]] += sign * Decimal(entry["amount"])
-    offenders = [f"{key[0]} {key[1]} by {value}" for key, value in sums.items() if value]
+def _facts(trail: Trail) -> Facts:
+    """Lay a trail out as an audit's facts."""
+    payment = trail.payment
+    payment_id = payment["payment_id"]
+    orders = [_order(payment_id, place, one) for place, one in enumerate(payment["payment_orders"])]
+    known = PaymentFact(
+        payment_id,
+        "",
+        payment["status"],
+        sum((order.amount for order in orders), _ZERO),
+        payment["payment_orders"][0]["currency"],
+        payment.get("partial_failure_policy", ""),
+        None,
+        datetime.fromisoformat(payment["created_at"]),
+    )
+    return Facts(
+        read_at=known.created_at,
+        payments={payment_id: known},
+        orders=orders,
+        sagas=[_saga(one) for one in trail.sagas],
+        paths=(),
+        keys=(),
+        events=(),
+        deliveries=(),
+        attempts=[_attempt(payment_id, one) for one in trail.attempts],
+        payouts=(),
+        inbox=(),
+        assessments=(),
+        accounts=(),
+        transactions=[_transaction(one) for one in trail.entries],
+        entries=[_entry(one) for one in trail.entries],
+        wallets=(),
+        operations=(),
+        record=[record_fact(one) for one in trail.psp_record],
+        proof=None,
+    )
+
+
+def _order(payment_id: str, place: int, one: dict[str, Any]) -> OrderFact:
+    captured = one.get("captured_amount")
+    return OrderFact(
+        f"{payment_id} {place}",
+        payment_id,
+        one.get("seller_account", ""),
+        one["status"],
+        Decimal(one["amount"]),
+        None if captured is None else Decimal(captured),
+        None,
+    )
+
+
+def _saga(one: dict[str, Any]) -> SagaFact:
+    due_at = datetime.fromisoformat(one["due_at"]) if one.get("due_at") else None
+    return SagaFact(
+        one["saga_id"],
+        one["kind"],
+        one["payment_id"],
+        None,
+        one["queue"],
+        one["step"],
+        one["reason"],
+        one["turned_round"],
+        due_at,
+        lease_owner=None,
+        is_overdue=False,
+    )
+
+
+def _attempt(payment_id: str, one: dict[str, Any]) -> AttemptFact:
+    about = _ABOUT[one["kind"]](one["attempt_id"]) if one["kind"] in _ABOUT else ""
+    names = ("outcome", "delivery", "reason", "psp_code", "psp_reference")
+    return AttemptFact(
+        one["attempt_id"],
+        one["kind"],
+        payment_id,
+        one["psp"],
+        Decimal(one["amount"]),
+        one["currency"],
+        about,
+        *(one[name] for name in names),
+    )
+
+
+def _transaction(one: dict[str, Any]) -> TransactionFact:
+    return TransactionFact(
+        one["transaction_id"], "POSTED", one["reference"], one["subject_id"], None, None
+    )
+
+
+def _entry(one: dict[str, Any]) -> EntryFact:
+    return EntryFact(
+        one["transaction_id"],
+        one["account_id"],
+        int(one["account_sequence"]),
+        one["side"] == _DEBIT,
+        Decimal(one["amount"]),
+        Decimal(one["balance_after"]),
+    )
+
+
+def _told(offences: Iterable[Offence]) -> str:
+    return ", ".join(f"{offence.subject} {offence.how}" for offence in offences)
+
+
+def _by(judge: Judge, evidence: Callable[[Trail, Facts], str]) -> "TrailJudge":
+    """Judge a trail by one of the audit's checkers."""
+
+    def judged(trail: Trail, facts: Facts) -> tuple[bool, str]:
+        offenders = _told(judge(facts, Told()))
+        return not offenders, offenders or evidence(trail, facts)
+
+    return judged
+
+
+def _balanced(trail: Trail, facts: Facts) -> tuple[bool, str]:
+    offenders = [_told(books.unbalanced(facts, Told()))]
     offenders += [
         f"ledger {line['currency']} by {line['difference']}"
         for line in trail.trial_balance
         if Decimal(line["difference"])
     ]
-    return not offenders, ", ".join(offenders) or f"{len(trail.entries)} entries, difference 0"
+    told = ", ".join(filter(None, offenders))
+    return not told, told or f"{len(trail.entries)} entries, difference 0"
 
 
-def _running(trail: Trail) -> tuple[bool, str]:
+def _running(trail: Trail, facts: Facts) -> tuple[bool, str]:
     """Compare each account's balance with its newest entry, if that is among these."""
-    latest: dict[str, Any] = {}
-    for entry in trail.entries:
-        latest[entry["account_id"]] = max(
-            entry, latest.get(entry["account_id"], entry), key=lambda e: int(e["account_sequence"])
-        )
+    latest: dict[str, EntryFact] = {}
+    for entry in sorted(facts.entries, key=lambda one: one.sequence):
+        latest[entry.account_id] = entry
     offenders = [
         account["account_id"]
         for account in trail.accounts
-        if account["account_id"] in latest
-        and int(account["entry_count"]) == int(latest[account["account_id"]]["account_sequence"])
-        and Decimal(account["balance"]) != Decimal(latest[account["account_id"]]["balance_after"])
+        if (newest := latest.get(account["account_id"])) is not None
+        and int(account["entry_count"]) == newest.sequence
+        and Decimal(account["balance"]) != newest.balance_after
     ]
     return not offenders, ", ".join(offenders) or f"{len(trail.accounts)} accounts agree"
 
 
-def _wallets(trail: Trail) -> tuple[bool, str]:
+def _wallets(trail: Trail, _: Facts) -> tuple[bool, str]:
     balances = {account["account_id"]: Decimal(account["balance"]) for account in trail.accounts}
     offenders = []
     for wallet in trail.wallets:
-        whole = sum((Decimal(wallet[p]) for p in ("pending", "available", "held")), Decimal())
-        if whole != balances.get(wallet["wallet_id"], Decimal()):
+        whole = sum((Decimal(wallet[p]) for p in ("pending", "available", "held")), _ZERO)
+        if whole != balances.get(wallet["wallet_id"], _ZERO):
             offenders.append(wallet["wallet_id"])
     return not offenders, ", ".join(offenders) or f"{len(trail.wallets)} wallets equal the ledger"
 
 
-def _captured(trail: Trail) -> Decimal:
-    """Sum what the PSP's own record says was taken and not given back."""
-    total = Decimal()
-    for record in trail.psp_record:
-        currency = record["currency"].upper()
-        digits = _AT_STRIPE.get(currency, currency_decimals(currency))
-        amount = Decimal(record["amount"]).scaleb(-digits)
-        total += {"charge": amount, "capture": amount, "refund": -amount}.get(record["kind"], 0)
-    return total
-
-
-def _psp(trail: Trail) -> tuple[bool, str]:
-    booked = Decimal()
-    for entry in trail.entries:
-        if entry["account_id"].startswith("psp:"):
-            booked += Decimal(entry["amount"]) * (1 if entry["side"] == _DEBIT else -1)
-    taken = _captured(trail)
+def _psp(trail: Trail, facts: Facts) -> tuple[bool, str]:
+    signed = (
+        one.amount if one.is_debit else -one.amount
+        for one in facts.entries
+        if one.account_id.startswith("psp:")
+    )
+    booked, taken = sum(signed, _ZERO), _kept(trail, facts)
     return taken == booked, f"PSP took {taken}, ledger booked {booked}"
 
 
-def _charged_once(trail: Trail) -> tuple[bool, str]:
-    ours = [a for a in trail.attempts if a["kind"] in _TAKES and a["outcome"] == "SUCCEEDED"]
-    theirs = [r for r in trail.psp_record if r["kind"] in ("charge", "capture")]
-    per_order = trail.payment.get("partial_failure_policy") == "KEEP_SUCCESSFUL"
-    most = len(trail.payment["payment_orders"]) if per_order else 1
-    names = [record["metadata"].get("attempt_id") for record in theirs]
-    once = len(names) == len(set(names)) and max(len(ours), len(theirs)) <= most
-    return once, f"{len(ours)} here, {len(theirs)} at the PSP, at most {most}"
+def _kept(trail: Trail, facts: Facts) -> Decimal:
+    return at_psps(facts).kept(trail.payment["payment_id"])
 
 
-def _returned(trail: Trail) -> tuple[bool, str]:
-    kept = _captured(trail)
-    return kept >= 0, f"kept {kept}"
-
-
-def _sagas(trail: Trail) -> tuple[bool, str]:
-    lost = [
-        saga["saga_id"]
-        for saga in trail.sagas
-        if not (
-            saga["queue"] == "DONE"
-            or (saga["queue"] == "DEAD_LETTER" and saga["reason"])
-            or (saga["queue"] in _OPEN_QUEUES and saga.get("due_at"))
-        )
-    ]
+def _sagas(trail: Trail, facts: Facts) -> tuple[bool, str]:
+    offenders = _told(payments.forgotten(facts, Told()))
     told = ", ".join(f"{saga['kind']} {saga['queue']}" for saga in trail.sagas)
-    return not lost and bool(trail.sagas), ", ".join(lost) or told
+    return not offenders and bool(trail.sagas), offenders or told
 
 
-def _agrees(trail: Trail) -> tuple[bool, str]:
-    """Compare what was kept with the orders that succeeded, once no saga moves the payment."""
-    status, kept = trail.payment["status"], _captured(trail)
-    done = [o for o in trail.payment["payment_orders"] if o["status"] == "SUCCESS"]
-    owed = sum((Decimal(o.get("captured_amount", o["amount"])) for o in done), Decimal())
-    if status not in _FINAL:
-        return True, f"{status}: not final yet"
-    return kept == owed, f"{status}: {len(done)} orders of {owed} in all, kept {kept}"
+def _charges(trail: Trail, facts: Facts) -> str:
+    live = at_psps(facts).live_takes(trail.payment["payment_id"])
+    return f"{len(live)} charges stand at the PSP"
 
 
-_INVARIANTS: Sequence[tuple[str, str, Callable[[Trail], tuple[bool, str]]]] = (
+def _agrees(trail: Trail, facts: Facts) -> str:
+    return f"{trail.payment['status']}: kept {_kept(trail, facts)}"
+
+
+TrailJudge = Callable[[Trail, Facts], tuple[bool, str]]
+
+_INVARIANTS: Sequence[tuple[str, str, TrailJudge]] = (
     ("I1", "debits equal credits, and the ledger sums to zero", _balanced),
     ("I2", "balances are the running sums of their entries", _running),
     ("I3", "wallets equal their ledger accounts", _wallets),
     ("I4", "what the PSP captured is what the ledger booked", _psp),
-    ("I5", "no order is charged twice", _charged_once),
-    ("I6", "no more is given back than was taken", _returned),
+    ("I5", "no order is charged twice", _by(psps.charged_twice, _charges)),
+    (
+        "I6",
+        "no more is given back than was taken",
+        _by(psps.returned_too_much, lambda trail, facts: f"kept {_kept(trail, facts)}"),
+    ),
     ("I7", "no saga is forgotten", _sagas),
-    ("I8", "what the API says agrees with the money", _agrees),
+    (
+        "I8",
+        "what the API says agrees with the money",
+        _by(psps.status_against_money, _agrees),
+    ),
 )

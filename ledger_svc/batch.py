@@ -6,7 +6,6 @@ what it refuses must still be refused. Else nothing is written, and the batch is
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import psycopg
 
@@ -15,29 +14,57 @@ from ledger_svc import batch_rows, lookup, statements
 from ledger_svc.arrays import texts
 from ledger_svc.domain.account import Account
 from ledger_svc.domain.books import Books, Outcome
-from ledger_svc.domain.chain import Head
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Command, result_reference
 from ledger_svc.domain.transaction import Transaction as LedgerTransaction
-from ledger_svc.streams import StreamLost
+from ledger_svc.streams import Stream
 
 
 class Overtaken(Exception):
     """The books are not as the batch took them to be; nothing was written."""
 
 
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """Commands, what they came to, and the books that say so.
+    """Commands, what they came to, and the rows that say so, made ahead of their writing.
 
-    `start` is where the stream ended before, `epoch` that of its lease.
+    Args:
+        commands, outcomes: what was asked for, and the answers.
+        books: what was decided on, as the outcomes leave it.
+        stream: where the stream ended before, under its lease.
     """
 
-    commands: Sequence[Command]
-    outcomes: Sequence[Outcome]
-    books: Books
-    start: Head
-    epoch: int
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        outcomes: Sequence[Outcome],
+        books: Books,
+        stream: Stream,
+    ) -> None:
+        self.commands = commands
+        self.outcomes = outcomes
+        self.books = books
+        self.start = stream.head
+        self.writes = bool(books.written or books.closings)
+        self.pendings = batch_rows.pendings(books)
+        self.resolved = batch_rows.resolved(books)
+        self.refused = [
+            command
+            for command, outcome in zip(commands, outcomes, strict=True)
+            if isinstance(outcome, Refusal)
+        ]
+        place = {
+            "stream": self.start.stream,
+            "epoch": stream.epoch,
+            "number_before": self.start.number,
+            "number": books.head.number,
+            "hash": books.head.hash,
+        }
+        self.rows = {**batch_rows.batch(books), **place} if self.writes else {}
+
+    @property
+    def is_one_statement(self) -> bool:
+        """Whether writing it is one statement, which needs no BEGIN and COMMIT around it."""
+        return self.writes and not (self.pendings or self.resolved or self.refused)
 
 
 def touched(commands: Iterable[Command], known: Iterable[LedgerTransaction] = ()) -> set[str]:
@@ -50,45 +77,32 @@ async def write(tx: Transaction, batch: Batch) -> None:
     """Write what was decided.
 
     Raises:
-        StreamLost: another writer has leased the stream.
-        Overtaken: an account is not as the books had it.
+        Overtaken: an account is not as the books had it, or another writer has leased the stream.
     """
-    books = batch.books
-    if not (books.written or books.closings):
+    if not batch.writes:
         return
-    place = {
-        "stream": batch.start.stream,
-        "epoch": batch.epoch,
-        "number_before": batch.start.number,
-        "number": books.head.number,
-        "hash": books.head.hash,
-    }
-    (row,) = await tx.all(statements.WRITE, {**batch_rows.batch(books), **place})
-    if not row["held"]:
-        raise StreamLost
-    if row["changed"] != len(books.changed):
-        raise Overtaken
-    if pendings := batch_rows.pendings(books):
-        await tx.execute(statements.WRITE_PENDINGS, pendings)
-    if resolved := batch_rows.resolved(books):
-        await tx.execute(statements.CLOSE_PENDINGS, [texts(resolved)])
+    try:
+        await tx.execute(statements.WRITE, batch.rows)
+    except psycopg.errors.DivisionByZero as error:
+        raise Overtaken from error
+    if batch.pendings:
+        await tx.execute(statements.WRITE_PENDINGS, batch.pendings)
+    if batch.resolved:
+        await tx.execute(statements.CLOSE_PENDINGS, [texts(batch.resolved)])
 
 
 async def write_unlocked(tx: Transaction, batch: Batch) -> None:
     """Write what was decided without a lock, if all of it still holds.
 
     Raises:
-        StreamLost: another writer has leased the stream.
-        Overtaken: an account has changed since it was read, or a reference is claimed.
+        Overtaken: as `write`; or a reference is claimed.
     """
     try:
         await write(tx, batch)
     except psycopg.errors.UniqueViolation as error:
         raise Overtaken from error
-    pairs = zip(batch.commands, batch.outcomes, strict=True)
-    refused = [command for command, outcome in pairs if isinstance(outcome, Refusal)]
-    if refused:
-        await _require_refused(tx, batch.books, refused)
+    if batch.refused:
+        await _require_refused(tx, batch.books, batch.refused)
 
 
 async def _require_refused(tx: Transaction, books: Books, refused: Sequence[Command]) -> None:

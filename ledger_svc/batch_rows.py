@@ -120,7 +120,7 @@ def _entries(books: Books) -> dict[str, str]:
     }
 
 
-def _accounts(books: Books) -> dict[str, str]:
+def _accounts(books: Books) -> dict[str, Any]:
     """Write what accounts have now, and what they must have had until then."""
     changed = books.changed
     balances, coming, going, counts = (
@@ -130,6 +130,7 @@ def _accounts(books: Books) -> dict[str, str]:
     _, came, went, were_counts = zip(*before, strict=True) if changed else _NO_STANDINGS
     statuses = [account.status for account, _ in changed]
     return {
+        "changed_count": len(changed),
         "changed": known([account.key for account, _ in changed]),
         "balances": known(map(_AMOUNT, balances)),
         "pendings_in": _amounts(coming),

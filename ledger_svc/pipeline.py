@@ -23,7 +23,7 @@ from ledger_svc.domain.chain import Head
 from ledger_svc.domain.decisions import decide
 from ledger_svc.domain.posting import Command, Posting, Reversal, result_reference
 from ledger_svc.known_accounts import KnownAccounts
-from ledger_svc.streams import Stream, StreamLost, lease
+from ledger_svc.streams import Stream, lease
 
 _TICK = timedelta(microseconds=1)
 _WARY_BATCHES_MAX = 64
@@ -96,10 +96,10 @@ class Pipeline:
         accounts, standings = self._known.recall(names)
         now = self._now(start, accounts)
         books = Books(accounts, (), (), standings=standings, head=start, now=now)
-        outcomes = decide(books, commands)
+        batch = Batch(commands, decide(books, commands), books, stream)
         stream.head = books.head
         self._known.follow(books)
-        return round_, Batch(commands, outcomes, books, start, stream.epoch)
+        return round_, batch
 
     async def _write(
         self, commands: Sequence[Command], decided: tuple[int, Batch] | None
@@ -108,9 +108,11 @@ class Pipeline:
         if decided is not None and decided[0] == self._round:
             _, batch = decided
             try:
-                await self._database.run(partial(self._write_unlocked, batch=batch))
-            except (Overtaken, StreamLost) as error:
-                self._doubt(batch, error)
+                work = partial(write_unlocked, batch=batch)
+                await self._faults.reach("ledger.batch.decided")
+                await self._database.run(work, alone=batch.is_one_statement)
+            except Overtaken:
+                self._doubt(batch)
             except BaseException:
                 self._lose()
                 raise
@@ -132,7 +134,7 @@ class Pipeline:
             work = partial(self._lock_and_write, stream=stream, commands=commands)
             try:
                 batch = await self._database.run(work)
-            except StreamLost:
+            except Overtaken:  # of the stream alone, since the accounts are locked
                 FENCED_WRITES.labels("stream").inc()
                 self._log.info("stream_lost")
                 self._lose()
@@ -168,28 +170,22 @@ class Pipeline:
             head=stream.head,
             now=self._now(stream.head, accounts),
         )
-        batch = Batch(commands, decide(books, commands), books, stream.head, stream.epoch)
+        batch = Batch(commands, decide(books, commands), books, stream)
+        await self._faults.reach("ledger.batch.decided")
         await write(tx, batch)
-        await self._faults.reach("ledger.batch.written")
         return batch
-
-    async def _write_unlocked(self, tx: Transaction, *, batch: Batch) -> None:
-        await write_unlocked(tx, batch)
-        await self._faults.reach("ledger.batch.written")
 
     async def _leased(self) -> Stream:
         if self._stream is None:
             self._stream = await lease(self._database)
         return self._stream
 
-    def _doubt(self, batch: Batch, error: Exception) -> None:
+    def _doubt(self, batch: Batch) -> None:
         """Nothing of a batch was written, since the books were not as they were known."""
-        self._log.info("decided_again", reason=type(error).__name__)
+        self._log.info("decided_again", count=len(batch.commands))
         stream = self._stream
         self._lose()
-        if isinstance(error, StreamLost):
-            FENCED_WRITES.labels("stream").inc()
-        elif stream is not None:
+        if stream is not None:
             stream.head = batch.start
             self._stream = stream
         self._misses += 1

@@ -13,7 +13,7 @@ class LedgerSettings:
     database_connections: int  # at most
     database_timeout_s: float  # for one transaction, waiting for a connection included
     report_timeout_s: float  # for what reads the whole ledger
-    batches_in_flight: int  # transactions at once, of large requests
+    batches_in_flight: int  # under way at once, of requests of more than 8 items
     expire_every_s: float  # between looks for pending transactions that had their time
     seal_every_s: float  # between seals
     months_ahead: int  # for which the books have tables; 0 where the database cuts them itself

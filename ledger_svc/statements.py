@@ -62,9 +62,10 @@ WHERE p.transaction_id = ANY(%s::uuid[]) ORDER BY p.transaction_id, p.line
 
 REVERSALS_OF = "SELECT * FROM transactions WHERE reverses_reference = ANY(%s::text[])"
 
-# A batch, whole. It answers whether the stream is still its writer's, and how many accounts were as
-# the batch has them; unless all were, nothing must stand. What it asks for in its last line is done
-# first: accounts, then the stream, then all else, so that no two batches wait for each other.
+# A batch, whole, or nothing of it: unless all its accounts were as the batch has them and the
+# stream is still its writer's, it divides by zero, as nothing else in it can. What its last lines
+# ask for is done first: accounts, then the stream, then the rest, so that no two batches wait for
+# each other.
 WRITE = """
 WITH head AS (
     UPDATE streams SET number = %(number)s, hash = %(hash)s, written_at = %(at)s,
@@ -103,7 +104,8 @@ WITH head AS (
         AND a.status = coalesce(new.status, 'OPEN')
     RETURNING 1
 )
-SELECT (SELECT count(*) FROM balanced) AS changed, (SELECT count(*) FROM head) AS held
+SELECT 1 / CASE WHEN (SELECT count(*) FROM balanced) = %(changed_count)s
+    AND (SELECT count(*) FROM head) = 1 THEN 1 ELSE 0 END
 """
 
 # What is reserved, and the list of what is still to end.

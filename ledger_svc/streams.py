@@ -11,10 +11,6 @@ from ledger_svc import statements
 from ledger_svc.domain.chain import GENESIS, Head
 
 
-class StreamLost(Exception):
-    """Another writer has leased the stream; nothing was written."""
-
-
 @dataclass(slots=True)
 class Stream:
     """A stream on lease. `head` is where it will end when all that was decided is on disk."""

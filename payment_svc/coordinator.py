@@ -103,7 +103,7 @@ class Coordinator:
         blame = not isinstance(error, PaymeshError)
         try:
             await self._store.stumbled(progress, type(error).__name__, counts=blame)
-        except PaymeshError as trouble:
+        except Exception as trouble:  # noqa: BLE001 - then the lease brings it back
             self._log.warning("stumble_not_kept", saga_id=progress.saga_id, error=repr(trouble))
 
     async def _step(self, journey: Journey) -> Journey:

@@ -55,7 +55,7 @@ INSERT INTO payments ({rows.PAYMENT_COLUMNS})
 SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::int[], %b::text[],
     %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::timestamptz[], %b::timestamptz[], %b::int[], %b::text[], %b::text[], %b::timestamptz[],
-    %b::numeric[], %b::text[], %b::jsonb[])
+    %b::numeric[], %b::text[], %b::jsonb[], %b::text[])
 """
 _ADD_ORDERS = """
 INSERT INTO orders (order_id, payment_id, position, client_id, payment_order_id, seller_account,
@@ -89,11 +89,20 @@ class PostgresPaymentStore:
         self._accepting: Coalescer[NewPayment, Acceptance] = Coalescer(
             self._accept_all, bisect_on=(psycopg.Error, Aborted)
         )
+        self._recalling: Coalescer[Asked, Accepted | KeyReused | None] = Coalescer(self._recall)
         self._finding: Coalescer[str, Payment | None] = Coalescer(self._find_all, in_flight_max=2)
 
     async def accept(self, new: NewPayment) -> Acceptance:
         """See `ports.PaymentStore.accept`."""
         return await self._accepting.submit(new)
+
+    async def known(self, asked: Asked) -> Accepted | KeyReused | None:
+        """See `ports.PaymentStore.known`."""
+        return await self._recalling.submit(asked)
+
+    async def _recall(self, asked: Sequence[Asked]) -> list[Accepted | KeyReused | None]:
+        records = await self._database.run(lambda tx: _known(tx, asked))
+        return [_replay(one, records[_key(one)]) if _key(one) in records else None for one in asked]
 
     async def change(
         self, asked: Asked, payment_id: str, decide: Decide
@@ -254,7 +263,7 @@ async def _insert(tx: Transaction, fresh: Sequence[NewPayment]) -> None:
     await tx.together(
         [
             _new_records(kept, payments[0].created_at),
-            Write(_ADD_PAYMENTS, [rows.payment_row(payment) for payment in payments], 22),
+            Write(_ADD_PAYMENTS, [rows.payment_row(payment) for payment in payments], 23),
             Write(_ADD_ORDERS, orders, 10),
             new_sagas([saga for new in fresh for saga in new.sagas]),
             Write(changes.ADD_HISTORY, history, changes.HISTORY_WIDTH),

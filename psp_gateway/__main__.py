@@ -29,6 +29,7 @@ from psp_gateway.dispute_servicer import DisputeServicer
 from psp_gateway.dispute_store import DisputeStore
 from psp_gateway.domain.attempt import Attempt
 from psp_gateway.domain.payout import Payout
+from psp_gateway.domain.retry_budget import Shares
 from psp_gateway.domain.routing import Rule
 from psp_gateway.guard import Bounds, Guard
 from psp_gateway.inbox_store import InboxStore
@@ -78,7 +79,8 @@ async def build(
     database = await _open_database(settings, stack)
     psps = await open_psps(settings, stack)
     providers = psps.providers
-    bounds = Bounds(settings.in_flight_max, settings.wait_s, settings.per_s)
+    shares = Shares(settings.retry_share, settings.retries_per_s)
+    bounds = Bounds(settings.in_flight_max, settings.wait_s, settings.per_s, shares)
     guards = {psp: Guard(psp, utc_now, bounds) for psp in providers}
     store = AttemptStore(
         database,

@@ -59,6 +59,8 @@ class PspSettings:
     in_flight_max: int  # requests to one PSP at once
     wait_s: float  # how long a request waits for its turn at a PSP
     per_s: float  # requests a second to one PSP; 0 for no limit
+    retry_share: float  # of what is asked first at a PSP, so much may be asked again
+    retries_per_s: float  # and so much more a second
 
     @classmethod
     def read(cls, environment: Environment, server: ServerSettings) -> "PspSettings":
@@ -120,6 +122,8 @@ class PspSettings:
             in_flight_max=environment.integer("PSP_IN_FLIGHT_MAX", 256),
             wait_s=environment.number("PSP_WAIT_S", 1.0),
             per_s=environment.number("PSP_PER_S", 0.0),
+            retry_share=environment.number("PSP_RETRY_SHARE", 0.1),
+            retries_per_s=environment.number("PSP_RETRIES_PER_S", 0.5),
         )
 
 

@@ -53,6 +53,11 @@ _PAYMENT: Sequence[Read] = (
         " FROM outbox GROUP BY object_id",
     ),
     (
+        "resolutions",
+        facts.ResolutionFact,
+        "SELECT attempt_id, decision FROM resolutions WHERE approved_by IS NOT NULL",
+    ),
+    (
         "deliveries",
         facts.DeliveryFact,
         "SELECT endpoint_id, object_id, sequence, type, status FROM webhook_deliveries",
@@ -120,7 +125,10 @@ READS: Mapping[str, Sequence[Read]] = {
     "wallet": _WALLET,
     "ledger": _LEDGER,
 }
-_MARKS: LiteralString = "SELECT payment_id, saga_id, epoch, journal_length, queue FROM sagas"
+# A saga that moves is claimed, and writes into its journal: these only grow.
+_MARKS: LiteralString = (
+    "SELECT payment_id, count(*), sum(epoch), sum(journal_length) FROM sagas GROUP BY payment_id"
+)
 
 
 def read_context(url: str, context: str, tell: Tell) -> dict[str, Any]:

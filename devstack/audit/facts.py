@@ -145,6 +145,13 @@ class InboxFact(NamedTuple):
     is_due: bool
 
 
+class ResolutionFact(NamedTuple):
+    """What two persons decided about an attempt whose outcome nobody could learn."""
+
+    attempt_id: str
+    decision: str
+
+
 class AssessmentFact(NamedTuple):
     """What risk_svc decided."""
 
@@ -274,6 +281,7 @@ class Facts:
     operations: Sequence[OperationFact]
     record: Sequence[RecordFact] | None
     proof: SoundFact | None
+    resolutions: Sequence[ResolutionFact] = ()
     since: datetime | None = None
     moved: frozenset[str] = field(default_factory=frozenset)
 

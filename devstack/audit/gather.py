@@ -49,15 +49,16 @@ async def gather(
     urls = stack["databases"]
     try:
         payment = await asyncio.to_thread(read_context, urls["payment"], "payment", tell)
-        rest = await asyncio.gather(
-            *(
-                asyncio.to_thread(read_context, urls[context], context, tell)
-                for context in READS
-                if context != "payment"
-            )
+        others = [
+            asyncio.to_thread(read_context, urls[context], context, tell)
+            for context in READS
+            if context != "payment"
+        ]
+        record, proof, *rest = await asyncio.gather(
+            read_record(stack["psp_sandbox"]["url"], tell) if with_record else _nothing(),
+            _prove(stack, tell) if with_proof else _nothing(),
+            *others,
         )
-        record = await read_record(stack["psp_sandbox"]["url"], tell) if with_record else None
-        proof = await _prove(stack, tell) if with_proof else None
         marks = await asyncio.to_thread(read_marks, urls["payment"])
     except psycopg.Error as error:
         raise NotAudited(f"a database cannot be read: {str(error).strip()}") from error
@@ -71,6 +72,10 @@ async def gather(
     payments = {one.payment_id: one for one in payment.pop("payments")}
     parts = {name: rows for part in (payment, *rest) for name, rows in part.items()}
     return Facts(payments=payments, record=record, proof=proof, since=since, moved=moved, **parts)
+
+
+async def _nothing() -> None:
+    """Read nothing."""
 
 
 async def _prove(stack: Mapping[str, Any], tell: Tell) -> SoundFact:

@@ -20,7 +20,7 @@ _DECIMALS: Mapping[str, Mapping[str, int]] = {
 _PAGE = 10_000
 _TIMEOUT_S = 60.0
 # What says why something was not done, beside the lines about money.
-_REASONS = ("refused", "error")
+_REASONS = ("refused", "error", "canceled", "expired", "session_expired")
 
 
 class IncompleteRecord(Exception):

@@ -29,6 +29,8 @@ _FITS = f"""
     AND (%(reason)s = '' OR left(reason, length(%(reason)s)) = %(reason)s)
     AND (%(payment_id)s = '' OR payment_id = %(payment_id)s)
     AND {_STANDS_SINCE} <= now() - %(older_than)s
+    AND (%(unknown_for)s::interval IS NULL
+        OR (memory ->> 'unknown_since')::timestamptz <= now() - %(unknown_for)s::interval)
 """
 _LIST_QUEUE = f"""
 SELECT {rows.SAGA_COLUMNS}, due_at, moved_at, coalesce(due_at, created_at) AS place
@@ -62,10 +64,11 @@ _CHOOSE_AND_LOCK = f"{_CHOOSE} FOR UPDATE SKIP LOCKED"
 _LET_ON = """
 UPDATE sagas AS s SET queue = u.queue, tries = u.tries, step_since = u.step_since,
     epoch = u.epoch, journal_length = u.journal_length, due_at = now() + u.due_after,
+    memory = u.memory,
     lease_owner = NULL, moved_at = now(), unmoved = 0, last_error = ''
 FROM unnest(%b::text[], %b::text[], %b::int[], %b::timestamptz[], %b::bigint[], %b::int[],
-    %b::interval[])
-    AS u (saga_id, queue, tries, step_since, epoch, journal_length, due_after)
+    %b::interval[], %b::jsonb[])
+    AS u (saga_id, queue, tries, step_since, epoch, journal_length, due_after, memory)
 WHERE s.saga_id = u.saga_id
 RETURNING s.saga_id
 """
@@ -175,13 +178,14 @@ async def write_let_on(tx: Transaction, let: Sequence[LetOn]) -> None:
     changes = [
         (
             p.saga_id, p.queue.value, p.tries, p.step_since, p.epoch, p.journal_length, p.due_after,
+            json.dumps(dict(p.memory)),
         )
         for p in (one.progress for one in let)
     ]  # fmt: skip
     steps = [saga_store.step_row(one.progress.saga_id, one.entry) for one in let]
     await tx.together(
         [
-            Write(_LET_ON, changes, 7),
+            Write(_LET_ON, changes, 8),
             Write(saga_store.ADD_STEPS, steps, 9),
             add_actions([one.action for one in let]),
         ]
@@ -210,6 +214,7 @@ def _filter(chosen: SagaFilter) -> dict[str, object]:
         "reason": chosen.reason,
         "payment_id": chosen.payment_id,
         "older_than": chosen.older_than,
+        "unknown_for": chosen.unknown_for,
     }
 
 

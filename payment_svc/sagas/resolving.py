@@ -55,12 +55,12 @@ def fitting(journey: Journey) -> tuple[Decision, ...]:
     return _FITS.get(type(command_of(journey)), ())
 
 
-def may_be_resolved(journey: Journey, decision: Decision) -> bool:
-    """Whether it stands where a person may speak: a dead letter, or, of what the PSP did, one that
-    waits for evidence.
+def may_be_resolved(journey: Journey, decision: Decision, *, at_psp: bool) -> bool:
+    """Whether it stands where a person may speak: a dead letter, or, of what was done `at_psp`,
+    one that waits for evidence.
     """
     queue = journey.progress.queue
-    if decision in (Decision.CHARGED, Decision.NOT_CHARGED):
+    if at_psp or decision is Decision.NOT_CHARGED:
         return queue in (Queue.DEAD_LETTER, Queue.WAITING, Queue.RETRY)
     return queue is Queue.DEAD_LETTER
 

@@ -129,7 +129,7 @@ def _require_fit(said: Said, journey: Journey) -> None:
     step = journey.progress.step
     if said.decision not in fits:
         raise ResolutionUnfit(said.saga_id, step, f"{said.decision} is no end of it", fits)
-    if not may_be_resolved(journey, said.decision):
+    if not may_be_resolved(journey, said.decision, at_psp=bool(said.psp_reference)):
         queue = journey.progress.queue
         raise ResolutionUnfit(said.saga_id, step, f"the saga goes on by itself ({queue})", ())
     command = command_of(journey)

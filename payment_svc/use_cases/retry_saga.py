@@ -8,6 +8,7 @@ from payment_svc.domain.errors import SagaMoved, SagaNotFound, SagaNotRetryable
 from payment_svc.domain.operator_action import OperatorAction, OperatorActionKind
 from payment_svc.operations.ports import LetOn, OperatorStore
 from payment_svc.ports import SagaView
+from payment_svc.sagas import engine
 from payment_svc.sagas.journey import AT_ONCE, Entry, Journey, Progress, Queue
 from payment_svc.sagas.policy import RetryPolicy
 from payment_svc.sagas.retrying import RetryPlan, may_be_retried, plan_retry
@@ -76,7 +77,8 @@ def let_on(
         due_after=due_after,
     )
     if progress.queue is Queue.DEAD_LETTER:
-        after = replace(after, queue=Queue.RETRY, tries=0, step_since=now)
+        memory = engine.forget_tries(progress)
+        after = replace(after, queue=Queue.RETRY, tries=0, step_since=now, memory=memory)
     entry = Entry(
         sequence=after.journal_length,
         step=progress.step,

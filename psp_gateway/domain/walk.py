@@ -19,6 +19,12 @@ from psp_gateway.domain.reasons import MESSAGES, Reason
 _SENDS_MAX = 2
 _FRESH_KEYS_MAX = 1
 _LOOKS_MAX = 3
+# No PSP is obeyed for longer: a payment is waiting.
+_RETRY_AFTER_MAX = timedelta(minutes=5)
+# What is not known is looked up after an eighth of its age, and so often at least while its key
+# may be sent again.
+_LOOK_AFTER_SHARE, _LOOKS_IN_WINDOW = 8, 24
+_LOOK_AFTER_MIN = timedelta(seconds=1)
 # Cards are held for seven days at least, everywhere that we know of.
 _HOLD_MIN = timedelta(days=7)
 
@@ -85,6 +91,11 @@ class Walk:
     looks: int = 0
     cancels: int = 0
 
+    @property
+    def requests(self) -> int:
+        """How many were made for the present stage, cancels apart."""
+        return self.sends + self.fresh_keys + self.looks
+
 
 def is_due(attempt: Attempt, now: datetime, patience: Patience) -> bool:
     """Whether a stored attempt is to be taken further now, or answered as it stands."""
@@ -92,6 +103,9 @@ def is_due(attempt: Attempt, now: datetime, patience: Patience) -> bool:
     can_look_up = patience.can_look_up or attempt.stage is Stage.PAGE
     is_told_unasked = not can_look_up and attempt.delivery is Delivery.ANSWERED
     waits = attempt.outcome in (Outcome.PENDING, Outcome.ACTION_REQUIRED)
+    if attempt.outcome is Outcome.TRANSIENT and attempt.retry_at is not None:
+        rested = rested and now >= attempt.retry_at
+    waits = attempt.is_left_behind or (waits and not _is_late(attempt, now, patience))
     return rested and not attempt.outcome.is_final and not (is_told_unasked and waits)
 
 
@@ -127,14 +141,25 @@ def resume(attempt: Attempt, now: datetime) -> Walk:
         psp_code="",
         message="",
         updated_at=now,
+        retry_at=None,
     )
     return Walk(again, Seen.STORED)
+
+
+def is_repetition(attempt: Attempt) -> bool:
+    """Whether to take a stored attempt further is to ask for something again: not when its PSP has
+    answered and only waits.
+    """
+    in_trouble = attempt.outcome in (Outcome.UNKNOWN, Outcome.TRANSIENT)
+    return in_trouble or attempt.delivery is not Delivery.ANSWERED
 
 
 def decide(walk: Walk, now: datetime, patience: Patience) -> Step:
     """Choose the next step. A walk ends: each kind of step is taken a few times at most."""
     if walk.attempt.outcome.is_final:
         return Step.ANSWER
+    if _is_late(walk.attempt, now, patience):
+        return Step.ANSWER if walk.cancels else Step.CANCEL
     if walk.seen is Seen.TOLD:
         return Step.CANCEL if _is_abandoned(walk, now, patience) else Step.ANSWER
     step = _next(walk, is_old=_is_old(walk.attempt, now, patience), at=patience)
@@ -154,6 +179,13 @@ def _is_old(attempt: Attempt, now: datetime, patience: Patience) -> bool:
     after_page = attempt.stage is Stage.CONFIRM and attempt.page_expires_at is not None
     since = attempt.page_expires_at if after_page else attempt.created_at
     return now - (since or attempt.created_at) >= patience.resend_window
+
+
+def _is_late(attempt: Attempt, now: datetime, patience: Patience) -> bool:
+    """Whether a buyer had long enough at a PSP that cannot be asked whether it still waits."""
+    waits = attempt.outcome is Outcome.ACTION_REQUIRED and attempt.stage is Stage.CONFIRM
+    is_old = now - attempt.created_at >= patience.abandon_after
+    return waits and is_old and not patience.can_look_up
 
 
 def _is_abandoned(walk: Walk, now: datetime, patience: Patience) -> bool:
@@ -202,6 +234,26 @@ def _resend(walk: Walk, *, is_old: bool) -> Step:
 
 def advance(walk: Walk, step: Step, answer: Reply, now: datetime, patience: Patience) -> Walk:
     """Take in the answer to a step. The attempt of the new walk is to be stored before going on."""
+    after = _advance(walk, step, answer, now, patience)
+    retry_at = _retry_at(after.attempt, answer, now, patience)
+    return changed(after, attempt=changed(after.attempt, retry_at=retry_at))
+
+
+def _retry_at(
+    attempt: Attempt, answer: Reply, now: datetime, patience: Patience
+) -> datetime | None:
+    """Tell when an attempt is worth while to be taken further again."""
+    if attempt.outcome is Outcome.UNKNOWN:
+        share = (now - attempt.created_at) / _LOOK_AFTER_SHARE
+        most = patience.resend_window / _LOOKS_IN_WINDOW
+        return now + max(min(share, most), _LOOK_AFTER_MIN)
+    asked = answer.retry_after if isinstance(answer, Verdict) else None
+    if attempt.outcome is not Outcome.TRANSIENT or asked is None:
+        return None
+    return now + min(asked, _RETRY_AFTER_MAX)
+
+
+def _advance(walk: Walk, step: Step, answer: Reply, now: datetime, patience: Patience) -> Walk:
     attempt = changed(
         walk.attempt, request_count=walk.attempt.request_count + 1, sent_at=now, updated_at=now
     )
@@ -214,7 +266,7 @@ def advance(walk: Walk, step: Step, answer: Reply, now: datetime, patience: Pati
         cancels=walk.cancels + (step is Step.CANCEL),
     )
     if step is Step.CANCEL:
-        return _cancelled(counted, answer)
+        return _cancelled(counted, answer, can_look_up=patience.can_look_up)
     is_old = _is_old(attempt, now, patience)
     match answer:
         case Opened():
@@ -231,8 +283,18 @@ def advance(walk: Walk, step: Step, answer: Reply, now: datetime, patience: Pati
             return _told(counted, answer)
 
 
-def _cancelled(walk: Walk, answer: Reply) -> Walk:
-    """Take in what became of a charge that was to be taken back: an end if the PSP says so."""
+def _cancelled(walk: Walk, answer: Reply, *, can_look_up: bool) -> Walk:
+    """Take in what became of a charge that was to be taken back: an end if the PSP says so. One
+    that has only taken it in, and cannot be asked, leaves open whether the buyer was faster.
+    """
+    if (
+        isinstance(answer, Verdict)
+        and answer.outcome is Outcome.PENDING
+        and walk.attempt.stage is not Stage.PAGE
+        and not can_look_up
+    ):
+        left = Verdict(Outcome.UNKNOWN, reason=Reason.AUTHENTICATION_ABANDONED, trace=answer.trace)
+        return changed(walk, attempt=_with(walk.attempt, left), seen=Seen.TOLD)
     if not isinstance(answer, Verdict) or answer.about_request or not answer.outcome.is_final:
         return walk
     if answer.reason is Reason.PSP_CANCELLED and walk.attempt.stage is not Stage.PAGE:
@@ -334,6 +396,7 @@ def rerouted(attempt: Attempt, psp: str, stage: Stage) -> Attempt:
         message="",
         redirect_url="",
         expires_at=None,
+        retry_at=None,
     )
 
 

@@ -53,7 +53,9 @@ async def execute_charge(means: Means, asked: Attempt, paying: Paying) -> Attemp
     if differs:
         return AttemptReused(asked.attempt_id, differs)
     attempt = await take_further(means, taken_up, paying)
-    return await _given_up(means, attempt) if paying.is_last_try else attempt
+    # What was put off has not been tried: it is no last try either.
+    is_last = paying.is_last_try and not attempt.is_put_off
+    return await _given_up(means, attempt) if is_last else attempt
 
 
 async def _given_up(means: Means, attempt: Attempt) -> Attempt:

@@ -27,7 +27,8 @@ async def resume_charge(
         Unavailable: the store did not answer; asking again is safe.
     """
     attempt = await _find(reader, attempt_id)
-    if attempt.outcome is not Outcome.ACTION_REQUIRED or not means.knows(attempt):
+    waits = attempt.outcome is Outcome.ACTION_REQUIRED or attempt.is_left_behind
+    if not waits or not means.knows(attempt):
         return attempt
     provider = means.providers[attempt.psp]
     if isinstance(provider, _Returning) and attempt.stage is not Stage.PAGE:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -15,6 +15,7 @@ from tests.chaos.history.moves import TERMINAL
 # A hold waits for its client, who may have given up: that is an end too.
 AT_REST = TERMINAL | {"REQUIRES_CAPTURE"}
 _LOOK_EVERY_S = 1.0
+_MINUTE_S = 60.0
 _QUEUES = ("PAYMENT", "RETRY", "WAITING")
 
 
@@ -28,6 +29,7 @@ class Rest:
         at_rest_s: when everybody was; None: somebody never was, see `left`.
         left: who was still open at the end of the settle window, with the status.
         dead: dead letters, by payment, with the reason.
+        shown: who openly waits for a PSP's evidence, which may never come, with the reason.
     """
 
     payments: list[Json]
@@ -35,6 +37,7 @@ class Rest:
     at_rest_s: float | None
     left: dict[str, str]
     dead: dict[str, str]
+    shown: dict[str, str] = field(default_factory=dict)
 
 
 async def patient(ask: Any, deadline_s: float = 30.0) -> Any:
@@ -53,37 +56,46 @@ async def patient(ask: Any, deadline_s: float = 30.0) -> Any:
 
 
 async def come_to_rest(api: Api, operator: Operator, healed: float, window_s: float) -> Rest:
-    """Wait until every payment is final or visible and no saga moves, for `window_s` after it was
-    `healed` at most.
+    """Wait until every payment is final or visible and nothing else moves, for `window_s` after it
+    was `healed` at most. Who waits for a PSP's evidence has a minute to get it.
     """
     open_at_60_s: list[str] | None = None
     while True:
         payments = await listed(api)
         queues = await patient(lambda: sagas(operator))
+        passed_s = time.monotonic() - healed
         dead = {s["payment_id"]: s["reason"] for s in queues["DEAD_LETTER"]}
+        shown = _shown(payments, queues["WAITING"])
         left = {
             payment["payment_id"]: payment["status"]
             for payment in payments
-            if payment["status"] not in AT_REST and payment["payment_id"] not in dead
+            if payment["status"] not in AT_REST and payment["payment_id"] not in {*dead, *shown}
         }
-        moving = [s for name in _QUEUES for s in queues[name] if s["reason"] != "NOT_DUE"]
-        shown = {s["payment_id"] for s in queues["WAITING"] if s["reason"] != "NOT_DUE"}
-        unseen = [name for name in left if not (name in shown and _is_unknown(name, payments))]
-        passed_s = time.monotonic() - healed
-        if passed_s >= 60 and open_at_60_s is None:
-            open_at_60_s = unseen
-        if payments and not left and not moving:
-            return Rest(payments, open_at_60_s or [], passed_s, {}, dead)
-        if passed_s > window_s:
-            moved = {s["payment_id"]: f"{s['kind']} {s['queue']} {s['reason']}" for s in moving}
-            return Rest(payments, open_at_60_s or unseen, None, moved | left, dead)
+        moving = {
+            saga["payment_id"]: f"{saga['kind']} {saga['queue']} {saga['reason']}"
+            for name in _QUEUES
+            for saga in queues[name]
+            if saga["reason"] != "NOT_DUE" and saga["payment_id"] not in shown
+        }
+        if passed_s >= _MINUTE_S and open_at_60_s is None:
+            open_at_60_s = list(left)
+        is_calm = payments and not left and not moving and (not shown or passed_s >= _MINUTE_S)
+        if is_calm or passed_s > window_s:
+            at_rest_s = passed_s if is_calm else None
+            late = list(left) if open_at_60_s is None else open_at_60_s
+            return Rest(payments, late, at_rest_s, moving | left, dead, shown)
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-def _is_unknown(payment_id: str, payments: list[Json]) -> bool:
-    """Tell whether a payment openly waits for the PSP's evidence."""
-    (found,) = [p for p in payments if p["payment_id"] == payment_id]
-    return any(order["status"] == "UNKNOWN" for order in found["payment_orders"])
+def _shown(payments: list[Json], waiting: list[Json]) -> dict[str, str]:
+    """Name who openly waits for a PSP's evidence: an order is UNKNOWN, and a queue says why."""
+    reasons = {s["payment_id"]: s["reason"] for s in waiting if s["reason"] not in ("", "NOT_DUE")}
+    unknown = {
+        payment["payment_id"]
+        for payment in payments
+        if any(order["status"] == "UNKNOWN" for order in payment["payment_orders"])
+    }
+    return {name: reason for name, reason in reasons.items() if name in unknown}
 
 
 async def listed(api: Api) -> list[Json]:

@@ -63,6 +63,7 @@ class Outcome:
         self.figures["final or visible 60 s after healing"] = round(share * 100, 3)
         self.figures["at rest after"] = round(rest.at_rest_s or 0.0, 1)
         self.figures["dead letters"] = len(rest.dead)
+        self.figures["waiting for a PSP's evidence"] = len(rest.shown)
         if share < _FINAL_SHARE:
             self.unmet.append(f"open 60 s after healing: {_some(rest.open_at_60_s)}")
         if rest.left:

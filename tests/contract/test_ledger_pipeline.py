@@ -60,10 +60,11 @@ class Meddled(Database):
 
     async def run(self, work: Any, *, timeout_s: float | None = None, alone: bool = False) -> Any:
         """Run work; a batch may meet with something first."""
-        if alone or self.is_calm or not isinstance(work, partial):
+        told = work.keywords if isinstance(work, partial) else {}
+        batch = told.get("batch")
+        commands = told.get("commands") if batch is None else batch.commands
+        if self.is_calm or commands is None:
             return await self._database.run(work, timeout_s=timeout_s, alone=alone)
-        batch = work.keywords.get("batch")
-        commands = work.keywords["commands"] if batch is None else batch.commands
         fate = self._dice.choice(self.fates)
         self.met["locked" if batch is None else "ahead"] += 1
         self.met[fate] += 1
@@ -74,7 +75,9 @@ class Meddled(Database):
                 await owner.execute("UPDATE streams SET epoch = epoch + 1")
         elif fate == "down":
             raise Unavailable("The database did not answer.")
-        result = await self._database.run(_failing_once(work) if fate == "serialization" else work)
+        if fate == "serialization":
+            work = _failing_once(work)
+        result = await self._database.run(work, alone=alone)
         self.log.append(commands)
         if fate == "answer lost":
             raise Unavailable("The database did not answer in time.")
@@ -92,10 +95,9 @@ def _failing_once(work: Any) -> Any:
     left = [psycopg.errors.SerializationFailure("could not serialize")]
 
     async def run(tx: Any) -> Any:
-        result = await work(tx)
         if left:
             raise left.pop()
-        return result
+        return await work(tx)
 
     return run
 

@@ -41,8 +41,10 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def gateway(psp_database: ServiceDatabase, sandbox: Sandbox) -> AsyncIterator[Gateway]:
-    """Serve the gateway with Adyen beside Stripe."""
+async def gateway(
+    request: pytest.FixtureRequest, psp_database: ServiceDatabase, sandbox: Sandbox
+) -> AsyncIterator[Gateway]:
+    """Serve the gateway with Adyen beside Stripe, and settings that a test may add."""
     settings = {
         "ADYEN_API_KEY": "AQE_canary",  # pragma: allowlist secret
         "ADYEN_API_BASE": f"{sandbox.url}/adyen",
@@ -50,6 +52,7 @@ async def gateway(psp_database: ServiceDatabase, sandbox: Sandbox) -> AsyncItera
         "ADYEN_HMAC_KEY": KEY,
         "ADYEN_RETURN_URL": "https://shop.example/back",
         "PSP_INBOX_POLL_S": "0.1",
+        **getattr(request, "param", {}),
     }
     async with served(psp_database, sandbox.url, **settings) as started:
         yield started
@@ -304,6 +307,64 @@ async def test_a_buyer_comes_back(
     assert {(await resume(gateway, "att_1", **query)).outcome} == {outcome}
     assert outcome in {attempt.outcome for attempt in done}
     assert await sandbox.moved(attempt_id="att_1") == moved
+
+
+async def left_behind(gateway: Gateway, sandbox: Sandbox) -> noun.Attempt:
+    """Let a buyer not come back until it is too late."""
+    token = "adyen:s:adyen_redirect"
+    waiting = (await gateway.charge(payment_token=token)).attempt
+    assert waiting.outcome == noun.Attempt.ACTION_REQUIRED
+    async with asyncio.timeout(DEADLINE_S):
+        while (await stands(gateway, noun.Attempt.CHARGE)).outcome != noun.Attempt.UNKNOWN:
+            await gateway.charge(payment_token=token)
+            await asyncio.sleep(0.1)
+    again = (await gateway.charge(payment_token=token)).attempt
+    assert (again.outcome, again.reason) == (noun.Attempt.UNKNOWN, "AUTHENTICATION_ABANDONED")
+    return waiting
+
+
+IMPATIENT = pytest.mark.parametrize("gateway", [{"PSP_ABANDON_AFTER_S": "1"}], indirect=True)
+
+
+@IMPATIENT
+async def test_a_buyer_who_never_comes_back_is_not_waited_for(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    """Adyen is told once to take it back; that it was received is no end, and a failure is none."""
+    await left_behind(gateway, sandbox)
+    requests = (await stands(gateway, noun.Attempt.CHARGE)).request_count
+    failed = item("TECHNICAL_CANCEL", ours="att_1", reference="887", success="false")
+
+    await tell(gateway, failed)
+    await asyncio.sleep(0.5)
+    await gateway.charge(payment_token="adyen:s:adyen_redirect")
+
+    found = await stands(gateway, noun.Attempt.CHARGE)
+    assert (found.outcome, found.reason) == (noun.Attempt.UNKNOWN, "AUTHENTICATION_ABANDONED")
+    assert found.request_count == requests
+
+
+@IMPATIENT
+async def test_adyen_tells_that_it_was_taken_back(gateway: Gateway, sandbox: Sandbox) -> None:
+    """Only that ends it; no money moved."""
+    await left_behind(gateway, sandbox)
+
+    await tell(gateway, item("TECHNICAL_CANCEL", ours="att_1", reference="888"))
+
+    ended = await stands(gateway, noun.Attempt.CHARGE)
+    assert (ended.outcome, ended.reason) == (noun.Attempt.DECLINED, "AUTHENTICATION_ABANDONED")
+
+
+@IMPATIENT
+async def test_a_buyer_who_comes_after_all_pays(gateway: Gateway, sandbox: Sandbox) -> None:
+    """What he brings back is told to Adyen, and counts."""
+    waiting = await left_behind(gateway, sandbox)
+    query = await come_back(sandbox, waiting.redirect_url, "complete")
+
+    paid = await resume(gateway, "att_1", **query)
+
+    assert paid.outcome == noun.Attempt.SUCCEEDED
+    assert await sandbox.money() == [("charge", 9999)]
 
 
 async def test_a_return_that_nobody_waits_for(gateway: Gateway) -> None:

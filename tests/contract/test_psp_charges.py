@@ -8,9 +8,11 @@ import grpc
 import psycopg
 import pytest
 from paymesh.psp.v1 import attempt_pb2 as noun
+from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
 from tests.servers import ServiceDatabase, free_port
 from tests.unit.psp_gateway.sandbox import (
+    DEADLINE_S,
     SECRET_KEY,
     Gateway,
     Sandbox,
@@ -47,6 +49,20 @@ async def test_a_charge_succeeds_once(gateway: Gateway, sandbox: Sandbox) -> Non
     assert (first.amount, first.currency, first.request_count) == ("99.99", "USD", 2)
     assert second == first
     assert await sandbox.moved(attempt_id="att_1", payment_id="pay_1") == ONE_CHARGE
+
+
+async def test_attempts_of_many_payments_are_listed_at_once(gateway: Gateway) -> None:
+    """By payment, the oldest first; of those that are not asked for, or not there, none."""
+    for number, payment_id in enumerate(("pay_2", "pay_1", "pay_2", "pay_3")):
+        await gateway.charge(attempt_id=f"att_{number}", payment_id=payment_id)
+    request = service.ListAttemptsOfPaymentsRequest(payment_ids=["pay_2", "pay_1", "pay_9"])
+
+    answer = await gateway.stub.ListAttemptsOfPayments(request, timeout=DEADLINE_S)
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await gateway.stub.ListAttemptsOfPayments(service.ListAttemptsOfPaymentsRequest())
+
+    assert [one.attempt_id for one in answer.attempts] == ["att_1", "att_0", "att_2"]
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 @pytest.mark.parametrize(

@@ -32,12 +32,13 @@ from devstack.audit import (
     violations,
 )
 from devstack.audit.by_rpc import Targets, audit_by_rpc
+from devstack.audit.facts import ResolutionFact
 from devstack.audit.live import digest_tables, ledger_sums, unbalanced_transactions
 from devstack.cli import main
 from devstack.stack import Stack, running_stack
 from devstack.state import State, reachable_folder
 from tests.e2e.audited import CANARY, everything
-from tests.e2e.plants import PLANTS, Plant
+from tests.e2e.plants import PLANTS, Plant, declined_by_nobody
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,17 @@ def test_a_planted_violation_is_named(
 
     assert verdict.holds is False
     assert any(offender in offence.subject for offence in verdict.offences), verdict.offences
+
+
+def test_what_two_persons_decided_is_evidence(gathered: tuple[Facts, Told]) -> None:
+    """A decline that no PSP bears out is borne out by a resolution of its attempt."""
+    facts, told, offender = declined_by_nobody(*gathered)
+    attempt_id = offender.partition(" ")[0]
+    checker = next(one for one in CHECKERS if one.name == "INV-12")
+    resolved = replace(facts, resolutions=[ResolutionFact(attempt_id, "NOT_CHARGED")])
+
+    assert judge(checker, facts, told).holds is False
+    assert judge(checker, resolved, told).holds is True
 
 
 def test_a_canary_in_a_log_is_found(gathered: tuple[Facts, Told], tmp_path: Path) -> None:

@@ -63,6 +63,47 @@ async def control(http: aiohttp.ClientSession, stack: dict[str, Any], **switches
         assert answer.status < 300, await answer.text()
 
 
+async def test_a_bank_debit_completes_when_the_bank_has_paid(
+    rest: RestClient, http: aiohttp.ClientSession, stack: dict[str, Any]
+) -> None:
+    """It is PROCESSING until the PSP tells, and its method is told; one that is to be held is
+    refused.
+    """
+    request = specification_request(f"order-{uuid4()}") | {"payment_method": "BANK_DEBIT"}
+    request["credit_card_info"]["token"] = "pm_usBankAccount_success"
+    held = await rest.create(request | {"capture_method": "MANUAL"})
+    created = await rest.create(request)
+    assert created.status == 200, created.body
+    payment_id = created.body["payment_id"]
+    async with asyncio.timeout(DEADLINE_S):
+        while not await _moved(http, stack, payment_id, "processing"):
+            await asyncio.sleep(0.05)
+    before = (await rest.get(payment_id)).body
+
+    url = stack["psp_sandbox"]["url"] + "/control/clock"
+    async with http.post(url, json={"advance_s": 61}) as answer:
+        assert answer.status < 300, await answer.text()
+
+    async with asyncio.timeout(DEADLINE_S):
+        while (paid := (await rest.get(payment_id)).body)["status"] == "PROCESSING":
+            await asyncio.sleep(0.05)
+    assert held.status == 400
+    assert "capture_method" in str(held.body)
+    assert (before["status"], before["payment_method"]) == ("PROCESSING", "BANK_DEBIT")
+    assert paid["status"] == "COMPLETED"
+    assert len(await _moved(http, stack, payment_id, "charge")) == 1
+
+
+async def _moved(
+    http: aiohttp.ClientSession, stack: dict[str, Any], payment_id: str, kind: str
+) -> list[Any]:
+    """List what the PSP did for a payment."""
+    url = f"{stack['psp_sandbox']['url']}/control/record"
+    query = {"metadata.payment_id": payment_id, "kind": kind}
+    async with http.get(url, params=query) as answer:
+        return list((await answer.json())["entries"])
+
+
 async def test_a_payment_goes_on_when_its_buyer_has_authenticated(
     rest: RestClient, inbox: WebhookServiceStub, http: aiohttp.ClientSession, stack: dict[str, Any]
 ) -> None:

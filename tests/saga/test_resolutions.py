@@ -173,7 +173,9 @@ class Case:
     def _resolve(self, decision: Decision) -> None:
         if decision not in resolving.fitting(self.journey):
             return
-        if not resolving.may_be_resolved(self.journey, decision):
+        if not resolving.may_be_resolved(
+            self.journey, decision, at_psp=decision is Decision.CHARGED
+        ):
             return
         resolution = make_resolution(self.journey, decision)
         word = self.psp.resolve(is_done=decision is Decision.CHARGED)

@@ -10,7 +10,10 @@ from devstack.audit.verdict import Offence
 
 _QUEUES = frozenset({"PAYMENT", "RETRY", "WAITING", "DEAD_LETTER", "DONE"})
 _BEGINS = frozenset({"CreatePayment", "CreateCheckoutSession"})
-_REASONS = frozenset({"decline", "refused", "error"})
+# What a PSP's record says of what it did not do: it declined, or was told to let go.
+_REASONS = frozenset(
+    {"decline", "refused", "error", "canceled", "expired", "session_expired", "void"}
+)
 
 
 def forgotten(facts: Facts, _: Told) -> Iterator[Offence]:
@@ -102,7 +105,10 @@ def failed_without_evidence(facts: Facts, _: Told) -> Iterator[Offence]:
     for attempt in facts.attempts:
         if attempt.outcome == "DECLINED" and attempt.kind in ("CHARGE", "AUTHORIZATION"):
             declined.setdefault(attempt.payment_id, []).append(attempt.attempt_id)
-    said = {line.attempt_id for line in facts.record or () if line.kind in _REASONS}
+    said = {one.attempt_id for one in facts.resolutions}  # or two persons, who had evidence
+    for line in facts.record or ():
+        if line.kind in _REASONS:
+            said |= {line.attempt_id, (line.key or "").partition(":")[0]}
     for order in facts.orders:
         if order.status != "FAILED" or order.payment_id not in facts.at_rest:
             continue

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from benchmarks import results
+from devstack.show import wide_console
 from tests.faults.matrix import report
 from tests.faults.matrix.catalogue import Case, cases, slice_of
 from tests.faults.matrix.play import Played
@@ -16,7 +17,7 @@ from tests.faults.matrix.run import LANES, matrix
 def main() -> int:
     """Read the command line and play; 1 when there was a violation, 2 when nothing fits."""
     given = _arguments()
-    console = Console(highlight=False)
+    console = wide_console()
     chosen = _chosen(given)
     if not chosen:
         console.print("no case has such a name; --list shows them")

@@ -168,11 +168,20 @@ def test_unknown_outcome_waits_for_evidence_alone() -> None:
 
 
 def test_undecided_at_the_psp_waits_for_its_decision() -> None:
-    """A bank debit may take a while; nothing is wrong."""
+    """It may take a while; nothing is wrong."""
     told = ahead(Done(), Waiting("PSP_PENDING"))
 
     assert told.waits_for is WaitsFor.PSP_DECISION
     assert can_do(told) == [ActionKind.WAIT]
+
+
+def test_a_bank_debit_waits_for_the_bank_for_three_weeks() -> None:
+    """Who decides, and until when."""
+    told = ahead(Done(), Waiting("DEBIT_PENDING", slow=True))
+
+    assert told.waits_for is WaitsFor.PSP_DECISION
+    assert told.sentence.startswith("The buyer's bank has not decided")
+    assert told.until == at(10) + POLICY.debit_budget
 
 
 def test_a_dead_letter_waits_for_a_person() -> None:

@@ -14,6 +14,7 @@ import aiohttp
 import grpc
 from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import payout_pb2 as payout_noun
+from paymesh.psp.v1 import provider_pb2 as nouns
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 from paymesh.psp.v1.attempt_resolution_service_pb2_grpc import AttemptResolutionServiceStub
 from paymesh.psp.v1.dispute_service_pb2_grpc import DisputeServiceStub
@@ -299,6 +300,7 @@ def charge(
     currency: str = "USD",
     payment_token: str = "psp_card_token_xyz",
     is_held: bool = False,
+    is_debit: bool = False,
 ) -> service.ChargeCommand:
     """Make a charge command."""
     return service.ChargeCommand(
@@ -311,6 +313,7 @@ def charge(
         capture_method=(
             service.ChargeCommand.MANUAL if is_held else service.ChargeCommand.AUTOMATIC
         ),
+        payment_method=nouns.BANK_DEBIT if is_debit else nouns.CARD,
     )
 
 

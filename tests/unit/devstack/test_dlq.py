@@ -1,0 +1,85 @@
+"""`paymesh dlq`: what it takes, what it tells, and that it never changes anything unasked."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from devstack import dlq_show
+from devstack.cli import main
+from devstack.dlq import Span, _confirm
+from devstack.state import StackError
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("30s", timedelta(seconds=30)),
+        ("15m", timedelta(minutes=15)),
+        ("2h", timedelta(hours=2)),
+        ("3d", timedelta(days=3)),
+    ],
+)
+def test_spans_are_read(text: str, span: timedelta) -> None:
+    """A number and a unit."""
+    assert Span().convert(text, None, None) == span
+
+
+@pytest.mark.parametrize("text", ["", "5", "h", "1.5h", "-1s", "1w", "٣h"])
+def test_other_spans_are_refused(text: str) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(click.BadParameter, match="30s"):
+        Span().convert(text, None, None)
+
+
+def test_where_nobody_can_be_asked_nothing_is_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    """What would happen is shown all the same."""
+    with pytest.raises(StackError, match="--yes"):
+        _confirm(lambda: ["would do step void"], "Let it go on?", yes=False)
+    _confirm(lambda: ["would do step post"], "Let it go on?", yes=True)
+
+    assert capsys.readouterr().err == "would do step void\nwould do step post\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["retry", "--why", "x"], "either SAGA_ID or --all"),
+        (["retry", "sga_1", "--all", "--why", "x"], "either SAGA_ID or --all"),
+        (["retry", "sga_1"], "--why"),
+        (["resolve", "sga_1", "MAYBE", "--evidence", "x", "--why", "x"], "MAYBE"),
+        (["discard", "sga_1", "--why", "x"], "--evidence"),
+        (["approve", "res_1"], "--why"),
+        (["list"], "paymesh up"),
+    ],
+)
+def test_slips_are_told_in_a_line(tmp_path: Path, arguments: list[str], told: str) -> None:
+    """Each names what is missing, and exits non-zero."""
+    result = CliRunner().invoke(main, ["dlq", *arguments, "--state", str(tmp_path)])
+
+    assert result.exit_code != 0
+    assert told in result.output
+
+
+def test_a_plan_that_cannot_be_asked_is_told() -> None:
+    """A bug is named by its class."""
+    saga = {"saga_id": "sga_1", "queue": "DEAD_LETTER", "kind": "pay_in", "step": "charge"}
+    saga |= {"turned_round": False, "reason": "POISON: KeyError"}  # type: ignore[dict-item]
+    plan = {"step": "charge", "action": "do", "command": "", "keys": [], "amount": ""}
+    plan |= {"problem": "KeyError", "policy": "…"}
+
+    assert "cannot even be asked (KeyError)" in dlq_show.plan({"saga": saga, "plan": plan})[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("0s", "0 s"), ("90.5s", "90 s"), ("600s", "10 m"), ("172800s", "2 d")]
+)
+def test_ages_are_said_in_the_unit_that_suits(text: str, said: str) -> None:
+    """Days for what is old, seconds for what is new."""
+    depth = {"queue": "RETRY", "kind": "pay_in", "reason_class": "NONE", "depth": "1"}
+
+    (line, *_) = dlq_show.listing({"queues": [{**depth, "oldest_age": text}], "sagas": []})
+
+    assert line.endswith(f"oldest {said}")
