@@ -120,7 +120,7 @@ async def build(
         names=_NAMES,
         jobs=[
             jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s, faults),
-            *([bank_worker(outbox, settings.bank_poll_s)] if outbox else []),
+            *([bank_worker(outbox, settings.bank.poll_s)] if outbox else []),
         ],
     )
 
@@ -147,14 +147,14 @@ def _paying(psps: Psps, outbox: Outbox | None, without: Paying) -> Paying:
 
 def _outbox(settings: PspSettings, database: Database) -> Outbox | None:
     """Put together what pays through a bank; None where none is configured."""
-    if not settings.bank_debtor_iban:
+    if not settings.bank.debtor_iban:
         return None
-    debtor = Debtor(settings.bank_debtor_name, settings.bank_debtor_iban, settings.bank_debtor_bic)
+    debtor = Debtor(settings.bank.debtor_name, settings.bank.debtor_iban, settings.bank.debtor_bic)
     try:
         bank = BankPayouts(debtor)
     except Unfit as error:
         raise SettingsError(f"BANK_DEBTOR_NAME, _IBAN, _BIC: {error}") from error
-    return Outbox(bank, OrderStore(database), settings.bank_outbox, utc_now)
+    return Outbox(bank, OrderStore(database), settings.bank.outbox, utc_now)
 
 
 def _answering(psps: Psps, book: DisputeStore, guards: Mapping[str, Guard]) -> Answering:

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from psp_gateway.domain.attempt import Attempt, Kind
+from psp_gateway.domain.endings import give_up
 from psp_gateway.domain.errors import AttemptReused, NoRoute, Refusal, inexpressible
 from psp_gateway.domain.routing import Route
-from psp_gateway.domain.walk import give_up
 from psp_gateway.ports import Exchange
 from psp_gateway.use_cases.route_charge import ChargeCommand, Router, bare, parse_amount
 from psp_gateway.use_cases.take_further import Means, Paying, first_stage, take_further

@@ -8,21 +8,19 @@ from functools import partial
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
 from psp_gateway.domain.answer import class_of
+from psp_gateway.domain.answered import advance
 from psp_gateway.domain.attempt import Attempt, Stage
 from psp_gateway.domain.changed import changed
+from psp_gateway.domain.endings import lapse, may_go_elsewhere, rerouted
 from psp_gateway.domain.hosted_page import PageRequest, Reply
 from psp_gateway.domain.walk import (
     Patience,
     Seen,
     Step,
     Walk,
-    advance,
     decide,
     is_due,
     is_repetition,
-    lapse,
-    may_go_elsewhere,
-    rerouted,
     resume,
 )
 from psp_gateway.ports import AttemptWriter, Exchange, Guarding, HostedPage, Provider, TakenUp

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 from chassis.faults import FaultPoints
 from psp_gateway.domain.answer import Verdict, no_answer
+from psp_gateway.domain.answered import advance
 from psp_gateway.domain.attempt import Attempt, Outcome, Stage
 from psp_gateway.domain.circuit import Limits
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.domain.retry_budget import Shares
-from psp_gateway.domain.walk import Patience, Seen, Step, Walk, advance, is_due
+from psp_gateway.domain.walk import Patience, Seen, Step, Walk, is_due
 from psp_gateway.guard import Bounds, Guard
 from psp_gateway.messages import to_attempt
 from psp_gateway.use_cases.execute_charges import execute_charge
