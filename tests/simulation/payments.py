@@ -239,14 +239,6 @@ class Payments:
             self.set_due(row, self.now())
         return len(woken)
 
-    def let_go(self, progress: Progress) -> None:
-        """Let go of a saga whose walk failed, unless another has it by now; it rests a second."""
-        row = self.sagas[progress.saga_id]
-        if row.progress.epoch == progress.epoch:
-            row.owner = None
-            row.progress = replace(row.progress, queue=Queue.RETRY, reason="WALK_FAILED")
-            self.set_due(row, self.now() + timedelta(seconds=1))
-
     def release_own(self, owner: str) -> int:
         """Make due what a former run of an instance held."""
         own = [r for r in self.sagas.values() if r.owner == owner and r.progress.queue in _OPEN]
@@ -359,10 +351,6 @@ class PaymentPlace:
     async def reload(self, payment: Payment) -> Payment:
         """See `ports.SagaStore`."""
         return await self.payments.disk.run(lambda: self.payments.rows[payment.payment_id])
-
-    async def stumbled(self, progress: Progress, error: str, *, counts: bool) -> None:
-        """See `ports.SagaStore`; nothing is poison here."""
-        await self.payments.disk.run(lambda: self.payments.let_go(progress))
 
     async def release_own(self) -> int:
         """See `ports.SagaStore`."""
