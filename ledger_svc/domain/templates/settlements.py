@@ -1,5 +1,5 @@
-"""A settlement: the PSP pays out what it holds, or claims what it lacks; what does not add up, or was
-taken late, waits in suspense for its explanation.
+"""A settlement: the PSP pays out what it holds, or claims what it lacks; what does not add up, or
+was taken late, waits in suspense for its explanation.
 """
 
 from dataclasses import dataclass
@@ -205,6 +205,6 @@ LATE_CHARGED_1 = Template(
     1,
     LateCharged,
     _late_1,
-    "A PSP has taken money after it had refused it, or after nobody waited for it any more: it owes "
-    "us the amount, which waits in suspense until it is given back (suspense_released).",
+    "A PSP has taken money after it had refused it, or after nobody waited for it any more: it "
+    "owes us the amount, which waits in suspense until it is given back (suspense_released).",
 )
