@@ -189,11 +189,12 @@ async def test_a_refund_that_is_refused_is_for_a_person(payment_db: Database) ->
     await world.told(payment, late(payment))
     await world.work()
     case = await world.only_case(payment)
-    (view,) = await world.sagas().list_queue(Queue.DEAD_LETTER, 10, None)
+    view = (await world.sagas().explain(payment.payment_id))[0][-1]
 
     assert case.status is CaseStatus.OPEN
     assert [line.kind for line in case.history] == ["OPENED", "BOOKED", "STUCK"]
     assert case.history[-1].detail == "PSP_CANCELLED"
+    assert view.progress.queue is Queue.DEAD_LETTER
     assert view.progress.saga_id == late_success.saga_id(late(payment).attempt_id)
 
 
