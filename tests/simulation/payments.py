@@ -23,7 +23,9 @@ from payment_svc.ports import (
     LostLease,
     NewPayment,
     OrderIdInUse,
+    SagaView,
     StalePayment,
+    StatusChange,
 )
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS
@@ -278,6 +280,13 @@ class Payments:
         self.sagas[saga.saga_id] = row
         self.set_due(row, self.now() + saga.due_after)
 
+    def begin_once(self, saga: Progress) -> bool:
+        """Store a saga unless one of its id is there."""
+        if saga.saga_id in self.sagas:
+            return False
+        self.add_saga(saga)
+        return True
+
     def set_due(self, row: Row, due_at: datetime | None) -> None:
         """Say when a saga is looked at, and have a worker look then, as its polling would."""
         row.due_at = due_at
@@ -343,6 +352,24 @@ class PaymentPlace:
             lambda: self.payments.record(move, self.owner, self.lease, self.new_id)
         )
         return move.after.with_payment(stored(move.before.payment, move.after.payment))
+
+    async def begin_once(self, saga: Progress) -> bool:
+        """See `ports.LateSagas`."""
+        return await self.payments.disk.run(lambda: self.payments.begin_once(saga))
+
+    async def explain(self, payment_id: str) -> tuple[Sequence[SagaView], Sequence[StatusChange]]:
+        """See `ports.SagaStore`; who asks here reads no history."""
+        rows = self.payments.sagas.values()
+        return await self.payments.disk.run(
+            lambda: (
+                [
+                    SagaView(r.progress, r.due_at)
+                    for r in rows
+                    if r.progress.payment_id == payment_id
+                ],
+                (),
+            )
+        )
 
     async def stumbled(self, progress: Progress, error: str, *, counts: bool) -> None:
         """See `ports.SagaStore`."""
