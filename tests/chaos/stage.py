@@ -28,6 +28,7 @@ _SETTINGS = {
     "STRIPE_TIMEOUT_S": "3",
     "ADYEN_TIMEOUT_S": "3",
     "PAYPAL_TIMEOUT_S": "3",
+    "QUEUE_DEPTH_MAX": "500",  # so that an overload of some seconds is one
     "LOG_LEVEL": "info",
 }
 _ROOT = Path(__file__).resolve().parents[2]
