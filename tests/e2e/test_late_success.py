@@ -72,13 +72,15 @@ async def failed_and_charged(
 
 
 async def closed(operator: Operator, payment_id: str) -> operations.ExplainPaymentResponse:
-    """Explain the payment until its case is closed."""
+    """Explain the payment until its case is closed; then anew, since all witnesses are asked at
+    once, and one may have spoken before the end.
+    """
     request = operations.ExplainPaymentRequest(payment_id=payment_id)
     async with asyncio.timeout(DEADLINE_S):
         while True:
             told = await operator.payments.ExplainPayment(request)
             if [case.status for case in told.cases] == [case_pb2.Case.CLOSED]:
-                return told
+                return await operator.payments.ExplainPayment(request)
             await asyncio.sleep(0.1)
 
 
