@@ -106,7 +106,7 @@ class Journey:
         `now` is when the payment is executed, should it be complete by this.
         """
         changed = [move(order) for order in self.orders]
-        return replace(self, payment=self.payment.with_orders(changed, now))
+        return Journey(self.progress, self.payment.with_orders(changed, now))
 
     def remember(self, **facts: str) -> "Journey":
         """Add facts to the memory."""
@@ -116,11 +116,11 @@ class Journey:
 
     def with_progress(self, **changes: object) -> "Journey":
         """Change fields of the progress."""
-        return replace(self, progress=replace(self.progress, **changes))  # type: ignore[arg-type]
+        return Journey(replace(self.progress, **changes), self.payment)  # type: ignore[arg-type]
 
     def with_payment(self, payment: Payment) -> "Journey":
         """Put another state of the payment in, such as one read anew."""
-        return replace(self, payment=payment)
+        return Journey(self.progress, payment)
 
 
 Do = Callable[[Journey], Command | None]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from psp_gateway.domain.attempt import Attempt, Outcome, Stage
+from psp_gateway.domain.changed import changed
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.holds import Holds
 from psp_gateway.domain.inbox import Raw, State, Told
@@ -74,7 +75,7 @@ class Attempts:
         there = self.rows[new.attempt_id]
         if there.outcome.is_final or not self.may_write(there, new):
             return Saved(there, is_held=False)
-        self.rows[new.attempt_id] = written = replace(new, version=there.version + 1)
+        self.rows[new.attempt_id] = written = changed(new, version=there.version + 1)
         self.chance.note(
             f"{new.attempt_id} {new.kind} {exchange.operation} {exchange.answer}"
             f" -> {new.stage} {new.outcome} {new.reason}"

@@ -167,8 +167,12 @@ def no_needless_question(seen: Evidence) -> Problems:
 def _is_excused(seen: Evidence, payment_id: str) -> bool:
     """Whether something happened that a saga cannot wait out, or must not decide."""
     days = ("psp_dark_for_long", "psp_dark_at_once", "clock_skewed", "wallet_frozen")
-    is_short = any(attempt.reason == "AMOUNT_MISMATCH" for attempt in seen.attempts(payment_id))
-    return is_short or any(seen.strikes[name] for name in days)
+    own = seen.attempts(payment_id)
+    is_short = any(attempt.reason == "AMOUNT_MISMATCH" for attempt in own)
+    # A refund is never sent under another key: what its key is spent on, a person has to decide.
+    spoilt = {one for psp in seen.parts.psps.values() for one in psp.spoilt}
+    is_spoilt = any(a.outcome is Outcome.UNKNOWN and a.attempt_id in spoilt for a in own)
+    return is_short or is_spoilt or any(seen.strikes[name] for name in days)
 
 
 def status_equals_psp(seen: Evidence) -> Problems:

@@ -17,6 +17,7 @@ from typing import Any
 EPOCH = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
 
 _serial = count()
+_TASKS_KEPT = 500
 
 
 class Process:
@@ -68,10 +69,10 @@ class Call:
 
     __slots__ = ("_at", "args", "callback", "context", "is_cancelled")
 
-    def __init__(self, callback: Any, args: Any, context: Context | None, at: float) -> None:
+    def __init__(self, callback: Any, args: Any, context: Context, at: float) -> None:
         self.callback = callback
         self.args = args
-        self.context = copy_context() if context is None else context
+        self.context = context
         self.is_cancelled = False
         self._at = at
 
@@ -98,15 +99,21 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._order = count()
         self._outside = Context()
         self._tasks: list[asyncio.Task[Any]] = []  # held: collecting one would run its end
+        self._tasks_most = _TASKS_KEPT
+        self._told_at, self._told = 0.0, EPOCH
         self.callback_count = 0
 
     def now(self) -> datetime:
         """Tell the true time."""
-        return EPOCH + timedelta(seconds=self._time)
+        if self._told_at != self._time:
+            self._told_at, self._told = self._time, EPOCH + timedelta(seconds=self._time)
+        return self._told
 
     def later(self, delay: float, callback: Callable[..., Any], *args: Any) -> None:
         """Call something that belongs to no process, and happens whatever becomes of them."""
-        self.call_at(self._time + delay, callback, *args, context=self._outside)
+        when = self._time + delay
+        call = Call(callback, args, self._outside, when)
+        heappush(self._timers, (when, next(self._order), call))
 
     def at(self, when: float, callback: Callable[..., Any], *args: Any) -> None:
         """Call something that belongs to no process at a time."""
@@ -165,7 +172,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Call:
         """See `asyncio.AbstractEventLoop`."""
-        call = Call(callback, args, context, self._time)
+        call = Call(callback, args, copy_context() if context is None else context, self._time)
         self._ready.append(call)
         return call
 
@@ -179,7 +186,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Call:
         """See `asyncio.AbstractEventLoop`."""
-        call = Call(callback, args, context, when)
+        call = Call(callback, args, copy_context() if context is None else context, when)
         heappush(self._timers, (when, next(self._order), call))
         return call
 
@@ -197,6 +204,9 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """See `asyncio.AbstractEventLoop`."""
         task = SimulatedTask(coro, loop=self, name=name or "task", context=context)
         self._tasks.append(task)
+        if len(self._tasks) > self._tasks_most:
+            self._tasks = [one for one in self._tasks if not one.done()]
+            self._tasks_most = len(self._tasks) + _TASKS_KEPT
         return task
 
     def get_debug(self) -> bool:

@@ -16,7 +16,7 @@ from tests.simulation.psp import DARK_FOR_LONG_S, Psp
 _EVERY_S = 5.0
 # One seed in so many has a PSP that is away for longer than it keeps keys; another one in so many
 # one that goes away as soon as it has moved money.
-LONG_EVERY, LONG_DARK, TREACHEROUS = 16, 3, 6
+LONG_EVERY, LONG_DARK, TREACHEROUS = 32, 3, 6
 
 
 class Keeper(Protocol):
@@ -104,7 +104,7 @@ class Nemesis:
 def wrong_clock(chance: Chance, machines: Sequence[str]) -> Mapping[str, timedelta]:
     """Draw how wrong clocks are: all a little; in some seeds one by more than a day."""
     skews = {name: timedelta(seconds=chance.between(-2.0, 2.0)) for name in machines}
-    if chance.happens(0.15):
+    if chance.happens(0.08):
         chance.struck("clock_skewed")
         skews[chance.one_of(machines)] = timedelta(hours=chance.one_of((-26, 26)))
     return skews

@@ -207,7 +207,7 @@ class Payments:
     def stumble(self, held: Progress, reason: str) -> None:
         """Let go of a saga whose walk failed, unless somebody else has it."""
         row = self.sagas[held.saga_id]
-        if row.progress.epoch == held.epoch:
+        if row.progress.epoch == held.epoch and row.progress.queue in _OPEN:
             row.progress = replace(row.progress, queue=Queue.RETRY, reason=reason)
             row.owner = None
             self.set_due(row, self.now() + _REST)

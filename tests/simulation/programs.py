@@ -77,6 +77,9 @@ _RPC_TIMEOUT_S = 10.0
 _EVENTS_AT_ONCE = 256
 _ANSWER_S = 5.0
 _KEY = b"0123456789abcdef"
+_CAPABILITIES = replace(
+    CAPABILITIES, key_retention=dict.fromkeys(Stage, timedelta(seconds=KEYS_KEPT_S))
+)
 
 
 @dataclass(slots=True)
@@ -233,7 +236,8 @@ def payment_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
         await _whenever(work, coordinator.claim_and_walk)
 
     async def publish() -> bool:
-        return await relay.publish() > 0
+        await relay.publish()
+        return False  # what is left is rung for
 
     return api, [walk(), _whenever(told, publish)]
 
@@ -244,8 +248,7 @@ class KeysKept(StripeProvider):
     @property
     def capabilities(self) -> Capabilities:
         """See `ports.Provider`."""
-        kept = dict.fromkeys(Stage, timedelta(seconds=KEYS_KEPT_S))
-        return replace(CAPABILITIES, key_retention=kept)
+        return _CAPABILITIES
 
 
 class Gateway:
@@ -319,7 +322,8 @@ def gateway_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
 
     async def apply() -> bool:
         claimed = await parts.attempts.claim(_EVENTS_AT_ONCE)
-        await parts.attempts.settle(await apply_events(applying, claimed))
+        if claimed:
+            await parts.attempts.settle(await apply_events(applying, claimed))
         return False
 
     return gateway, [_whenever(gateway.arrived, apply)]

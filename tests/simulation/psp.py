@@ -62,6 +62,7 @@ class Psp:
         dark_until, limited_until: by the loop's time, until when it answers nobody, and until when
             it tells everybody to slow down.
         is_treacherous: whether it goes dark for long right after it moved money, once.
+        spoilt: attempts of refunds that it did not make, and keeps an error of under their key.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Psp:
     dark_until: float = 0.0
     limited_until: float = 0.0
     is_treacherous: bool = False
+    spoilt: set[str] = field(default_factory=set)
     request_count: int = 0
     _keys: dict[str, _Kept] = field(default_factory=dict)
     _serial: "count[int]" = field(default_factory=lambda: count(1))
@@ -131,6 +133,8 @@ class Psp:
 
     def _carry_out(self, path: str, fields: Fields) -> Told:
         if self.chance.strikes_now("psp_error_before"):
+            if path == "/refunds":
+                self.spoilt.add(fields["metadata"]["attempt_id"])
             return _error(500, "api_error")
         told = self._do(path.strip("/").split("/"), fields)
         if told.status == 200 and self.chance.strikes_now("psp_error_after"):
