@@ -38,6 +38,8 @@ def to_attempt(row: DictRow) -> Attempt:
         psps_tried=tuple(filter(None, row["psps_tried"].split(","))),
         page_expires_at=row["page_expires_at"],
         method=Method(row["method"]),
+        is_final=row["is_final"],
+        captured_before=row["captured_before"],
     )
 
 
@@ -59,6 +61,8 @@ def new_row(attempt: Attempt) -> Sequence[object]:
         attempt.stage.value,
         attempt.page_expires_at,
         attempt.method.value,
+        attempt.is_final,
+        attempt.captured_before,
     )
 
 

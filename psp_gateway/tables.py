@@ -51,6 +51,8 @@ ATTEMPTS = Table(
     Column("psps_tried", Text, nullable=False),
     Column("page_expires_at", DateTime(timezone=True)),
     Column("method", Text, nullable=False, server_default=text("'CARD'")),
+    Column("is_final", Boolean, nullable=False, server_default=text("true")),
+    Column("captured_before", Numeric(19, 4), nullable=False, server_default=text("0")),
     Index("attempts_payment_id", "payment_id", "created_at"),
     Index("attempts_charge_attempt_id", "charge_attempt_id"),
     Index("attempts_psp_reference", "psp", "psp_reference"),

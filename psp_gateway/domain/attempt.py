@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from chassis.money import Money
@@ -93,6 +94,9 @@ class Attempt:
         psps_tried: those that could not take it, before `psp` was asked.
         page_expires_at: when the page closes on which the buyer pays; None without a page.
         method: what the buyer pays with; of no meaning but for a charge.
+        is_final: of a capture: whether the PSP lets go of the rest, so that no other follows.
+        captured_before: of a capture or void: the sum of the captures that counted when it was
+            taken up, in major units.
     """
 
     attempt_id: str
@@ -121,6 +125,18 @@ class Attempt:
     psps_tried: tuple[str, ...] = ()
     page_expires_at: datetime | None = None
     method: Method = Method.CARD
+    is_final: bool = True
+    captured_before: Decimal = Decimal(0)
+
+    @property
+    def before(self) -> Money:
+        """What the captures before it took."""
+        return Money.of_stored(self.captured_before, self.amount.currency)
+
+    @property
+    def is_one_of_several(self) -> bool:
+        """Whether other captures may stand beside it, so that the state alone tells nothing."""
+        return not self.is_final or self.captured_before > 0
 
     @property
     def is_left_behind(self) -> bool:
@@ -147,4 +163,5 @@ def _content(attempt: Attempt) -> Mapping[str, object]:
         "payment_token": attempt.fingerprint,
         "payment_method": attempt.method,
         "charge_attempt_id": attempt.charge_attempt_id,
+        "is_final": attempt.is_final,
     }

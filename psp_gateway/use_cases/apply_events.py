@@ -178,11 +178,20 @@ async def _take_at_word(
             return _Note(State.APPLIED)
         text = f"{attempt.attempt_id} is {attempt.outcome}; the PSP now says {verdict.outcome}."
         return _Note(State.CONTRADICTS, text)
-    expected = applying.minor_units[attempt.psp](attempt.amount), attempt.amount.currency
-    if verdict.outcome is Outcome.SUCCEEDED and (event.amount_minor, event.currency) != expected:
+    if verdict.outcome is Outcome.SUCCEEDED and not _is_of_amount(applying, event, attempt):
         verdict = alarm("webhook", Reason.AMOUNT_MISMATCH, reference=verdict.reference)
     if attempt.stage in (Stage.CAPTURE, Stage.VOID):
         # Known by the charge that it is about, which is what is refunded later.
         verdict = replace(verdict, reference=attempt.charge_reference)
     await keep(applying.means, attempt, verdict, was_told=True)
     return _Note(State.APPLIED)
+
+
+def _is_of_amount(applying: Applying, event: PspEvent, attempt: Attempt) -> bool:
+    """Whether an event is of what was asked; a void of the rest may be told by the whole hold."""
+    amounts = [attempt.amount]
+    if attempt.stage is Stage.VOID:
+        before = attempt.before
+        amounts.append(attempt.amount + before)
+    minor = [applying.minor_units[attempt.psp](amount) for amount in amounts]
+    return event.amount_minor in minor and event.currency == attempt.amount.currency
