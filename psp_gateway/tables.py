@@ -107,6 +107,7 @@ WEBHOOK_EVENTS = Table(
     Column("due_at", DateTime(timezone=True)),
     Column("told_code", Text, nullable=False),
     Column("told_due_at", DateTime(timezone=True)),
+    Column("report_url", Text, nullable=False, server_default=text("''")),
     UniqueConstraint("psp", "event_id", name="webhook_events_event"),
     Index("webhook_events_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index("webhook_events_state", "state", "number"),

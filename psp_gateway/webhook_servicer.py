@@ -92,6 +92,7 @@ def _event(told: Told) -> service.WebhookEvent:
         note=told.note,
         tries=told.tries,
         received_at=_timestamp(told.received_at),
+        report_url=event.report_url,
     )
     if told.due_at is not None:
         message.due_at.CopyFrom(_timestamp(told.due_at))
