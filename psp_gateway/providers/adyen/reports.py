@@ -1,5 +1,5 @@
-"""Where Adyen says that a report is to be had. The address is not signed, so anybody may have put it
-there: only one of Adyen's own hosts is shown, and none is ever followed here.
+"""Where Adyen says that a report is to be had. The address is not signed, so anybody may have put
+it there: only one of Adyen's own hosts is shown, and none is ever followed here.
 
 docs.adyen.com/reporting/automatically-get-reports: ca-test.adyen.com, ca-live.adyen.com.
 """
