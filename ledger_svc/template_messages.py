@@ -271,6 +271,10 @@ def _suspense_released(
     )
 
 
+def _late_charged(asked: wire.LateCharged, amounts: _Amounts) -> settling.LateCharged:
+    return settling.LateCharged(asked.attempt_id, asked.psp, amounts("amount"))
+
+
 _READERS: Mapping[str, Callable[[Any, _Amounts], Any]] = {
     "captured": _captured,
     "psp_fee": _psp_fee,
@@ -291,4 +295,5 @@ _READERS: Mapping[str, Callable[[Any, _Amounts], Any]] = {
     "settled": _settled,
     "settlement_claimed": _settlement_claimed,
     "suspense_released": _suspense_released,
+    "late_charged": _late_charged,
 }

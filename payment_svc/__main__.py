@@ -21,8 +21,11 @@ from chassis.outbox import Relay
 from chassis.server import Wiring, main
 from chassis.settings import Environment, ServerSettings
 from payment_svc import jobs
+from payment_svc.admission import QueueAdmission
 from payment_svc.audit_wiring import Auditing
+from payment_svc.case_store import PostgresCaseStore
 from payment_svc.coordinator import Coordinator
+from payment_svc.domain.backlog import Admission
 from payment_svc.neighbours import Neighbours, connect
 from payment_svc.operations.ports import Attempts
 from payment_svc.operations.resolution_store import PostgresResolutionStore
@@ -65,6 +68,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     sagas = _saga_store(database, server, settings)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
+    admission = QueueAdmission(settings.backlog)
     neighbours = connect(settings, stack)
     auditing = Auditing.wire(database, neighbours.audit_witnesses, settings, utc_now)
     coordinator = Coordinator(
@@ -76,10 +80,14 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         faults=faults,
         moved=partial(_tell, waiters, (events, webhooks.wake), work),
     )
-    public = _public(payments, sagas, neighbours, waiters, work, settings)
+    public = _public(payments, sagas, neighbours, waiters, work, settings, admission)
     operations = _operations(database, sagas, neighbours.attempts, settings, work, faults)
+    witnesses, cases = neighbours.witnesses, PostgresCaseStore(database)
     operators = PaymentOperationsService(
-        payments, sagas, neighbours.witnesses, utc_now, settings.policy, operations
+        payments, sagas, witnesses, utc_now, settings.policy, operations, cases
+    )
+    psp_events = PaymentPspEventService(
+        payments, sagas, sagas, witnesses, clock=utc_now, woken=work.set
     )
     endpoints = webhooks.servicer(_make_id, settings.fingerprint_key)
     return Wiring(
@@ -87,7 +95,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             partial(_PAYMENTS, public),
             partial(_OPERATIONS, operators),
             auditing.register,
-            partial(_PSP_EVENTS, PaymentPspEventService(sagas, work.set)),
+            partial(_PSP_EVENTS, psp_events),
             partial(_WEBHOOKS, endpoints),
         ),
         names=_NAMES,
@@ -99,6 +107,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             ),
             jobs.queue_gauges(operations.store, webhooks.queue),
             jobs.resolution_applier(operations),
+            jobs.backlog_watch(sagas, admission, settings.backlog),
             *auditing.jobs,
         ),
     )
@@ -111,6 +120,7 @@ def _public(
     waiters: Waiters,
     work: asyncio.Event,
     settings: PaymentSettings,
+    admission: Admission,
 ) -> PublicPaymentService:
     return PublicPaymentService(
         payments,
@@ -123,6 +133,7 @@ def _public(
         new_id=_make_id,
         fingerprint_key=settings.fingerprint_key,
         begun=work.set,
+        admission=admission,
     )
 
 

@@ -16,7 +16,7 @@ from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 
 from chassis.channel import call
 from chassis.coalescer import Coalescer
-from chassis.errors import InvalidRequest, PaymeshError
+from chassis.errors import InvalidRequest, PaymeshError, ResourceExhausted
 from payment_svc import messages
 from payment_svc.domain import books
 from payment_svc.domain.payment import Payment
@@ -27,7 +27,9 @@ from payment_svc.sagas.commands import (
     CreditWallets,
     ExecuteCharge,
     PostCapture,
+    PostLateCharge,
     RefundCharge,
+    ReleaseSuspense,
     ReverseCredits,
     ReversePosting,
     SettleCredits,
@@ -105,6 +107,8 @@ class GrpcServices:
             return await self._dispatch(command)
         except InvalidRequest as error:
             return Stuck(f"INVALID_REQUEST: {error.message}")
+        except ResourceExhausted as error:
+            return Again(f"{type(command).__name__}: {error.reason}", after=error.retry_after)
         except PaymeshError as error:
             return Again(f"{type(command).__name__}: {error.reason}")
 
@@ -131,6 +135,10 @@ class GrpcServices:
                 return await self._all(map(self._take_back, command.operation_ids))
             case PostCapture():
                 return await self._post_capture(command)
+            case PostLateCharge():
+                return await self._post_late(command, messages.late_charge(command))
+            case ReleaseSuspense():
+                return await self._post_late(command, messages.suspense_release(command))
             case ReversePosting():
                 request = messages.reversal(command)
                 return messages.item_outcome(await call(self._reverse, request, self._timeout_s))
@@ -171,14 +179,30 @@ class GrpcServices:
         return opened
 
     async def _post_capture(self, command: PostCapture) -> Outcome:
-        clearing = books.clearing_account(command.psp, command.amount.currency)
-        if clearing not in self._known:
-            account = messages.clearing(clearing, command.amount.currency)
-            opened = messages.item_outcome(await self._open_account(account))
+        currency = command.amount.currency
+        opened = await self._open(books.clearing_account(command.psp, currency), currency)
+        if not isinstance(opened, Done):
+            return opened
+        return messages.posting_outcome(await self._post(messages.posting(command)))
+
+    async def _post_late(self, command: PostLateCharge | ReleaseSuspense, posting: Any) -> Outcome:
+        currency = command.amount.currency
+        for name in (books.clearing_account, books.suspense_account):
+            opened = await self._open(name(command.psp, currency), currency)
             if not isinstance(opened, Done):
                 return opened
-            self._remember([clearing])
-        return messages.posting_outcome(await self._post(messages.posting(command)))
+        return messages.posting_outcome(await self._post(posting))
+
+    async def _open(self, account: str, currency: str) -> Outcome:
+        """Open an account of what others hold for us, unless it is known to be open."""
+        if account in self._known:
+            return Done()
+        opened = messages.item_outcome(
+            await self._open_account(messages.clearing(account, currency))
+        )
+        if isinstance(opened, Done):
+            self._remember([account])
+        return opened
 
     async def _apply(self, operations: Sequence[wallet.NewOperation]) -> Outcome:
         return await self._all(map(self._operate, operations))

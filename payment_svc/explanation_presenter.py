@@ -3,7 +3,7 @@
 from paymesh.payment.v1 import explanation_pb2
 from paymesh.payment.v1 import operations_service_pb2 as operations
 
-from payment_svc import presenter
+from payment_svc import case_presenter, presenter
 from payment_svc.explanation.story import (
     Action,
     ActionKind,
@@ -31,6 +31,7 @@ def explanation(explained: Explanation) -> operations.ExplainPaymentResponse:
         outlook=_outlook(explained.outlook),
         gaps=[explanation_pb2.Gap(source=SOURCES[g.source], why=g.why) for g in story.gaps],
         headline=explained.headline,
+        cases=[case_presenter.case(case) for case in story.cases],
     )
 
 

@@ -7,14 +7,17 @@ from chassis.clock import Clock
 from chassis.outbox import Relay
 from chassis.server import Job, repeat
 from chassis.telemetry import logger
+from payment_svc.admission import QueueAdmission
 from payment_svc.audit_ports import AuditStore, AuditWitnesses
 from payment_svc.coordinator import Coordinator
+from payment_svc.domain.backlog import BacklogLimits
 from payment_svc.domain.soundness import Violation
 from payment_svc.metrics import (
     AUDIT_LAST_SUCCESS,
     AUDIT_VIOLATIONS,
     SAGA_QUEUE,
     SAGA_QUEUE_AGE,
+    UNKNOWN_OUTCOMES,
 )
 from payment_svc.operations.ports import OperatorStore
 from payment_svc.operations.wiring import Operations
@@ -28,6 +31,8 @@ from payment_svc.webhooks.queue import PostgresWebhookQueue
 _RELAY_EVERY_S = 1.0
 _GATHER_S = 0.01  # events that come within it share a page
 _COUNT_EVERY_S = 5.0
+_LOOK_EVERY_S = 0.5
+_UNKNOWN_FOR_S = (0, 300)
 _APPLY_EVERY_S = 5.0
 _AUDITED = ("I4", "I5", "I6", "I7", "I8")
 
@@ -74,6 +79,24 @@ def webhook_courier(
         await queue.release_own()
         await repeat("webhooks", work, stopping, pause_s=poll_s, wake=wake)
         await courier.finish()
+
+    return job
+
+
+def backlog_watch(
+    store: PostgresSagaStore, admission: QueueAdmission, limits: BacklogLimits
+) -> Job:
+    """Look every half second at how much waits, so that no request has to."""
+
+    async def work() -> bool:
+        admission.saw(await store.backlog(limits.depth_max + 1))
+        for age_s in _UNKNOWN_FOR_S:
+            count = await store.unknown(timedelta(seconds=age_s))
+            UNKNOWN_OUTCOMES.labels(str(age_s)).set(count)
+        return False
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("backlog", work, stopping, pause_s=_LOOK_EVERY_S)
 
     return job
 

@@ -1,7 +1,7 @@
 """Commands as the other services' messages, and their answers as outcomes. Pure."""
 
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
 from paymesh.ledger.v1 import ledger_pb2, posting_pb2, template_pb2
@@ -12,6 +12,7 @@ from paymesh.risk.v1 import risk_service_pb2 as risk
 from paymesh.wallet.v1 import wallet_pb2
 from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 
+from payment_svc.domain import books
 from payment_svc.domain.checkout_page import CheckoutPage, session_of
 from payment_svc.domain.payment import Buyer, Payment, PaymentMethod
 from payment_svc.sagas.commands import (
@@ -19,7 +20,9 @@ from payment_svc.sagas.commands import (
     CreditWallets,
     ExecuteCharge,
     PostCapture,
+    PostLateCharge,
     RefundCharge,
+    ReleaseSuspense,
     ReversePosting,
     SettleCredits,
     VoidCharge,
@@ -161,11 +164,20 @@ def _pending(attempt: attempt_pb2.Attempt) -> Outcome:
 
 
 def _transient(attempt: attempt_pb2.Attempt) -> Outcome:
-    return Again(attempt.reason or "PSP_TRANSIENT", from_psp=True)
+    return Again(
+        attempt.reason or "PSP_TRANSIENT",
+        from_psp=True,
+        after=_after(attempt),
+        is_put_off=attempt.is_put_off,
+    )
 
 
 def _unknown(attempt: attempt_pb2.Attempt) -> Outcome:
-    return Waiting(attempt.reason or "OUTCOME_UNKNOWN", unknown=True)
+    return Waiting(attempt.reason or "OUTCOME_UNKNOWN", unknown=True, after=_after(attempt))
+
+
+def _after(attempt: attempt_pb2.Attempt) -> timedelta | None:
+    return attempt.retry_after.ToTimedelta() if attempt.HasField("retry_after") else None
 
 
 _PAYMENT_METHODS = {
@@ -196,7 +208,7 @@ def payable(name: str, currency: str) -> posting_pb2.NewAccount:
 
 
 def clearing(name: str, currency: str) -> posting_pb2.NewAccount:
-    """Write the account of what a PSP holds for us."""
+    """Write the account of what a PSP holds for us, or of what is in suspense."""
     return posting_pb2.NewAccount(account_id=name, type=ledger_pb2.Account.ASSET, currency=currency)
 
 
@@ -241,6 +253,38 @@ def posting(command: PostCapture) -> posting_pb2.Posting:
     return posting_pb2.Posting(
         reference=command.reference,
         template=template_pb2.PostingTemplate(version=1, captured=captured),
+        subject_id=command.payment_id,
+    )
+
+
+def late_charge(command: PostLateCharge) -> posting_pb2.Posting:
+    """Write the booking of a late charge."""
+    late = template_pb2.LateCharged(
+        attempt_id=command.attempt_id,
+        psp=command.psp,
+        currency=command.amount.currency,
+        amount=str(command.amount),
+    )
+    return posting_pb2.Posting(
+        reference=command.reference,
+        template=template_pb2.PostingTemplate(version=1, late_charged=late),
+        subject_id=command.payment_id,
+    )
+
+
+def suspense_release(command: ReleaseSuspense) -> posting_pb2.Posting:
+    """Write the booking of a late charge that was given back: a surplus, explained."""
+    released = template_pb2.SuspenseReleased(
+        release_id=command.attempt_id,
+        source=command.psp,
+        excess=template_pb2.SuspenseReleased.SURPLUS,
+        currency=command.amount.currency,
+        amount=str(command.amount),
+        explained_by=books.clearing_account(command.psp, command.amount.currency),
+    )
+    return posting_pb2.Posting(
+        reference=command.reference,
+        template=template_pb2.PostingTemplate(version=1, suspense_released=released),
         subject_id=command.payment_id,
     )
 

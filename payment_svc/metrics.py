@@ -10,6 +10,31 @@ SAGA_STEPS = Counter(
     ["saga", "step", "outcome"],
     registry=REGISTRY,
 )
+UNKNOWN_OUTCOMES = Gauge(
+    "paymesh_unknown_outcomes",
+    "Sagas of which it is not known whether money moved, for longer than so many seconds.",
+    ["longer_than_s"],
+    registry=REGISTRY,
+)
+LATE_SUCCESSES = Counter(
+    "paymesh_late_successes_total",
+    "Charges that a PSP made after they had been given up, found and given back.",
+    registry=REGISTRY,
+)
+QUEUE_DUE = Gauge(
+    "paymesh_queue_due", "Sagas that are due and that nobody has claimed.", registry=REGISTRY
+)
+QUEUE_OLDEST_S = Gauge(
+    "paymesh_queue_oldest_seconds", "How long the oldest of them has been due.", registry=REGISTRY
+)
+QUEUE_CLOSED = Gauge(
+    "paymesh_queue_closed", "1 while no new payments are taken in.", registry=REGISTRY
+)
+TURNED_AWAY = Counter(
+    "paymesh_payments_turned_away_total",
+    "Requests for new payments while none were taken in; replays are among them.",
+    registry=REGISTRY,
+)
 SAGA_QUEUE = Gauge(
     "paymesh_saga_queue_depth",
     "Sagas in a queue, by the class of their reason.",

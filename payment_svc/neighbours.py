@@ -9,6 +9,8 @@ from paymesh.psp.v1 import (
     attempt_resolution_service_pb2_grpc,
     psp_gateway_service_pb2,
     psp_gateway_service_pb2_grpc,
+    webhook_service_pb2,
+    webhook_service_pb2_grpc,
 )
 from paymesh.risk.v1 import risk_service_pb2, risk_service_pb2_grpc
 from paymesh.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
@@ -58,6 +60,7 @@ def connect(settings: PaymentSettings, stack: AsyncExitStack) -> Neighbours:
         settings.psp_target,
         psp_gateway_service_pb2.DESCRIPTOR.services_by_name["PspGatewayService"],
         resolution_wire.DESCRIPTOR.services_by_name["AttemptResolutionService"],
+        webhook_service_pb2.DESCRIPTOR.services_by_name["WebhookService"],
     )
     wallet = open_channel(
         settings.wallet_target, wallet_service_pb2.DESCRIPTOR.services_by_name["WalletService"]
@@ -86,7 +89,11 @@ def connect(settings: PaymentSettings, stack: AsyncExitStack) -> Neighbours:
         if settings.auto_open_sellers
         else GrpcSellers(wallets, settings.rpc_timeout_s),
         witnesses=GrpcWitnesses(
-            risk_stub=risks, psp_stub=psps, wallet_stub=wallets, ledger_stub=books
+            risk_stub=risks,
+            psp_stub=psps,
+            wallet_stub=wallets,
+            ledger_stub=books,
+            inbox_stub=webhook_service_pb2_grpc.WebhookServiceStub(psp),
         ),
         audit_witnesses=GrpcAuditWitnesses(psps, books),
         returns=GrpcReturns(psps, settings.rpc_timeout_s),

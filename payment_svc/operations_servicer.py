@@ -10,14 +10,16 @@ from paymesh.payment.v1.operations_service_pb2_grpc import OperationsServiceServ
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
 from chassis.money import Money, parse_field
-from payment_svc import explanation_presenter, presenter
+from payment_svc import case_presenter, explanation_presenter, presenter
+from payment_svc.domain.case import CaseStatus
+from payment_svc.domain.errors import CaseNotFound
 from payment_svc.domain.resolution import Decision
 from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.operations import presenter as shown
 from payment_svc.operations.actors import current_actor
 from payment_svc.operations.ports import Bulk, Chosen
 from payment_svc.operations.wiring import Operations
-from payment_svc.ports import PaymentStore, SagaStore, Witnesses
+from payment_svc.ports import CaseStore, PaymentStore, SagaStore, Witnesses
 from payment_svc.sagas.policy import RetryPolicy
 from payment_svc.sagas.reasons import reason_class
 from payment_svc.use_cases.describe_idempotency_key import describe_idempotency_key
@@ -30,6 +32,7 @@ from payment_svc.use_cases.resolve_saga import Said, resolve_saga
 from payment_svc.use_cases.retry_saga import plan_saga_retry, retry_saga
 from payment_svc.use_cases.retry_sagas import retry_sagas
 
+_PAGE_DEFAULT, _PAGE_MAX = 50, 500
 _QUEUES_IN = {value: queue for queue, value in presenter.QUEUES.items()}
 
 
@@ -44,6 +47,7 @@ class PaymentOperationsService(OperationsServiceServicer):
         clock: Clock,
         policy: RetryPolicy,
         operations: Operations,
+        cases: CaseStore,
     ) -> None:
         self._payments = payments
         self._sagas = sagas
@@ -53,6 +57,7 @@ class PaymentOperationsService(OperationsServiceServicer):
         self._operations = operations
         self._store = operations.store
         self._resolutions = operations.resolutions
+        self._cases = cases
 
     async def ExplainPayment(
         self, request: operations.ExplainPaymentRequest, _: Any
@@ -66,6 +71,7 @@ class PaymentOperationsService(OperationsServiceServicer):
             operators=self._store,
             now=self._clock(),
             policy=self._policy,
+            cases=self._cases,
         )
         return explanation_presenter.explanation(explained)
 
@@ -204,6 +210,31 @@ class PaymentOperationsService(OperationsServiceServicer):
             created_at=presenter.timestamp(found.created_at),
             age=shown.duration(max(self._clock() - found.created_at, timedelta(0))),
         )
+
+    async def ListCases(
+        self, request: operations.ListCasesRequest, _: Any
+    ) -> operations.ListCasesResponse:
+        """List cases; see the proto."""
+        status = next(
+            (s for s, value in case_presenter.STATUSES.items() if value == request.status),
+            CaseStatus.OPEN,
+        )
+        limit = min(request.page_size or _PAGE_DEFAULT, _PAGE_MAX)
+        after = case_presenter.read_token(request.page_token) if request.page_token else None
+        found = await self._cases.list_cases(status, limit, after)
+        return operations.ListCasesResponse(
+            cases=map(case_presenter.case, found),
+            next_page_token=case_presenter.write_token(found[-1]) if len(found) == limit else "",
+        )
+
+    async def GetCase(
+        self, request: operations.GetCaseRequest, _: Any
+    ) -> operations.GetCaseResponse:
+        """Tell a case; see the proto."""
+        found = await self._cases.find_case(request.case_id)
+        if found is None:
+            raise CaseNotFound(request.case_id)
+        return operations.GetCaseResponse(case=case_presenter.case(found))
 
 
 def _required(field: str, text: str) -> str:

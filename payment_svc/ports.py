@@ -6,9 +6,16 @@ from datetime import datetime
 from typing import Protocol
 
 from chassis.money import Money
+from payment_svc.domain.case import Case, CaseStatus
 from payment_svc.domain.payment import Payment
 from payment_svc.domain.statuses import PaymentStatus
-from payment_svc.domain.testimony import Assessment, Attempt, LedgerEntry, WalletOperation
+from payment_svc.domain.testimony import (
+    Assessment,
+    Attempt,
+    LedgerEntry,
+    Notice,
+    WalletOperation,
+)
 from payment_svc.sagas.commands import Command
 from payment_svc.sagas.journey import Entry, Journey, Move, Progress
 from payment_svc.sagas.outcomes import Outcome
@@ -108,6 +115,10 @@ class PaymentStore(Protocol):
         """Store payment, orders, idempotency record and saga in one transaction, or nothing."""
         ...
 
+    async def known(self, asked: Asked) -> Accepted | KeyReused | None:
+        """Answer a known key as `accept` would; None: it is not known."""
+        ...
+
     async def change(
         self, asked: Asked, payment_id: str, decide: Decide
     ) -> Accepted | KeyReused | None:
@@ -202,6 +213,32 @@ class SagaStore(Protocol):
         ...
 
 
+class LateSagas(Protocol):
+    """Where the sagas of late charges begin."""
+
+    async def begin_once(self, saga: Progress) -> bool:
+        """Store a saga unless one of its id is there; tell whether this call did."""
+        ...
+
+
+class CaseStore(Protocol):
+    """Cases at rest."""
+
+    async def list_cases(
+        self, status: CaseStatus, limit: int, after: tuple[datetime, str] | None
+    ) -> Sequence[Case]:
+        """List cases of a status, the newest first, without their histories, after a place."""
+        ...
+
+    async def find_case(self, case_id: str) -> Case | None:
+        """Read a case with its history."""
+        ...
+
+    async def cases_of(self, payment_id: str) -> Sequence[Case]:
+        """Read a payment's cases with their histories, the oldest first."""
+        ...
+
+
 class Sellers(Protocol):
     """Who may be paid."""
 
@@ -249,6 +286,10 @@ class Witnesses(Protocol):
 
     async def attempts(self, payment_id: str) -> tuple[Attempt, ...]:
         """Ask psp_gateway what was tried at PSPs."""
+        ...
+
+    async def notices(self, payment_id: str) -> tuple[Notice, ...]:
+        """Ask psp_gateway what PSPs told unasked."""
         ...
 
     async def operations(self, payment_id: str) -> tuple[WalletOperation, ...]:

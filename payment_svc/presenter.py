@@ -118,6 +118,8 @@ def saga(view: SagaView) -> operations.Saga:
     )
     if view.due_at is not None:
         message.due_at.CopyFrom(timestamp(view.due_at))
+    if progress.unknown_since is not None and progress.queue is not Queue.DONE:
+        message.unknown_since.CopyFrom(timestamp(progress.unknown_since))
     if view.moved_at is not None:
         message.moved_at.CopyFrom(timestamp(view.moved_at))
     return message

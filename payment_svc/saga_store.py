@@ -13,8 +13,9 @@ import psycopg
 
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
-from chassis.database import Database, Transaction, Write
-from payment_svc import changes, rows
+from chassis.database import Database, Transaction, Write, columns
+from payment_svc import cases, changes, rows
+from payment_svc.domain.backlog import Backlog
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.operations import attention
 from payment_svc.ports import LostLease, SagaView, StalePayment, StatusChange
@@ -53,7 +54,7 @@ WHERE lease_owner = %s AND queue IN ('PAYMENT', 'RETRY', 'WAITING')
 _STUMBLED = f"""
 UPDATE sagas SET queue = 'RETRY', lease_owner = NULL, reason = %(reason)s, last_error = %(error)s,
     unmoved = unmoved - %(forgiven)s, due_at = now() + greatest({_REST}, interval '1 second')
-WHERE saga_id = %(saga_id)s AND epoch = %(epoch)s
+WHERE saga_id = %(saga_id)s AND epoch = %(epoch)s AND queue NOT IN ('DONE', 'DEAD_LETTER')
 """
 # Those that have begun and wait; one that is only planned for later keeps its time.
 _WAKE = """
@@ -94,6 +95,19 @@ FROM saga_steps WHERE saga_id = ANY(%s) ORDER BY saga_id, sequence
 _EXPLAIN_HISTORY = """
 SELECT subject_id, from_status, to_status, reason, changed_at
 FROM status_history WHERE payment_id = %s ORDER BY change_id
+"""
+_BACKLOG = """
+SELECT count(*) AS depth, coalesce(now() - min(due_at), interval '0') AS oldest
+FROM (
+    SELECT due_at FROM sagas
+    WHERE queue IN ('PAYMENT', 'RETRY', 'WAITING') AND due_at <= now()
+    ORDER BY due_at LIMIT %s
+) AS due
+"""
+# The index has only those of which it is not known.
+_COUNT_UNKNOWN = """
+SELECT count(*) FROM sagas WHERE memory ? 'unknown_since' AND queue <> 'DONE'
+    AND (memory ->> 'unknown_since')::timestamptz <= %s
 """
 _TOUCHED = "SELECT ARRAY(SELECT payment_id FROM w0) AS touched"
 
@@ -181,6 +195,23 @@ class PostgresSagaStore:
         """See `ports.SagaStore.wake`."""
         return await self._database.run(lambda tx: tx.execute(_WAKE, [list(payment_ids)]))
 
+    async def begin_once(self, saga: Progress) -> bool:
+        """See `ports.LateSagas.begin_once`."""
+        write = new_sagas([saga])
+        query = f"{write.query} ON CONFLICT (saga_id) DO NOTHING"
+        parameters = columns(write.rows, write.width)
+        return await self._database.run(lambda tx: tx.execute(query, parameters)) > 0
+
+    async def backlog(self, at_most: int) -> Backlog:
+        """Look at what is due and not claimed; more than `at_most` are not counted."""
+        (row,) = await self._database.read(_BACKLOG, [at_most])
+        return Backlog(row["depth"], row["oldest"])
+
+    async def unknown(self, for_: timedelta) -> int:
+        """Count the sagas of which it is not known for so long whether money moved."""
+        (row,) = await self._database.read(_COUNT_UNKNOWN, [self._clock() - for_])
+        return int(row["count"])
+
     async def explain(self, payment_id: str) -> tuple[Sequence[SagaView], Sequence[StatusChange]]:
         """See `ports.SagaStore.explain`."""
 
@@ -238,6 +269,7 @@ class PostgresSagaStore:
             new_sagas(self._follow_ups(moves, now)),
             *changes.writes([(m.before.payment, m.after.payment) for m in changed], now),
             attention.record(moves),
+            *cases.writes(moves),
         ]
         touched = "ARRAY(SELECT payment_id FROM w3)" if changed else "ARRAY[]::text[]"
         answer = await tx.together(

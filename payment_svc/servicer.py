@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,8 @@ from chassis.idempotency import REPLAYED
 from chassis.interceptors import RequestContext, request_context
 from payment_svc import presenter, requests
 from payment_svc.checkout_presenter import checkout_session
+from payment_svc.domain.backlog import OPEN, Admission
+from payment_svc.domain.errors import PaymentOutcomeUnknown
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.domain.return_url import ReturnUrls
 from payment_svc.domain.statuses import PaymentStatus
@@ -45,6 +47,7 @@ class PublicPaymentService(PaymentServiceServicer):
     Args:
         return_urls: where buyers may be sent from a PSP's page.
         begun: told of each saga that a client has begun; it wakes the worker.
+        admission: says whether another payment is taken in.
         fingerprint_key: hashes the fields of requests.
     """
 
@@ -61,6 +64,7 @@ class PublicPaymentService(PaymentServiceServicer):
         new_id: NewId,
         fingerprint_key: bytes,
         begun: Callable[[], None],
+        admission: Admission = OPEN,
     ) -> None:
         self._store = store
         self._waiters = waiters
@@ -72,6 +76,7 @@ class PublicPaymentService(PaymentServiceServicer):
         self._new_id = new_id
         self._key = fingerprint_key
         self._begun = begun
+        self._admission = admission
 
     async def CreatePayment(
         self, request: service.CreatePaymentRequest, context: Any
@@ -86,6 +91,7 @@ class PublicPaymentService(PaymentServiceServicer):
             clock=self._clock,
             new_id=self._new_id,
             render=_first_answer,
+            admission=self._admission,
         )
         return await self._answer(accepted, caller, context)
 
@@ -126,13 +132,14 @@ class PublicPaymentService(PaymentServiceServicer):
         """Capture a held amount; see the proto."""
         caller = request_context()
         asked = requests.asked(capture_payment.METHOD, request, caller, self._key)
-        accepted = await capture_payment.capture_payment(
-            requests.capture(asked, request),
-            store=self._store,
-            clock=self._clock,
-            new_id=self._new_id,
-            render=_answer,
-        )
+        async with self._resolving(request.payment_id):
+            accepted = await capture_payment.capture_payment(
+                requests.capture(asked, request),
+                store=self._store,
+                clock=self._clock,
+                new_id=self._new_id,
+                render=_answer,
+            )
         return await self._answer(accepted, caller, context)
 
     async def CancelPayment(
@@ -140,14 +147,15 @@ class PublicPaymentService(PaymentServiceServicer):
     ) -> payment_pb2.Payment:
         """Let go of a held amount; see the proto."""
         caller = request_context()
-        accepted = await cancel_payment.cancel_payment(
-            requests.asked(cancel_payment.METHOD, request, caller, self._key),
-            request.payment_id,
-            store=self._store,
-            clock=self._clock,
-            new_id=self._new_id,
-            render=_answer,
-        )
+        async with self._resolving(request.payment_id):
+            accepted = await cancel_payment.cancel_payment(
+                requests.asked(cancel_payment.METHOD, request, caller, self._key),
+                request.payment_id,
+                store=self._store,
+                clock=self._clock,
+                new_id=self._new_id,
+                render=_answer,
+            )
         return await self._answer(accepted, caller, context)
 
     async def ResumePayment(
@@ -187,6 +195,7 @@ class PublicPaymentService(PaymentServiceServicer):
             clock=self._clock,
             new_id=self._new_id,
             render=_first_session,
+            admission=self._admission,
         )
         await self._begin(accepted, context)
         wait_s = preferred_wait(caller)
@@ -204,6 +213,16 @@ class PublicPaymentService(PaymentServiceServicer):
         return checkout_session(
             await get_checkout_session(client_id, request.checkout_session_id, store=self._store)
         )
+
+    @asynccontextmanager
+    async def _resolving(self, payment_id: str) -> AsyncIterator[None]:
+        """Have an unknown outcome looked up at once when a client's word has to wait for it."""
+        try:
+            yield
+        except PaymentOutcomeUnknown:
+            if await self._sagas.wake([payment_id]):
+                self._begun()
+            raise
 
     async def _begin(self, accepted: Accepted, context: Any) -> None:
         """Say that it is a replay, or wake the worker."""

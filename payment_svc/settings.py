@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chassis.settings import Environment, ServerSettings, SettingsError
+from payment_svc.domain.backlog import BacklogLimits
 from payment_svc.domain.return_url import ReturnUrls
 from payment_svc.sagas.policy import RetryPolicy
 from payment_svc.webhooks.settings import WebhookSettings
@@ -28,6 +29,7 @@ class PaymentSettings:
     resolution_expires: timedelta  # how long a proposal waits for its second person
     policy: RetryPolicy
     poll_s: float  # how often the queue is looked at when nobody wakes the worker
+    backlog: BacklogLimits  # beyond which no new payments are taken in
     rpc_timeout_s: float  # for one call to another service
     return_urls: ReturnUrls  # the sites that buyers may be sent to from a PSP's page
     webhooks: WebhookSettings
@@ -64,6 +66,10 @@ class PaymentSettings:
                 budget=timedelta(seconds=environment.number("FORWARD_RETRY_BUDGET_S", 3600.0)),
             ),
             poll_s=environment.number("SAGA_POLL_S", 0.5),
+            backlog=BacklogLimits(
+                depth_max=environment.integer("QUEUE_DEPTH_MAX", 2_000),
+                age_max=timedelta(seconds=environment.number("QUEUE_AGE_MAX_S", 30.0)),
+            ),
             rpc_timeout_s=environment.number("RPC_TIMEOUT_S", 10.0),
             return_urls=_return_urls(environment, server),
             webhooks=WebhookSettings.read(environment, server),

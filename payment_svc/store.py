@@ -89,11 +89,20 @@ class PostgresPaymentStore:
         self._accepting: Coalescer[NewPayment, Acceptance] = Coalescer(
             self._accept_all, bisect_on=(psycopg.Error, Aborted)
         )
+        self._recalling: Coalescer[Asked, Accepted | KeyReused | None] = Coalescer(self._recall)
         self._finding: Coalescer[str, Payment | None] = Coalescer(self._find_all, in_flight_max=2)
 
     async def accept(self, new: NewPayment) -> Acceptance:
         """See `ports.PaymentStore.accept`."""
         return await self._accepting.submit(new)
+
+    async def known(self, asked: Asked) -> Accepted | KeyReused | None:
+        """See `ports.PaymentStore.known`."""
+        return await self._recalling.submit(asked)
+
+    async def _recall(self, asked: Sequence[Asked]) -> list[Accepted | KeyReused | None]:
+        records = await self._database.run(lambda tx: _known(tx, asked))
+        return [_replay(one, records[_key(one)]) if _key(one) in records else None for one in asked]
 
     async def change(
         self, asked: Asked, payment_id: str, decide: Decide

@@ -153,6 +153,11 @@ SAGAS = Table(
         postgresql_where=text("queue IN ('PAYMENT', 'RETRY', 'WAITING')"),
     ),
     Index("sagas_by_payment", "payment_id"),
+    Index(
+        "sagas_unknown",
+        "created_at",
+        postgresql_where=text("memory ? 'unknown_since' AND queue <> 'DONE'"),
+    ),
     Index("sagas_dead", "created_at", postgresql_where=text("queue = 'DEAD_LETTER'")),
 )
 
@@ -198,6 +203,39 @@ OUTBOX = Table(
     UniqueConstraint("object_id", "sequence"),
     Index("outbox_by_client", "client_id", "created_at", "event_id"),
     Index("outbox_unpublished", "event_id", postgresql_where=text("published_at IS NULL")),
+)
+
+CASES = Table(
+    "cases",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("payment_id", Text, ForeignKey("payments.payment_id"), nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("psp", Text, nullable=False),
+    Column("psp_reference", Text, nullable=False),
+    Column("amount", Numeric(19, 4), nullable=False),
+    Column("currency", Text, nullable=False),
+    _at("opened_at"),
+    _at("closed_at", nullable=True),
+    Column("resolution", Text, nullable=False),
+    CheckConstraint("status IN ('OPEN', 'CLOSED')"),
+    CheckConstraint("amount > 0"),
+    Index("cases_by_payment", "payment_id"),
+    Index("cases_by_status", "status", text("opened_at DESC"), text("case_id DESC")),
+)
+
+CASE_HISTORY = Table(
+    "case_history",
+    METADATA,
+    Column("case_id", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    _at("at"),
+    Column("kind", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    PrimaryKeyConstraint("case_id", "sequence"),
 )
 
 operations_tables.describe(METADATA)

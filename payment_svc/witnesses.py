@@ -10,6 +10,7 @@ from paymesh.ledger.v1 import ledger_pb2
 from paymesh.ledger.v1 import ledger_service_pb2 as ledger
 from paymesh.psp.v1 import attempt_pb2
 from paymesh.psp.v1 import psp_gateway_service_pb2 as psp
+from paymesh.psp.v1 import webhook_service_pb2 as webhooks
 from paymesh.risk.v1 import risk_service_pb2 as risk
 from paymesh.wallet.v1 import wallet_pb2
 from paymesh.wallet.v1 import wallet_service_pb2 as wallet
@@ -20,6 +21,7 @@ from payment_svc.domain.testimony import (
     Assessment,
     Attempt,
     LedgerEntry,
+    Notice,
     RuleHit,
     WalletOperation,
 )
@@ -27,6 +29,7 @@ from payment_svc.domain.testimony import (
 if TYPE_CHECKING:  # the generated modules hold them for the type checker alone
     from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceAsyncStub
     from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceAsyncStub
+    from paymesh.psp.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
     from paymesh.risk.v1.risk_service_pb2_grpc import RiskServiceAsyncStub
     from paymesh.wallet.v1.wallet_service_pb2_grpc import WalletServiceAsyncStub
 
@@ -52,12 +55,14 @@ class GrpcWitnesses:
         psp_stub: "PspGatewayServiceAsyncStub",
         wallet_stub: "WalletServiceAsyncStub",
         ledger_stub: "LedgerServiceAsyncStub",
+        inbox_stub: "WebhookServiceAsyncStub",
         timeout_s: float = _TIMEOUT_S,
     ) -> None:
         self._risk = risk_stub
         self._psp = psp_stub
         self._wallet = wallet_stub
         self._ledger = ledger_stub
+        self._inbox = inbox_stub
         self._timeout_s = timeout_s
 
     async def assessments(self, payment_id: str) -> tuple[Assessment, ...]:
@@ -82,6 +87,19 @@ class GrpcWitnesses:
             return tuple(map(to_attempt, answer.attempts))
 
         return await self._within(ask())
+
+    async def notices(self, payment_id: str) -> tuple[Notice, ...]:
+        """See `ports.Witnesses.notices`."""
+
+        async def page(token: str) -> tuple[Sequence[webhooks.WebhookEvent], str]:
+            request = webhooks.ListWebhookEventsRequest(
+                payment_id=payment_id, page_size=_PAGE_SIZE, before=int(token or 0)
+            )
+            answer = await self._call(self._inbox.ListWebhookEvents, request)
+            is_full = len(answer.events) == _PAGE_SIZE
+            return answer.events, str(answer.events[-1].number) if is_full else ""
+
+        return await self._within(_oldest_first(page, _notice))
 
     async def operations(self, payment_id: str) -> tuple[WalletOperation, ...]:
         """See `ports.Witnesses.operations`."""
@@ -166,6 +184,21 @@ def to_attempt(told: attempt_pb2.Attempt) -> Attempt:
         request_count=told.request_count,
         created_at=_moment(told.created_at),
         updated_at=_moment(told.updated_at),
+    )
+
+
+def _notice(told: webhooks.WebhookEvent) -> Notice:
+    return Notice(
+        at=_moment(told.received_at),
+        psp=told.psp,
+        event_id=told.event_id,
+        event_type=told.event_type,
+        subject=told.subject,
+        reference=told.reference,
+        state=_word(webhooks.WebhookEvent.State, told.state),
+        note=told.note,
+        delivery_count=told.delivery_count,
+        due_at=_moment(told.due_at) if told.HasField("due_at") else None,
     )
 
 

@@ -30,6 +30,7 @@ from psp_gateway.dispute_store import DisputeStore
 from psp_gateway.domain.attempt import Attempt
 from psp_gateway.domain.capabilities import Captures
 from psp_gateway.domain.payout import Payout
+from psp_gateway.domain.retry_budget import Shares
 from psp_gateway.domain.routing import Rule
 from psp_gateway.guard import Bounds, Guard
 from psp_gateway.inbox_store import InboxStore
@@ -79,7 +80,8 @@ async def build(
     database = await _open_database(settings, stack)
     psps = await open_psps(settings, stack)
     providers = psps.providers
-    bounds = Bounds(settings.in_flight_max, settings.wait_s, settings.per_s)
+    shares = Shares(settings.retry_share, settings.retries_per_s)
+    bounds = Bounds(settings.in_flight_max, settings.wait_s, settings.per_s, shares)
     guards = {psp: Guard(psp, utc_now, bounds) for psp in providers}
     store = AttemptStore(
         database,
@@ -120,7 +122,7 @@ async def build(
         names=_NAMES,
         jobs=[
             jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s, faults),
-            *([bank_worker(outbox, settings.bank_poll_s)] if outbox else []),
+            *([bank_worker(outbox, settings.bank.poll_s)] if outbox else []),
         ],
     )
 
@@ -147,14 +149,14 @@ def _paying(psps: Psps, outbox: Outbox | None, without: Paying) -> Paying:
 
 def _outbox(settings: PspSettings, database: Database) -> Outbox | None:
     """Put together what pays through a bank; None where none is configured."""
-    if not settings.bank_debtor_iban:
+    if not settings.bank.debtor_iban:
         return None
-    debtor = Debtor(settings.bank_debtor_name, settings.bank_debtor_iban, settings.bank_debtor_bic)
+    debtor = Debtor(settings.bank.debtor_name, settings.bank.debtor_iban, settings.bank.debtor_bic)
     try:
         bank = BankPayouts(debtor)
     except Unfit as error:
         raise SettingsError(f"BANK_DEBTOR_NAME, _IBAN, _BIC: {error}") from error
-    return Outbox(bank, OrderStore(database), settings.bank_outbox, utc_now)
+    return Outbox(bank, OrderStore(database), settings.bank.outbox, utc_now)
 
 
 def _answering(psps: Psps, book: DisputeStore, guards: Mapping[str, Guard]) -> Answering:

@@ -17,17 +17,25 @@ class PaymentListener:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = PspEventServiceStub(channel)
 
-    async def apply(self, payment_ids: Sequence[str]) -> None:
+    async def apply(
+        self, payment_ids: Sequence[str], doubtful_ids: Sequence[str] = ()
+    ) -> Sequence[str]:
         """See `ports.Listener.apply`."""
-        request = service.ApplyPspEventsRequest(payment_ids=payment_ids)
+        request = service.ApplyPspEventsRequest(
+            payment_ids=payment_ids, doubtful_payment_ids=doubtful_ids
+        )
         try:
-            await self._stub.ApplyPspEvents(request, timeout=_TIMEOUT_S)
+            answer = await self._stub.ApplyPspEvents(request, timeout=_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             raise Unavailable("payment_svc did not answer") from error
+        return list(answer.undecided_payment_ids)
 
 
 class Nobody:
     """`ports.Listener` of a gateway that nobody waits for: who asks is told by the next call."""
 
-    async def apply(self, payment_ids: Sequence[str]) -> None:
+    async def apply(
+        self, payment_ids: Sequence[str], doubtful_ids: Sequence[str] = ()
+    ) -> Sequence[str]:
         """See `ports.Listener.apply`."""
+        return ()

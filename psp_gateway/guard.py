@@ -14,7 +14,8 @@ from psp_gateway.domain.answer import Verdict, held_back
 from psp_gateway.domain.attempt import Outcome
 from psp_gateway.domain.circuit import Circuit, Limits, State
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.metrics import PSP_CIRCUIT
+from psp_gateway.domain.retry_budget import RetryBudget, Shares
+from psp_gateway.metrics import PSP_CIRCUIT, PSP_PUT_OFF
 
 Heard = TypeVar("Heard")
 
@@ -29,11 +30,13 @@ class Bounds:
         in_flight_max: requests at once; the bulkhead that keeps one PSP from taking all.
         wait_s: how long a request may wait for its turn, in seconds.
         per_s: requests a second, in bursts of one second's; 0 for no limit.
+        shares: how much of that may be asked again.
     """
 
     in_flight_max: int = 256
     wait_s: float = 1.0
     per_s: float = 0.0
+    shares: Shares = field(default_factory=Shares)
 
 
 @dataclass(slots=True)
@@ -47,30 +50,57 @@ class Guard:
     _circuits: dict[str, Circuit] = field(default_factory=dict)
     _turns: asyncio.Semaphore = field(init=False)
     _next_at: float = 0.0
+    _budget: RetryBudget = field(init=False)
 
     def __post_init__(self) -> None:
+        self._budget = RetryBudget.full(self.bounds.shares, self.clock())
         self._turns = asyncio.Semaphore(self.bounds.in_flight_max)
 
-    async def ask(self, operation: str, send: Callable[[], Awaitable[Heard]]) -> Heard | Verdict:
-        """Make a call of an operation, unless its circuit is open or no turn comes in time."""
+    async def ask(
+        self, operation: str, send: Callable[[], Awaitable[Heard]], *, is_repetition: bool = False
+    ) -> Heard | Verdict:
+        """Make a call of an operation, unless its circuit is open or no turn comes in time.
+
+        `is_repetition`: `may_repeat` has allowed it.
+        """
         if self.obstacle(operation):
             return held_back(Reason.PSP_CIRCUIT_OPEN)
         if not await self._has_turn():
             return held_back(Reason.PSP_BUSY)
         try:
-            return await self._ask(operation, send)
+            return await self._ask(operation, send, is_repetition=is_repetition)
         finally:
             self._turns.release()
 
-    async def _ask(self, operation: str, send: Callable[[], Awaitable[Heard]]) -> Heard | Verdict:
+    def may_repeat(self, operation: str) -> bool:
+        """Tell whether an operation may be asked again now, and count it; what the circuit will
+        hold back anyway costs nothing.
+        """
+        if self.obstacle(operation):
+            return True
+        left = self._budget.again(self.clock())
+        if left is None:
+            PSP_PUT_OFF.labels(self.psp, operation).inc()
+            return False
+        self._budget = left
+        return True
+
+    async def _ask(
+        self, operation: str, send: Callable[[], Awaitable[Heard]], *, is_repetition: bool
+    ) -> Heard | Verdict:
         if self.bounds.per_s and not await self._paced():
             return held_back(Reason.PSP_BUSY)
         allowed = self._circuit(operation).allow(self.clock())
         if allowed is None:
             return held_back(Reason.PSP_CIRCUIT_OPEN)
         self._keep(operation, allowed)
+        if not is_repetition:
+            self._budget = self._budget.first(self.clock())
         answer = await send()
-        counted = self._circuit(operation).took(failed=_is_failure(answer), now=self.clock())
+        failed = _is_failure(answer)
+        if is_repetition and not failed:
+            self._budget = self._budget.answered(self.clock())
+        counted = self._circuit(operation).took(failed=failed, now=self.clock())
         self._keep(operation, counted)
         return answer
 

@@ -6,12 +6,14 @@ It knows no PSP and no domain. It never repeats a request by itself and follows 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
 
 _CONNECTIONS_MAX = 256
 _BODY_BYTES_MAX = 1024 * 1024
+_RETRY_AFTER_MAX_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,14 @@ class Response:
     status: int
     body: Mapping[str, Any] | None
     headers: Mapping[str, str]
+
+    @property
+    def retry_after(self) -> timedelta | None:
+        """How long the PSP wants to be left alone; None when it does not say, or names a date."""
+        text = self.headers.get("Retry-After", "").strip()
+        if not text.isascii() or not text.isdigit():
+            return None
+        return timedelta(seconds=min(int(text[:9]), _RETRY_AFTER_MAX_S))
 
     def header(self, name: str) -> str:
         """Read a header that goes into a trace: printable ASCII, 64 characters, or empty."""

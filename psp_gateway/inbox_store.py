@@ -46,7 +46,12 @@ FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text
     %b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[],
     %b::timestamptz[], %b::text[], %b::timestamptz[], %b::text[]) AS event
 ON CONFLICT (psp, event_id) DO NOTHING
-RETURNING webhook_id
+RETURNING webhook_id, psp, event_id
+"""
+_COUNT_AGAIN = """
+UPDATE webhook_events AS e SET delivery_count = e.delivery_count + n.times
+FROM unnest(%b::text[], %b::text[], %b::int[]) AS n (psp, event_id, times)
+WHERE e.psp = n.psp AND e.event_id = n.event_id
 """
 _CLAIM = """
 UPDATE webhook_events SET due_at = now() + %s
@@ -70,6 +75,26 @@ ORDER BY number DESC LIMIT %s
 """
 _LIST_STATE = """
 SELECT * FROM webhook_events WHERE number < %s AND (%s = '' OR psp = %s) AND state = %s
+ORDER BY number DESC LIMIT %s
+"""
+
+# By whatever an event may name of an attempt, each by an index of its own.
+_LIST_PAYMENT = """
+WITH mine AS (SELECT attempt_id, psp, psp_reference FROM attempts WHERE payment_id = %s),
+about AS (
+    SELECT e.number FROM mine AS m JOIN webhook_events AS e ON e.attempt_id = m.attempt_id
+    WHERE e.attempt_id <> ''
+    UNION
+    SELECT e.number FROM mine AS m
+    JOIN webhook_events AS e ON e.psp = m.psp AND e.reference = m.psp_reference
+    WHERE e.reference <> ''
+    UNION
+    SELECT e.number FROM mine AS m
+    JOIN webhook_events AS e ON e.psp = m.psp AND e.charge_reference = m.psp_reference
+    WHERE e.charge_reference <> ''
+)
+SELECT e.* FROM about JOIN webhook_events AS e USING (number)
+WHERE number < %s AND (%s = '' OR psp = %s) AND (%s = '' OR state = %s)
 ORDER BY number DESC LIMIT %s
 """
 
@@ -120,7 +145,18 @@ class InboxStore:
                 first.setdefault((event.psp, event.event_id), (id_, event))
         values = [(id_, *_event_values(event)) for id_, event in first.values()]
         parameters = [now, *columns(raws, 4), now, *columns(values, _EVENT_WIDTH)]
-        new = await self._database.run(lambda tx: tx.all(_PUT, parameters))
+        times = Counter((event.psp, event.event_id) for _, events in batch for event in events)
+
+        async def work(tx: Transaction) -> list[DictRow]:
+            stored = await tx.all(_PUT, parameters)
+            again = times - Counter((row["psp"], row["event_id"]) for row in stored)
+            if again:
+                counted = [(psp, event_id, count) for (psp, event_id), count in again.items()]
+                # One order of locking for every batch, so that two cannot wait for each other.
+                await tx.execute(_COUNT_AGAIN, columns(sorted(counted), 3))
+            return stored
+
+        new = await self._database.run(work)
         counts = Counter(row["webhook_id"] for row in new)
         return [counts[id_] for id_ in ids]
 
@@ -140,10 +176,14 @@ class InboxStore:
             FENCED_WRITES.labels("webhook_event").inc(len(told) - kept)
 
     async def events(
-        self, *, psp: str, state: State | None, before: int, limit: int
+        self, *, psp: str, state: State | None, before: int, limit: int, payment_id: str = ""
     ) -> Sequence[Told]:
         """See `ports.Inbox.events`."""
-        if state is None:
+        if payment_id:
+            named = state.value if state is not None else ""
+            parameters = [payment_id, before, psp, psp, named, named, limit]
+            found = await self._database.read(_LIST_PAYMENT, parameters)
+        elif state is None:
             found = await self._database.read(_LIST, [before, psp, psp, limit])
         else:
             found = await self._database.read(_LIST_STATE, [before, psp, psp, state.value, limit])
@@ -181,7 +221,8 @@ class _Known:
             by_reference.setdefault((attempt.psp, attempt.psp_reference), []).append(attempt)
             if attempt.charge_attempt_id:
                 about.setdefault(attempt.charge_attempt_id, []).append(attempt)
-        return cls({(a.psp, a.attempt_id): a for a in attempts}, by_reference, about)
+        by_id = {(psp, a.attempt_id): a for a in attempts for psp in (a.psp, *a.psps_tried)}
+        return cls(by_id, by_reference, about)
 
     def concerned(self, event: PspEvent) -> list[Attempt]:
         ours = self.by_id.get((event.psp, event.attempt_id))
@@ -233,6 +274,7 @@ def _to_told(row: DictRow) -> Told:
         note=row["note"],
         tries=row["tries"],
         due_at=row["due_at"],
+        delivery_count=row["delivery_count"],
         leased_until=row["due_at"],
     )
 

@@ -78,7 +78,10 @@ def to_attempt(found: Attempt) -> noun.Attempt:
         psps_tried=found.psps_tried,
         payment_method=METHODS[found.method] if found.kind.is_first else NO_METHOD,
         is_final=found.kind is Kind.CAPTURE and found.is_final,
+        is_put_off=found.is_put_off,
     )
+    if found.retry_at is not None:
+        message.retry_after.FromTimedelta(found.retry_at - found.updated_at)
     if found.expires_at is not None:
         message.expires_at.CopyFrom(_timestamp(found.expires_at))
     if found.page_expires_at is not None:

@@ -39,3 +39,9 @@ WEBHOOK_EVENTS = Counter(
     ["psp", "state"],
     registry=REGISTRY,
 )
+PSP_PUT_OFF = Counter(
+    "paymesh_psp_put_off_total",
+    "What was to be asked again at a PSP and was put off: too much was being asked again there.",
+    ["psp", "operation"],
+    registry=REGISTRY,
+)

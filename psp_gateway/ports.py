@@ -187,8 +187,16 @@ class LookUp(Protocol):
 class Guarding(Protocol):
     """What stands between the gateway and one PSP."""
 
-    async def ask(self, operation: str, send: Callable[[], Awaitable[Heard]]) -> Heard | Verdict:
+    async def ask(
+        self, operation: str, send: Callable[[], Awaitable[Heard]], *, is_repetition: bool = False
+    ) -> Heard | Verdict:
         """Make a call, unless it is held back, which is answered as not sent."""
+        ...
+
+    def may_repeat(self, operation: str) -> bool:
+        """Tell whether something may be asked again now, and count it; ask with `is_repetition`
+        then.
+        """
         ...
 
     def obstacle(self, operation: str) -> str:
@@ -267,9 +275,9 @@ class Inbox(Protocol):
         ...
 
     async def events(
-        self, *, psp: str, state: State | None, before: int, limit: int
+        self, *, psp: str, state: State | None, before: int, limit: int, payment_id: str = ""
     ) -> Sequence[Told]:
-        """List events before a number, the newest first."""
+        """List events before a number, the newest first; of one payment, unless it is empty."""
         ...
 
 
@@ -286,8 +294,15 @@ class AttemptFinder(Protocol):
 class Listener(Protocol):
     """Who waits for news of attempts."""
 
-    async def apply(self, payment_ids: Sequence[str]) -> None:
-        """Say that something is known anew.
+    async def apply(
+        self, payment_ids: Sequence[str], doubtful_ids: Sequence[str] = ()
+    ) -> Sequence[str]:
+        """Say that something is known anew; answer those to be told of once more, later.
+
+        Args:
+            payment_ids: the payments that it is about.
+            doubtful_ids: those of them of which an attempt was charged that had been refused, put
+                off or unknown: who no longer waits for it must give it back.
 
         Raises:
             Unavailable: it was not heard; say it again.

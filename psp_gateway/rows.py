@@ -37,6 +37,7 @@ def to_attempt(row: DictRow) -> Attempt:
         expires_at=row["expires_at"],
         psps_tried=tuple(filter(None, row["psps_tried"].split(","))),
         page_expires_at=row["page_expires_at"],
+        retry_at=row["retry_at"],
         method=Method(row["method"]),
         is_final=row["is_final"],
         captured_before=row["captured_before"],
@@ -86,6 +87,7 @@ def saved_row(attempt: Attempt) -> Sequence[object]:
         attempt.psp,
         ",".join(attempt.psps_tried),
         attempt.page_expires_at,
+        attempt.retry_at,
     )
 
 

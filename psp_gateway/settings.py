@@ -12,6 +12,32 @@ from psp_gateway.providers.stripe import client as stripe
 
 
 @dataclass(frozen=True, slots=True)
+class BankSettings:
+    """How the gateway pays out through a bank."""
+
+    debtor_name: str  # whose account pays
+    debtor_iban: str  # empty: no bank pays out
+    debtor_bic: str
+    outbox: Path  # where files for the bank are put; of this instance alone
+    poll_s: float  # how often orders are collected into a file
+
+    @classmethod
+    def read(cls, environment: Environment) -> "BankSettings":
+        """Read BANK_DEBTOR_IBAN and the others.
+
+        Raises:
+            SettingsError: one is malformed.
+        """
+        return cls(
+            debtor_name=environment.text("BANK_DEBTOR_NAME", ""),
+            debtor_iban=environment.text("BANK_DEBTOR_IBAN", ""),
+            debtor_bic=environment.text("BANK_DEBTOR_BIC", ""),
+            outbox=Path(environment.text("BANK_OUTBOX", "bank-outbox")),
+            poll_s=environment.number("BANK_POLL_S", 600.0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class PspSettings:
     """What the gateway needs to know beside what every service does."""
 
@@ -46,11 +72,7 @@ class PspSettings:
     paypal_timeout_s: float  # for one request in all
     paypal_return_url: str  # where buyers come back to after they approve; empty for none
     stripe_webhook_secrets: tuple[str, ...]  # the present one and, while it is rotated, the next
-    bank_debtor_name: str  # whose account pays through the bank
-    bank_debtor_iban: str  # empty: no bank pays out
-    bank_debtor_bic: str
-    bank_outbox: Path  # where files for the bank are put; of this instance alone
-    bank_poll_s: float  # how often orders are collected into a file
+    bank: BankSettings
     payment_target: str  # host:port of payment_svc, which hears of news; empty for nobody
     inbox_poll_s: float  # how often the inbox is looked at when nothing arrives
     inbox_lease_s: float  # how long an event that is being applied is nobody else's
@@ -59,6 +81,8 @@ class PspSettings:
     in_flight_max: int  # requests to one PSP at once
     wait_s: float  # how long a request waits for its turn at a PSP
     per_s: float  # requests a second to one PSP; 0 for no limit
+    retry_share: float  # of what is asked first at a PSP, so much may be asked again
+    retries_per_s: float  # and so much more a second
 
     @classmethod
     def read(cls, environment: Environment, server: ServerSettings) -> "PspSettings":
@@ -107,11 +131,7 @@ class PspSettings:
             paypal_timeout_s=environment.number("PAYPAL_TIMEOUT_S", 15.0),
             paypal_return_url=environment.text("PAYPAL_RETURN_URL", ""),
             stripe_webhook_secrets=_several(environment.text("STRIPE_WEBHOOK_SECRET", "")),
-            bank_debtor_name=environment.text("BANK_DEBTOR_NAME", ""),
-            bank_debtor_iban=environment.text("BANK_DEBTOR_IBAN", ""),
-            bank_debtor_bic=environment.text("BANK_DEBTOR_BIC", ""),
-            bank_outbox=Path(environment.text("BANK_OUTBOX", "bank-outbox")),
-            bank_poll_s=environment.number("BANK_POLL_S", 600.0),
+            bank=BankSettings.read(environment),
             payment_target=environment.text("PAYMENT_TARGET", ""),
             inbox_poll_s=environment.number("PSP_INBOX_POLL_S", 1.0),
             inbox_lease_s=environment.number("PSP_INBOX_LEASE_S", 30.0),
@@ -120,6 +140,8 @@ class PspSettings:
             in_flight_max=environment.integer("PSP_IN_FLIGHT_MAX", 256),
             wait_s=environment.number("PSP_WAIT_S", 1.0),
             per_s=environment.number("PSP_PER_S", 0.0),
+            retry_share=environment.number("PSP_RETRY_SHARE", 0.1),
+            retries_per_s=environment.number("PSP_RETRIES_PER_S", 0.5),
         )
 
 

@@ -28,7 +28,7 @@ Saving = tuple[Attempt, Exchange]
 _BATCH_MAX = 256
 # A PSP takes a few hundred milliseconds: outcomes may wait a few for larger groups.
 _PATIENCE_S = 0.005
-_NEW_WIDTH, _SAVED_WIDTH, _EVENT_WIDTH = 17, 17, 7
+_NEW_WIDTH, _SAVED_WIDTH, _EVENT_WIDTH = 17, 18, 7
 
 
 class AttemptStore:

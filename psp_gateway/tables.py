@@ -50,6 +50,7 @@ ATTEMPTS = Table(
     Column("expires_at", DateTime(timezone=True)),
     Column("psps_tried", Text, nullable=False),
     Column("page_expires_at", DateTime(timezone=True)),
+    Column("retry_at", DateTime(timezone=True)),
     Column("method", Text, nullable=False, server_default=text("'CARD'")),
     Column("is_final", Boolean, nullable=False, server_default=text("true")),
     Column("captured_before", Numeric(19, 4), nullable=False, server_default=text("0")),
@@ -108,9 +109,18 @@ WEBHOOK_EVENTS = Table(
     Column("told_code", Text, nullable=False),
     Column("told_due_at", DateTime(timezone=True)),
     Column("report_url", Text, nullable=False, server_default=text("''")),
+    Column("delivery_count", Integer, nullable=False, server_default=text("1")),
     UniqueConstraint("psp", "event_id", name="webhook_events_event"),
     Index("webhook_events_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index("webhook_events_state", "state", "number"),
+    Index("webhook_events_attempt", "attempt_id", postgresql_where=text("attempt_id <> ''")),
+    Index("webhook_events_reference", "psp", "reference", postgresql_where=text("reference <> ''")),
+    Index(
+        "webhook_events_charge_reference",
+        "psp",
+        "charge_reference",
+        postgresql_where=text("charge_reference <> ''"),
+    ),
 )
 
 DISPUTES = Table(

@@ -66,6 +66,7 @@ class PspWebhookService(WebhookServiceServicer):
             state=_STATES_IN.get(request.state),
             before=request.before or _NEWEST,
             limit=min(request.page_size or _PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX),
+            payment_id=request.payment_id,
         )
         return service.ListWebhookEventsResponse(events=map(_event, found))
 
@@ -93,6 +94,7 @@ def _event(told: Told) -> service.WebhookEvent:
         tries=told.tries,
         received_at=_timestamp(told.received_at),
         report_url=event.report_url,
+        delivery_count=told.delivery_count,
     )
     if told.due_at is not None:
         message.due_at.CopyFrom(_timestamp(told.due_at))

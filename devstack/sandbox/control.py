@@ -195,6 +195,7 @@ def _fault_json(fault: Fault) -> dict[str, Any]:
         "hold_s": fault.hold_s,
         "off_by": fault.off_by,
         "cached": fault.cached,
+        "status": fault.status,
         "seen": fault.seen,
         "struck": fault.struck,
         "spent": fault.spent,

@@ -18,6 +18,7 @@ _OWN: Mapping[str, frozenset[str]] = {
     "rate_limit": frozenset({"retry_after_s"}),
     "charge_then_timeout": frozenset({"hold_s"}),
     "wrong_amount": frozenset({"off_by"}),
+    "charge_then_refuse": frozenset({"status"}),
     "error_before": frozenset({"cached"}),
 }
 _DELAY_MAX_MS = 600_000
@@ -152,6 +153,10 @@ def _read_own(content: Mapping[str, Any], fault: Fault) -> None:
         fault.off_by = _whole(content, "off_by", -(10**9))
         if fault.off_by == 0:
             raise BadControl("off_by must not be 0")
+    if "status" in content:
+        fault.status = _whole(content, "status", 402, 429)
+        if fault.status not in (402, 429):
+            raise BadControl("status must be 402 or 429")
     if "cached" in content:
         if not isinstance(content["cached"], bool):
             raise BadControl("cached must be true or false")

@@ -26,6 +26,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "error_after": Stage.EXECUTE,
         "charge_then_timeout": Stage.ANSWER,
         "connection_reset_after": Stage.ANSWER,
+        "charge_then_refuse": Stage.ANSWER,
         "malformed": Stage.ANSWER,
         "wrong_amount": Stage.ANSWER,
     }
@@ -63,6 +64,7 @@ class Fault:
         delay_ms: slow: how long before the effect.
         retry_after_s: rate_limit: the Retry-After header; None for no header.
         hold_s: charge_then_timeout: how long the connection stays open without an answer.
+        status: charge_then_refuse: 402, as if the card were declined, or 429.
         off_by: wrong_amount: minor units added to the amounts in the answer.
         cached: error_before: whether the 500 is kept under the key, as Stripe does.
     """
@@ -79,6 +81,7 @@ class Fault:
     retry_after_s: int | None = None
     hold_s: float = 120.0
     off_by: int = 1
+    status: int = 402
     cached: bool = True
     seen: int = 0
     struck: int = 0

@@ -57,3 +57,23 @@ def void_attempt(scope: str) -> str:
 def refund_attempt(charge_attempt_id: str) -> str:
     """Name the attempt that gives a charge back because the saga turned round."""
     return f"{charge_attempt_id}r1"
+
+
+def suspense_account(psp: str, currency: str) -> str:
+    """Name the account of what a PSP has taken and nobody knows what for."""
+    return f"suspense:{psp}:{currency}"
+
+
+def late_reference(attempt_id: str) -> str:
+    """Name the ledger transaction of a late charge."""
+    return f"late:{attempt_id}:charged"
+
+
+def released_reference(attempt_id: str) -> str:
+    """Name the ledger transaction by which a late charge that was given back leaves suspense."""
+    return f"suspense:{attempt_id}:released"
+
+
+def late_void_attempt(attempt_id: str) -> str:
+    """Name the attempt to let go of what is held late."""
+    return f"{attempt_id}v1"

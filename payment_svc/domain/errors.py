@@ -1,8 +1,15 @@
 """Why payment_svc does not answer a question: a catalogue, one class per reason."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from chassis.errors import Aborted, AlreadyExists, FailedPrecondition, NotFound
+from chassis.errors import (
+    Aborted,
+    AlreadyExists,
+    FailedPrecondition,
+    NotFound,
+    ResourceExhausted,
+)
 
 
 class IdempotencyKeyReused(AlreadyExists):
@@ -16,6 +23,16 @@ class IdempotencyKeyReused(AlreadyExists):
             f"The Idempotency-Key was used with another request; these fields differ: {named}.",
             fields=named,
         )
+
+
+class QueueFull(ResourceExhausted):
+    """Too much waits to be worked on: nothing was stored, and the key is free."""
+
+    reason = "QUEUE_FULL"
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__("Too many payments are waiting; send the same request again later.")
+        self.retry_after = wait
 
 
 class PaymentOrderIdInUse(AlreadyExists):
@@ -76,6 +93,28 @@ class PaymentNotCancellable(FailedPrecondition):
             paymentId=payment_id,
             status=status,
         )
+
+
+class PaymentOutcomeUnknown(FailedPrecondition):
+    """It is not known whether money moved; nothing else is done about it before that is."""
+
+    reason = "PAYMENT_OUTCOME_UNKNOWN"
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(
+            f"It is not known yet whether the PSP moved money of payment {payment_id}. It is being"
+            " looked up now; ask again once the order is no longer UNKNOWN.",
+            paymentId=payment_id,
+        )
+
+
+class CaseNotFound(NotFound):
+    """There is no such case."""
+
+    reason = "CASE_NOT_FOUND"
+
+    def __init__(self, case_id: str) -> None:
+        super().__init__(f"There is no case {case_id}.", caseId=case_id)
 
 
 class WebhookEndpointNotFound(NotFound):

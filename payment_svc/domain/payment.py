@@ -144,6 +144,11 @@ class Payment:
         return total((order.amount for order in self.orders), self.currency)
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether it is not known if money of it moved."""
+        return any(order.status is OrderStatus.UNKNOWN for order in self.orders)
+
+    @property
     def redirect_url(self) -> str | None:
         """Where the buyer has to go: the first order's that waits for it; see `Order`."""
         return next((o.redirect_url for o in self.orders if o.redirect_url is not None), None)

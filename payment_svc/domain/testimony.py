@@ -53,6 +53,30 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What a PSP told unasked, by a webhook, and what became of it.
+
+    Attributes:
+        at: when it came first.
+        state: NEW, APPLIED, KEPT, PARKED, CONTRADICTS.
+        note: one sentence on that; may be empty.
+        delivery_count: how often it came; all but the first changed nothing.
+        due_at: when it is looked at again; None when it is not.
+    """
+
+    at: datetime
+    psp: str
+    event_id: str
+    event_type: str
+    subject: str
+    reference: str
+    state: str
+    note: str
+    delivery_count: int
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WalletOperation:
     """A change of a wallet: CREDIT, SETTLE, REVERSAL; with what the wallet held after it."""
 

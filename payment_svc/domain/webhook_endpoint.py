@@ -12,7 +12,9 @@ from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.domain.webhook_secret import SecretName
 
 ENDPOINTS_MAX = 16
-EVENT_TYPES = frozenset(f"payment.{status.value.lower()}" for status in PaymentStatus)
+EVENT_TYPES = frozenset(
+    {f"payment.{status.value.lower()}" for status in PaymentStatus} | {"case.opened", "case.closed"}
+)
 _EVENT_ID = re.compile(r"evt_([a-z]{3}_[0-9a-z]{1,60})s([1-9][0-9]{0,8})", re.ASCII)
 
 

@@ -19,6 +19,9 @@ _WORKERS = {
     "credit": "wallet_svc",
     "settle": "wallet_svc",
     "post": "ledger_svc",
+    "book_charge": "ledger_svc",
+    "give_back": "psp_gateway",
+    "book_refund": "ledger_svc",
 }
 
 FINAL = Action(ActionKind.NONE, "Nothing: it is final.")

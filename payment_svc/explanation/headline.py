@@ -20,9 +20,16 @@ def headline(story: Story, outlook: Outlook, now: datetime) -> str:
     parts = list(_came_of_it(story)) if is_over else []
     if outlook.waits_for is not WaitsFor.NOTHING:
         parts.append(outlook.sentence.removesuffix("."))
+    parts += _late(story)
     parts += [f"{gap.source.service} did not tell" for gap in story.gaps]
     told = f": {', '.join(parts)}" if parts else ""
     return f"{payment.status} {amount} {verb} {span(since - payment.created_at)}{told}"
+
+
+def _late(story: Story) -> Iterator[str]:
+    for case in story.cases:
+        sum_ = money(case.amount, case.currency)
+        yield f"{sum_} was charged late by {case.psp}, case {case.case_id} {case.status.value}"
 
 
 def _ended_at(story: Story) -> datetime:

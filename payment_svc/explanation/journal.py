@@ -172,3 +172,27 @@ def _status(payment: Payment, changes: Sequence[StatusChange]) -> TimelineEvent:
             }
         ),
     )
+
+
+def cases(story: Story) -> Iterator[TimelineEvent]:
+    """Tell what a person should know of: each case when it was opened and when it was closed."""
+    for case in story.cases:
+        sum_ = money(case.amount, case.currency)
+        facts = told({"case": case.kind.value, "attempt_id": case.subject_id, "amount": sum_})
+        yield TimelineEvent(
+            case.opened_at,
+            Source.PAYMENT,
+            "case_opened",
+            case.case_id,
+            f"Case {case.case_id}: {case.psp} has charged {sum_} that had been given up.",
+            facts,
+        )
+        if case.closed_at is not None:
+            yield TimelineEvent(
+                case.closed_at,
+                Source.PAYMENT,
+                "case_closed",
+                case.case_id,
+                f"Case {case.case_id} is closed: {sum_} was given back.",
+                facts,
+            )

@@ -154,7 +154,7 @@ def _gives_up(progress: Progress) -> bool:
     saga = SAGAS.get(progress.kind)
     if saga is None or saga.fail is None or progress.turned_round or ":" in progress.reason:
         return False
-    if "outcome_was_unknown" in progress.memory:
+    if progress.is_unknown:
         return False
     return not any(step.is_patient for step in saga.steps if step.name == progress.step)
 

@@ -5,9 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from payment_svc.domain.case import Case
 from payment_svc.domain.operator_action import OperatorAction
 from payment_svc.domain.payment import Payment
-from payment_svc.domain.testimony import Assessment, Attempt, LedgerEntry, WalletOperation
+from payment_svc.domain.testimony import (
+    Assessment,
+    Attempt,
+    LedgerEntry,
+    Notice,
+    WalletOperation,
+)
 from payment_svc.ports import SagaView, StatusChange
 
 
@@ -75,8 +82,10 @@ class Story:
     changes: Sequence[StatusChange]
     assessments: Sequence[Assessment] = ()
     attempts: Sequence[Attempt] = ()
+    notices: Sequence[Notice] = ()
     operations: Sequence[WalletOperation] = ()
     entries: Sequence[LedgerEntry] = ()
+    cases: Sequence[Case] = ()
     actions: Sequence[OperatorAction] = ()
     gaps: Sequence[Gap] = ()
 

@@ -15,10 +15,12 @@ def timeline(story: Story) -> list[TimelineEvent]:
         *journal.beginnings(story),
         *(witnessed.assessed(assessment, payment_id) for assessment in story.assessments),
         *(event for attempt in story.attempts for event in witnessed.attempted(attempt)),
+        *(witnessed.told_unasked(notice) for notice in story.notices),
         *(witnessed.operated(operation) for operation in story.operations),
         *witnessed.booked(story.entries),
         *operated.actions(story),
         *journal.steps(story),
         *journal.statuses(story),
+        *journal.cases(story),
     ]
     return sorted(by_cause, key=lambda event: event.at)

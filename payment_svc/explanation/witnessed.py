@@ -3,7 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from payment_svc.domain.testimony import Assessment, Attempt, LedgerEntry, WalletOperation
+from payment_svc.domain.testimony import (
+    Assessment,
+    Attempt,
+    LedgerEntry,
+    Notice,
+    WalletOperation,
+)
 from payment_svc.explanation.story import Source, TimelineEvent
 from payment_svc.explanation.wording import count, money, told
 
@@ -94,6 +100,43 @@ def _what_came(attempt: Attempt, sum_: str) -> str:
             return f"Whether {psp} {done} {sum_} is not known{why}"
         case outcome:
             return f"{psp} answered “{outcome}”{why}"
+
+
+# What became of a webhook, and why one was ignored.
+_BECAME = {
+    "NEW": "it is still to be looked at",
+    "APPLIED": "what it says is known",
+    "KEPT": "ignored: it is about nothing of ours that waits",
+    "PARKED": "put aside: it is about an object that is not known",
+    "CONTRADICTS": "it denies what was final",
+}
+
+
+def told_unasked(notice: Notice) -> TimelineEvent:
+    """Tell what a PSP told by a webhook, also when it was ignored, and why."""
+    became = _BECAME.get(notice.state, notice.state)
+    why = f" ({notice.note.removesuffix('.')})" if notice.note else ""
+    again = count(notice.delivery_count - 1, "duplicate")
+    copies = f"; {again} ignored" if notice.delivery_count > 1 else ""
+    return TimelineEvent(
+        notice.at,
+        Source.PSP,
+        "webhook",
+        notice.event_id,
+        f"{notice.psp} told {notice.event_type}: {became}{why}{copies}.",
+        told(
+            {
+                "psp": notice.psp,
+                "type": notice.event_type,
+                "about": notice.subject,
+                "psp_reference": notice.reference,
+                "state": notice.state,
+                "note": notice.note,
+                "deliveries": notice.delivery_count,
+                "looked_at_again_at": notice.due_at.isoformat() if notice.due_at else "",
+            }
+        ),
+    )
 
 
 def operated(operation: WalletOperation) -> TimelineEvent:

@@ -19,12 +19,14 @@ class SagaFilter:
         reason: how their reason begins.
         older_than: they have stood so long at least: since they became dead letters, else since
             their step was begun.
+        unknown_for: it is not known for so long whether money moved; None does not restrict.
     """
 
     kind: str = ""
     reason: str = ""
     payment_id: str = ""
     older_than: timedelta = timedelta(0)
+    unknown_for: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,11 @@ def resolution(found: Resolution) -> noun.Resolution:
 def read_filter(message: noun.SagaFilter) -> SagaFilter:
     """Read which sagas are meant."""
     return SagaFilter(
-        message.kind, message.reason, message.payment_id, message.older_than.ToTimedelta()
+        message.kind,
+        message.reason,
+        message.payment_id,
+        message.older_than.ToTimedelta(),
+        message.unknown_for.ToTimedelta() if message.HasField("unknown_for") else None,
     )
 
 

@@ -29,6 +29,8 @@ _FITS = f"""
     AND (%(reason)s = '' OR left(reason, length(%(reason)s)) = %(reason)s)
     AND (%(payment_id)s = '' OR payment_id = %(payment_id)s)
     AND {_STANDS_SINCE} <= now() - %(older_than)s
+    AND (%(unknown_for)s::interval IS NULL
+        OR (memory ->> 'unknown_since')::timestamptz <= now() - %(unknown_for)s::interval)
 """
 _LIST_QUEUE = f"""
 SELECT {rows.SAGA_COLUMNS}, due_at, moved_at, coalesce(due_at, created_at) AS place
@@ -212,6 +214,7 @@ def _filter(chosen: SagaFilter) -> dict[str, object]:
         "reason": chosen.reason,
         "payment_id": chosen.payment_id,
         "older_than": chosen.older_than,
+        "unknown_for": chosen.unknown_for,
     }
 
 

@@ -113,6 +113,28 @@ class PostCapture:
 
 
 @dataclass(frozen=True, slots=True)
+class PostLateCharge:
+    """Book what a PSP has taken late into suspense."""
+
+    reference: str
+    attempt_id: str
+    payment_id: str
+    psp: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSuspense:
+    """Book that what was taken late was given back."""
+
+    reference: str
+    attempt_id: str
+    payment_id: str
+    psp: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class ReversePosting:
     """Reverse a ledger transaction, also one that has not arrived yet."""
 
@@ -130,5 +152,7 @@ Command = (
     | SettleCredits
     | ReverseCredits
     | PostCapture
+    | PostLateCharge
+    | ReleaseSuspense
     | ReversePosting
 )

@@ -10,11 +10,23 @@ from datetime import datetime
 
 from payment_svc.domain.payment import Payment
 from payment_svc.sagas.commands import Command
-from payment_svc.sagas.journey import AT_ONCE, LAST_TRY, Entry, Journey, Move, Progress, Queue, Saga
+from payment_svc.sagas.journey import (
+    AT_ONCE,
+    LAST_TRY,
+    UNKNOWN_SINCE,
+    WAS_UNKNOWN,
+    Entry,
+    Journey,
+    Move,
+    Progress,
+    Queue,
+    Saga,
+)
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Stuck, Waiting
 from payment_svc.sagas.policy import RetryPolicy
+from payment_svc.sagas.retry import EXPONENTIAL, Cancel
 
-_UNKNOWN = "outcome_was_unknown"
+_OF_STEP = (WAS_UNKNOWN, UNKNOWN_SINCE)  # what is forgotten when another step is entered
 
 
 def begin(
@@ -25,9 +37,10 @@ def begin(
     *,
     order_id: str | None = None,
     due_at: datetime | None = None,
+    memory: Mapping[str, str] | None = None,
 ) -> Progress:
     """Make the row of a new saga over a payment, or over one order of it; due at once, or WAITING
-    until `due_at`.
+    until `due_at`. `memory` is what it knows from the beginning.
     """
     waits = due_at is not None and due_at > now
     return Progress(
@@ -42,6 +55,7 @@ def begin(
         queue=Queue.WAITING if waits else Queue.PAYMENT,
         due_after=due_at - now if due_at is not None and waits else AT_ONCE,
         reason="NOT_DUE" if waits else "",
+        memory=memory or {},
     )
 
 
@@ -91,8 +105,9 @@ def _one(
     policy: RetryPolicy,
 ) -> Journey:
     progress = journey.progress
+    counted = not (isinstance(outcome, Again) and outcome.is_put_off)
     journey = journey.with_progress(
-        tries=progress.tries + 1, journal_length=progress.journal_length + 1
+        tries=progress.tries + counted, journal_length=progress.journal_length + 1
     )
     if not progress.turned_round:
         journey = saga.step(progress.step).on(journey, outcome, now)
@@ -126,9 +141,20 @@ def _onward(saga: Saga, journey: Journey, now: datetime) -> Journey:
 def _enter(saga: Saga, journey: Journey, index: int, now: datetime) -> Journey:
     step = saga.steps[index]
     journey = journey.with_progress(
-        step=step.name, queue=Queue.PAYMENT, tries=0, step_since=now, due_after=AT_ONCE, reason=""
+        step=step.name,
+        queue=Queue.PAYMENT,
+        tries=0,
+        step_since=now,
+        due_after=AT_ONCE,
+        reason="",
+        memory={k: told for k, told in journey.progress.memory.items() if k not in _OF_STEP},
     )
-    return journey if journey.progress.turned_round else step.enter(journey)
+    if journey.progress.turned_round:
+        return journey
+    if isinstance(step.retry, Cancel):
+        # Whoever makes the try is told that there will be no other, and says yes or no for good.
+        journey = journey.remember(**{LAST_TRY: "true"})
+    return step.enter(journey)
 
 
 def _turn_round(saga: Saga, journey: Journey, refusal: Refused, now: datetime) -> Journey:
@@ -150,20 +176,26 @@ def _again(
     chance: float,
     policy: RetryPolicy,
 ) -> Journey:
-    if trouble.from_psp and not journey.progress.turned_round:
+    if trouble.from_psp and not trouble.is_put_off and not journey.progress.turned_round:
         journey = _count_psp(journey)
     progress = journey.progress
+    step = saga.step(progress.step)
+    # A step's own strategy is that of its doing: what is undone is undone in the end, and what was
+    # put off was not tried.
+    own = not progress.turned_round and not trouble.is_put_off
+    strategy = step.retry if own else EXPONENTIAL
+    pause = strategy.pause(max(progress.tries, 1), chance)
     # Once it was unknown whether money moved, only evidence ends it, never a number of tries.
-    is_sure = trouble.from_psp and not progress.turned_round and _UNKNOWN not in progress.memory
-    may_give_up = is_sure and saga.fail is not None and not saga.step(progress.step).is_patient
+    is_sure = trouble.from_psp and not progress.turned_round and not progress.is_unknown
+    may_give_up = is_sure and saga.fail is not None and not step.is_patient
     if may_give_up and _psp_tries(journey) >= policy.psp_tries_max - 1:
         # We do not give up by ourselves: a try that is still on its way would charge after all.
         # Who makes the tries is told that the next is the last, and then says no for good.
         journey = journey.remember(**{LAST_TRY: "true"})
-    if now - progress.step_since > policy.budget:
+    if pause is None or now - progress.step_since > policy.budget:
         return _dead(journey, trouble.reason)
-    pause = trouble.after or policy.backoff(progress.tries, chance)
-    return journey.with_progress(queue=Queue.RETRY, due_after=pause, reason=trouble.reason)
+    due_after = policy.due_after(pause, trouble.after, from_psp=trouble.from_psp)
+    return journey.with_progress(queue=Queue.RETRY, due_after=due_after, reason=trouble.reason)
 
 
 def _count_psp(journey: Journey) -> Journey:
@@ -189,13 +221,13 @@ def _wait(
     progress = journey.progress
     patience = policy.debit_budget if waiting.slow else policy.action_budget
     patience = policy.unknown_budget if waiting.unknown else patience
-    if waiting.unknown:
-        journey = journey.remember(**{_UNKNOWN: "true"})
+    if waiting.unknown and not progress.is_unknown:
+        journey = journey.remember(**{WAS_UNKNOWN: "true", UNKNOWN_SINCE: now.isoformat()})
     if now - progress.step_since > patience:
         return _dead(journey, waiting.reason)
     return journey.with_progress(
         queue=Queue.WAITING,
-        due_after=policy.look_again(progress.tries, chance, slow=waiting.slow),
+        due_after=policy.look_again(progress.tries, chance, waiting.after, slow=waiting.slow),
         reason=waiting.reason,
     )
 

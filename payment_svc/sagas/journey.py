@@ -10,8 +10,11 @@ from chassis.money import Money, total
 from payment_svc.domain.payment import Order, Payment
 from payment_svc.sagas.commands import Command
 from payment_svc.sagas.outcomes import Outcome
+from payment_svc.sagas.retry import EXPONENTIAL, RetryStrategy
 
 AT_ONCE = timedelta(0)
+# Where the memory keeps that it is not known whether the present step moved money, and since when.
+WAS_UNKNOWN, UNKNOWN_SINCE = "outcome_was_unknown", "unknown_since"
 # Where the memory keeps that the PSP was patiently asked, and the next try is the last.
 LAST_TRY = "last_try"
 
@@ -54,6 +57,19 @@ class Progress:
     epoch: int = 0
     memory: Mapping[str, str] = field(default_factory=dict)
     journal_length: int = 0
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it was not known, at a try of the present step, if it has moved money: from then
+        on only evidence ends the step.
+        """
+        return WAS_UNKNOWN in self.memory
+
+    @property
+    def unknown_since(self) -> datetime | None:
+        """Since when; None: it is known, or a version of before did not write it down."""
+        since = self.memory.get(UNKNOWN_SINCE)
+        return datetime.fromisoformat(since) if since is not None else None
 
     @property
     def is_runnable(self) -> bool:
@@ -139,6 +155,7 @@ class Step:
         enter: prepares the journey, on disk before `do` is asked.
         on: changes the payment by what came of `do`.
         is_patient: trouble at the PSP is waited out, and never taken for a no.
+        retry: when it is tried again after trouble.
     """
 
     name: str
@@ -147,6 +164,7 @@ class Step:
     enter: Enter = _stay
     on: On = _unmoved
     is_patient: bool = False
+    retry: RetryStrategy = EXPONENTIAL
 
 
 @dataclass(frozen=True, slots=True)

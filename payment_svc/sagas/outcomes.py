@@ -26,25 +26,36 @@ class Refused:
 class Again:
     """Trouble, not an answer: the same may be asked again.
 
-    `from_psp`: the PSP itself said that nothing happened; only a few tries are made then. Otherwise
-    it is our own services' trouble, which is waited out.
+    Attributes:
+        from_psp: the PSP itself said that nothing happened; only a few tries are made then.
+            Otherwise it is our own services' trouble, which is waited out.
+        after: how long whoever is in trouble wants to be left alone.
+        is_put_off: it was not even tried, because too much is being tried again there: it counts
+            as no try.
     """
 
     reason: str
     from_psp: bool = False
     after: timedelta | None = None
+    is_put_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Somebody else must decide: the buyer, the PSP. `unknown`: money may have moved; `slow`: a
-    bank decides, after days.
+    """Somebody else must decide: the buyer, the PSP.
+
+    Attributes:
+        unknown: money may have moved.
+        slow: a bank decides, after days.
+        after: when it is worth while to look again, by who knows the PSP; None: by our own
+            schedule.
     """
 
     reason: str
     unknown: bool = False
     redirect_url: str | None = None
     slow: bool = False
+    after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

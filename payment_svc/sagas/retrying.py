@@ -14,7 +14,9 @@ from payment_svc.sagas.commands import (
     CreditWallets,
     ExecuteCharge,
     PostCapture,
+    PostLateCharge,
     RefundCharge,
+    ReleaseSuspense,
     ReverseCredits,
     ReversePosting,
     SettleCredits,
@@ -91,7 +93,7 @@ def _keys(command: Command) -> Iterator[tuple[str, str]]:
             yield from (("operation_id", o.operation_id) for o in command.operations)
         case ReverseCredits():
             yield from (("operation_id", name) for name in command.operation_ids)
-        case PostCapture() | ReversePosting():
+        case PostCapture() | PostLateCharge() | ReleaseSuspense() | ReversePosting():
             yield "reference", command.reference
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from chassis.clock import Clock
-from payment_svc.domain.errors import PaymentNotCancellable
+from payment_svc.domain.errors import PaymentNotCancellable, PaymentOutcomeUnknown
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.domain.statuses import OrderStatus, PaymentStatus
 from payment_svc.ports import Accepted, Asked, Decided, PaymentStore
@@ -28,10 +28,13 @@ async def cancel_payment(
     Raises:
         PaymentNotFound: no such payment of this client.
         PaymentNotCancellable: nothing is held, or somebody was first.
+        PaymentOutcomeUnknown: it has to be known first what became of the operation before.
         IdempotencyKeyReused: the key belongs to another request.
     """
 
     def decide(payment: Payment) -> Decided:
+        if payment.is_unknown:
+            raise PaymentOutcomeUnknown(payment_id)
         if payment.status is not PaymentStatus.REQUIRES_CAPTURE:
             raise PaymentNotCancellable(payment_id, payment.status)
         moved = [order.move(OrderStatus.EXECUTING) for order in payment.orders]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
 from chassis.money import Money, parse_field
-from payment_svc.domain.errors import PaymentNotCapturable
+from payment_svc.domain.errors import PaymentNotCapturable, PaymentOutcomeUnknown
 from payment_svc.domain.payment import NewId, Order, Payment
 from payment_svc.domain.statuses import OrderStatus, PaymentStatus
 from payment_svc.ports import Accepted, Asked, Decided, PaymentStore
@@ -42,6 +42,7 @@ async def capture_payment(
     Raises:
         PaymentNotFound: no such payment of this client.
         PaymentNotCapturable: nothing is held, or somebody was first.
+        PaymentOutcomeUnknown: it has to be known first what became of the operation before.
         InvalidRequest: an amount that is none, or more than is held; an order that is not there.
         IdempotencyKeyReused: the key belongs to another request.
     """
@@ -59,8 +60,11 @@ def captured(command: CapturePayment, payment: Payment) -> Payment:
 
     Raises:
         PaymentNotCapturable: nothing is held.
+        PaymentOutcomeUnknown: it is not known what became of the operation before.
         InvalidRequest: an amount that is none, or more than is held; an order that is not there.
     """
+    if payment.is_unknown:
+        raise PaymentOutcomeUnknown(payment.payment_id)
     if payment.status is not PaymentStatus.REQUIRES_CAPTURE:
         raise PaymentNotCapturable(payment.payment_id, payment.status)
     amounts = _amounts(command, payment)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
+from payment_svc.domain.backlog import OPEN, Admission
 from payment_svc.domain.checkout_page import LIFE_MAX, LIFE_MIN, LIFE_USUAL, CheckoutPage
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.domain.return_url import ReturnUrls
@@ -42,13 +43,14 @@ async def create_checkout_session(
     clock: Clock,
     new_id: NewId,
     render: Callable[[Payment], bytes],
+    admission: Admission = OPEN,
 ) -> Accepted:
     """Accept the payment; its saga opens the page.
 
     Raises:
         InvalidRequest: a URL leads where no buyer may be sent, the page would close too soon or too
             late, or the payment cannot be; nothing is stored.
-        IdempotencyKeyReused, PaymentOrderIdInUse: as `create_payment`.
+        IdempotencyKeyReused, PaymentOrderIdInUse, QueueFull: as `create_payment`.
     """
     return_urls.check("success_url", command.success_url)
     return_urls.check("cancel_url", command.cancel_url)
@@ -67,6 +69,7 @@ async def create_checkout_session(
         clock=clock,
         new_id=new_id,
         render=render,
+        admission=admission,
     )
 
 

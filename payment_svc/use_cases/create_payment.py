@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
 from chassis.money import Money
 from payment_svc.domain import books
+from payment_svc.domain.backlog import OPEN, Admission
 from payment_svc.domain.checkout_page import CheckoutPage
-from payment_svc.domain.errors import IdempotencyKeyReused, PaymentOrderIdInUse
+from payment_svc.domain.errors import IdempotencyKeyReused, PaymentOrderIdInUse, QueueFull
 from payment_svc.domain.payment import (
     Buyer,
     CaptureMethod,
@@ -67,6 +68,7 @@ async def create_payment(
     clock: Clock,
     new_id: NewId,
     render: Callable[[Payment], bytes],
+    admission: Admission = OPEN,
 ) -> Accepted:
     """Accept a payment: store it whole and answer PENDING; a known key answers as the first time.
 
@@ -77,15 +79,20 @@ async def create_payment(
         clock: tells the time.
         new_id: makes an id of a prefix.
         render: writes the first answer, which is kept verbatim.
+        admission: says whether another one is taken in now.
 
     Raises:
         InvalidRequest: two currencies, a payment_order_id twice, a charge per order or a bank debit
             with manual capture, or a seller whom nobody knows; nothing is stored.
         IdempotencyKeyReused: the key belongs to another request.
         PaymentOrderIdInUse: an order that has not failed has the id; the key is not consumed.
+        QueueFull: too much waits to be worked on; nothing is stored, a known key is answered.
     """
     _check_orders(command.orders)
     _check_policy(command)
+    wait = admission.wait()
+    if wait is not None:
+        return _replayed(await store.known(command.asked), wait)
     await _check_sellers(command, sellers)
     now = clock()
     payment = Payment(
@@ -110,6 +117,16 @@ async def create_payment(
             raise PaymentOrderIdInUse(payment_order_ids)
         case Accepted():
             return accepted
+
+
+def _replayed(known: Accepted | KeyReused | None, wait: timedelta) -> Accepted:
+    match known:
+        case None:
+            raise QueueFull(wait)
+        case KeyReused(fields):
+            raise IdempotencyKeyReused(fields)
+        case Accepted():
+            return known
 
 
 def _first_sagas(payment: Payment, new_id: NewId, now: datetime) -> tuple[Progress, ...]:

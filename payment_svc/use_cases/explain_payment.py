@@ -1,7 +1,7 @@
 """ExplainPayment: tell a payment's whole story to an operator."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from payment_svc.explanation.outlook import outlook
 from payment_svc.explanation.story import Explanation, Gap, Source, Story
 from payment_svc.explanation.timeline import timeline
 from payment_svc.operations.ports import OperatorStore
-from payment_svc.ports import PaymentStore, SagaStore, Witnesses
+from payment_svc.ports import CaseStore, PaymentStore, SagaStore, Witnesses
 from payment_svc.sagas.policy import RetryPolicy
 
 Told = TypeVar("Told")
@@ -27,6 +27,7 @@ async def explain_payment(
     operators: OperatorStore,
     now: datetime,
     policy: RetryPolicy,
+    cases: CaseStore,
 ) -> Explanation:
     """Gather what every service knows of a payment of any client, and make sense of it.
 
@@ -35,7 +36,7 @@ async def explain_payment(
     Raises:
         PaymentNotFound: no such payment.
     """
-    story = await _gather(payment_id, payments, sagas, witnesses, operators)
+    story = await _gather(payment_id, payments, sagas, witnesses, operators, cases)
     ahead = outlook(story, now, policy)
     return Explanation(story, headline(story, ahead, now), timeline(story), ahead)
 
@@ -46,6 +47,7 @@ async def _gather(
     sagas: SagaStore,
     witnesses: Witnesses,
     operators: OperatorStore,
+    cases: CaseStore,
 ) -> Story:
     payment = await payments.find(payment_id)
     if payment is None:
@@ -53,9 +55,10 @@ async def _gather(
     gaps: list[Gap] = []
     # Our own part is read last, the payment last of all: nothing is told that the saga which did it
     # does not know of, and no payment seems to be left by a saga that has just ended.
-    assessments, attempts, operations, entries = await asyncio.gather(
+    assessments, attempts, notices, operations, entries = await asyncio.gather(
         _or_gap(Source.RISK, witnesses.assessments(payment_id), gaps),
         _or_gap(Source.PSP, witnesses.attempts(payment_id), gaps),
+        _or_gap(Source.PSP, witnesses.notices(payment_id), gaps),
         _or_gap(Source.WALLET, witnesses.operations(payment_id), gaps),
         _or_gap(Source.LEDGER, witnesses.entries(payment_id), gaps),
     )
@@ -67,11 +70,19 @@ async def _gather(
         changes=changes,
         assessments=assessments,
         attempts=attempts,
+        notices=notices,
         operations=operations,
         entries=entries,
         actions=actions,
-        gaps=sorted(gaps, key=lambda gap: list(Source).index(gap.source)),
+        cases=await cases.cases_of(payment_id),
+        gaps=_one_each(gaps),
     )
+
+
+def _one_each(gaps: Sequence[Gap]) -> list[Gap]:
+    """Tell once of each who is away, in the sequence of the sources."""
+    first = {gap.source: gap for gap in reversed(gaps)}
+    return [first[source] for source in Source if source in first]
 
 
 async def _or_gap(

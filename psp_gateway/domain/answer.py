@@ -1,7 +1,7 @@
 """What a PSP's answer means, in words that all PSPs share."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psp_gateway.domain.attempt import Delivery, Outcome
 from psp_gateway.domain.reasons import MESSAGES, Reason
@@ -37,6 +37,7 @@ class Verdict:
         may_go_elsewhere: of a decline: the PSP's own table says that another PSP may be asked.
         about_request: it says what became of this request alone. An earlier one may have done it.
         expires_at: of a success that holds the money: when the PSP lets go.
+        retry_after: of TRANSIENT: how long the PSP wants to be left alone; None: it did not say.
         trace: the status and the PSP's own id of the exchange.
     """
 
@@ -52,6 +53,7 @@ class Verdict:
     about_request: bool = False
     trace: str = ""
     expires_at: datetime | None = None
+    retry_after: timedelta | None = None
 
     @property
     def message(self) -> str:

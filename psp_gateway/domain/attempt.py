@@ -93,6 +93,9 @@ class Attempt:
         expires_at: when the PSP lets go of what is held; None unless an authorization succeeded.
         psps_tried: those that could not take it, before `psp` was asked.
         page_expires_at: when the page closes on which the buyer pays; None without a page.
+        retry_at: of TRANSIENT: until when the PSP wants to be left alone with it; of UNKNOWN: when
+            it is worth while to look it up again. None when nobody said.
+        is_put_off: not stored: it was not asked for again, since too much was at its PSP.
         method: what the buyer pays with; of no meaning but for a charge.
         is_final: of a capture: whether the PSP lets go of the rest, so that no other follows.
         captured_before: of a capture or void: the sum of the captures that counted when it was
@@ -124,6 +127,8 @@ class Attempt:
     expires_at: datetime | None = None
     psps_tried: tuple[str, ...] = ()
     page_expires_at: datetime | None = None
+    retry_at: datetime | None = None
+    is_put_off: bool = False
     method: Method = Method.CARD
     is_final: bool = True
     captured_before: Decimal = Decimal(0)

@@ -38,6 +38,7 @@ class Told:
     Attributes:
         number: its place; ascends.
         due_at: when it is looked at again; None when it is not.
+        delivery_count: how often it came; all but the first changed nothing.
         leased_until: as long it is whose claim answered it; None where it was only read.
     """
 
@@ -48,6 +49,7 @@ class Told:
     note: str = ""
     tries: int = 0
     due_at: datetime | None = None
+    delivery_count: int = 1
     leased_until: datetime | None = None
 
     @property

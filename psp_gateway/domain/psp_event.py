@@ -5,6 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from psp_gateway.domain.answer import Verdict
+from psp_gateway.domain.attempt import Outcome
+
+_DENYING = ("fail", "cancel", "decline", "denied", "expire", "void", "refus", "requires_action")
 
 
 class Subject(StrEnum):
@@ -57,3 +60,13 @@ class PspEvent:
     told_code: str = ""
     told_due_at: datetime | None = None
     report_url: str = ""
+
+    @property
+    def may_tell_success(self) -> bool:
+        """Whether it may tell that money was taken: its type names nothing that denies it. A type
+        that nobody knows may.
+        """
+        if self.verdict is not None:
+            return self.verdict.outcome is Outcome.SUCCEEDED
+        told = self.event_type.lower()
+        return not any(word in told for word in _DENYING)

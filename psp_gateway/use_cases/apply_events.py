@@ -13,7 +13,7 @@ from datetime import datetime
 from chassis.errors import PaymeshError
 from chassis.money import Money
 from psp_gateway.domain.answer import Verdict, alarm
-from psp_gateway.domain.attempt import Attempt, Outcome, Stage
+from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
 from psp_gateway.domain.inbox import State, Told
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.domain.reasons import Reason
@@ -21,6 +21,7 @@ from psp_gateway.ports import AttemptFinder, Listener
 from psp_gateway.use_cases.execute_payouts import Paying
 from psp_gateway.use_cases.follow_disputes import Following, follow_dispute
 from psp_gateway.use_cases.follow_payouts import follow_payout
+from psp_gateway.use_cases.late_success import ask_if_late, keep_late, may_be_late
 from psp_gateway.use_cases.look_again import News, keep, look_again
 from psp_gateway.use_cases.take_further import Means
 
@@ -32,6 +33,7 @@ _STAGES = {
     Subject.REFUND: (Stage.REFUND,),
 }
 
+_AT_IT = "A saga of payment_svc is at that attempt."
 MinorUnits = Callable[[Money], int]
 
 
@@ -70,24 +72,28 @@ async def apply_events(applying: Applying, batch: Sequence[Told]) -> Sequence[To
     payment_ids = sorted({payment_id for one in done for payment_id in one.payment_ids})
     if not payment_ids:
         return [one.told for one in done]
+    doubtful = sorted({payment_id for one in done for payment_id in one.doubtful_ids})
     try:
-        await applying.listener.apply(payment_ids)
+        undecided, note = set(await applying.listener.apply(payment_ids, doubtful)), _AT_IT
     except PaymeshError:
-        now, note = applying.means.clock(), "payment_svc did not hear of it yet."
-        return [
-            one.before.put_off(State.NEW, note, now) if one.payment_ids else one.told
-            for one in done
-        ]
-    return [one.told for one in done]
+        undecided, note = set(payment_ids), "payment_svc did not hear of it yet."
+    now = applying.means.clock()
+    return [
+        one.before.put_off(State.NEW, note, now) if one.payment_ids & undecided else one.told
+        for one in done
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Applied:
-    """An event as it was and as it is, and the payments that it concerns."""
+    """An event as it was and as it is, the payments that it concerns, and those of them of which an
+    attempt was charged that had been refused, put off or unknown.
+    """
 
     before: Told
     told: Told
     payment_ids: frozenset[str] = frozenset()
+    doubtful_ids: frozenset[str] = frozenset()
 
 
 async def _left_alone(
@@ -106,14 +112,20 @@ async def _apply_one(applying: Applying, told: Told, concerned: Sequence[Attempt
     if not told.concerns_attempts:
         return _Applied(told, told.settled(State.KEPT))
     if told.event.subject is Subject.DISPUTE:
-        settled = await follow_dispute(applying.following, told, concerned)
-        return _Applied(told, settled, frozenset(attempt.payment_id for attempt in concerned))
+        own = [attempt for attempt in concerned if attempt.psp == told.event.psp]
+        settled = await follow_dispute(applying.following, told, own)
+        return _Applied(told, settled, frozenset(attempt.payment_id for attempt in own))
     if not concerned:
         note = "No attempt of ours is known by it."
         return _Applied(told, told.put_off(State.PARKED, note, now))
     notes = [await _apply(applying, told.event, attempt) for attempt in concerned]
-    payment_ids = frozenset(attempt.payment_id for attempt in concerned)
-    return _Applied(told, _summed_up(told, notes, now), payment_ids)
+    pairs = list(zip(concerned, notes, strict=True))
+    return _Applied(
+        told,
+        _summed_up(told, notes, now),
+        frozenset(attempt.payment_id for attempt in concerned),
+        frozenset(attempt.payment_id for attempt, note in pairs if note.is_doubtful),
+    )
 
 
 def _summed_up(told: Told, notes: "Sequence[_Note]", now: datetime) -> Told:
@@ -130,9 +142,54 @@ def _summed_up(told: Told, notes: "Sequence[_Note]", now: datetime) -> Told:
 class _Note:
     state: State
     text: str = ""
+    is_doubtful: bool = False
 
 
 async def _apply(applying: Applying, event: PspEvent, attempt: Attempt) -> _Note:
+    if may_be_late(attempt, event):
+        return await _apply_late(applying, event, attempt)
+    if attempt.psp != event.psp:
+        return _Note(State.APPLIED)  # it has gone to another PSP since
+    note = await _apply_usual(applying, event, attempt)
+    return replace(note, is_doubtful=note.state is State.APPLIED and _was_in_doubt(attempt))
+
+
+def _was_in_doubt(attempt: Attempt) -> bool:
+    """Whether somebody may have given it up, though it was not final."""
+    is_taking = attempt.kind.is_first or attempt.kind is Kind.CAPTURE
+    return is_taking and attempt.outcome in (Outcome.TRANSIENT, Outcome.UNKNOWN)
+
+
+async def _apply_late(applying: Applying, event: PspEvent, attempt: Attempt) -> _Note:
+    """Hold an event that may tell of a late charge against the PSP, or its word where that must do,
+    and keep the charge.
+    """
+    means, verdict = applying.means, event.verdict
+    if verdict is None:
+        verdict = await ask_if_late(means, attempt, event)
+    elif attempt.stage not in _STAGES[event.subject] and attempt.kind is not Kind.VOID:
+        return _Note(State.APPLIED)
+    elif event.psp not in applying.minor_units or not _is_exact(applying, event, attempt):
+        return _Note(State.CONTRADICTS, f"{attempt.attempt_id} is charged late, another amount.")
+    if verdict is None:
+        return _Note(State.APPLIED, "The PSP has not charged it.")
+    if verdict.outcome is not Outcome.SUCCEEDED:
+        return _Note(State.NEW, "The PSP did not tell when it was asked.")
+    late = await keep_late(means, attempt, event, verdict, means.clock())
+    was = "let go" if attempt.kind is Kind.VOID else f"{attempt.outcome} at {attempt.psp}"
+    text = f"{attempt.attempt_id} was {was}; {event.psp} has charged it, kept as {late.attempt_id}."
+    return _Note(State.CONTRADICTS, text, is_doubtful=True)
+
+
+def _is_exact(applying: Applying, event: PspEvent, attempt: Attempt) -> bool:
+    """Whether an event is of what was asked; a void of the rest may be told by the whole hold."""
+    is_void = attempt.stage is Stage.VOID
+    amounts = [attempt.amount, attempt.amount + attempt.before] if is_void else [attempt.amount]
+    minor = [applying.minor_units[event.psp](amount) for amount in amounts]
+    return event.amount_minor in minor and event.currency == attempt.amount.currency
+
+
+async def _apply_usual(applying: Applying, event: PspEvent, attempt: Attempt) -> _Note:
     provider = applying.means.providers.get(attempt.psp)
     if event.verdict is None and provider and not provider.capabilities.can_look_up:
         return _Note(State.APPLIED)  # it says nothing of the money, and there is nobody to ask
@@ -178,20 +235,10 @@ async def _take_at_word(
             return _Note(State.APPLIED)
         text = f"{attempt.attempt_id} is {attempt.outcome}; the PSP now says {verdict.outcome}."
         return _Note(State.CONTRADICTS, text)
-    if verdict.outcome is Outcome.SUCCEEDED and not _is_of_amount(applying, event, attempt):
+    if verdict.outcome is Outcome.SUCCEEDED and not _is_exact(applying, event, attempt):
         verdict = alarm("webhook", Reason.AMOUNT_MISMATCH, reference=verdict.reference)
     if attempt.stage in (Stage.CAPTURE, Stage.VOID):
         # Known by the charge that it is about, which is what is refunded later.
         verdict = replace(verdict, reference=attempt.charge_reference)
     await keep(applying.means, attempt, verdict, was_told=True)
     return _Note(State.APPLIED)
-
-
-def _is_of_amount(applying: Applying, event: PspEvent, attempt: Attempt) -> bool:
-    """Whether an event is of what was asked; a void of the rest may be told by the whole hold."""
-    amounts = [attempt.amount]
-    if attempt.stage is Stage.VOID:
-        before = attempt.before
-        amounts.append(attempt.amount + before)
-    minor = [applying.minor_units[attempt.psp](amount) for amount in amounts]
-    return event.amount_minor in minor and event.currency == attempt.amount.currency

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from psp_gateway.domain.attempt import Attempt, Kind
+from psp_gateway.domain.endings import give_up
 from psp_gateway.domain.errors import AttemptReused, NoRoute, Refusal, inexpressible
 from psp_gateway.domain.routing import Route
-from psp_gateway.domain.walk import give_up
 from psp_gateway.ports import Exchange
 from psp_gateway.use_cases.route_charge import ChargeCommand, Router, bare, parse_amount
 from psp_gateway.use_cases.take_further import Means, Paying, first_stage, take_further
@@ -53,7 +53,9 @@ async def execute_charge(means: Means, asked: Attempt, paying: Paying) -> Attemp
     if differs:
         return AttemptReused(asked.attempt_id, differs)
     attempt = await take_further(means, taken_up, paying)
-    return await _given_up(means, attempt) if paying.is_last_try else attempt
+    # What was put off has not been tried: it is no last try either.
+    is_last = paying.is_last_try and not attempt.is_put_off
+    return await _given_up(means, attempt) if is_last else attempt
 
 
 async def _given_up(means: Means, attempt: Attempt) -> Attempt:

@@ -8,9 +8,10 @@ from enum import Enum, auto
 
 from psp_gateway.domain import walk
 from psp_gateway.domain.answer import Absent, Created, Verdict
+from psp_gateway.domain.answered import advance
 from psp_gateway.domain.attempt import Attempt, Outcome, Stage
 from psp_gateway.domain.hosted_page import Opened, Reply
-from psp_gateway.domain.walk import Step, Walk, advance
+from psp_gateway.domain.walk import Step, Walk
 from psp_gateway.ports import Exchange
 from psp_gateway.use_cases.take_further import Means, look_up
 

@@ -8,24 +8,24 @@ from functools import partial
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
 from psp_gateway.domain.answer import class_of
+from psp_gateway.domain.answered import advance
 from psp_gateway.domain.attempt import Attempt, Stage
 from psp_gateway.domain.changed import changed
+from psp_gateway.domain.endings import lapse, may_go_elsewhere, rerouted
 from psp_gateway.domain.hosted_page import PageRequest, Reply
 from psp_gateway.domain.walk import (
     Patience,
     Seen,
     Step,
     Walk,
-    advance,
     decide,
     is_due,
-    lapse,
-    may_go_elsewhere,
-    rerouted,
+    is_repetition,
     resume,
 )
 from psp_gateway.ports import AttemptWriter, Exchange, Guarding, HostedPage, Provider, TakenUp
 
+_LOOK_UP = "look_up"
 _SENT_AT_STAGE = {
     Stage.OPEN: "psp.opened",
     Stage.CREATE: "psp.created",
@@ -116,22 +116,37 @@ async def take_further(means: Means, taken_up: TakenUp, paying: Paying = NOTHING
     if ended is not None:
         return (await means.store.save(ended, Exchange("LAPSE", "", ""))).attempt
     walk = resume(attempt, now)
+    again = is_repetition(attempt)
+    if again and not _may_repeat(means, walk, decide(walk, now, means.patience(attempt))):
+        return changed(attempt, is_put_off=True)
     # Whoever resumes says so first: two processes that do so at once part here, and a TRANSIENT
     # row never lies about what is under way.
     claimed = await means.store.save(walk.attempt, Exchange("resume", "", ""))
     if not claimed.is_held:
         return claimed.attempt
-    return await _walk(means, changed(walk, attempt=claimed.attempt), paying)
+    return await _walk(means, changed(walk, attempt=claimed.attempt), paying, again=again)
 
 
-async def _walk(means: Means, walk: Walk, paying: Paying) -> Attempt:
+def _may_repeat(means: Means, walk: Walk, step: Step) -> bool:
+    """Tell whether a step may be taken that asks for something again."""
+    if step in (Step.CANCEL, Step.ANSWER):
+        return True
+    operation = _LOOK_UP if step is Step.LOOK_UP else walk.attempt.stage.lower()
+    return means.guards[walk.attempt.psp].may_repeat(operation)
+
+
+async def _walk(means: Means, walk: Walk, paying: Paying, *, again: bool = False) -> Attempt:
+    """Walk until there is an answer; `again`: the first request of it repeats one of before."""
     while True:
         before = walk.attempt
         patience = means.patience(before)
         step = decide(walk, means.clock(), patience)
         if step is Step.ANSWER:
             return before
-        answer = await _ask(means, before, step, paying)
+        if walk.requests and not _may_repeat(means, walk, step):
+            return changed(before, is_put_off=True)
+        again = again or walk.requests > 0
+        answer, again = await _ask(means, before, step, paying, is_repetition=again), False
         if step not in (Step.LOOK_UP, Step.CANCEL):
             await means.faults.reach(_SENT_AT_STAGE[before.stage])
         walk = advance(walk, step, answer, means.clock(), patience)
@@ -152,19 +167,22 @@ def first_stage(provider: Provider, *, is_hosted: bool) -> Stage:
     return Stage.OPEN if is_hosted else provider.capabilities.first_stage
 
 
-async def _ask(means: Means, attempt: Attempt, step: Step, paying: Paying) -> Reply:
+async def _ask(
+    means: Means, attempt: Attempt, step: Step, paying: Paying, *, is_repetition: bool
+) -> Reply:
     if step is Step.LOOK_UP:
-        return await look_up(means, attempt)
+        return await look_up(means, attempt, is_repetition=is_repetition)
     guard = means.guards[attempt.psp]
     if step is Step.CANCEL:
         return await guard.ask("cancel", lambda: _cancel(means, attempt))
     sending = partial(_send, means, attempt, step, paying)
-    return await guard.ask(attempt.stage.lower(), sending)
+    return await guard.ask(attempt.stage.lower(), sending, is_repetition=is_repetition)
 
 
-async def look_up(means: Means, attempt: Attempt) -> Reply:
+async def look_up(means: Means, attempt: Attempt, *, is_repetition: bool = False) -> Reply:
     """Ask the attempt's PSP what became of it; nothing is stored."""
-    return await means.guards[attempt.psp].ask("look_up", lambda: _look_up(means, attempt))
+    guard = means.guards[attempt.psp]
+    return await guard.ask(_LOOK_UP, lambda: _look_up(means, attempt), is_repetition=is_repetition)
 
 
 async def _cancel(means: Means, attempt: Attempt) -> Reply:

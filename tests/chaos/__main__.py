@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
@@ -97,6 +98,7 @@ def _folder(kept: Path | None) -> AbstractContextManager[Path]:
 def main() -> int:
     """Run, show, write."""
     given = _arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the stack is to be stopped then too
     saved = Path(tempfile.gettempdir()) / f"paymesh-chaos-{given.seed}.jsonl"
     try:
         with _folder(given.state) as folder:

@@ -13,8 +13,8 @@ from tests.chaos.clients import Pace
 from tests.chaos.history.events import CREATE, OK, Event
 from tests.chaos.outcome import Outcome
 
-_CALLERS = 64
-_CAPACITY_S, _OVERLOAD_S = 8.0, 12.0
+_CALLERS = 128
+_CAPACITY_S, _OVERLOAD_S = 8.0, 20.0
 _TIMES = 3
 _REFUSED_IN_S = 0.1
 _RECOVERY_MAX_S = 30.0

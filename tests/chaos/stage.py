@@ -28,6 +28,9 @@ _SETTINGS = {
     "STRIPE_TIMEOUT_S": "3",
     "ADYEN_TIMEOUT_S": "3",
     "PAYPAL_TIMEOUT_S": "3",
+    # Sized for two cores, so that an overload of some seconds is one.
+    "SAGAS_IN_FLIGHT_MAX": "128",
+    "QUEUE_DEPTH_MAX": "200",
     "LOG_LEVEL": "info",
 }
 _ROOT = Path(__file__).resolve().parents[2]

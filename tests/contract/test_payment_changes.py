@@ -20,6 +20,7 @@ from payment_svc.domain.errors import (
 )
 from payment_svc.domain.payment import CaptureMethod, PartialFailurePolicy, Payment
 from payment_svc.domain.statuses import OrderStatus, PaymentStatus
+from payment_svc.operations.store import PostgresOperatorStore
 from payment_svc.ports import Accepted, Asked, NewPayment, StalePayment
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas import engine
@@ -247,8 +248,9 @@ async def test_sagas_of_many_orders_move_one_payment(payment_db: Database) -> No
         for owner in ("one", "two")
     ]  # fmt: skip
 
+    queues = PostgresOperatorStore(payment_db)
     async with asyncio.timeout(30):
-        while (await sagas_of(payment_db).depths()).get("PAYMENT"):
+        while any(depth.queue is Queue.PAYMENT for depth in await queues.depths()):
             await asyncio.gather(*(c.claim_and_walk() for c in coordinators))
             await asyncio.gather(*(c.finish() for c in coordinators))
 

@@ -56,8 +56,9 @@ def waits_for(*words: str) -> Callable[[Story], bool]:
 
 
 def summaries(story: Story, source: str) -> list[str]:
-    """List the sentences of one source."""
-    return [event["summary"] for event in story["timeline"] if event["source"] == source]
+    """List the sentences of one source; what PSPs told by webhooks, at any time, apart."""
+    events = (event for event in story["timeline"] if event["kind"] != "webhook")
+    return [event["summary"] for event in events if event["source"] == source]
 
 
 def moment(text: str) -> datetime:

@@ -16,6 +16,7 @@ import pytest_asyncio
 from paymesh.ledger.v1 import ledger_pb2
 from paymesh.ledger.v1 import ledger_service_pb2 as ledger
 from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
+from paymesh.psp.v1 import attempt_pb2
 
 from devstack.audit import CHECKERS, Told, gather, judge_all, violations
 from tests.faults.instances import (
@@ -34,6 +35,7 @@ from tests.faults.matrix.lane import Lane
 from tests.faults.matrix.processes import Nursery, nurseries
 from tests.servers import PostgresServer
 from tests.unit.ledger_svc.builders import CLEARING, SELLER, wire_account, wire_posting
+from tests.unit.psp_gateway.sandbox import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -167,6 +169,33 @@ async def test_a_gateway_that_slept_over_an_event_writes_nothing(lane_of: MakeLa
             await zombie.until_fenced("webhook_event")
             await until_all(lane, [payment_id], "COMPLETED")
             await sound(lane, [payment_id])
+
+
+@pytest.mark.parametrize("point", ["psp.attempt_stored", "psp.created", "psp.confirmed"])
+async def test_a_gateway_that_slept_in_an_attempt_writes_nothing(
+    lane_of: MakeLane, point: str
+) -> None:
+    """Stopped after the PSP has answered, or before it was asked, woken when another instance has
+    ended the attempt: money moved once, and what the sleeper writes late is refused.
+    """
+    async with lane_of({}) as lane, second(lane, "psp_gateway") as other:
+        zombie = first(lane, "psp_gateway")
+        lane.arm("psp_gateway", [f"{point}=stop"])
+        async with (
+            grpc.aio.insecure_channel(zombie.target) as sleepy,
+            grpc.aio.insecure_channel(other.target) as awake,
+        ):
+            asked = asyncio.create_task(Gateway(sleepy).charge())
+            await zombie.until_stopped()
+            settled = await Gateway(awake).settled()
+            zombie.go_on()
+            late = (await asked).attempt
+        await zombie.until_fenced("attempt")
+
+        assert settled.outcome == late.outcome == attempt_pb2.Attempt.SUCCEEDED
+        assert settled.psp_reference == late.psp_reference
+        record = await lane.operator.psp_record("pay_1", [])
+        assert [(line["kind"], line["amount"]) for line in record] == [("charge", 9999)]
 
 
 async def test_a_courier_that_slept_writes_nothing(lane_of: MakeLane) -> None:

@@ -22,20 +22,12 @@ from devstack.trail import Operator, Trail
 Result = TypeVar("Result")
 DEADLINE_S = 30.0
 QUIET_S = 60.0  # longer than a lease
-STEPS = ("assess", "charge", "credit", "post")
-MOMENTS = ("before", "after", "recorded")
+# Every point is in the matrix; these few die under the supervisor and behind the edge.
 POINTS = [
-    *(
-        ("payment_svc", f"pay_in.{step}.{at}")
-        for step in STEPS
-        for at in ("before", "after", "recorded")
-    ),
+    ("payment_svc", "pay_in.charge.after"),
+    ("payment_svc", "pay_in.post.recorded"),
     ("payment_svc", "settle.settle.before"),
-    ("payment_svc", "settle.settle.after"),
-    ("psp_gateway", "psp.attempt_stored"),
-    ("psp_gateway", "psp.created"),
     ("psp_gateway", "psp.confirmed"),
-    ("psp_gateway", "psp.outcome_stored"),
 ]
 
 
@@ -142,12 +134,9 @@ async def test_killed_while_the_psp_is_slow_it_ends_charged_once(
 
 
 HOLD_POINTS = [
-    *(("payment_svc", f"authorize.authorize.{at}", "capture") for at in MOMENTS),
-    *(("payment_svc", f"capture.{step}.after", "capture") for step in ("hold", "credit", "post")),
-    *(("payment_svc", f"capture.capture.{at}", "capture") for at in MOMENTS),
-    *(("payment_svc", f"void.void.{at}", "cancel") for at in MOMENTS),
+    ("payment_svc", "capture.capture.after", "capture"),
+    ("payment_svc", "void.void.after", "cancel"),
     ("psp_gateway", "psp.captured", "capture"),
-    ("psp_gateway", "psp.voided", "cancel"),
 ]
 
 
@@ -159,13 +148,9 @@ async def test_killed_while_holding_it_ends_as_asked(
 ) -> None:
     """Held, then captured or let go, with a death on the way: it happens once, books square."""
     await quiet(stack)
-    first = point.startswith("authorize")
-    if first:
-        armed = await arm(state, service, point)
     payment_id = await hold(stack)
     await until(stack, payment_id, "REQUIRES_CAPTURE")
-    if not first:
-        armed = await arm(state, service, point)
+    armed = await arm(state, service, point)
 
     async with RestClient(stack["edge"]["url"], stack["client"]["api_key"]) as rest:
         assert (await rest.act(payment_id, verb, {})).status == 200

@@ -1,5 +1,6 @@
 """The saga engine over the pay-in: what each outcome at each step leads to."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from payment_svc.sagas.journey import Journey, Move, Queue
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Stuck, Waiting
 from payment_svc.sagas.pay_in import PAY_IN
 from payment_svc.sagas.policy import RetryPolicy
+from payment_svc.sagas.retry import Cancel
 from payment_svc.sagas.settle import SETTLE
 from tests.builders import NOW, make_journey
 
@@ -187,7 +189,11 @@ def test_third_try_of_a_psp_that_does_nothing_is_told_to_be_the_last() -> None:
     commands = [engine.command(PAY_IN, journey) for journey in (first, second, third)]
     failed = play(third, Refused("PSP_RATE_LIMITED", "Nothing was charged.")).after
 
-    assert [isinstance(c, ExecuteCharge) and c.is_last_try for c in commands] == [False, False, True]
+    assert [isinstance(c, ExecuteCharge) and c.is_last_try for c in commands] == [
+        False,
+        False,
+        True,
+    ]
     assert third.progress.queue is Queue.RETRY
     assert failed.payment.status is PaymentStatus.FAILED
 
@@ -215,6 +221,63 @@ def test_own_trouble_is_waited_out_for_an_hour(steps_done: list[Outcome]) -> Non
     assert within.progress.due_after <= timedelta(seconds=30)
     assert after.progress.queue is Queue.DEAD_LETTER
     assert after.progress.reason == "UNAVAILABLE"
+
+
+def test_what_was_put_off_is_no_try() -> None:
+    """Because of too many retries elsewhere, no payment fails sooner, nor is anything lost."""
+    put_off = Again("PSP_RATE_LIMITED", from_psp=True, is_put_off=True)
+    trouble = Again("PSP_RATE_LIMITED", from_psp=True)
+    journey = play(make_journey(), Done(), trouble).after
+
+    move = play(journey, *[put_off] * 50)
+    commands = [
+        engine.command(PAY_IN, each) for each in (move.after, play(move.after, trouble).after)
+    ]
+
+    assert move.after.progress.queue is Queue.RETRY
+    assert move.after.progress.tries == 1
+    assert move.after.progress.due_after > timedelta(0)
+    assert [isinstance(c, ExecuteCharge) and c.is_last_try for c in commands] == [False, True]
+
+
+def test_retry_after_of_the_psp_is_obeyed() -> None:
+    """It is asked again no sooner than it wants, and no later than we can bear."""
+    journey = play(make_journey(), Done()).after
+
+    seven = play(journey, Again("X", from_psp=True, after=timedelta(seconds=7))).after
+    a_day = play(journey, Again("X", from_psp=True, after=timedelta(days=1))).after
+    own = play(journey, Again("X", after=timedelta(days=1))).after
+
+    assert timedelta(seconds=7.5) <= seven.progress.due_after <= timedelta(seconds=8)
+    assert a_day.progress.due_after <= timedelta(minutes=5, seconds=1)
+    assert own.progress.due_after == timedelta(seconds=30)
+
+
+def test_step_that_is_not_tried_again() -> None:
+    """Cancel: the first try is the last, whose no is final; trouble of our own is for a person."""
+    steps = tuple(replace(step, retry=Cancel()) for step in PAY_IN.steps)
+    saga = replace(PAY_IN, steps=steps)
+
+    def after(journey: Journey, outcome: Outcome) -> Journey:
+        return engine.advance(
+            saga, journey, outcome, started_at=NOW, now=NOW, chance=0.5, policy=POLICY
+        ).after
+
+    journey = after(make_journey(), Done())
+    command = engine.command(saga, journey)
+    assert isinstance(command, ExecuteCharge)
+    assert command.is_last_try
+    assert after(journey, Again("X")).progress.queue is Queue.DEAD_LETTER
+
+
+def test_since_when_it_is_not_known_is_kept_until_it_is() -> None:
+    """The first doubt counts; with the answer it is forgotten."""
+    unknown = Waiting("NO_USABLE_ANSWER", unknown=True)
+    first = play(make_journey(), Done(), unknown).after
+    later = play(first, unknown, seconds=400).after
+
+    assert first.progress.unknown_since == later.progress.unknown_since == NOW
+    assert play(later, CHARGED).after.progress.unknown_since is None
 
 
 def test_undo_that_fails_is_tried_again() -> None:

@@ -18,7 +18,9 @@ from payment_svc.sagas.commands import (
     CreditWallets,
     ExecuteCharge,
     PostCapture,
+    PostLateCharge,
     RefundCharge,
+    ReleaseSuspense,
     ReverseCredits,
     ReversePosting,
     SettleCredits,
@@ -74,6 +76,10 @@ class World:
                     self.credited.pop(operation_id, None)
             case PostCapture() if word in ("done", "lost"):
                 self.posted[command.reference] = command.amount.amount
+            case PostLateCharge() if word in ("done", "lost"):
+                self.posted[command.reference] = command.amount.amount
+            case ReleaseSuspense() if word in ("done", "lost"):
+                self.posted[command.reference] = -command.amount.amount
             case ReversePosting() if word in ("done", "lost"):
                 self.posted.pop(command.reference, None)
             case AssessPayment() | CreditWallets() | PostCapture() if word == "refused":

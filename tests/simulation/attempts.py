@@ -152,7 +152,7 @@ class Attempts:
         await self.disk.run(work)
 
     async def events(
-        self, *, psp: str, state: State | None, before: int, limit: int
+        self, *, psp: str, state: State | None, before: int, limit: int, payment_id: str = ""
     ) -> Sequence[Told]:
         """See `ports.Inbox`."""
         raise NotImplementedError

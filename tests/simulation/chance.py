@@ -18,6 +18,7 @@ RATES = {
     "request_lost": 0.02,
     "answer_lost": 0.03,
     "request_late": 0.025,  # it arrives after its caller has given up
+    "credit_late": 0.15,  # the same of wallets: undo must not overtake do
     "request_twice": 0.04,
     "commit_refused": 0.008,
     "commit_unknown": 0.012,  # it is there, and the process saw an error

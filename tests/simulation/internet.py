@@ -16,7 +16,7 @@ from tests.simulation.clockwork import SimulatedLoop
 from tests.simulation.network import Network
 from tests.simulation.psp import Object, Psp, Told
 
-SECRET = "whsec_simulated"
+SECRET = "whsec_simulated"  # pragma: allowlist secret
 _LATENCY_S = (0.02, 0.2)
 _LATE_S = (16.0, 120.0)
 _CONNECT_S = 2.0

@@ -28,7 +28,7 @@ class Network:
 
     Attributes:
         cut_off: names of machines that nothing reaches, and whose answers reach nobody.
-        told_late: called with the method of a call that will arrive late, and in how many seconds.
+        told_late: called with a request that will arrive late, and in how many seconds.
     """
 
     def __init__(self, loop: SimulatedLoop, chance: Chance) -> None:
@@ -36,7 +36,7 @@ class Network:
         self._chance = chance
         self.machines: dict[str, list[Machine]] = {}
         self.cut_off: set[str] = set()
-        self.told_late: Callable[[str, float], None] = lambda method, delay: None
+        self.told_late: Callable[[Any, float], None] = lambda request, delay: None
 
     def add(self, machine: Machine) -> None:
         """Put a machine on the network."""
@@ -61,9 +61,10 @@ class Network:
             if self._chance.strikes_now("request_lost"):
                 continue
             delay = self._chance.between(*_LATENCY_S)
-            if self._chance.strikes_now("request_late"):
+            fault = "credit_late" if method == "ApplyOperations" else "request_late"
+            if self._chance.strikes_now(fault):
                 delay += self._chance.between(*_LATE_S)
-                self.told_late(method, delay)
+                self.told_late(request, delay)
             self._loop.later(delay, self._arrive, machine, method, request, reply, of)
         return await reply
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 from redis.asyncio import Redis
 
 from chassis.database import Database
+from chassis.faults import FaultPoints
 from chassis.outbox import Relay
 from tests.simulation.clockwork import EPOCH
 from tests.simulation.payments import OutboxRow, Payments
@@ -76,7 +77,7 @@ class Stream:
 
 def relay_of(table: OutboxTable, stream: Stream) -> Relay:
     """Make the real relay over these."""
-    return Relay(cast("Database", table), cast("Redis", stream), "events.payment")
+    return Relay(cast("Database", table), cast("Redis", stream), "events.payment", FaultPoints())
 
 
 def _columns(row: OutboxRow) -> dict[str, Any]:

@@ -23,7 +23,9 @@ from payment_svc.ports import (
     LostLease,
     NewPayment,
     OrderIdInUse,
+    SagaView,
     StalePayment,
+    StatusChange,
 )
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS
@@ -34,8 +36,10 @@ from tests.simulation.disk import Disk
 
 _OPEN = frozenset({Queue.PAYMENT, Queue.RETRY, Queue.WAITING})
 _ENDED = frozenset({OrderStatus.FAILED, OrderStatus.CANCELLED})
+_REST = timedelta(seconds=2)
 _POLL_S = 0.5
 _POLL_AGAIN_S = 2.0
+_RINGS_MAX = 500  # longer than the faults last
 
 Key = tuple[str, str, str]
 
@@ -200,6 +204,14 @@ class Payments:
             f" {last.detail} -> {after.queue} {move.after.payment.status}"
         )
 
+    def stumble(self, held: Progress, reason: str) -> None:
+        """Let go of a saga whose walk failed, unless somebody else has it."""
+        row = self.sagas[held.saga_id]
+        if row.progress.epoch == held.epoch:
+            row.progress = replace(row.progress, queue=Queue.RETRY, reason=reason)
+            row.owner = None
+            self.set_due(row, self.now() + _REST)
+
     def _follow(self, move: Move, new_id: NewId) -> None:
         payment, saga = move.after.payment, SAGAS[move.after.progress.kind]
         self.add_saga(
@@ -229,14 +241,6 @@ class Payments:
             self.set_due(row, self.now())
         return len(woken)
 
-    def let_go(self, progress: Progress) -> None:
-        """Let go of a saga whose walk failed, unless another has it by now; it rests a second."""
-        row = self.sagas[progress.saga_id]
-        if row.progress.epoch == progress.epoch:
-            row.owner = None
-            row.progress = replace(row.progress, queue=Queue.RETRY, reason="WALK_FAILED")
-            self.set_due(row, self.now() + timedelta(seconds=1))
-
     def release_own(self, owner: str) -> int:
         """Make due what a former run of an instance held."""
         own = [r for r in self.sagas.values() if r.owner == owner and r.progress.queue in _OPEN]
@@ -264,17 +268,24 @@ class Payments:
         self.outbox.append(row)
         self._ring_relay_for(row)
 
-    def _ring_relay_for(self, row: OutboxRow) -> None:
+    def _ring_relay_for(self, row: OutboxRow, times: int = _RINGS_MAX) -> None:
         """Wake who publishes, and one after the other until somebody has published it."""
-        if not row.is_published and self.relay_bells:
+        if times and not row.is_published and self.relay_bells:
             self.chance.one_of(list(self.relay_bells.values()))()
-            self.loop.later(_POLL_AGAIN_S, self._ring_relay_for, row)
+            self.loop.later(_POLL_AGAIN_S, self._ring_relay_for, row, times - 1)
 
     def add_saga(self, saga: Progress) -> None:
         """Store a new saga."""
         row = Row(saga, None)
         self.sagas[saga.saga_id] = row
         self.set_due(row, self.now() + saga.due_after)
+
+    def begin_once(self, saga: Progress) -> bool:
+        """Store a saga unless one of its id is there."""
+        if saga.saga_id in self.sagas:
+            return False
+        self.add_saga(saga)
+        return True
 
     def set_due(self, row: Row, due_at: datetime | None) -> None:
         """Say when a saga is looked at, and have a worker look then, as its polling would."""
@@ -342,13 +353,31 @@ class PaymentPlace:
         )
         return move.after.with_payment(stored(move.before.payment, move.after.payment))
 
+    async def begin_once(self, saga: Progress) -> bool:
+        """See `ports.LateSagas`."""
+        return await self.payments.disk.run(lambda: self.payments.begin_once(saga))
+
+    async def explain(self, payment_id: str) -> tuple[Sequence[SagaView], Sequence[StatusChange]]:
+        """See `ports.SagaStore`; who asks here reads no history."""
+        rows = self.payments.sagas.values()
+        return await self.payments.disk.run(
+            lambda: (
+                [
+                    SagaView(r.progress, r.due_at)
+                    for r in rows
+                    if r.progress.payment_id == payment_id
+                ],
+                (),
+            )
+        )
+
+    async def stumbled(self, progress: Progress, error: str, *, counts: bool) -> None:
+        """See `ports.SagaStore`."""
+        await self.payments.disk.run(lambda: self.payments.stumble(progress, error))
+
     async def reload(self, payment: Payment) -> Payment:
         """See `ports.SagaStore`."""
         return await self.payments.disk.run(lambda: self.payments.rows[payment.payment_id])
-
-    async def stumbled(self, progress: Progress, error: str, *, counts: bool) -> None:
-        """See `ports.SagaStore`; nothing is poison here."""
-        await self.payments.disk.run(lambda: self.payments.let_go(progress))
 
     async def release_own(self) -> int:
         """See `ports.SagaStore`."""

@@ -18,7 +18,15 @@ from ledger_svc.servicer import LedgerServicer
 from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
 from payment_svc.domain.payment import Payment
-from payment_svc.ports import Accepted, PaymentStore, Returns, SagaStore, Services
+from payment_svc.ports import (
+    Accepted,
+    LateSagas,
+    PaymentStore,
+    Returns,
+    SagaStore,
+    Services,
+    Witnesses,
+)
 from payment_svc.psp_event_servicer import PaymentPspEventService
 from payment_svc.returns import GrpcReturns
 from payment_svc.sagas.journey import Move
@@ -29,6 +37,7 @@ from payment_svc.use_cases.capture_payment import CapturePayment, capture_paymen
 from payment_svc.use_cases.create_payment import CreatePayment, create_payment
 from payment_svc.use_cases.get_payment import get_payment
 from payment_svc.use_cases.resume_payment import resume_payment
+from payment_svc.witnesses import GrpcWitnesses
 from psp_gateway.domain.attempt import Attempt, Stage
 from psp_gateway.domain.capabilities import Capabilities
 from psp_gateway.domain.errors import BadSignature
@@ -101,19 +110,34 @@ Job = Coroutine[Any, Any, None]
 Program = Callable[[Parts, Process], tuple[Any, Sequence[Job]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Who is told of buyers that come back, and who knows what PSPs have done."""
+
+    returns: Returns
+    witnesses: Witnesses
+
+
 class Api:
     """payment_svc as it is called: by clients, through the use cases, and by the gateway."""
 
     def __init__(
-        self, parts: Parts, process: Process, place: PaymentPlace, returns: Returns, begun: Any
+        self, parts: Parts, process: Process, place: PaymentPlace, known: Neighbours, begun: Any
     ) -> None:
         self._new_id = parts.new_id
         self._clock = process.clock
         self._store = cast("PaymentStore", place)
         self._sagas = cast("SagaStore", place)
-        self._returns = returns
+        self._returns = known.returns
         self._begun = begun
-        self._events = PaymentPspEventService(self._sagas, begun)
+        self._events = PaymentPspEventService(
+            self._store,
+            self._sagas,
+            cast("LateSagas", place),
+            known.witnesses,
+            clock=process.clock,
+            woken=begun,
+        )
 
     async def create(self, command: CreatePayment, _: Any) -> Accepted:
         """Accept a payment."""
@@ -195,7 +219,14 @@ def payment_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
     parts.payments.relay_bells[process.name] = told.set
     relay = relay_of(parts.table, parts.stream)
     returns = GrpcReturns(cast("Any", stubs["psp"]), _RPC_TIMEOUT_S)
-    api = Api(parts, process, place, returns, work.set)
+    witnesses = GrpcWitnesses(
+        risk_stub=cast("Any", stubs["risk"]),
+        psp_stub=cast("Any", stubs["psp"]),
+        wallet_stub=cast("Any", stubs["wallet"]),
+        ledger_stub=cast("Any", ledger),
+        inbox_stub=cast("Any", stubs["psp"]),
+    )
+    api = Api(parts, process, place, Neighbours(returns, witnesses), work.set)
 
     async def walk() -> None:
         await place.release_own()
@@ -247,11 +278,15 @@ class NewsToPayments:
     def __init__(self, stub: Any) -> None:
         self._stub = stub
 
-    async def apply(self, payment_ids: Sequence[str]) -> None:
+    async def apply(
+        self, payment_ids: Sequence[str], doubtful_ids: Sequence[str] = ()
+    ) -> Sequence[str]:
         """See `ports.Listener`."""
-        await self._stub.ApplyPspEvents(
-            events.ApplyPspEventsRequest(payment_ids=payment_ids), timeout=5.0
+        request = events.ApplyPspEventsRequest(
+            payment_ids=payment_ids, doubtful_payment_ids=doubtful_ids
         )
+        answer = await self._stub.ApplyPspEvents(request, timeout=5.0)
+        return list(answer.undecided_payment_ids)
 
 
 def gateway_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]:

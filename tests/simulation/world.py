@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from paymesh.psp.v1.psp_gateway_service_pb2 import ExecuteChargesRequest
+from paymesh.wallet.v1.wallet_service_pb2 import ApplyOperationsRequest
+
 from chassis.errors import PaymeshError
 from payment_svc.sagas.policy import RetryPolicy
 from tests.simulation.attempts import Attempts
@@ -58,6 +61,7 @@ class World:
                 self.network.add(Machine(service, f"{service}-{number}"))
         machines = (m for some in self.network.machines.values() for m in some)
         self.machines = {machine.name: machine for machine in machines}
+        self.frozen: set[str] = set()
         self._skews = wrong_clock(self.chance, list(self.machines))
         self.nemesis = Nemesis(
             self.loop,
@@ -118,23 +122,32 @@ class World:
         if machine.process is process:
             self.loop.later(0.0, self.kill, machine, _RESTART_S)
 
-    def _make_it_dangerous(self, method: str, delay: float) -> None:
+    def _make_it_dangerous(self, request: object, delay: float) -> None:
         """Have a credit or a charge refused, which is tried again while its first try is still on
         its way; the first try then finds nothing in its way.
         """
-        if method == "ApplyOperations" and self.chance.happens(0.7):
-            self._freeze()
-        if method == "ExecuteCharges" and self.chance.happens(0.7):
+        if not self.chance.happens(0.7):
+            return
+        if isinstance(request, ApplyOperationsRequest):
+            name = request.operations[0].wallet_id
+            self._set_wallet(name, WalletStatus.FROZEN)
+            self.loop.later(delay * 0.95, self._set_wallet, name, WalletStatus.OPEN)
+        if isinstance(request, ExecuteChargesRequest):
             for psp in self.psps.values():
                 psp.limited_until = self.loop.time() + delay * 0.95
 
     def _freeze(self) -> None:
         """Freeze a seller's wallet, for good."""
         name = f"seller:{CLIENT}:{self.chance.one_of(SELLERS)}:USD"
-        store = self.parts.wallets.store
-        if name in store.kept:
-            at_once(store.change_status(name, WalletStatus.FROZEN, reason="", actor=""))
+        if name in self.parts.wallets.store.kept:
+            self._set_wallet(name, WalletStatus.FROZEN)
+            self.frozen.add(name)
             self.chance.struck("wallet_frozen")
+
+    def _set_wallet(self, name: str, status: WalletStatus) -> None:
+        if name not in self.frozen:
+            store = self.parts.wallets.store
+            at_once(store.change_status(name, status, reason="", actor=""))
 
     def _psp(self, name: str) -> Psp:
         return Psp(

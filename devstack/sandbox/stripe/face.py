@@ -42,6 +42,13 @@ _RATE_LIMITED = {
     "message": "Request rate limit exceeded. Learn more: https://docs.stripe.com/rate-limits",
 }
 
+_DECLINED = {
+    "type": "card_error",
+    "code": "card_declined",
+    "decline_code": "generic_decline",
+    "message": "Your card was declined.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -298,6 +305,8 @@ class StripeFace:
             return Reply(ending=Ending.HOLD, hold_s=fault.hold_s)
         if kind == "connection_reset_after":
             return Reply(ending=Ending.RESET)
+        if fault is not None and kind == "charge_then_refuse":
+            return _rate_limited(fault) if fault.status == 429 else _declined()
         off_by = fault.off_by if fault is not None and kind == "wrong_amount" else 0
         body = bodies.encode(outcome.answer, self._world.base_url, off_by)
         if kind == "malformed":
@@ -321,11 +330,15 @@ def _rate_limited(fault: Fault) -> Reply:
     return Reply(429, bodies.encode(Answer(429, error=_RATE_LIMITED), ""), headers)
 
 
+def _declined() -> Reply:
+    return Reply(402, bodies.encode(Answer(402, error=_DECLINED), ""), {})
+
+
 def _answer_kinds(outcome: Outcome) -> frozenset[str]:
     """Tell which faults of the answer would really take effect on this one."""
     kinds = {"connection_reset_after"}
     if outcome.moved:
-        kinds.add("charge_then_timeout")
+        kinds |= {"charge_then_timeout", "charge_then_refuse"}
     if outcome.answer.status == 200:
         kinds.add("malformed")
         if not isinstance(outcome.answer.subject, Page):

@@ -34,6 +34,7 @@ PUBLISHED: tuple[Template[Any], ...] = (
     settlements.SETTLED_1,
     settlements.SETTLEMENT_CLAIMED_1,
     settlements.SUSPENSE_RELEASED_1,
+    settlements.LATE_CHARGED_1,
 )
 
 _BY_TAG: Mapping[str, Template[Any]] = {template.tag: template for template in PUBLISHED}

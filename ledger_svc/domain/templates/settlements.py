@@ -1,5 +1,5 @@
-"""A settlement: the PSP pays out what it holds, or claims what it lacks; what does not add up waits
-in suspense for its explanation.
+"""A settlement: the PSP pays out what it holds, or claims what it lacks; what does not add up, or
+was taken late, waits in suspense for its explanation.
 """
 
 from dataclasses import dataclass
@@ -55,6 +55,19 @@ class SettlementClaimed:
     expected: Money
     paid: Money
     fees: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LateCharged:
+    """A PSP has taken money after it was given up.
+
+    Attributes:
+        attempt_id: the attempt by which it was taken.
+    """
+
+    attempt_id: str
+    psp: str
+    amount: Money
 
 
 class Excess(StrEnum):
@@ -124,6 +137,18 @@ def _released_1(facts: SuspenseReleased) -> Draft:
     )
 
 
+def _late_1(facts: LateCharged) -> Draft:
+    currency = facts.amount.currency
+    return Draft(
+        references.named("late", "attempt_id", facts.attempt_id, "charged"),
+        f"taken by {facts.psp}, late",
+        (
+            debit(chart.clearing(facts.psp, currency), facts.amount),
+            credit(chart.suspense(facts.psp, currency), facts.amount),
+        ),
+    )
+
+
 def _fees(facts: Settled | SettlementClaimed) -> list[Line]:
     if facts.fees is None:
         return []
@@ -174,4 +199,12 @@ SUSPENSE_RELEASED_1 = Template(
     _released_1,
     "What waited in suspense is explained, and goes to the account where it belongs: a fee, a "
     "loss, another settlement.",
+)
+LATE_CHARGED_1 = Template(
+    "late_charged",
+    1,
+    LateCharged,
+    _late_1,
+    "A PSP has taken money after it had refused it, or after nobody waited for it any more: it "
+    "owes us the amount, which waits in suspense until it is given back (suspense_released).",
 )

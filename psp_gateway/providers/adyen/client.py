@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -24,12 +25,14 @@ class Response:
         body: the JSON object; None when it is none.
         reference: Adyen's own id of the exchange.
         is_transient: Adyen says that nothing was kept under the key, so that it may be sent again.
+        retry_after: how long it wants to be left alone; None when it does not say.
     """
 
     status: int
     body: Mapping[str, Any] | None
     reference: str
     is_transient: bool
+    retry_after: timedelta | None = None
 
     @property
     def trace(self) -> str:
@@ -107,4 +110,5 @@ def _told(result: http_client.Result) -> Result:
         body=result.body,
         reference=result.header("pspReference"),
         is_transient=result.headers.get("transient-error", "").lower() == "true",
+        retry_after=result.retry_after,
     )

@@ -106,7 +106,12 @@ def _failure(response: Response) -> Verdict:
         limited = response.status == 429
         reason = Reason.PSP_RATE_LIMITED if limited else Reason.PSP_UNREACHABLE
         return Verdict(
-            Outcome.TRANSIENT, reason=reason, psp_code=code, about_request=True, trace=trace
+            Outcome.TRANSIENT,
+            reason=reason,
+            psp_code=code,
+            about_request=True,
+            trace=trace,
+            retry_after=response.retry_after,
         )
     if response.status in _REFUSED and response.body is not None and code:
         return Verdict(

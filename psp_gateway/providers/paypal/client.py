@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -24,11 +25,13 @@ class Response:
     Attributes:
         body: the JSON object; None when it is none.
         debug_id: PayPal's own id of the exchange.
+        retry_after: how long it wants to be left alone; None when it does not say.
     """
 
     status: int
     body: Mapping[str, Any] | None
     debug_id: str = ""
+    retry_after: timedelta | None = None
 
     @property
     def trace(self) -> str:
@@ -137,4 +140,4 @@ def key_of(key: str) -> str:
 def _told(result: http_client.Result) -> Result:
     if not isinstance(result, http_client.Response):
         return result
-    return Response(result.status, result.body, debug_id(result))
+    return Response(result.status, result.body, debug_id(result), result.retry_after)

@@ -5,6 +5,7 @@ See https://developer.paypal.com/api/rest/responses/ for the names of errors.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from psp_gateway.domain.answer import Answer, Verdict, no_answer, not_sent, unusable
@@ -76,7 +77,8 @@ def _error(response: Response) -> Verdict:
     body, status, trace = response.body or {}, response.status, response.trace
     name = text(body, "name") or text(body, "error")
     if status == 429:
-        return _nothing_happened(Reason.PSP_RATE_LIMITED, name, trace)
+        limited = _nothing_happened(Reason.PSP_RATE_LIMITED, name, trace)
+        return replace(limited, retry_after=response.retry_after)
     if status == 401:
         return _nothing_happened(Reason.PSP_REQUEST_INVALID, name, trace)
     issues = dict(_issues(body)) if status in _WITH_ISSUES else {}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus
@@ -28,6 +29,7 @@ class Response:
         body: the JSON object; None when it is none.
         is_replay: Stripe repeats the stored result of the key.
         should_retry: what Stripe says about trying again; None when it says nothing.
+        retry_after: how long it wants to be left alone; None when it does not say.
     """
 
     status: int
@@ -35,6 +37,7 @@ class Response:
     request_id: str
     is_replay: bool
     should_retry: bool | None
+    retry_after: timedelta | None = None
 
     @property
     def trace(self) -> str:
@@ -117,6 +120,7 @@ def _told(result: http_client.Result) -> Result:
         should_retry={"true": True, "false": False}.get(
             result.headers.get("Stripe-Should-Retry", "")
         ),
+        retry_after=result.retry_after,
     )
 
 

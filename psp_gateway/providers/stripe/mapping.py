@@ -287,7 +287,8 @@ def _error(response: Response) -> Verdict:
     if kind == "idempotency_error":
         return alarm(trace, Reason.NO_USABLE_ANSWER, psp_code=kind)
     if status == 429:
-        return _nothing_happened(Reason.PSP_RATE_LIMITED, code, trace)
+        limited = _nothing_happened(Reason.PSP_RATE_LIMITED, code, trace)
+        return replace(limited, retry_after=response.retry_after)
     if status == 402 and kind == "card_error":
         intent = error.get("payment_intent")
         reference = _text(intent, "id") if isinstance(intent, dict) else ""

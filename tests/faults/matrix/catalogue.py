@@ -146,7 +146,9 @@ def _gateway(*names: str) -> Iterator[Point]:
 
 
 def _batches(service: str, *nths: int) -> Iterator[Point]:
-    for nth, moment in product(nths, ("written", "committed")):
+    # The ledger writes most batches by one statement: it has no moment between that and COMMIT.
+    last = "decided" if service == "ledger_svc" else "written"
+    for nth, moment in product(nths, (last, "committed")):
         name = f"{service.removesuffix('_svc')}.batch.{moment}"
         yield Point(service, name, nth, [name], is_late=True)
 

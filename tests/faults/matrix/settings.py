@@ -77,6 +77,7 @@ class Place:
                 "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
                 "WEBHOOK_RETRY_AFTER_S": "1,2,5",
                 "SAGA_POLL_S": "0.1",
+                "SAGA_LEASE_S": "5",
                 "WEBHOOK_POLL_S": "0.1",
             },
             "risk_svc": {f"RISK_VELOCITY_{s}_PER_HOUR": "0" for s in ("BUYER", "CARD", "IP")},

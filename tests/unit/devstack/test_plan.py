@@ -18,7 +18,7 @@ PORTS = default_ports()
 class FakePostgres:
     """Makes URLs, and nothing else."""
 
-    def url(self, role: str, database: str) -> str:
+    def url(self, role: str, database: str, *, port: int = 0) -> str:
         """Name the role and the database."""
         return f"postgresql://{role}@127.0.0.1/{database}"
 

@@ -33,6 +33,7 @@ from ledger_svc.domain.templates.refunds import (
 )
 from ledger_svc.domain.templates.settlements import (
     Excess,
+    LateCharged,
     Settled,
     SettlementClaimed,
     SuspenseReleased,
@@ -207,4 +208,5 @@ FACTS: dict[str, Callable[[str], st.SearchStrategy[Any]]] = {
     "suspense_released/1": lambda c: st.builds(
         SuspenseReleased, IDS, NAMES, st.sampled_from(Excess), amounts(c), explaining(c)
     ),
+    "late_charged/1": lambda c: st.builds(LateCharged, IDS, NAMES, amounts(c)),
 }

@@ -29,6 +29,7 @@ from ledger_svc.domain.templates.refunds import (
 )
 from ledger_svc.domain.templates.settlements import (
     Excess,
+    LateCharged,
     Settled,
     SettlementClaimed,
     SuspenseReleased,
@@ -271,5 +272,11 @@ SAMPLES = (
         1,
         "what was too much belongs to the next settlement",
         SuspenseReleased("sus_2", PSP, Excess.SURPLUS, of("1.00"), chart.clearing(PSP, "USD")),
+    ),
+    Sample(
+        "late_charged",
+        1,
+        "after the card had been declined",
+        LateCharged("att_1", PSP, of("99.99")),
     ),
 )

@@ -27,6 +27,7 @@ from ledger_svc.domain.templates.refunds import (
 )
 from ledger_svc.domain.templates.settlements import (
     Excess,
+    LateCharged,
     Settled,
     SettlementClaimed,
     SuspenseReleased,
@@ -168,7 +169,16 @@ def charged_for(world: World) -> None:
     world.settle()
 
 
-LIVES = (paid_out, refunded, charged_back, converted, charged_for)
+def charged_late(world: World) -> None:
+    """What was given up is charged after all, and given back at once."""
+    attempt, amount = world.new_id("att"), world.draw(amounts(world.currency))
+    world.books.post("late_charged", LateCharged(attempt, PSP, amount))
+    clearing = chart.clearing(PSP, world.currency)
+    released = SuspenseReleased(attempt, PSP, Excess.SURPLUS, amount, clearing)
+    world.books.post("suspense_released", released)
+
+
+LIVES = (paid_out, refunded, charged_back, converted, charged_for, charged_late)
 
 
 @st.composite

@@ -10,10 +10,17 @@ from paymesh.payment.v1 import explanation_pb2
 
 from chassis.errors import Unavailable
 from payment_svc import explanation_presenter
+from payment_svc.domain.case import Case
 from payment_svc.domain.errors import PaymentNotFound
 from payment_svc.domain.operator_action import OperatorAction
 from payment_svc.domain.payment import Payment
-from payment_svc.domain.testimony import Assessment, Attempt, LedgerEntry, WalletOperation
+from payment_svc.domain.testimony import (
+    Assessment,
+    Attempt,
+    LedgerEntry,
+    Notice,
+    WalletOperation,
+)
 from payment_svc.explanation.story import Explanation, Source, Story
 from payment_svc.explanation_presenter import ACTION_KINDS, SOURCES, WAITS_FOR
 from payment_svc.ports import SagaView, StatusChange
@@ -33,6 +40,10 @@ class FakeBooks:
     async def find(self, payment_id: str) -> Payment | None:
         """Find the one payment that there is."""
         return self.story.payment if payment_id == self.story.payment.payment_id else None
+
+    async def cases_of(self, _: str) -> Sequence[Case]:
+        """Tell its cases."""
+        return self.story.cases
 
     async def explain(self, _: str) -> tuple[Sequence[SagaView], Sequence[StatusChange]]:
         """Tell its sagas and statuses."""
@@ -61,6 +72,11 @@ class FakeWitnesses:
         """Tell what was tried at PSPs."""
         await self._asked(Source.PSP)
         return tuple(self.story.attempts)
+
+    async def notices(self, _: str) -> tuple[Notice, ...]:
+        """Tell what PSPs told."""
+        await self._asked(Source.PSP)
+        return tuple(self.story.notices)
 
     async def operations(self, _: str) -> tuple[WalletOperation, ...]:
         """Tell what changed in wallets."""
@@ -92,6 +108,7 @@ async def explained(witnesses: FakeWitnesses, payment_id: str | None = None) -> 
         operators=books,  # type: ignore[arg-type]
         now=at(1000),
         policy=POLICY,
+        cases=books,  # type: ignore[arg-type]
     )
 
 
@@ -101,7 +118,7 @@ async def test_everybody_is_asked_at_once() -> None:
 
     told = await explained(witnesses)
 
-    assert witnesses.asked_at_once == 4
+    assert witnesses.asked_at_once == 5
     assert told.story.gaps == []
     assert {event.source for event in told.timeline} == set(Source)
 

@@ -31,7 +31,7 @@ def servicer() -> PaymentOperationsService:
     """Make a servicer that cannot change anything."""
     none: Any = None
     operations: Any = Nothing()
-    return PaymentOperationsService(none, none, none, lambda: NOW, RetryPolicy(), operations)
+    return PaymentOperationsService(none, none, none, lambda: NOW, RetryPolicy(), operations, none)
 
 
 @pytest.mark.parametrize(

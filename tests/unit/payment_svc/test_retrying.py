@@ -18,6 +18,8 @@ STEPS = [
 MEMORY = {
     "psp": "stripe", "psp_reference": "pi_1", "charge_attempt_id": "att_1", "expired": "true",
     "failure_reason": "X", "failure_message": "x", "failure_psp_code": "",
+    "late_attempt_id": "att_1l1", "late_kind": "CHARGE", "late_psp": "stripe",
+    "late_reference": "pi_1", "late_amount": "99.99", "late_currency": "USD",
 }  # fmt: skip
 
 

@@ -31,7 +31,12 @@ def witnesses(timeout_s: float = 3.0, **methods: Method) -> GrpcWitnesses:
     """Ask stubs of which only these methods are there."""
     stub: Any = SimpleNamespace(**methods)
     return GrpcWitnesses(
-        risk_stub=stub, psp_stub=stub, wallet_stub=stub, ledger_stub=stub, timeout_s=timeout_s
+        risk_stub=stub,
+        psp_stub=stub,
+        wallet_stub=stub,
+        ledger_stub=stub,
+        inbox_stub=stub,
+        timeout_s=timeout_s,
     )
 
 

@@ -76,9 +76,15 @@ def expresses_all(psp: str, amount: Money) -> bool:
 class FreePassage:
     """`ports.Guarding` that holds nothing back."""
 
-    async def ask(self, operation: str, send: Callable[[], Awaitable[Heard]]) -> Heard:
+    async def ask(
+        self, operation: str, send: Callable[[], Awaitable[Heard]], *, is_repetition: bool = False
+    ) -> Heard:
         """See `ports.Guarding`."""
         return await send()
+
+    def may_repeat(self, operation: str) -> bool:
+        """See `ports.Guarding`."""
+        return True
 
     def obstacle(self, operation: str) -> str:
         """See `ports.Guarding`."""

@@ -12,9 +12,9 @@ from chassis.faults import FaultPoints, InjectedFault
 from psp_gateway.domain.answer import Answer, Verdict, no_answer, not_sent, unusable
 from psp_gateway.domain.attempt import Attempt, Delivery, Outcome, Stage
 from psp_gateway.domain.capabilities import Capabilities
+from psp_gateway.domain.endings import rerouted
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.domain.walk import rerouted
 from psp_gateway.use_cases.execute_charges import execute_charge
 from psp_gateway.use_cases.take_further import Means, Paying
 from tests.builders import NOW

@@ -16,10 +16,11 @@ from psp_gateway.domain.answer import (
     not_sent,
     unusable,
 )
+from psp_gateway.domain.answered import advance
 from psp_gateway.domain.attempt import Delivery, Outcome, Stage
 from psp_gateway.domain.hosted_page import Opened, Reply
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.domain.walk import Patience, Seen, Step, Walk, advance, decide, is_due, resume
+from psp_gateway.domain.walk import Patience, Seen, Step, Walk, decide, is_due, resume
 from tests.builders import NOW
 from tests.unit.psp_gateway.test_take_further import new_charge
 

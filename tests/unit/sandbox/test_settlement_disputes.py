@@ -18,9 +18,8 @@ def disputed(psp: str, kinds: Sequence[str], payment: str = "pi_1") -> list[Entr
     """Make a sale of 99.99 that is disputed; PayPal's dispute names the capture."""
     named = {"reference": "ch_1", "payment_reference": "pi_1", "metadata": OURS}
     about = {"reference": "dp_1", "payment_reference": payment, "metadata": OURS}
-    scale = 10 if psp == "paypal" else 1
-    sale = entry(1, psp, "charge", 9999 * scale, **named)
-    rows = [entry(n, psp, kind, 9999 * scale, **about) for n, kind in enumerate(kinds, 2)]
+    sale = entry(1, psp, "charge", 9999, **named)
+    rows = [entry(n, psp, kind, 9999, **about) for n, kind in enumerate(kinds, 2)]
     return [sale, *rows]
 
 

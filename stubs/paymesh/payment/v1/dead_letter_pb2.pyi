@@ -349,6 +349,7 @@ class SagaFilter(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     OLDER_THAN_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FOR_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """Which journey."""
     reason: _builtins.str
@@ -359,6 +360,10 @@ class SagaFilter(_message.Message):
     def older_than(self) -> _duration_pb2.Duration:
         """They have stood at least so long: since they became dead letters, else since their step was begun."""
 
+    @_builtins.property
+    def unknown_for(self) -> _duration_pb2.Duration:
+        """It is not known for so long at least whether their present step has moved money. Absent: does not restrict."""
+
     def __init__(
         self,
         *,
@@ -366,10 +371,11 @@ class SagaFilter(_message.Message):
         reason: _builtins.str = ...,
         payment_id: _builtins.str = ...,
         older_than: _duration_pb2.Duration | None = ...,
+        unknown_for: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["older_than", b"older_than"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["older_than", b"older_than", "unknown_for", b"unknown_for"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "older_than", b"older_than", "payment_id", b"payment_id", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "older_than", b"older_than", "payment_id", b"payment_id", "reason", b"reason", "unknown_for", b"unknown_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

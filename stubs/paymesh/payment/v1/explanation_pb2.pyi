@@ -89,7 +89,7 @@ class TimelineEvent(_message.Message):
     """Who tells it."""
     kind: _builtins.str
     """A stable word for what happened: accepted, saga_begun, step, dead_letter, status, order_status, assessed, asked,
-    answered, credit, settle, reversal, booked.
+    answered, webhook, credit, settle, reversal, booked, case_opened, case_closed.
     """
     subject: _builtins.str
     """What it happened to: the id of a payment, an order, a saga, an attempt, a wallet operation, a transaction."""

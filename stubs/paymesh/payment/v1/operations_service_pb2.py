@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from paymesh.payment.v1 import case_pb2 as paymesh_dot_payment_dot_v1_dot_case__pb2
 from paymesh.payment.v1 import dead_letter_pb2 as paymesh_dot_payment_dot_v1_dot_dead__letter__pb2
 from paymesh.payment.v1 import explanation_pb2 as paymesh_dot_payment_dot_v1_dot_explanation__pb2
 from paymesh.payment.v1 import payment_pb2 as paymesh_dot_payment_dot_v1_dot_payment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+paymesh/payment/v1/operations_service.proto\x12\x12paymesh.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$paymesh/payment/v1/dead_letter.proto\x1a$paymesh/payment/v1/explanation.proto\x1a paymesh/payment/v1/payment.proto\"H\n\x15\x45xplainPaymentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"\xd8\x02\n\x16\x45xplainPaymentResponse\x12,\n\x07payment\x18\x01 \x01(\x0b\x32\x1b.paymesh.payment.v1.Payment\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\'\n\x05sagas\x18\x03 \x03(\x0b\x32\x18.paymesh.payment.v1.Saga\x12\x38\n\x0estatus_changes\x18\x04 \x03(\x0b\x32 .paymesh.payment.v1.StatusChange\x12\x33\n\x08timeline\x18\x05 \x03(\x0b\x32!.paymesh.payment.v1.TimelineEvent\x12,\n\x07outlook\x18\x06 \x01(\x0b\x32\x1b.paymesh.payment.v1.Outlook\x12%\n\x04gaps\x18\x07 \x03(\x0b\x32\x17.paymesh.payment.v1.Gap\x12\x10\n\x08headline\x18\x08 \x01(\t\"\xed\x03\n\x04Saga\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x1a\n\x12\x64\x65\x66inition_version\x18\x04 \x01(\x05\x12-\n\x05queue\x18\x05 \x01(\x0e\x32\x1e.paymesh.payment.v1.Saga.Queue\x12\x0c\n\x04step\x18\x06 \x01(\t\x12\x14\n\x0cturned_round\x18\x07 \x01(\x08\x12\r\n\x05tries\x18\x08 \x01(\x05\x12*\n\x06\x64ue_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\n \x01(\t\x12\r\n\x05\x65poch\x18\x0b \x01(\x03\x12+\n\x05steps\x18\x0c \x03(\x0b\x32\x1c.paymesh.payment.v1.SagaStep\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08moved_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"^\n\x05Queue\x12\x15\n\x11QUEUE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PAYMENT\x10\x01\x12\t\n\x05RETRY\x10\x02\x12\x0b\n\x07WAITING\x10\x03\x12\x0f\n\x0b\x44\x45\x41\x44_LETTER\x10\x04\x12\x08\n\x04\x44ONE\x10\x05\"\xd8\x01\n\x08SagaStep\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x1a\n\x12\x64\x65\x66inition_version\x18\x06 \x01(\x05\x12.\n\nstarted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x01\n\x0cStatusChange\x12\x12\n\nsubject_id\x18\x01 \x01(\t\x12\x13\n\x0b\x66rom_status\x18\x02 \x01(\t\x12\x11\n\tto_status\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12.\n\nchanged_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb7\x01\n\x10ListSagasRequest\x12\x39\n\x05queue\x18\x01 \x01(\x0e\x32\x1e.paymesh.payment.v1.Saga.QueueB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12.\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1e.paymesh.payment.v1.SagaFilter\"U\n\x11ListSagasResponse\x12\'\n\x05sagas\x18\x01 \x03(\x0b\x32\x18.paymesh.payment.v1.Saga\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x17\n\x15\x44\x65scribeQueuesRequest\"H\n\x16\x44\x65scribeQueuesResponse\x12.\n\x06queues\x18\x01 \x03(\x0b\x32\x1e.paymesh.payment.v1.QueueDepth\"\xa4\x01\n\x10RetrySagaRequest\x12,\n\x07saga_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^sga_[0-9a-z]{1,60}$\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\x12$\n\x0e\x65xpected_epoch\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x42\x11\n\x0f_expected_epoch\"h\n\x11RetrySagaResponse\x12&\n\x04saga\x18\x01 \x01(\x0b\x32\x18.paymesh.payment.v1.Saga\x12+\n\x04plan\x18\x02 \x01(\x0b\x32\x1d.paymesh.payment.v1.RetryPlan\"\xa6\x02\n\x11RetrySagasRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.paymesh.payment.v1.SagaFilter\x12\x1d\n\tmax_count\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x01\x12+\n\nper_second\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@!\x00\x00\x00\x00\x00\x00\x00\x00\x12\x39\n\x06offset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05\x32\x00\x12/\n\x0b\x64\x65\x61\x64_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x06reason\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x0f\n\x07\x64ry_run\x18\x07 \x01(\x08\"\x9a\x02\n\x12RetrySagasResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x10\n\x08has_more\x18\x02 \x01(\x08\x12R\n\x0f\x62y_reason_class\x18\x03 \x03(\x0b\x32\x39.paymesh.payment.v1.RetrySagasResponse.ByReasonClassEntry\x12)\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x0bnext_offset\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a\x34\n\x12\x42yReasonClassEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\xeb\x02\n\x12ResolveSagaRequest\x12,\n\x07saga_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^sga_[0-9a-z]{1,60}$\x12\x45\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\'.paymesh.payment.v1.Resolution.DecisionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12,\n\rpsp_reference\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{0,200}$\x12\x17\n\x06\x61mount\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12&\n\x08\x63urrency\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$\x12\x1c\n\x08\x65vidence\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x37\n\revidence_link\x18\x07 \x01(\tB \xbaH\x1dr\x1b\x32\x19^(https://[!-~]{1,500})?$\x12\x1a\n\x06reason\x18\x08 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"I\n\x13ResolveSagaResponse\x12\x32\n\nresolution\x18\x01 \x01(\x0b\x32\x1e.paymesh.payment.v1.Resolution\"j\n\x18\x41pproveResolutionRequest\x12\x32\n\rresolution_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^res_[0-9a-z]{1,60}$\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"O\n\x19\x41pproveResolutionResponse\x12\x32\n\nresolution\x18\x01 \x01(\x0b\x32\x1e.paymesh.payment.v1.Resolution\"i\n\x17RejectResolutionRequest\x12\x32\n\rresolution_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^res_[0-9a-z]{1,60}$\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"N\n\x18RejectResolutionResponse\x12\x32\n\nresolution\x18\x01 \x01(\x0b\x32\x1e.paymesh.payment.v1.Resolution\"\xc4\x01\n\x16ListResolutionsRequest\x12?\n\x06status\x18\x01 \x01(\x0e\x32%.paymesh.payment.v1.Resolution.StatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12/\n\x07saga_id\x18\x02 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(sga_[0-9a-z]{1,60})?$\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x17ListResolutionsResponse\x12\x33\n\x0bresolutions\x18\x01 \x03(\x0b\x32\x1e.paymesh.payment.v1.Resolution\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9f\x01\n\x1d\x44\x65scribeIdempotencyKeyRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12\'\n\x06method\x18\x02 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[A-Za-z]{1,60}$\x12#\n\x0fidempotency_key\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\"\xe4\x01\n\x1e\x44\x65scribeIdempotencyKeyResponse\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12:\n\x0epayment_status\x18\x02 \x01(\x0e\x32\".paymesh.payment.v1.Payment.Status\x12\x1a\n\x12\x66ingerprint_fields\x18\x03 \x03(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x03\x61ge\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration2\xce\x08\n\x11OperationsService\x12l\n\x0e\x45xplainPayment\x12).paymesh.payment.v1.ExplainPaymentRequest\x1a*.paymesh.payment.v1.ExplainPaymentResponse\"\x03\x90\x02\x01\x12]\n\tListSagas\x12$.paymesh.payment.v1.ListSagasRequest\x1a%.paymesh.payment.v1.ListSagasResponse\"\x03\x90\x02\x01\x12l\n\x0e\x44\x65scribeQueues\x12).paymesh.payment.v1.DescribeQueuesRequest\x1a*.paymesh.payment.v1.DescribeQueuesResponse\"\x03\x90\x02\x01\x12Z\n\tRetrySaga\x12$.paymesh.payment.v1.RetrySagaRequest\x1a%.paymesh.payment.v1.RetrySagaResponse\"\x00\x12]\n\nRetrySagas\x12%.paymesh.payment.v1.RetrySagasRequest\x1a&.paymesh.payment.v1.RetrySagasResponse\"\x00\x12`\n\x0bResolveSaga\x12&.paymesh.payment.v1.ResolveSagaRequest\x1a\'.paymesh.payment.v1.ResolveSagaResponse\"\x00\x12u\n\x11\x41pproveResolution\x12,.paymesh.payment.v1.ApproveResolutionRequest\x1a-.paymesh.payment.v1.ApproveResolutionResponse\"\x03\x90\x02\x02\x12r\n\x10RejectResolution\x12+.paymesh.payment.v1.RejectResolutionRequest\x1a,.paymesh.payment.v1.RejectResolutionResponse\"\x03\x90\x02\x02\x12o\n\x0fListResolutions\x12*.paymesh.payment.v1.ListResolutionsRequest\x1a+.paymesh.payment.v1.ListResolutionsResponse\"\x03\x90\x02\x01\x12\x84\x01\n\x16\x44\x65scribeIdempotencyKey\x12\x31.paymesh.payment.v1.DescribeIdempotencyKeyRequest\x1a\x32.paymesh.payment.v1.DescribeIdempotencyKeyResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+paymesh/payment/v1/operations_service.proto\x12\x12paymesh.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpaymesh/payment/v1/case.proto\x1a$paymesh/payment/v1/dead_letter.proto\x1a$paymesh/payment/v1/explanation.proto\x1a paymesh/payment/v1/payment.proto\"H\n\x15\x45xplainPaymentRequest\x12/\n\npayment_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"\x81\x03\n\x16\x45xplainPaymentResponse\x12,\n\x07payment\x18\x01 \x01(\x0b\x32\x1b.paymesh.payment.v1.Payment\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\'\n\x05sagas\x18\x03 \x03(\x0b\x32\x18.paymesh.payment.v1.Saga\x12\x38\n\x0estatus_changes\x18\x04 \x03(\x0b\x32 .paymesh.payment.v1.StatusChange\x12\x33\n\x08timeline\x18\x05 \x03(\x0b\x32!.paymesh.payment.v1.TimelineEvent\x12,\n\x07outlook\x18\x06 \x01(\x0b\x32\x1b.paymesh.payment.v1.Outlook\x12%\n\x04gaps\x18\x07 \x03(\x0b\x32\x17.paymesh.payment.v1.Gap\x12\x10\n\x08headline\x18\x08 \x01(\t\x12\'\n\x05\x63\x61ses\x18\x14 \x03(\x0b\x32\x18.paymesh.payment.v1.Case\"\x87\x01\n\x10ListCasesRequest\x12\x39\n\x06status\x18\x01 \x01(\x0e\x32\x1f.paymesh.payment.v1.Case.StatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"U\n\x11ListCasesResponse\x12\'\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x18.paymesh.payment.v1.Case\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x0eGetCaseRequest\x12,\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^cas_[0-9a-z]{1,60}$\"9\n\x0fGetCaseResponse\x12&\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x18.paymesh.payment.v1.Case\"\xa0\x04\n\x04Saga\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x1a\n\x12\x64\x65\x66inition_version\x18\x04 \x01(\x05\x12-\n\x05queue\x18\x05 \x01(\x0e\x32\x1e.paymesh.payment.v1.Saga.Queue\x12\x0c\n\x04step\x18\x06 \x01(\t\x12\x14\n\x0cturned_round\x18\x07 \x01(\x08\x12\r\n\x05tries\x18\x08 \x01(\x05\x12*\n\x06\x64ue_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\n \x01(\t\x12\r\n\x05\x65poch\x18\x0b \x01(\x03\x12+\n\x05steps\x18\x0c \x03(\x0b\x32\x1c.paymesh.payment.v1.SagaStep\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08moved_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\runknown_since\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"^\n\x05Queue\x12\x15\n\x11QUEUE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PAYMENT\x10\x01\x12\t\n\x05RETRY\x10\x02\x12\x0b\n\x07WAITING\x10\x03\x12\x0f\n\x0b\x44\x45\x41\x44_LETTER\x10\x04\x12\x08\n\x04\x44ONE\x10\x05\"\xd8\x01\n\x08SagaStep\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x1a\n\x12\x64\x65\x66inition_version\x18\x06 \x01(\x05\x12.\n\nstarted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x01\n\x0cStatusChange\x12\x12\n\nsubject_id\x18\x01 \x01(\t\x12\x13\n\x0b\x66rom_status\x18\x02 \x01(\t\x12\x11\n\tto_status\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12.\n\nchanged_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb7\x01\n\x10ListSagasRequest\x12\x39\n\x05queue\x18\x01 \x01(\x0e\x32\x1e.paymesh.payment.v1.Saga.QueueB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12.\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1e.paymesh.payment.v1.SagaFilter\"U\n\x11ListSagasResponse\x12\'\n\x05sagas\x18\x01 \x03(\x0b\x32\x18.paymesh.payment.v1.Saga\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x17\n\x15\x44\x65scribeQueuesRequest\"H\n\x16\x44\x65scribeQueuesResponse\x12.\n\x06queues\x18\x01 \x03(\x0b\x32\x1e.paymesh.payment.v1.QueueDepth\"\xa4\x01\n\x10RetrySagaRequest\x12,\n\x07saga_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^sga_[0-9a-z]{1,60}$\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\x12$\n\x0e\x65xpected_epoch\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x42\x11\n\x0f_expected_epoch\"h\n\x11RetrySagaResponse\x12&\n\x04saga\x18\x01 \x01(\x0b\x32\x18.paymesh.payment.v1.Saga\x12+\n\x04plan\x18\x02 \x01(\x0b\x32\x1d.paymesh.payment.v1.RetryPlan\"\xa6\x02\n\x11RetrySagasRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.paymesh.payment.v1.SagaFilter\x12\x1d\n\tmax_count\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x01\x12+\n\nper_second\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@!\x00\x00\x00\x00\x00\x00\x00\x00\x12\x39\n\x06offset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05\x32\x00\x12/\n\x0b\x64\x65\x61\x64_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x06reason\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x0f\n\x07\x64ry_run\x18\x07 \x01(\x08\"\x9a\x02\n\x12RetrySagasResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x10\n\x08has_more\x18\x02 \x01(\x08\x12R\n\x0f\x62y_reason_class\x18\x03 \x03(\x0b\x32\x39.paymesh.payment.v1.RetrySagasResponse.ByReasonClassEntry\x12)\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x0bnext_offset\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a\x34\n\x12\x42yReasonClassEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\xeb\x02\n\x12ResolveSagaRequest\x12,\n\x07saga_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^sga_[0-9a-z]{1,60}$\x12\x45\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\'.paymesh.payment.v1.Resolution.DecisionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12,\n\rpsp_reference\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{0,200}$\x12\x17\n\x06\x61mount\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12&\n\x08\x63urrency\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$\x12\x1c\n\x08\x65vidence\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x37\n\revidence_link\x18\x07 \x01(\tB \xbaH\x1dr\x1b\x32\x19^(https://[!-~]{1,500})?$\x12\x1a\n\x06reason\x18\x08 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"I\n\x13ResolveSagaResponse\x12\x32\n\nresolution\x18\x01 \x01(\x0b\x32\x1e.paymesh.payment.v1.Resolution\"j\n\x18\x41pproveResolutionRequest\x12\x32\n\rresolution_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^res_[0-9a-z]{1,60}$\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"O\n\x19\x41pproveResolutionResponse\x12\x32\n\nresolution\x18\x01 \x01(\x0b\x32\x1e.paymesh.payment.v1.Resolution\"i\n\x17RejectResolutionRequest\x12\x32\n\rresolution_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^res_[0-9a-z]{1,60}$\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"N\n\x18RejectResolutionResponse\x12\x32\n\nresolution\x18\x01 \x01(\x0b\x32\x1e.paymesh.payment.v1.Resolution\"\xc4\x01\n\x16ListResolutionsRequest\x12?\n\x06status\x18\x01 \x01(\x0e\x32%.paymesh.payment.v1.Resolution.StatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12/\n\x07saga_id\x18\x02 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(sga_[0-9a-z]{1,60})?$\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x17ListResolutionsResponse\x12\x33\n\x0bresolutions\x18\x01 \x03(\x0b\x32\x1e.paymesh.payment.v1.Resolution\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9f\x01\n\x1d\x44\x65scribeIdempotencyKeyRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12\'\n\x06method\x18\x02 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[A-Za-z]{1,60}$\x12#\n\x0fidempotency_key\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\"\xe4\x01\n\x1e\x44\x65scribeIdempotencyKeyResponse\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12:\n\x0epayment_status\x18\x02 \x01(\x0e\x32\".paymesh.payment.v1.Payment.Status\x12\x1a\n\x12\x66ingerprint_fields\x18\x03 \x03(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x03\x61ge\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration2\x86\n\n\x11OperationsService\x12l\n\x0e\x45xplainPayment\x12).paymesh.payment.v1.ExplainPaymentRequest\x1a*.paymesh.payment.v1.ExplainPaymentResponse\"\x03\x90\x02\x01\x12]\n\tListCases\x12$.paymesh.payment.v1.ListCasesRequest\x1a%.paymesh.payment.v1.ListCasesResponse\"\x03\x90\x02\x01\x12W\n\x07GetCase\x12\".paymesh.payment.v1.GetCaseRequest\x1a#.paymesh.payment.v1.GetCaseResponse\"\x03\x90\x02\x01\x12]\n\tListSagas\x12$.paymesh.payment.v1.ListSagasRequest\x1a%.paymesh.payment.v1.ListSagasResponse\"\x03\x90\x02\x01\x12l\n\x0e\x44\x65scribeQueues\x12).paymesh.payment.v1.DescribeQueuesRequest\x1a*.paymesh.payment.v1.DescribeQueuesResponse\"\x03\x90\x02\x01\x12Z\n\tRetrySaga\x12$.paymesh.payment.v1.RetrySagaRequest\x1a%.paymesh.payment.v1.RetrySagaResponse\"\x00\x12]\n\nRetrySagas\x12%.paymesh.payment.v1.RetrySagasRequest\x1a&.paymesh.payment.v1.RetrySagasResponse\"\x00\x12`\n\x0bResolveSaga\x12&.paymesh.payment.v1.ResolveSagaRequest\x1a\'.paymesh.payment.v1.ResolveSagaResponse\"\x00\x12u\n\x11\x41pproveResolution\x12,.paymesh.payment.v1.ApproveResolutionRequest\x1a-.paymesh.payment.v1.ApproveResolutionResponse\"\x03\x90\x02\x02\x12r\n\x10RejectResolution\x12+.paymesh.payment.v1.RejectResolutionRequest\x1a,.paymesh.payment.v1.RejectResolutionResponse\"\x03\x90\x02\x02\x12o\n\x0fListResolutions\x12*.paymesh.payment.v1.ListResolutionsRequest\x1a+.paymesh.payment.v1.ListResolutionsResponse\"\x03\x90\x02\x01\x12\x84\x01\n\x16\x44\x65scribeIdempotencyKey\x12\x31.paymesh.payment.v1.DescribeIdempotencyKeyRequest\x1a\x32.paymesh.payment.v1.DescribeIdempotencyKeyResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +40,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EXPLAINPAYMENTREQUEST'].fields_by_name['payment_id']._loaded_options = None
   _globals['_EXPLAINPAYMENTREQUEST'].fields_by_name['payment_id']._serialized_options = b'\272H\030r\0262\024^pay_[0-9a-z]{1,60}$'
+  _globals['_LISTCASESREQUEST'].fields_by_name['status']._loaded_options = None
+  _globals['_LISTCASESREQUEST'].fields_by_name['status']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_LISTCASESREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTCASESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTCASESREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTCASESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_GETCASEREQUEST'].fields_by_name['case_id']._loaded_options = None
+  _globals['_GETCASEREQUEST'].fields_by_name['case_id']._serialized_options = b'\272H\030r\0262\024^cas_[0-9a-z]{1,60}$'
   _globals['_LISTSAGASREQUEST'].fields_by_name['queue']._loaded_options = None
   _globals['_LISTSAGASREQUEST'].fields_by_name['queue']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_LISTSAGASREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -101,6 +110,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DESCRIBEIDEMPOTENCYKEYREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\272H\007r\005\020\001\030\377\001'
   _globals['_OPERATIONSSERVICE'].methods_by_name['ExplainPayment']._loaded_options = None
   _globals['_OPERATIONSSERVICE'].methods_by_name['ExplainPayment']._serialized_options = b'\220\002\001'
+  _globals['_OPERATIONSSERVICE'].methods_by_name['ListCases']._loaded_options = None
+  _globals['_OPERATIONSSERVICE'].methods_by_name['ListCases']._serialized_options = b'\220\002\001'
+  _globals['_OPERATIONSSERVICE'].methods_by_name['GetCase']._loaded_options = None
+  _globals['_OPERATIONSSERVICE'].methods_by_name['GetCase']._serialized_options = b'\220\002\001'
   _globals['_OPERATIONSSERVICE'].methods_by_name['ListSagas']._loaded_options = None
   _globals['_OPERATIONSSERVICE'].methods_by_name['ListSagas']._serialized_options = b'\220\002\001'
   _globals['_OPERATIONSSERVICE'].methods_by_name['DescribeQueues']._loaded_options = None
@@ -113,56 +126,64 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPERATIONSSERVICE'].methods_by_name['ListResolutions']._serialized_options = b'\220\002\001'
   _globals['_OPERATIONSSERVICE'].methods_by_name['DescribeIdempotencyKey']._loaded_options = None
   _globals['_OPERATIONSSERVICE'].methods_by_name['DescribeIdempotencyKey']._serialized_options = b'\220\002\001'
-  _globals['_EXPLAINPAYMENTREQUEST']._serialized_start=271
-  _globals['_EXPLAINPAYMENTREQUEST']._serialized_end=343
-  _globals['_EXPLAINPAYMENTRESPONSE']._serialized_start=346
-  _globals['_EXPLAINPAYMENTRESPONSE']._serialized_end=690
-  _globals['_SAGA']._serialized_start=693
-  _globals['_SAGA']._serialized_end=1186
-  _globals['_SAGA_QUEUE']._serialized_start=1092
-  _globals['_SAGA_QUEUE']._serialized_end=1186
-  _globals['_SAGASTEP']._serialized_start=1189
-  _globals['_SAGASTEP']._serialized_end=1405
-  _globals['_STATUSCHANGE']._serialized_start=1408
-  _globals['_STATUSCHANGE']._serialized_end=1546
-  _globals['_LISTSAGASREQUEST']._serialized_start=1549
-  _globals['_LISTSAGASREQUEST']._serialized_end=1732
-  _globals['_LISTSAGASRESPONSE']._serialized_start=1734
-  _globals['_LISTSAGASRESPONSE']._serialized_end=1819
-  _globals['_DESCRIBEQUEUESREQUEST']._serialized_start=1821
-  _globals['_DESCRIBEQUEUESREQUEST']._serialized_end=1844
-  _globals['_DESCRIBEQUEUESRESPONSE']._serialized_start=1846
-  _globals['_DESCRIBEQUEUESRESPONSE']._serialized_end=1918
-  _globals['_RETRYSAGAREQUEST']._serialized_start=1921
-  _globals['_RETRYSAGAREQUEST']._serialized_end=2085
-  _globals['_RETRYSAGARESPONSE']._serialized_start=2087
-  _globals['_RETRYSAGARESPONSE']._serialized_end=2191
-  _globals['_RETRYSAGASREQUEST']._serialized_start=2194
-  _globals['_RETRYSAGASREQUEST']._serialized_end=2488
-  _globals['_RETRYSAGASRESPONSE']._serialized_start=2491
-  _globals['_RETRYSAGASRESPONSE']._serialized_end=2773
-  _globals['_RETRYSAGASRESPONSE_BYREASONCLASSENTRY']._serialized_start=2721
-  _globals['_RETRYSAGASRESPONSE_BYREASONCLASSENTRY']._serialized_end=2773
-  _globals['_RESOLVESAGAREQUEST']._serialized_start=2776
-  _globals['_RESOLVESAGAREQUEST']._serialized_end=3139
-  _globals['_RESOLVESAGARESPONSE']._serialized_start=3141
-  _globals['_RESOLVESAGARESPONSE']._serialized_end=3214
-  _globals['_APPROVERESOLUTIONREQUEST']._serialized_start=3216
-  _globals['_APPROVERESOLUTIONREQUEST']._serialized_end=3322
-  _globals['_APPROVERESOLUTIONRESPONSE']._serialized_start=3324
-  _globals['_APPROVERESOLUTIONRESPONSE']._serialized_end=3403
-  _globals['_REJECTRESOLUTIONREQUEST']._serialized_start=3405
-  _globals['_REJECTRESOLUTIONREQUEST']._serialized_end=3510
-  _globals['_REJECTRESOLUTIONRESPONSE']._serialized_start=3512
-  _globals['_REJECTRESOLUTIONRESPONSE']._serialized_end=3590
-  _globals['_LISTRESOLUTIONSREQUEST']._serialized_start=3593
-  _globals['_LISTRESOLUTIONSREQUEST']._serialized_end=3789
-  _globals['_LISTRESOLUTIONSRESPONSE']._serialized_start=3791
-  _globals['_LISTRESOLUTIONSRESPONSE']._serialized_end=3894
-  _globals['_DESCRIBEIDEMPOTENCYKEYREQUEST']._serialized_start=3897
-  _globals['_DESCRIBEIDEMPOTENCYKEYREQUEST']._serialized_end=4056
-  _globals['_DESCRIBEIDEMPOTENCYKEYRESPONSE']._serialized_start=4059
-  _globals['_DESCRIBEIDEMPOTENCYKEYRESPONSE']._serialized_end=4287
-  _globals['_OPERATIONSSERVICE']._serialized_start=4290
-  _globals['_OPERATIONSSERVICE']._serialized_end=5392
+  _globals['_EXPLAINPAYMENTREQUEST']._serialized_start=302
+  _globals['_EXPLAINPAYMENTREQUEST']._serialized_end=374
+  _globals['_EXPLAINPAYMENTRESPONSE']._serialized_start=377
+  _globals['_EXPLAINPAYMENTRESPONSE']._serialized_end=762
+  _globals['_LISTCASESREQUEST']._serialized_start=765
+  _globals['_LISTCASESREQUEST']._serialized_end=900
+  _globals['_LISTCASESRESPONSE']._serialized_start=902
+  _globals['_LISTCASESRESPONSE']._serialized_end=987
+  _globals['_GETCASEREQUEST']._serialized_start=989
+  _globals['_GETCASEREQUEST']._serialized_end=1051
+  _globals['_GETCASERESPONSE']._serialized_start=1053
+  _globals['_GETCASERESPONSE']._serialized_end=1110
+  _globals['_SAGA']._serialized_start=1113
+  _globals['_SAGA']._serialized_end=1657
+  _globals['_SAGA_QUEUE']._serialized_start=1563
+  _globals['_SAGA_QUEUE']._serialized_end=1657
+  _globals['_SAGASTEP']._serialized_start=1660
+  _globals['_SAGASTEP']._serialized_end=1876
+  _globals['_STATUSCHANGE']._serialized_start=1879
+  _globals['_STATUSCHANGE']._serialized_end=2017
+  _globals['_LISTSAGASREQUEST']._serialized_start=2020
+  _globals['_LISTSAGASREQUEST']._serialized_end=2203
+  _globals['_LISTSAGASRESPONSE']._serialized_start=2205
+  _globals['_LISTSAGASRESPONSE']._serialized_end=2290
+  _globals['_DESCRIBEQUEUESREQUEST']._serialized_start=2292
+  _globals['_DESCRIBEQUEUESREQUEST']._serialized_end=2315
+  _globals['_DESCRIBEQUEUESRESPONSE']._serialized_start=2317
+  _globals['_DESCRIBEQUEUESRESPONSE']._serialized_end=2389
+  _globals['_RETRYSAGAREQUEST']._serialized_start=2392
+  _globals['_RETRYSAGAREQUEST']._serialized_end=2556
+  _globals['_RETRYSAGARESPONSE']._serialized_start=2558
+  _globals['_RETRYSAGARESPONSE']._serialized_end=2662
+  _globals['_RETRYSAGASREQUEST']._serialized_start=2665
+  _globals['_RETRYSAGASREQUEST']._serialized_end=2959
+  _globals['_RETRYSAGASRESPONSE']._serialized_start=2962
+  _globals['_RETRYSAGASRESPONSE']._serialized_end=3244
+  _globals['_RETRYSAGASRESPONSE_BYREASONCLASSENTRY']._serialized_start=3192
+  _globals['_RETRYSAGASRESPONSE_BYREASONCLASSENTRY']._serialized_end=3244
+  _globals['_RESOLVESAGAREQUEST']._serialized_start=3247
+  _globals['_RESOLVESAGAREQUEST']._serialized_end=3610
+  _globals['_RESOLVESAGARESPONSE']._serialized_start=3612
+  _globals['_RESOLVESAGARESPONSE']._serialized_end=3685
+  _globals['_APPROVERESOLUTIONREQUEST']._serialized_start=3687
+  _globals['_APPROVERESOLUTIONREQUEST']._serialized_end=3793
+  _globals['_APPROVERESOLUTIONRESPONSE']._serialized_start=3795
+  _globals['_APPROVERESOLUTIONRESPONSE']._serialized_end=3874
+  _globals['_REJECTRESOLUTIONREQUEST']._serialized_start=3876
+  _globals['_REJECTRESOLUTIONREQUEST']._serialized_end=3981
+  _globals['_REJECTRESOLUTIONRESPONSE']._serialized_start=3983
+  _globals['_REJECTRESOLUTIONRESPONSE']._serialized_end=4061
+  _globals['_LISTRESOLUTIONSREQUEST']._serialized_start=4064
+  _globals['_LISTRESOLUTIONSREQUEST']._serialized_end=4260
+  _globals['_LISTRESOLUTIONSRESPONSE']._serialized_start=4262
+  _globals['_LISTRESOLUTIONSRESPONSE']._serialized_end=4365
+  _globals['_DESCRIBEIDEMPOTENCYKEYREQUEST']._serialized_start=4368
+  _globals['_DESCRIBEIDEMPOTENCYKEYREQUEST']._serialized_end=4527
+  _globals['_DESCRIBEIDEMPOTENCYKEYRESPONSE']._serialized_start=4530
+  _globals['_DESCRIBEIDEMPOTENCYKEYRESPONSE']._serialized_end=4758
+  _globals['_OPERATIONSSERVICE']._serialized_start=4761
+  _globals['_OPERATIONSSERVICE']._serialized_end=6047
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from paymesh.payment.v1 import case_pb2 as _case_pb2
 from paymesh.payment.v1 import dead_letter_pb2 as _dead_letter_pb2
 from paymesh.payment.v1 import explanation_pb2 as _explanation_pb2
 from paymesh.payment.v1 import payment_pb2 as _payment_pb2
@@ -60,6 +61,7 @@ class ExplainPaymentResponse(_message.Message):
     OUTLOOK_FIELD_NUMBER: _builtins.int
     GAPS_FIELD_NUMBER: _builtins.int
     HEADLINE_FIELD_NUMBER: _builtins.int
+    CASES_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """The client it belongs to."""
     headline: _builtins.str
@@ -88,6 +90,10 @@ class ExplainPaymentResponse(_message.Message):
     def gaps(self) -> _containers.RepeatedCompositeFieldContainer[_explanation_pb2.Gap]:
         """The services that did not tell their part."""
 
+    @_builtins.property
+    def cases(self) -> _containers.RepeatedCompositeFieldContainer[_case_pb2.Case]:
+        """What a person should know of, with its history, the oldest first."""
+
     def __init__(
         self,
         *,
@@ -99,14 +105,119 @@ class ExplainPaymentResponse(_message.Message):
         outlook: _explanation_pb2.Outlook | None = ...,
         gaps: _abc.Iterable[_explanation_pb2.Gap] | None = ...,
         headline: _builtins.str = ...,
+        cases: _abc.Iterable[_case_pb2.Case] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outlook", b"outlook", "payment", b"payment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "gaps", b"gaps", "headline", b"headline", "outlook", b"outlook", "payment", b"payment", "sagas", b"sagas", "status_changes", b"status_changes", "timeline", b"timeline"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "client_id", b"client_id", "gaps", b"gaps", "headline", b"headline", "outlook", b"outlook", "payment", b"payment", "sagas", b"sagas", "status_changes", b"status_changes", "timeline", b"timeline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainPaymentResponse: _TypeAlias = ExplainPaymentResponse  # noqa: Y015
+
+@_typing.final
+class ListCasesRequest(_message.Message):
+    """Which cases to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    status: _case_pb2.Case.Status.ValueType
+    """Of this status; absent: OPEN."""
+    page_size: _builtins.int
+    """Default 50, at most 500; larger is lowered."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        status: _case_pb2.Case.Status.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCasesRequest: _TypeAlias = ListCasesRequest  # noqa: Y015
+
+@_typing.final
+class ListCasesResponse(_message.Message):
+    """A page of cases."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Ask for the next page with it; empty at the end."""
+    @_builtins.property
+    def cases(self) -> _containers.RepeatedCompositeFieldContainer[_case_pb2.Case]:
+        """The cases, without their histories."""
+
+    def __init__(
+        self,
+        *,
+        cases: _abc.Iterable[_case_pb2.Case] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCasesResponse: _TypeAlias = ListCasesResponse  # noqa: Y015
+
+@_typing.final
+class GetCaseRequest(_message.Message):
+    """Which case to tell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case's id."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCaseRequest: _TypeAlias = GetCaseRequest  # noqa: Y015
+
+@_typing.final
+class GetCaseResponse(_message.Message):
+    """A case."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def case(self) -> _case_pb2.Case:
+        """The case with its history."""
+
+    def __init__(
+        self,
+        *,
+        case: _case_pb2.Case | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCaseResponse: _TypeAlias = GetCaseResponse  # noqa: Y015
 
 @_typing.final
 class Saga(_message.Message):
@@ -161,6 +272,7 @@ class Saga(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     MOVED_AT_FIELD_NUMBER: _builtins.int
+    UNKNOWN_SINCE_FIELD_NUMBER: _builtins.int
     saga_id: _builtins.str
     """The saga's id, ours: `sga_` and a time-ordered part."""
     payment_id: _builtins.str
@@ -197,6 +309,10 @@ class Saga(_message.Message):
     def moved_at(self) -> _timestamp_pb2.Timestamp:
         """When it last moved; of a dead letter, when it became one."""
 
+    @_builtins.property
+    def unknown_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is not known whether its present step has moved money; absent when that is known."""
+
     def __init__(
         self,
         *,
@@ -214,10 +330,11 @@ class Saga(_message.Message):
         steps: _abc.Iterable[Global___SagaStep] | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         moved_at: _timestamp_pb2.Timestamp | None = ...,
+        unknown_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "due_at", b"due_at", "moved_at", b"moved_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "due_at", b"due_at", "moved_at", b"moved_at", "unknown_since", b"unknown_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "definition_version", b"definition_version", "due_at", b"due_at", "epoch", b"epoch", "kind", b"kind", "moved_at", b"moved_at", "payment_id", b"payment_id", "queue", b"queue", "reason", b"reason", "saga_id", b"saga_id", "step", b"step", "steps", b"steps", "tries", b"tries", "turned_round", b"turned_round"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "definition_version", b"definition_version", "due_at", b"due_at", "epoch", b"epoch", "kind", b"kind", "moved_at", b"moved_at", "payment_id", b"payment_id", "queue", b"queue", "reason", b"reason", "saga_id", b"saga_id", "step", b"step", "steps", b"steps", "tries", b"tries", "turned_round", b"turned_round", "unknown_since", b"unknown_since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -40,6 +40,16 @@ class OperationsServiceStub:
                 request_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ExplainPaymentRequest.SerializeToString,
                 response_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ExplainPaymentResponse.FromString,
                 _registered_method=True)
+        self.ListCases = channel.unary_unary(
+                '/paymesh.payment.v1.OperationsService/ListCases',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListCasesRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListCasesResponse.FromString,
+                _registered_method=True)
+        self.GetCase = channel.unary_unary(
+                '/paymesh.payment.v1.OperationsService/GetCase',
+                request_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.GetCaseRequest.SerializeToString,
+                response_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.GetCaseResponse.FromString,
+                _registered_method=True)
         self.ListSagas = channel.unary_unary(
                 '/paymesh.payment.v1.OperationsService/ListSagas',
                 request_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListSagasRequest.SerializeToString,
@@ -96,6 +106,20 @@ class OperationsServiceServicer:
 
         payment_svc asks the others, all at once and each for 3 seconds at most: give it a deadline of 5. One that does not
         answer is a gap, not an error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCases(self, request, context):
+        """Lists cases, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCase(self, request, context):
+        """Tells a case with its history.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,6 +206,16 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     request_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ExplainPaymentRequest.FromString,
                     response_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ExplainPaymentResponse.SerializeToString,
             ),
+            'ListCases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCases,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListCasesRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListCasesResponse.SerializeToString,
+            ),
+            'GetCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCase,
+                    request_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.GetCaseRequest.FromString,
+                    response_serializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.GetCaseResponse.SerializeToString,
+            ),
             'ListSagas': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSagas,
                     request_deserializer=paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListSagasRequest.FromString,
@@ -256,6 +290,60 @@ class OperationsService:
             '/paymesh.payment.v1.OperationsService/ExplainPayment',
             paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ExplainPaymentRequest.SerializeToString,
             paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ExplainPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.OperationsService/ListCases',
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListCasesRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.ListCasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.payment.v1.OperationsService/GetCase',
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.GetCaseRequest.SerializeToString,
+            paymesh_dot_payment_dot_v1_dot_operations__service__pb2.GetCaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class OperationsServiceStub:
     payment_svc asks the others, all at once and each for 3 seconds at most: give it a deadline of 5. One that does not
     answer is a gap, not an error.
     """
+    ListCases: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListCasesRequest, _operations_service_pb2.ListCasesResponse]
+    """Lists cases, the newest first."""
+    GetCase: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetCaseRequest, _operations_service_pb2.GetCaseResponse]
+    """Tells a case with its history."""
     ListSagas: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListSagasRequest, _operations_service_pb2.ListSagasResponse]
     """Lists sagas by queue, the longest due first."""
     DescribeQueues: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.DescribeQueuesRequest, _operations_service_pb2.DescribeQueuesResponse]
@@ -83,6 +87,10 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     payment_svc asks the others, all at once and each for 3 seconds at most: give it a deadline of 5. One that does not
     answer is a gap, not an error.
     """
+    ListCases: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListCasesRequest, _operations_service_pb2.ListCasesResponse]  # type: ignore[assignment]
+    """Lists cases, the newest first."""
+    GetCase: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetCaseRequest, _operations_service_pb2.GetCaseResponse]  # type: ignore[assignment]
+    """Tells a case with its history."""
     ListSagas: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListSagasRequest, _operations_service_pb2.ListSagasResponse]  # type: ignore[assignment]
     """Lists sagas by queue, the longest due first."""
     DescribeQueues: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.DescribeQueuesRequest, _operations_service_pb2.DescribeQueuesResponse]  # type: ignore[assignment]
@@ -130,6 +138,22 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         payment_svc asks the others, all at once and each for 3 seconds at most: give it a deadline of 5. One that does not
         answer is a gap, not an error.
         """
+
+    @_abc_1.abstractmethod
+    def ListCases(
+        self,
+        request: _operations_service_pb2.ListCasesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.ListCasesResponse, _abc.Awaitable[_operations_service_pb2.ListCasesResponse]]:
+        """Lists cases, the newest first."""
+
+    @_abc_1.abstractmethod
+    def GetCase(
+        self,
+        request: _operations_service_pb2.GetCaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.GetCaseResponse, _abc.Awaitable[_operations_service_pb2.GetCaseResponse]]:
+        """Tells a case with its history."""
 
     @_abc_1.abstractmethod
     def ListSagas(

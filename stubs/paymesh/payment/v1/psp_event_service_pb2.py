@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*paymesh/payment/v1/psp_event_service.proto\x12\x12paymesh.payment.v1\x1a\x1b\x62uf/validate/validate.proto\"S\n\x15\x41pplyPspEventsRequest\x12:\n\x0bpayment_ids\x18\x01 \x03(\tB%\xbaH\"\x92\x01\x1f\x08\x01\x10\xf4\x03\"\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"-\n\x16\x41pplyPspEventsResponse\x12\x13\n\x0bwoken_count\x18\x01 \x01(\x05\x32\x7f\n\x0fPspEventService\x12l\n\x0e\x41pplyPspEvents\x12).paymesh.payment.v1.ApplyPspEventsRequest\x1a*.paymesh.payment.v1.ApplyPspEventsResponse\"\x03\x90\x02\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*paymesh/payment/v1/psp_event_service.proto\x12\x12paymesh.payment.v1\x1a\x1b\x62uf/validate/validate.proto\"\x96\x01\n\x15\x41pplyPspEventsRequest\x12:\n\x0bpayment_ids\x18\x01 \x03(\tB%\xbaH\"\x92\x01\x1f\x08\x01\x10\xf4\x03\"\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\x12\x41\n\x14\x64oubtful_payment_ids\x18\x02 \x03(\tB#\xbaH \x92\x01\x1d\x10\xf4\x03\"\x18r\x16\x32\x14^pay_[0-9a-z]{1,60}$\"`\n\x16\x41pplyPspEventsResponse\x12\x13\n\x0bwoken_count\x18\x01 \x01(\x05\x12\x1d\n\x15undecided_payment_ids\x18\x02 \x03(\t\x12\x12\n\nlate_count\x18\x03 \x01(\x05\x32\x7f\n\x0fPspEventService\x12l\n\x0e\x41pplyPspEvents\x12).paymesh.payment.v1.ApplyPspEventsRequest\x1a*.paymesh.payment.v1.ApplyPspEventsResponse\"\x03\x90\x02\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +34,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_APPLYPSPEVENTSREQUEST'].fields_by_name['payment_ids']._loaded_options = None
   _globals['_APPLYPSPEVENTSREQUEST'].fields_by_name['payment_ids']._serialized_options = b'\272H\"\222\001\037\010\001\020\364\003\"\030r\0262\024^pay_[0-9a-z]{1,60}$'
+  _globals['_APPLYPSPEVENTSREQUEST'].fields_by_name['doubtful_payment_ids']._loaded_options = None
+  _globals['_APPLYPSPEVENTSREQUEST'].fields_by_name['doubtful_payment_ids']._serialized_options = b'\272H \222\001\035\020\364\003\"\030r\0262\024^pay_[0-9a-z]{1,60}$'
   _globals['_PSPEVENTSERVICE'].methods_by_name['ApplyPspEvents']._loaded_options = None
   _globals['_PSPEVENTSERVICE'].methods_by_name['ApplyPspEvents']._serialized_options = b'\220\002\002'
-  _globals['_APPLYPSPEVENTSREQUEST']._serialized_start=95
-  _globals['_APPLYPSPEVENTSREQUEST']._serialized_end=178
-  _globals['_APPLYPSPEVENTSRESPONSE']._serialized_start=180
-  _globals['_APPLYPSPEVENTSRESPONSE']._serialized_end=225
-  _globals['_PSPEVENTSERVICE']._serialized_start=227
-  _globals['_PSPEVENTSERVICE']._serialized_end=354
+  _globals['_APPLYPSPEVENTSREQUEST']._serialized_start=96
+  _globals['_APPLYPSPEVENTSREQUEST']._serialized_end=246
+  _globals['_APPLYPSPEVENTSRESPONSE']._serialized_start=248
+  _globals['_APPLYPSPEVENTSRESPONSE']._serialized_end=344
+  _globals['_PSPEVENTSERVICE']._serialized_start=346
+  _globals['_PSPEVENTSERVICE']._serialized_end=473
 # @@protoc_insertion_point(module_scope)

@@ -25,18 +25,26 @@ class ApplyPspEventsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PAYMENT_IDS_FIELD_NUMBER: _builtins.int
+    DOUBTFUL_PAYMENT_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def payment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The payments whose attempts have news."""
+
+    @_builtins.property
+    def doubtful_payment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of them of which a PSP has charged an attempt that it had refused or put off, or that was not known: what no saga
+        waits for any more is given back by a saga of its own, once, however often it is told.
+        """
 
     def __init__(
         self,
         *,
         payment_ids: _abc.Iterable[_builtins.str] | None = ...,
+        doubtful_payment_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_ids", b"payment_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["doubtful_payment_ids", b"doubtful_payment_ids", "payment_ids", b"payment_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -49,16 +57,26 @@ class ApplyPspEventsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    UNDECIDED_PAYMENT_IDS_FIELD_NUMBER: _builtins.int
+    LATE_COUNT_FIELD_NUMBER: _builtins.int
     woken_count: _builtins.int
     """How many sagas look at once."""
+    late_count: _builtins.int
+    """How many attempts are given back from now on."""
+    @_builtins.property
+    def undecided_payment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The doubtful ones of which a saga is at that very attempt: tell of them once more, a little later."""
+
     def __init__(
         self,
         *,
         woken_count: _builtins.int = ...,
+        undecided_payment_ids: _abc.Iterable[_builtins.str] | None = ...,
+        late_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["woken_count", b"woken_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["late_count", b"late_count", "undecided_payment_ids", b"undecided_payment_ids", "woken_count", b"woken_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$paymesh/psp/v1/webhook_service.proto\x12\x0epaymesh.psp.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"e\n\x15ReceiveWebhookRequest\x12!\n\x03psp\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[a-z]{1,20}$\x12)\n\x03raw\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyB\x06\xbaH\x03\xc8\x01\x01\"\xaf\x01\n\x18ListWebhookEventsRequest\x12!\n\x03psp\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[a-z]{0,20}$\x12;\n\x05state\x18\x02 \x01(\x0e\x32\".paymesh.psp.v1.WebhookEvent.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x17\n\x06\x62\x65\x66ore\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"I\n\x19ListWebhookEventsResponse\x12,\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.paymesh.psp.v1.WebhookEvent\"\xa7\x03\n\x0cWebhookEvent\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x0b\n\x03psp\x18\x02 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\x12\x12\n\nattempt_id\x18\x07 \x01(\t\x12\x31\n\x05state\x18\x08 \x01(\x0e\x32\".paymesh.psp.v1.WebhookEvent.State\x12\x0c\n\x04note\x18\t \x01(\t\x12\r\n\x05tries\x18\n \x01(\x05\x12/\n\x0breceived_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nreport_url\x18\r \x01(\t\"[\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x07\n\x03NEW\x10\x01\x12\x0b\n\x07\x41PPLIED\x10\x02\x12\x08\n\x04KEPT\x10\x03\x12\n\n\x06PARKED\x10\x04\x12\x0f\n\x0b\x43ONTRADICTS\x10\x05\x32\xef\x01\n\x0eWebhookService\x12n\n\x0eReceiveWebhook\x12%.paymesh.psp.v1.ReceiveWebhookRequest\x1a\x14.google.api.HttpBody\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x12/v1/webhooks/{psp}:\x03raw\x12m\n\x11ListWebhookEvents\x12(.paymesh.psp.v1.ListWebhookEventsRequest\x1a).paymesh.psp.v1.ListWebhookEventsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$paymesh/psp/v1/webhook_service.proto\x12\x0epaymesh.psp.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"e\n\x15ReceiveWebhookRequest\x12!\n\x03psp\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[a-z]{1,20}$\x12)\n\x03raw\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyB\x06\xbaH\x03\xc8\x01\x01\"\xe3\x01\n\x18ListWebhookEventsRequest\x12!\n\x03psp\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[a-z]{0,20}$\x12;\n\x05state\x18\x02 \x01(\x0e\x32\".paymesh.psp.v1.WebhookEvent.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x17\n\x06\x62\x65\x66ore\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x32\n\npayment_id\x18\x05 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(pay_[0-9a-z]{1,60})?$\"I\n\x19ListWebhookEventsResponse\x12,\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.paymesh.psp.v1.WebhookEvent\"\xbf\x03\n\x0cWebhookEvent\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x0b\n\x03psp\x18\x02 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\x12\x12\n\nattempt_id\x18\x07 \x01(\t\x12\x31\n\x05state\x18\x08 \x01(\x0e\x32\".paymesh.psp.v1.WebhookEvent.State\x12\x0c\n\x04note\x18\t \x01(\t\x12\r\n\x05tries\x18\n \x01(\x05\x12/\n\x0breceived_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x64\x65livery_count\x18\r \x01(\x05\x12\x12\n\nreport_url\x18\x0e \x01(\t\"[\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x07\n\x03NEW\x10\x01\x12\x0b\n\x07\x41PPLIED\x10\x02\x12\x08\n\x04KEPT\x10\x03\x12\n\n\x06PARKED\x10\x04\x12\x0f\n\x0b\x43ONTRADICTS\x10\x05\x32\xef\x01\n\x0eWebhookService\x12n\n\x0eReceiveWebhook\x12%.paymesh.psp.v1.ReceiveWebhookRequest\x1a\x14.google.api.HttpBody\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x12/v1/webhooks/{psp}:\x03raw\x12m\n\x11ListWebhookEvents\x12(.paymesh.psp.v1.ListWebhookEventsRequest\x1a).paymesh.psp.v1.ListWebhookEventsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTWEBHOOKEVENTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTWEBHOOKEVENTSREQUEST'].fields_by_name['before']._loaded_options = None
   _globals['_LISTWEBHOOKEVENTSREQUEST'].fields_by_name['before']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_LISTWEBHOOKEVENTSREQUEST'].fields_by_name['payment_id']._loaded_options = None
+  _globals['_LISTWEBHOOKEVENTSREQUEST'].fields_by_name['payment_id']._serialized_options = b'\272H\033r\0312\027^(pay_[0-9a-z]{1,60})?$'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveWebhook']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveWebhook']._serialized_options = b'\202\323\344\223\002\031\"\022/v1/webhooks/{psp}:\003raw'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhookEvents']._loaded_options = None
@@ -54,13 +56,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECEIVEWEBHOOKREQUEST']._serialized_start=175
   _globals['_RECEIVEWEBHOOKREQUEST']._serialized_end=276
   _globals['_LISTWEBHOOKEVENTSREQUEST']._serialized_start=279
-  _globals['_LISTWEBHOOKEVENTSREQUEST']._serialized_end=454
-  _globals['_LISTWEBHOOKEVENTSRESPONSE']._serialized_start=456
-  _globals['_LISTWEBHOOKEVENTSRESPONSE']._serialized_end=529
-  _globals['_WEBHOOKEVENT']._serialized_start=532
-  _globals['_WEBHOOKEVENT']._serialized_end=955
-  _globals['_WEBHOOKEVENT_STATE']._serialized_start=864
-  _globals['_WEBHOOKEVENT_STATE']._serialized_end=955
-  _globals['_WEBHOOKSERVICE']._serialized_start=958
-  _globals['_WEBHOOKSERVICE']._serialized_end=1197
+  _globals['_LISTWEBHOOKEVENTSREQUEST']._serialized_end=506
+  _globals['_LISTWEBHOOKEVENTSRESPONSE']._serialized_start=508
+  _globals['_LISTWEBHOOKEVENTSRESPONSE']._serialized_end=581
+  _globals['_WEBHOOKEVENT']._serialized_start=584
+  _globals['_WEBHOOKEVENT']._serialized_end=1031
+  _globals['_WEBHOOKEVENT_STATE']._serialized_start=940
+  _globals['_WEBHOOKEVENT_STATE']._serialized_end=1031
+  _globals['_WEBHOOKSERVICE']._serialized_start=1034
+  _globals['_WEBHOOKSERVICE']._serialized_end=1273
 # @@protoc_insertion_point(module_scope)

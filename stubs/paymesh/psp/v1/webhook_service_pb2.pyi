@@ -59,6 +59,7 @@ class ListWebhookEventsRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     BEFORE_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
     psp: _builtins.str
     """Of this PSP; empty: of all."""
     state: Global___WebhookEvent.State.ValueType
@@ -67,6 +68,8 @@ class ListWebhookEventsRequest(_message.Message):
     """Default 50, at most 500; larger is lowered."""
     before: _builtins.int
     """Only those before this number; 0: from the newest."""
+    payment_id: _builtins.str
+    """Only those about attempts of this payment; empty: of all."""
     def __init__(
         self,
         *,
@@ -74,10 +77,11 @@ class ListWebhookEventsRequest(_message.Message):
         state: Global___WebhookEvent.State.ValueType = ...,
         page_size: _builtins.int = ...,
         before: _builtins.int = ...,
+        payment_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "page_size", b"page_size", "psp", b"psp", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "page_size", b"page_size", "payment_id", b"payment_id", "psp", b"psp", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -158,6 +162,7 @@ class WebhookEvent(_message.Message):
     TRIES_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     DUE_AT_FIELD_NUMBER: _builtins.int
+    DELIVERY_COUNT_FIELD_NUMBER: _builtins.int
     REPORT_URL_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Its place in the inbox."""
@@ -179,6 +184,8 @@ class WebhookEvent(_message.Message):
     """One sentence on that; may be empty."""
     tries: _builtins.int
     """How often it was looked at."""
+    delivery_count: _builtins.int
+    """How often the PSP has delivered it; all but the first were answered and changed nothing."""
     report_url: _builtins.str
     """Of a report, whose file's name is `reference`: where to fetch it, at a host of the PSP's own; empty for all else. Adyen does
     not sign it, and the gateway never follows it.
@@ -206,11 +213,12 @@ class WebhookEvent(_message.Message):
         tries: _builtins.int = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
         due_at: _timestamp_pb2.Timestamp | None = ...,
+        delivery_count: _builtins.int = ...,
         report_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "received_at", b"received_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "due_at", b"due_at", "event_id", b"event_id", "event_type", b"event_type", "note", b"note", "number", b"number", "psp", b"psp", "received_at", b"received_at", "reference", b"reference", "report_url", b"report_url", "state", b"state", "subject", b"subject", "tries", b"tries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "delivery_count", b"delivery_count", "due_at", b"due_at", "event_id", b"event_id", "event_type", b"event_type", "note", b"note", "number", b"number", "psp", b"psp", "received_at", b"received_at", "reference", b"reference", "report_url", b"report_url", "state", b"state", "subject", b"subject", "tries", b"tries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,8 +4,8 @@ much those before it took.
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 _STATEMENTS = (
     # Until now each capture let go of the rest.

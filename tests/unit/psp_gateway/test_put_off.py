@@ -1,0 +1,145 @@
+"""What is asked again at a PSP in trouble: not too soon, not too much; none of it is lost."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from chassis.faults import FaultPoints
+from psp_gateway.domain.answer import Verdict, no_answer
+from psp_gateway.domain.answered import advance
+from psp_gateway.domain.attempt import Attempt, Outcome, Stage
+from psp_gateway.domain.circuit import Limits
+from psp_gateway.domain.reasons import Reason
+from psp_gateway.domain.retry_budget import Shares
+from psp_gateway.domain.walk import Patience, Seen, Step, Walk, is_due
+from psp_gateway.guard import Bounds, Guard
+from psp_gateway.messages import to_attempt
+from psp_gateway.use_cases.execute_charges import execute_charge
+from psp_gateway.use_cases.take_further import Means, Paying
+from tests.builders import NOW
+from tests.unit.psp_gateway.fakes import CHALLENGED_TOKEN, FakePsp, FakeStore
+from tests.unit.psp_gateway.test_take_further import new_charge
+
+SECOND = timedelta(seconds=1)
+PATIENCE = Patience(timedelta(hours=12))
+NEVER = Limits(calls_min=10**9)
+
+
+def limited(after: timedelta | None) -> Attempt:
+    """Make a charge whose PSP has asked to slow down, for so long."""
+    walk = Walk(replace(new_charge(), stage=Stage.CREATE), Seen.STORED)
+    verdict = Verdict(
+        Outcome.TRANSIENT,
+        reason=Reason.PSP_RATE_LIMITED,
+        about_request=True,
+        retry_after=after,
+    )
+    return advance(walk, Step.SEND, verdict, NOW, PATIENCE).attempt
+
+
+def test_retry_after_is_kept_and_told() -> None:
+    """The attempt rests as long as its PSP wants, and whoever asks is told how long."""
+    attempt = limited(7 * SECOND)
+
+    assert not is_due(attempt, NOW + 6.9 * SECOND, PATIENCE)
+    assert is_due(attempt, NOW + 7 * SECOND, PATIENCE)
+    assert to_attempt(attempt).retry_after.ToTimedelta() == 7 * SECOND
+    assert not to_attempt(limited(None)).HasField("retry_after")
+
+
+def test_retry_after_of_a_day_is_five_minutes() -> None:
+    """No PSP keeps a payment waiting for longer."""
+    assert is_due(limited(timedelta(days=1)), NOW + timedelta(minutes=5), PATIENCE)
+
+
+def test_what_is_not_known_is_looked_up_inside_the_keys_life() -> None:
+    """Ever less often, but two dozen times at least while the key may be sent again."""
+    walk = Walk(new_charge(), Seen.STORED)
+    for age in (timedelta(0), timedelta(minutes=8), timedelta(hours=11)):
+        now = NOW + age
+        after = advance(walk, Step.SEND, no_answer(), now, PATIENCE).attempt
+        assert after.outcome is Outcome.UNKNOWN
+        assert after.retry_at == now + max(SECOND, min(age / 8, timedelta(minutes=30)))
+
+
+@dataclass
+class Gateway:
+    """A gateway before a PSP that can be dead, on a clock that is moved by hand."""
+
+    psp: FakePsp
+    token: str = "tok"
+    store: FakeStore = field(default_factory=FakeStore)
+    now: datetime = NOW
+    guard: Guard = field(init=False)
+
+    def __post_init__(self) -> None:
+        bounds = Bounds(shares=Shares(of_first=0.1, per_s=0.5, most=4.0))
+        self.guard = Guard("fake", lambda: self.now, bounds, NEVER)
+
+    async def ask(self, attempt_id: str) -> Attempt:
+        """Ask for a charge."""
+        means = Means(
+            store=self.store,
+            providers={"fake": self.psp},
+            guards={"fake": self.guard},
+            clock=lambda: self.now,
+            faults=FaultPoints({}),
+        )
+        asked = replace(new_charge(), attempt_id=attempt_id, created_at=self.now)
+        found = await execute_charge(means, asked, Paying(self.token))
+        assert isinstance(found, Attempt)
+        return found
+
+
+async def test_a_dead_psp_is_asked_little_more_than_offered() -> None:
+    """Two hundred charges, each asked for again and again: the PSP hears 1.2 of each, and its
+    probes; once it answers all are charged, once each.
+    """
+    gateway = Gateway(FakePsp(iter(["not_sent"] * 10_000)))
+    ids = [f"att_{number}" for number in range(200)]
+    for attempt_id in ids:
+        gateway.now += SECOND / 10
+        await gateway.ask(attempt_id)
+    put_off = 0
+    for _ in range(5):
+        gateway.now += SECOND
+        put_off += sum([(await gateway.ask(attempt_id)).is_put_off for attempt_id in ids])
+
+    probes = 0.5 * ((gateway.now - NOW) / SECOND)
+    assert put_off > 0
+    assert len(gateway.psp.sent_keys) <= 1.2 * len(ids) + probes
+
+    gateway.psp.faults = iter(())
+    outcomes: list[Attempt] = []
+    for _ in range(20):
+        gateway.now += SECOND
+        outcomes = [await gateway.ask(attempt_id) for attempt_id in ids]
+    assert {attempt.outcome for attempt in outcomes} == {Outcome.SUCCEEDED}
+    assert len(gateway.psp.moved) == len(set(gateway.psp.moved)) == len(ids)
+
+
+async def test_what_is_put_off_stays_as_it_is() -> None:
+    """It is stored as before, says so, and is no request."""
+    gateway = Gateway(FakePsp(iter(["not_sent"] * 100)))
+    first = await gateway.ask("att_1")
+    gateway.guard.bounds = Bounds(shares=Shares(0.0, 0.0, 0.0))
+    while gateway.guard.may_repeat("create"):
+        pass
+    gateway.now += SECOND
+    answered = await gateway.ask("att_1")
+
+    assert answered == replace(first, is_put_off=True, version=answered.version)
+    assert not gateway.store.rows["att_1"].is_put_off
+    assert to_attempt(answered).is_put_off
+
+
+async def test_polling_a_psp_that_answers_costs_nothing() -> None:
+    """A buyer who takes his time uses up no budget: nothing failed."""
+    gateway = Gateway(FakePsp(), token=CHALLENGED_TOKEN)
+    assert (await gateway.ask("att_1")).outcome is Outcome.ACTION_REQUIRED
+    while gateway.guard.may_repeat("create"):
+        pass
+    gateway.now += SECOND / 2
+    told = await gateway.ask("att_1")
+
+    assert not told.is_put_off
+    assert told.request_count == 3
