@@ -28,6 +28,7 @@ from psp_gateway.clients import Nobody, PaymentListener
 from psp_gateway.dispute_servicer import DisputeServicer
 from psp_gateway.dispute_store import DisputeStore
 from psp_gateway.domain.attempt import Attempt
+from psp_gateway.domain.capabilities import Captures
 from psp_gateway.domain.payout import Payout
 from psp_gateway.domain.retry_budget import Shares
 from psp_gateway.domain.routing import Rule
@@ -85,6 +86,7 @@ async def build(
     store = AttemptStore(
         database,
         lambda psp, amount: psp not in providers or providers[psp].can_express(amount),
+        lambda psp: psp in providers and providers[psp].capabilities.captures is Captures.SEVERAL,
         batches_in_flight=settings.batches_in_flight,
     )
     running = Running[Attempt](answer_s=settings.answer_s, count_max=settings.attempts_max)

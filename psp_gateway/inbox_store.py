@@ -27,7 +27,7 @@ from psp_gateway.domain.reasons import Reason
 
 Putting = tuple[Raw, Sequence[PspEvent]]
 
-_BATCH_MAX, _EVENT_WIDTH = 256, 16
+_BATCH_MAX, _EVENT_WIDTH = 256, 17
 # No PSP minds some milliseconds, and a commit for many costs as much as one.
 _PATIENCE_S = 0.01
 
@@ -40,11 +40,11 @@ WITH stored AS (
 )
 INSERT INTO webhook_events (webhook_id, psp, event_id, event_type, subject, reference,
     charge_reference, attempt_id, outcome, reason, psp_code, amount_minor, currency, occurred_at,
-    told_code, told_due_at, received_at, due_at, state, note, tries)
+    told_code, told_due_at, report_url, received_at, due_at, state, note, tries)
 SELECT event.*, %s, now(), 'NEW', '', 0
 FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[],
-    %b::timestamptz[], %b::text[], %b::timestamptz[]) AS event
+    %b::timestamptz[], %b::text[], %b::timestamptz[], %b::text[]) AS event
 ON CONFLICT (psp, event_id) DO NOTHING
 RETURNING webhook_id, psp, event_id
 """
@@ -261,6 +261,7 @@ def _event_values(event: PspEvent) -> list[object]:
         event.occurred_at,
         event.told_code,
         event.told_due_at,
+        event.report_url,
     ]
 
 
@@ -303,4 +304,5 @@ def _to_event(row: DictRow) -> PspEvent:
         occurred_at=row["occurred_at"],
         told_code=row["told_code"],
         told_due_at=row["told_due_at"],
+        report_url=row["report_url"],
     )

@@ -77,6 +77,7 @@ def to_attempt(found: Attempt) -> noun.Attempt:
         updated_at=_timestamp(found.updated_at),
         psps_tried=found.psps_tried,
         payment_method=METHODS[found.method] if found.kind.is_first else NO_METHOD,
+        is_final=found.kind is Kind.CAPTURE and found.is_final,
         is_put_off=found.is_put_off,
     )
     if found.retry_at is not None:

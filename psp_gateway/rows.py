@@ -39,6 +39,8 @@ def to_attempt(row: DictRow) -> Attempt:
         page_expires_at=row["page_expires_at"],
         retry_at=row["retry_at"],
         method=Method(row["method"]),
+        is_final=row["is_final"],
+        captured_before=row["captured_before"],
     )
 
 
@@ -60,6 +62,8 @@ def new_row(attempt: Attempt) -> Sequence[object]:
         attempt.stage.value,
         attempt.page_expires_at,
         attempt.method.value,
+        attempt.is_final,
+        attempt.captured_before,
     )
 
 

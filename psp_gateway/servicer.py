@@ -198,13 +198,19 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         return Asked(attempt, lambda: execute_charge(self._means, attempt, paying))
 
     def _capture(self, item: service.CaptureCommand, now: datetime) -> Asked[Attempt]:
-        return self._hold(Kind.CAPTURE, item, now)
+        is_final = item.is_final or not item.HasField("is_final")
+        return self._hold(Kind.CAPTURE, item, now, is_final=is_final)
 
     def _void(self, item: service.VoidCommand, now: datetime) -> Asked[Attempt]:
         return self._hold(Kind.VOID, item, now)
 
     def _hold(
-        self, kind: Kind, item: service.CaptureCommand | service.VoidCommand, now: datetime
+        self,
+        kind: Kind,
+        item: service.CaptureCommand | service.VoidCommand,
+        now: datetime,
+        *,
+        is_final: bool = True,
     ) -> Asked[Attempt]:
         command = HoldCommand(
             kind=kind,
@@ -212,6 +218,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
             charge_attempt_id=item.charge_attempt_id,
             amount=item.amount,
             currency=item.currency,
+            is_final=is_final,
         )
         attempt = begin_hold(command, now)
         return Asked(attempt, lambda: execute_hold(self._means, attempt))

@@ -20,12 +20,13 @@ INSERT = """
 INSERT INTO attempts
     (attempt_id, kind, payment_id, client_id, psp, amount, currency, fingerprint,
      charge_attempt_id, charge_reference, created_at, updated_at, stage, page_expires_at, method,
+     is_final, captured_before,
      outcome, delivery, psp_reference, reason, psp_code, message, redirect_url,
      request_count, version)
 SELECT *, 'PENDING', 'SENT_NO_ANSWER', '', '', '', '', '', 0, 1
 FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::numeric[],
     %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[],
-    %b::text[], %b::timestamptz[], %b::text[])
+    %b::text[], %b::timestamptz[], %b::text[], %b::boolean[], %b::numeric[])
 ON CONFLICT (attempt_id) DO NOTHING
 RETURNING attempt_id
 """

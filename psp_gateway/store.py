@@ -6,6 +6,7 @@ not sent, or sent and not stored, is resumed by the next call from what its row 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import LiteralString
 
 import psycopg
@@ -27,7 +28,7 @@ Saving = tuple[Attempt, Exchange]
 _BATCH_MAX = 256
 # A PSP takes a few hundred milliseconds: outcomes may wait a few for larger groups.
 _PATIENCE_S = 0.005
-_NEW_WIDTH, _SAVED_WIDTH, _EVENT_WIDTH = 15, 18, 7
+_NEW_WIDTH, _SAVED_WIDTH, _EVENT_WIDTH = 17, 18, 7
 
 
 class AttemptStore:
@@ -36,6 +37,7 @@ class AttemptStore:
     Args:
         database: opened as the app role.
         expresses: whether a PSP can express an amount.
+        takes_parts: whether a PSP captures what it holds several times.
         batches_in_flight: transactions at once, per operation.
     """
 
@@ -43,11 +45,13 @@ class AttemptStore:
         self,
         database: Database,
         expresses: Callable[[str, Money], bool],
+        takes_parts: Callable[[str], bool],
         *,
         batches_in_flight: int = 2,
     ) -> None:
         self._database = database
         self._expresses = expresses
+        self._takes_parts = takes_parts
         # A batch that fails in SQL is split until the attempt at fault is alone.
         self._charges: Coalescer[Attempt, TakenUp] = Coalescer(
             self._take_up_charges,
@@ -116,10 +120,10 @@ class AttemptStore:
         return await self._take_up_guarded(Refunds, asked)
 
     async def _take_up_holds(self, asked: Sequence[Attempt]) -> list[TakenUp | Refusal]:
-        return await self._take_up_guarded(Holds, asked)
+        return await self._take_up_guarded(partial(Holds, takes_parts=self._takes_parts), asked)
 
     async def _take_up_guarded(
-        self, guard_of: type[Refunds | Holds], asked: Sequence[Attempt]
+        self, guard_of: Callable[..., Refunds | Holds], asked: Sequence[Attempt]
     ) -> list[TakenUp | Refusal]:
         async def work(tx: Transaction) -> list[TakenUp | Refusal]:
             charge_ids = sorted({attempt.charge_attempt_id for attempt in asked})

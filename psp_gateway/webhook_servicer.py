@@ -93,6 +93,7 @@ def _event(told: Told) -> service.WebhookEvent:
         note=told.note,
         tries=told.tries,
         received_at=_timestamp(told.received_at),
+        report_url=event.report_url,
         delivery_count=told.delivery_count,
     )
     if told.due_at is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from chassis.money import Money
@@ -96,6 +97,9 @@ class Attempt:
             it is worth while to look it up again. None when nobody said.
         is_put_off: not stored: it was not asked for again, since too much was at its PSP.
         method: what the buyer pays with; of no meaning but for a charge.
+        is_final: of a capture: whether the PSP lets go of the rest, so that no other follows.
+        captured_before: of a capture or void: the sum of the captures that counted when it was
+            taken up, in major units.
     """
 
     attempt_id: str
@@ -126,6 +130,18 @@ class Attempt:
     retry_at: datetime | None = None
     is_put_off: bool = False
     method: Method = Method.CARD
+    is_final: bool = True
+    captured_before: Decimal = Decimal(0)
+
+    @property
+    def before(self) -> Money:
+        """What the captures before it took."""
+        return Money.of_stored(self.captured_before, self.amount.currency)
+
+    @property
+    def is_one_of_several(self) -> bool:
+        """Whether other captures may stand beside it, so that the state alone tells nothing."""
+        return not self.is_final or self.captured_before > 0
 
     @property
     def is_left_behind(self) -> bool:
@@ -152,4 +168,5 @@ def _content(attempt: Attempt) -> Mapping[str, object]:
         "payment_token": attempt.fingerprint,
         "payment_method": attempt.method,
         "charge_attempt_id": attempt.charge_attempt_id,
+        "is_final": attempt.is_final,
     }

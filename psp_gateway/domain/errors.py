@@ -118,8 +118,31 @@ class AlreadyVoided(Refusal):
         super().__init__(f"It is let go by {attempt_id}, or being.", attemptId=attempt_id)
 
 
+class CapturedOnce(Refusal):
+    """The PSP that holds the money takes of it once; a capture that is to be followed by others
+    cannot be.
+    """
+
+    reason = "CAPTURED_ONCE"
+
+    def __init__(self, psp: str) -> None:
+        super().__init__(f"is_final: {psp} captures what it holds once.", psp=psp, field="is_final")
+
+
+class CaptureUndecided(Refusal):
+    """The rest cannot be let go of while it is not known what an earlier capture took."""
+
+    reason = "CAPTURE_UNDECIDED"
+
+    def __init__(self, attempt_id: str) -> None:
+        super().__init__(
+            f"What came of capture {attempt_id} is not known yet; ask again once it is.",
+            attemptId=attempt_id,
+        )
+
+
 class ExceedsAuthorization(Refusal):
-    """More would be captured than is held, or another amount let go than is held."""
+    """More would be captured than is held still, or another amount let go."""
 
     reason = "EXCEEDS_AUTHORIZATION"
 

@@ -41,6 +41,9 @@ class PspEvent:
         occurred_at: by the PSP's clock; None when it does not say.
         told_code, told_due_at: of a dispute, the reason and the deadline that came with it; where
             the PSP does not sign them they inform a person and decide nothing.
+        report_url: of a report, whose name is `reference`, where a person may fetch it: an address
+            of the PSP's own, which is never followed here. Empty when it is not told, or leads
+            elsewhere.
     """
 
     psp: str
@@ -56,6 +59,7 @@ class PspEvent:
     occurred_at: datetime | None = None
     told_code: str = ""
     told_due_at: datetime | None = None
+    report_url: str = ""
 
     @property
     def may_tell_success(self) -> bool:

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     PAGE_EXPIRED = "PAGE_EXPIRED"
     RESOLVED_BY_HAND = "RESOLVED_BY_HAND"
     DEBIT_RETURNED = "DEBIT_RETURNED"
+    CAPTURED_ONCE = "CAPTURED_ONCE"
 
 
 MESSAGES: dict[Reason, str] = {
@@ -61,5 +62,6 @@ MESSAGES: dict[Reason, str] = {
     Reason.PAGE_EXPIRED: "The buyer did not pay on the page before it closed.",
     Reason.RESOLVED_BY_HAND: "The PSP did not tell; two persons found that it did not happen.",
     Reason.DEBIT_RETURNED: "The buyer's bank did not pay the debit.",
+    Reason.CAPTURED_ONCE: "This payment is captured once; capture what is wanted as the final one.",
     Reason.DO_NOT_RETRY: "The PSP or the issuer says that it must not be tried again.",
 }

@@ -185,8 +185,10 @@ def _step(walk: Walk, *, is_old: bool) -> Step:
             return Step.ANSWER
         if seen is Seen.ABSENT:
             return Step.SEND
-        # A refund is not once by state: under another key it would be another refund.
-        return Step.ANSWER if stage is Stage.REFUND else Step.SEND_FRESH
+        # A refund is not once by state, nor is a capture that others may follow: under another key
+        # it would be another one.
+        is_once = stage is not Stage.REFUND and walk.attempt.is_final
+        return Step.SEND_FRESH if is_once else Step.ANSWER
     if is_old or seen is Seen.REPLAYED:
         return Step.LOOK_UP
     if seen is Seen.STORED or stage is Stage.CREATE:

@@ -182,8 +182,11 @@ async def _apply_late(applying: Applying, event: PspEvent, attempt: Attempt) -> 
 
 
 def _is_exact(applying: Applying, event: PspEvent, attempt: Attempt) -> bool:
-    expected = applying.minor_units[event.psp](attempt.amount), attempt.amount.currency
-    return (event.amount_minor, event.currency) == expected
+    """Whether an event is of what was asked; a void of the rest may be told by the whole hold."""
+    is_void = attempt.stage is Stage.VOID
+    amounts = [attempt.amount, attempt.amount + attempt.before] if is_void else [attempt.amount]
+    minor = [applying.minor_units[event.psp](amount) for amount in amounts]
+    return event.amount_minor in minor and event.currency == attempt.amount.currency
 
 
 async def _apply_usual(applying: Applying, event: PspEvent, attempt: Attempt) -> _Note:

@@ -15,13 +15,14 @@ _STAGES = {Kind.CAPTURE: Stage.CAPTURE, Kind.VOID: Stage.VOID}
 
 @dataclass(frozen=True, slots=True)
 class HoldCommand:
-    """A capture or a void that a caller asks for, by its `kind`."""
+    """A capture or a void that a caller asks for, by its `kind`; a void is always final."""
 
     kind: Kind
     attempt_id: str
     charge_attempt_id: str
     amount: str
     currency: str
+    is_final: bool = True
 
 
 def begin_hold(command: HoldCommand, now: datetime) -> Attempt:
@@ -39,6 +40,7 @@ def begin_hold(command: HoldCommand, now: datetime) -> Attempt:
         amount=parse_amount(command.amount, command.currency),
         stage=_STAGES[command.kind],
         charge_attempt_id=command.charge_attempt_id,
+        is_final=command.is_final,
         created_at=now,
         updated_at=now,
     )

@@ -262,6 +262,23 @@ async def test_several_items_come_at_once(gateway: Gateway) -> None:
     assert sorted(event.subject for event in listed.events) == ["CHARGE", "REPORT"]
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [("https://ca-test.adyen.com/reports/download/x.csv", True), ("https://evil.example/x", False)],
+)
+async def test_a_report_is_kept_with_its_name_and_address(
+    gateway: Gateway, url: str, shown: bool
+) -> None:
+    """Both are told by ListWebhookEvents, the address where it is Adyen's; nothing follows it."""
+    name = "settlement_detail_report_batch_1.csv"
+    await tell(gateway, item("REPORT_AVAILABLE", ours="", reference=name, reason=url))
+
+    listed = await gateway.webhooks.ListWebhookEvents(service.ListWebhookEventsRequest())
+    (event,) = listed.events
+    assert (event.subject, event.reference, event.state) == ("REPORT", name, event.KEPT)
+    assert event.report_url == (url if shown else "")
+
+
 async def come_back(sandbox: Sandbox, page: str, result: str) -> dict[str, str]:
     """End a challenge as a browser does; tell the query of the URL that it is sent back by."""
     async with sandbox.session.post(page, data={"result": result}, allow_redirects=False) as answer:

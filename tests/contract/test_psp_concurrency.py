@@ -16,7 +16,7 @@ from psp_gateway.ports import Exchange, TakenUp
 from psp_gateway.store import AttemptStore
 from tests.conftest import opened
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.fakes import expresses_all
+from tests.unit.psp_gateway.fakes import expresses_all, takes_parts
 from tests.unit.psp_gateway.test_take_further import new_capture, new_hold, new_refund, new_void
 
 GATEWAYS = 16
@@ -30,7 +30,10 @@ async def stores(psp_database: ServiceDatabase) -> AsyncIterator[Stores]:
     connection at once.
     """
     async with opened(psp_database) as one, opened(psp_database) as other:
-        yield [AttemptStore(database, expresses_all) for database in (one, other) * (GATEWAYS // 2)]
+        yield [
+            AttemptStore(database, expresses_all, takes_parts)
+            for database in (one, other) * (GATEWAYS // 2)
+        ]
 
 
 @pytest.fixture

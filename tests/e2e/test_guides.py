@@ -32,6 +32,7 @@ PROMISES = {
         "PAYOUT_UNDER_WAY",
         '"SUBMITTED"',
     ],
+    "disputes": ['"NEEDS_RESPONSE"', '"isMoneyWithdrawn"', '"WON"', "SUCCEEDED", '"ACCEPTED"'],
     "auditing": ["✓  I1", "I8", "judged at rest", '"isDone"'],
     "dead-letters": [
         "refused: ALREADY_CAPTURED",

@@ -108,10 +108,11 @@ def _refund(
 
 
 def _cancel(modification: Modification, payment: Payment, now: float) -> Change:
-    if payment.state != "authorised" or payment.captured > 0:
+    left = payment.authorised - payment.captured
+    if payment.state != "authorised" or left <= 0 or (payment.captured and not payment.is_manual):
         return _told(modification, payment.name, now, "Transaction cannot be cancelled")
     voided = replace(payment, state="voided", settles_at=None)
-    return _done("void", modification, voided, now)
+    return _done("void", replace(modification, amount=left), voided, now)
 
 
 def _undo(modification: Modification, payment: Payment, now: float) -> Change:

@@ -83,7 +83,7 @@ def void(authorization: Authorization, desk: Desk) -> Change:
         raise read.refused("PREVIOUSLY_VOIDED", text)
     if authorization.status == "DENIED":
         raise read.refused("AUTHORIZATION_DENIED", "A denied authorization cannot be voided.")
-    if authorization.status != "CREATED":
+    if authorization.status not in ("CREATED", "PARTIALLY_CAPTURED"):
         text = "Authorization has been previously captured and hence cannot be voided."
         raise read.refused("PREVIOUSLY_CAPTURED", text)
     change = _let_go(authorization, desk)

@@ -30,6 +30,8 @@ _TYPES: Mapping[str, str] = {
     "capture_failed": "SettledReversed",
     "refund": "Refunded",
     "refund_failed": "RefundedReversed",
+    "dispute_withdrawn": "Chargeback",
+    "dispute_reinstated": "ChargebackReversed",
 }
 _RESERVED = 7
 _CARRIED = "Balancetransfer"
@@ -88,7 +90,7 @@ def _row(row: Row, batch: Batch, decimals: int) -> tuple[str | int, ...]:
         "",
         *(major(part, decimals) for part in parts),
         "visastandardcredit",
-        movement.our_id if row.has_our_ids and not row.is_sale else "",
+        movement.our_id if row.has_our_ids and not (row.is_sale or movement.is_of_dispute) else "",
         batch.number,
         *blanks(_RESERVED),
     )

@@ -19,6 +19,8 @@ _SIGNS: Mapping[str, int] = MappingProxyType(
         "payout": -1,
         "payout_failed": 1,
         "deposit": 1,
+        "dispute_withdrawn": -1,
+        "dispute_reinstated": 1,
     }
 )
 _SALES = frozenset({"charge", "capture"})
@@ -57,6 +59,11 @@ class Movement:
     currency: str
     metadata: Mapping[str, str]
     payment_metadata: Mapping[str, str]
+
+    @property
+    def is_of_dispute(self) -> bool:
+        """Whether a buyer took it back, or it came back from him: it has no id of ours."""
+        return self.kind.startswith("dispute_")
 
     @property
     def our_id(self) -> str:
@@ -108,6 +115,7 @@ class Movements:
         payment = (entry.psp, entry.payment_reference)
         if entry.kind in _SALES:
             self._sales[payment] = entry
+            self._sales[entry.psp, entry.reference] = entry  # PayPal disputes a capture
         sale = self._sales.get(payment, entry)
         day = SCHEDULES[entry.psp].settled_on(self._latest)
         days.setdefault(day, []).append(_movement(entry, sale, sign, self._latest))
@@ -120,7 +128,7 @@ def _movement(entry: Entry, sale: Entry, sign: int, at: float) -> Movement:
         at=at,
         kind=entry.kind,
         reference=entry.reference,
-        payment_reference=entry.payment_reference,
+        payment_reference=sale.payment_reference,
         sale_reference=sale.reference,
         amount=sign * entry.amount,
         currency=entry.currency.upper(),

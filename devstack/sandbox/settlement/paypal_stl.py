@@ -30,6 +30,8 @@ _CODES: Mapping[str, str] = {
     "refund_failed": "T1100",
     "payout": "T0001",
     "payout_failed": "T1115",
+    "dispute_withdrawn": "T1201",
+    "dispute_reinstated": "T1202",
 }
 _WITHDRAWAL = "T0400"
 _ZONE = SCHEDULES["paypal"]
@@ -92,7 +94,11 @@ def _row(row: Row, batch: Batch) -> tuple[str | int, ...]:
 
 
 def _transaction(movement: Movement) -> str:
-    """Give a row's own transaction: what failed later is one more than that which failed."""
+    """Give a row's own transaction: what failed later is one more than that which failed, and a
+    dispute takes and gives back.
+    """
+    if movement.is_of_dispute:
+        return token(movement.kind, movement.reference, length=17)
     is_undone = movement.kind.endswith("_failed")
     return token("undone", movement.reference, length=17) if is_undone else movement.reference
 

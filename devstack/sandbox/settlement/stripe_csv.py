@@ -44,6 +44,8 @@ _CATEGORIES: Mapping[str, str] = {
     "capture_failed": "charge_failure",
     "refund": "refund",
     "refund_failed": "refund_failure",
+    "dispute_withdrawn": "dispute",
+    "dispute_reinstated": "dispute_reversal",
 }
 _REFUNDS = frozenset({"refund", "refund_failed"})
 _CARD = ("card", "visa", "US", "credit")

@@ -73,7 +73,7 @@ def let_go(intent: Intent, reason: str | None, now: float) -> Change:
         settles_at=None,
     )
     if intent.status == "requires_capture":
-        return of_intent("void", canceled)
+        return of_intent("void", canceled, amount=intent.amount_capturable)
     return of_intent("canceled", canceled, amount=0)
 
 
@@ -88,6 +88,7 @@ def _settle(
         captured=not manual,
         amount_captured=0 if manual else intent.amount,
         capture_before=int(now + _HELD_FOR_S) if manual else None,
+        takes_several=manual and intent.wants_several and behaviour.takes_several,
     )
     charged = replace(
         intent,

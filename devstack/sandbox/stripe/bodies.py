@@ -157,6 +157,8 @@ def _charge(charge: Charge) -> dict[str, Any]:
     }
     if charge.capture_before is not None and behaviour.method == "card":
         detail["capture_before"] = charge.capture_before
+        status = "available" if charge.takes_several else "unavailable"
+        detail["multicapture"] = {"status": status}
     return {
         "id": charge.id,
         "object": "charge",

@@ -26,13 +26,14 @@ SessionStatus = Literal["open", "complete", "expired"]
 class Intent:
     """A PaymentIntent.
 
-    Invariants: `amount_received <= amount`; it is above zero only when succeeded.
+    Invariants: `amount_received <= amount`; it is above zero only once something was captured.
 
     Args:
         amount, amount_received, amount_capturable: minor units.
         created, canceled_at: Unix seconds.
         settles_at: when a slow payment method is decided, by the sandbox's clock.
         echoed: parameters that only come back.
+        wants_several: whether it is captured several times where the card has it.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Intent:
     cancellation_reason: str | None = None
     settles_at: float | None = None
     echoed: Mapping[str, str] = field(default_factory=dict)
+    wants_several: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Charge:
 
     Args:
         capture_before: of a held one, the Unix second in which the PSP lets go.
+        takes_several: whether it can be captured several times.
 
     Invariants: `amount_captured <= amount`; `amount_refunded <= amount_captured` unless the
     over-refund switch was on.
@@ -84,6 +87,7 @@ class Charge:
     failure_message: str | None = None
     decline_code: str | None = None
     capture_before: int | None = None
+    takes_several: bool = False
 
 
 @dataclass(frozen=True, slots=True)

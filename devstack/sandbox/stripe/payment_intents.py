@@ -34,6 +34,7 @@ def create(request: CreateRequest, new_id: NewId, now: float) -> Change:
         automatic_methods=request.automatic_methods,
         customer=request.customer,
         echoed=request.how.echoed,
+        wants_several=request.how.wants_several,
     )
     if request.confirm:
         return confirm(intent, request.how, new_id, now)
@@ -65,6 +66,7 @@ def confirm(intent: Intent, how: ConfirmRequest, new_id: NewId, now: float) -> C
         payment_method=method,
         capture_method=how.capture_method or intent.capture_method,
         return_url=how.return_url or intent.return_url,
+        wants_several=how.wants_several or intent.wants_several,
         echoed={**intent.echoed, **how.echoed},
     )
     return attempt(confirmed, how, new_id, now)
@@ -85,7 +87,7 @@ def _check_debit(intent: Intent, method: str, how: ConfirmRequest) -> None:
 
 
 def capture(intent: Intent, charge: Charge | None, request: CaptureRequest) -> Change:
-    """Take an authorized intent's money, or part of it; the rest is let go.
+    """Take an authorized intent's money, or part of it; the rest is let go when it is the last.
 
     Raises:
         StripeError: it is not authorized, or for less.
@@ -109,16 +111,26 @@ def capture(intent: Intent, charge: Charge | None, request: CaptureRequest) -> C
             executed=True,
             intent=intent,
         )
+    if not request.is_final and not charge.takes_several:
+        raise invalid("Multicapture is unavailable for this charge.", param="final_capture")
+    return _captured(intent, charge, request, amount)
+
+
+def _captured(intent: Intent, charge: Charge, request: CaptureRequest, amount: int) -> Change:
     metadata = {**intent.metadata, **request.metadata}
+    left = intent.amount_capturable - amount
+    is_last = request.is_final or not left
+    received = intent.amount_received + amount
     captured = replace(
         intent,
-        status="succeeded",
-        amount_received=amount,
-        amount_capturable=0,
+        status="succeeded" if is_last else "requires_capture",
+        amount_received=received,
+        amount_capturable=0 if is_last else left,
         metadata=metadata,
-        settles_at=None,
+        settles_at=None if is_last else intent.settles_at,
     )
-    taken = replace(charge, captured=True, amount_captured=amount, capture_before=None)
+    until = None if is_last else charge.capture_before
+    taken = replace(charge, captured=is_last, amount_captured=received, capture_before=until)
     return of_intent("capture", captured, taken, amount=amount)
 
 

@@ -28,7 +28,7 @@ def refund(
     Raises:
         StripeError: there is no money to give back, or less than asked.
     """
-    if charge is None or not charge.captured:
+    if charge is None or not (charge.captured or charge.amount_captured):
         message = f"This PaymentIntent ({intent.id}) does not have a successful charge to refund."
         raise _refused(message, intent, code="payment_intent_unexpected_state")
     left = charge.amount_captured - charge.amount_refunded

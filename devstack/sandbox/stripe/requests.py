@@ -23,6 +23,7 @@ _CONFIRM = frozenset(
         "mandate_data",
         "off_session",
         "payment_method",
+        "payment_method_options",
         "receipt_email",
         "return_url",
         "setup_future_usage",
@@ -36,7 +37,7 @@ KNOWN: Mapping[str, frozenset[str]] = MappingProxyType(
         | {"amount", "automatic_payment_methods", "confirm", "confirmation_method", "currency"}
         | {"customer", "metadata", "payment_method_types", *ECHOED},
         "confirm": _CONFIRM | {"expand"},
-        "capture": frozenset({"amount_to_capture", "metadata"}),
+        "capture": frozenset({"amount_to_capture", "final_capture", "metadata"}),
         "cancel": frozenset({"cancellation_reason"}),
         "create_session": frozenset(
             {"cancel_url", "client_reference_id", "customer_email", "expires_at", "line_items"}
@@ -70,7 +71,7 @@ _REFUND_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 @dataclass(frozen=True, slots=True)
 class ConfirmRequest:
     """How to confirm a PaymentIntent. `off_session`: the buyer is not there to authenticate;
-    `has_mandate`: he has let his bank be debited.
+    `has_mandate`: he has let his bank be debited; `wants_several`: captures, where the card has it.
     """
 
     payment_method: str | None = None
@@ -79,6 +80,7 @@ class ConfirmRequest:
     off_session: bool = False
     error_on_requires_action: bool = False
     has_mandate: bool = False
+    wants_several: bool = False
     echoed: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -99,10 +101,11 @@ class CreateRequest:
 
 @dataclass(frozen=True, slots=True)
 class CaptureRequest:
-    """How much of an authorization to take; None: all."""
+    """How much of an authorization to take; None: all. The rest stays held unless `is_final`."""
 
     amount: int | None
     metadata: Mapping[str, str]
+    is_final: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,12 @@ def read_create(given: Parameters) -> CreateRequest:
 def read_confirm(given: Parameters) -> ConfirmRequest:
     """Read `POST /v1/payment_intents/{id}/confirm`, or the same within a create."""
     echoed = {name: text for name in ECHOED if (text := given.text(name)) is not None}
+    card = given.branch("payment_method_options", {"card"}).get("card")
+    wanted = card.get("request_multicapture") if isinstance(card, dict) else None
+    if wanted not in (None, "if_available", "never"):
+        raise invalid("Invalid request_multicapture: must be one of if_available, never")
     return ConfirmRequest(
+        wants_several=wanted == "if_available",
         payment_method=given.text("payment_method"),
         return_url=given.text("return_url"),
         capture_method=given.one_of("capture_method", _CAPTURE_METHODS),
@@ -187,7 +195,8 @@ def read_capture(given: Parameters, currency: str) -> CaptureRequest:
     amount = given.optional_integer("amount_to_capture")
     if amount is not None:
         check_amount(amount, currency, "amount_to_capture")
-    return CaptureRequest(amount, given.metadata())
+    is_final = given.text("final_capture") is None or given.flag("final_capture")
+    return CaptureRequest(amount, given.metadata(), is_final)
 
 
 def read_cancel(given: Parameters) -> str | None:

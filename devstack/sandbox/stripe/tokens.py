@@ -18,6 +18,9 @@ class Decline:
     param: str | None = None
 
 
+_SEVERAL = frozenset({"amex", "discover", "mastercard", "visa"})
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """What a payment method does when it is charged.
@@ -44,6 +47,11 @@ class Behaviour:
     method: str = "card"
     brand: str = "visa"
     last4: str = "4242"
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether what is held is captured several times: docs.stripe.com/payments/multicapture."""
+        return self.method == "card" and self.brand in _SEVERAL
 
 
 def _declined(decline_code: str, message: str = "Your card was declined.") -> Decline:

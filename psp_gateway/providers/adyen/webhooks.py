@@ -3,7 +3,8 @@
 A payment cannot be asked about at Adyen, so a standard notification carries the verdict. Its
 signature covers the references, the amount, the code and `success`, and nothing else: `reason`,
 `eventDate` and `additionalData` may be anybody's and decide nothing. Of REPORT_AVAILABLE only the
-file's name (`reference`) is to be believed, not the address in `reason`.
+file's name (`reference`) is to be believed; the address in `reason` is shown where it is one of
+Adyen's hosts, and never followed.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from datetime import datetime
 from psp_gateway.domain.errors import BadSignature, UnreadableWebhook
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.providers.adyen.event_codes import subject, verdict
+from psp_gateway.providers.adyen.reports import report_address
 from psp_gateway.providers.adyen.signature import Signatures
 from psp_gateway.webhook_body import attempt_id, from_iso, inside, parse, required, text
 
@@ -93,9 +95,14 @@ def _event(item: object) -> PspEvent:
         occurred_at=from_iso(text(item, "eventDate")),
         told_code=_reason_code(item),
         told_due_at=from_iso(text(item, "additionalData", "defensePeriodEndsAt")),
+        report_url=_report_url(code, item),
         amount_minor=_minor(inside(item, "amount", "value")),
         currency=_currency(text(item, "amount", "currency")),
     )
+
+
+def _report_url(code: str, item: object) -> str:
+    return report_address(inside(item, "reason")) if subject(code) is Subject.REPORT else ""
 
 
 def _reason_code(item: object) -> str:
@@ -107,7 +114,8 @@ def _reason_code(item: object) -> str:
 
 def _platform_event(content: Mapping[str, object], body: bytes) -> PspEvent:
     kind = required(content, "type")
-    reference = text(content, "data", "id")
+    # A report of a platform is known by its file, as the standard ones are.
+    reference = text(content, "data", "fileName") or text(content, "data", "id")
     return PspEvent(
         psp=_PSP,
         event_id=_platform_event_id(content, kind, reference, body),
@@ -118,6 +126,7 @@ def _platform_event(content: Mapping[str, object], body: bytes) -> PspEvent:
         occurred_at=from_iso(text(content, "timestamp")),
         amount_minor=_minor(inside(content, "data", "amount", "value")),
         currency=_currency(text(content, "data", "amount", "currency")),
+        report_url=report_address(inside(content, "data", "downloadUrl")),
     )
 
 

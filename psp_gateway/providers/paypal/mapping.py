@@ -4,10 +4,11 @@ To us a charge, a hold and what is captured of it go by the order's id, since an
 that has come of it. A refund goes by its own.
 """
 
+from chassis.money import Money, total
 from psp_gateway.domain.answer import Absent, Answer, Created, Verdict, alarm, unusable
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.providers.paypal import processor
+from psp_gateway.providers.paypal import processor, units
 from psp_gateway.providers.paypal.client import Response, Result
 from psp_gateway.providers.paypal.failures import failure, is_not_found
 from psp_gateway.providers.paypal.objects import Order, Payment, read_order, read_payment
@@ -136,6 +137,10 @@ def hold_answer(order: Order, attempt: Attempt, trace: str) -> Answer:
     match held.status:
         case "CREATED":
             return Absent(trace)
+        case "PARTIALLY_CAPTURED" if attempt.captured_before or attempt.is_one_of_several:
+            return _partly(held, order, attempt, trace)
+        case "CAPTURED" if is_void and attempt.captured_before:
+            return _let_go(held, order, attempt, trace)
         case "PENDING":
             return Verdict(Outcome.PENDING, trace=trace)
         case "VOIDED" if is_void:
@@ -257,10 +262,29 @@ def _taken(capture: Payment, attempt: Attempt, trace: str) -> Verdict:
     return _paid(capture, attempt.charge_reference, trace)
 
 
+def _partly(held: Payment, order: Order, attempt: Attempt, trace: str) -> Answer:
+    """Tell that ours is not among the captures, and that there is enough left for it."""
+    taken, whole = _sum_of(order, attempt), units.amount_of(held.amount, attempt.amount.currency)
+    if taken is None or whole is None or (taken + attempt.amount).amount > whole.amount:
+        return alarm(trace, Reason.AMOUNT_MISMATCH)  # taken, and by somebody else
+    return Absent(trace)
+
+
+def _sum_of(order: Order, attempt: Attempt) -> Money | None:
+    """Sum an order's captures, but for those that failed; None when one cannot be read."""
+    currency = attempt.amount.currency
+    counted = [each for each in order.captures if each.status not in _NO]
+    amounts = [units.amount_of(each.amount, currency) for each in counted]
+    read = [amount for amount in amounts if amount is not None]
+    return total(read, currency) if len(read) == len(amounts) else None
+
+
 def _let_go(held: Payment, order: Order, attempt: Attempt, trace: str) -> Verdict:
-    """Tell that a void has succeeded: it is of all that was held."""
+    """Tell that a void has succeeded: it is of all that was held, but for what was captured."""
     ours = {held.custom_id, order.custom_id} - {""}
-    if not held.is_of(attempt.amount) or ours != {attempt.charge_attempt_id}:
+    before = attempt.before
+    is_all = held.is_of(attempt.amount + before) and _sum_of(order, attempt) == before
+    if not is_all or ours != {attempt.charge_attempt_id}:
         return alarm(trace, Reason.AMOUNT_MISMATCH)
     return Verdict(Outcome.SUCCEEDED, reference=order.id, trace=trace)
 

@@ -30,7 +30,7 @@ CAPABILITIES = Capabilities(
     methods=frozenset({Method.CARD, Method.WALLET}),
     first_stage=Stage.CREATE,
     can_look_up=True,
-    captures=Captures.ONCE,
+    captures=Captures.SEVERAL,
     refunds=True,
     hosted_page=True,
     payouts=True,
@@ -133,7 +133,7 @@ class PayPalProvider:
         body = {
             "amount": units.to_wire(attempt.amount),
             "invoice_id": attempt.attempt_id,
-            "final_capture": True,
+            "final_capture": attempt.is_final,
         }
         path = f"{_PAYMENTS}/authorizations/{order.authorizations[0].id}/capture"
         call = self._client.post(path, body, key=key)
@@ -157,6 +157,9 @@ class PayPalProvider:
         if order is None or not isinstance(answer, Absent):
             return answer
         captures = [each for each in order.captures if each.status in _REFUNDABLE]
+        if len(captures) > 1:  # each of several has the id of its attempt
+            ours = attempt.charge_attempt_id
+            captures = [each for each in captures if each.invoice_id == ours]
         if len(captures) != 1:
             return mapping.nothing_to_refund(answer.trace)
         body = {

@@ -73,6 +73,15 @@ def from_wire(wire: object) -> Money:
     return money
 
 
+def amount_of(wire: object, currency: str) -> Money | None:
+    """Read an amount object of PayPal's in a currency; None when it is anything else."""
+    try:
+        money = from_wire(wire)
+    except Inexpressible:
+        return None
+    return money if money.currency == currency else None
+
+
 def is_same(wire: object, money: Money) -> bool:
     """Whether an amount object of PayPal's is this amount; anything odd is not."""
     if not isinstance(wire, Mapping):

@@ -4,6 +4,7 @@ A rule stands above the tables: only what Stripe documents as not executed count
 else that came back after sending is unknown.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -80,6 +81,8 @@ _OF_STATE = frozenset(
 )
 # The issuer has let go, which the PaymentIntent's own state may show only later.
 _EXPIRED = frozenset({"charge_expired_for_capture", "capture_charge_authorization_expired"})
+# Several captures were not asked for, or the card has not got them.
+_ONCE = frozenset({"final_capture"})
 # Why Stripe itself cancels; the other reasons are a merchant's.
 _CANCELLED_BY_TIME = frozenset({"automatic", "expired"})
 _LATEST = datetime.max.replace(tzinfo=UTC).timestamp()
@@ -159,12 +162,25 @@ def intent_answer(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> An
             return unusable(trace)
 
 
+def capture_name(attempt: Attempt) -> str:
+    """Name one of several captures in the PaymentIntent's metadata: at most 40 characters."""
+    return f"capture_{hashlib.blake2b(attempt.attempt_id.encode(), digest_size=12).hexdigest()}"
+
+
 def hold_answer(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Answer:
-    """Tell what became of what a PaymentIntent held: a capture and a void are once by its state."""
+    """Tell what became of what a PaymentIntent held.
+
+    One capture and a void are once by its state. Which of several captures it has taken is in its
+    metadata, written by the request that took it.
+    """
     reference = _text(intent, "id")
     if intent.get("object") != "payment_intent" or reference != attempt.charge_reference:
         return unusable(trace)
     is_void = attempt.kind is Kind.VOID
+    if attempt.is_one_of_several and not is_void:
+        taken = _one_of_several(intent, attempt, trace)
+        if taken is not None:
+            return taken
     match intent.get("status"):
         case "requires_capture":
             return Absent(trace)
@@ -174,15 +190,45 @@ def hold_answer(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Answ
             is_late = _text(intent, "cancellation_reason") in _CANCELLED_BY_TIME
             reason = Reason.AUTHORIZATION_EXPIRED if is_late else Reason.PSP_CANCELLED
             return Verdict(Outcome.DECLINED, reason=reason, trace=trace)
-        case "succeeded" if is_void:
+        case "succeeded" if is_void and not attempt.captured_before:
+            return Verdict(Outcome.DECLINED, reason=Reason.ALREADY_CAPTURED, trace=trace)
+        case "succeeded" if attempt.is_one_of_several and not is_void:
+            # Another one was the last, and this one is not among those that were taken.
             return Verdict(Outcome.DECLINED, reason=Reason.ALREADY_CAPTURED, trace=trace)
         case "canceled" | "succeeded":
-            # A void is of all that the object was made for, a capture of what was received.
-            if not _agrees(intent, attempt, "amount" if is_void else "amount_received"):
+            is_all = _is_let_go(intent, attempt) if is_void else _agrees_received(intent, attempt)
+            if not is_all:
                 return alarm(trace, Reason.AMOUNT_MISMATCH)
             return Verdict(Outcome.SUCCEEDED, reference=reference, trace=trace)
         case _:
             return unusable(trace)
+
+
+def _one_of_several(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Answer | None:
+    """Tell that one of several captures was taken; None when nothing is written of it."""
+    metadata = intent.get("metadata")
+    written = metadata.get(capture_name(attempt)) if isinstance(metadata, dict) else None
+    if written is None:
+        return None
+    received = intent.get("amount_received")
+    minor = to_minor(attempt.amount)
+    is_said = written == str(minor) and intent.get("currency") == attempt.amount.currency.lower()
+    if not is_said or type(received) is not int or received < minor:
+        return alarm(trace, Reason.AMOUNT_MISMATCH)
+    return Verdict(Outcome.SUCCEEDED, reference=attempt.charge_reference, trace=trace)
+
+
+def _is_let_go(intent: Mapping[str, Any], attempt: Attempt) -> bool:
+    """Whether all was let go of but what the captures before had taken."""
+    if not attempt.captured_before:
+        return _agrees(intent, attempt)
+    is_whole = _agrees(intent, replace(attempt, amount=attempt.amount + attempt.before))
+    received = intent.get("amount_received")
+    return is_whole and type(received) is int and received == to_minor(attempt.before)
+
+
+def _agrees_received(intent: Mapping[str, Any], attempt: Attempt) -> bool:
+    return _agrees(intent, attempt, "amount_received")
 
 
 def refund_answer(refund: Mapping[str, Any], attempt: Attempt, trace: str) -> Answer:
@@ -266,6 +312,8 @@ def _error(response: Response) -> Verdict:
 def _refusal_reason(error: Mapping[str, Any], code: str) -> Reason:
     if code in _EXPIRED:
         return Reason.AUTHORIZATION_EXPIRED
+    if error.get("param") in _ONCE:
+        return Reason.CAPTURED_ONCE
     is_method = error.get("param") in _METHOD_PARAMETERS
     return Reason.PAYMENT_METHOD_INVALID if is_method else Reason.PSP_REQUEST_INVALID
 

@@ -25,7 +25,7 @@ CAPABILITIES = Capabilities(
     methods=frozenset({Method.CARD, Method.BANK_DEBIT}),
     first_stage=Stage.CREATE,
     can_look_up=True,
-    captures=Captures.ONCE,
+    captures=Captures.SEVERAL,
     refunds=True,
     hosted_page=True,
     payouts=True,
@@ -78,6 +78,7 @@ class StripeProvider:
             "payment_method_types": [_type_of(attempt)],
             "capture_method": "manual" if attempt.kind is Kind.AUTHORIZATION else "automatic",
             "metadata": _metadata(attempt),
+            **_several(attempt),
         }
         call = self._client.post("/payment_intents", fields, key=key)
         return await self._told("create", attempt, call, mapping.read_created)
@@ -99,7 +100,11 @@ class StripeProvider:
     async def capture_charge(self, attempt: Attempt, *, key: str) -> Answer:
         """See `ports.Hold.capture_charge`."""
         path = f"/payment_intents/{attempt.charge_reference}/capture"
-        fields = {"amount_to_capture": units.to_minor(attempt.amount)}
+        fields: dict[str, Any] = {"amount_to_capture": units.to_minor(attempt.amount)}
+        if attempt.is_one_of_several:
+            # Stripe keeps no list of captures: what it writes down together with ours tells of it.
+            written = {mapping.capture_name(attempt): str(units.to_minor(attempt.amount))}
+            fields |= {"final_capture": str(attempt.is_final).lower(), "metadata": written}
         call = self._client.post(path, fields, key=key)
         return await self._told("capture", attempt, call, mapping.read_hold)
 
@@ -173,6 +178,13 @@ class StripeProvider:
 def _expansion(attempt: Attempt) -> dict[str, list[str]]:
     """Ask for the charge of what is held: it alone tells until when."""
     return {"expand": ["latest_charge"]} if attempt.kind is Kind.AUTHORIZATION else {}
+
+
+def _several(attempt: Attempt) -> dict[str, Any]:
+    """Ask that what a card holds may be captured several times, where its network has it."""
+    if attempt.kind is not Kind.AUTHORIZATION or attempt.method is not Method.CARD:
+        return {}
+    return {"payment_method_options": {"card": {"request_multicapture": "if_available"}}}
 
 
 def _type_of(attempt: Attempt) -> str:

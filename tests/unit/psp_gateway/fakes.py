@@ -63,6 +63,11 @@ def capable(psp: str, retention: timedelta = timedelta(hours=24)) -> Capabilitie
     )
 
 
+def takes_parts(psp: str) -> bool:
+    """Capture what is held several times, at every PSP."""
+    return True
+
+
 def expresses_all(psp: str, amount: Money) -> bool:
     """Express every amount."""
     return True
@@ -297,7 +302,7 @@ class FakeStore:
         """See `ports.AttemptWriter`."""
         about = [a for a in self.rows.values() if a.charge_attempt_id]
         known = self.rows.values()
-        answer = Holds(known, about, known, expresses_all).take_up(asked)
+        answer = Holds(known, about, known, expresses_all, takes_parts).take_up(asked)
         if isinstance(answer, Refusal):
             return answer
         self.rows[asked.attempt_id] = answer[0]

@@ -204,7 +204,7 @@ class Gateway:
         """Ask for one charge with manual capture."""
         return (await self.charges(charge(**fields, is_held=True)))[0]
 
-    async def capture(self, **fields: str) -> service.AttemptResult:
+    async def capture(self, **fields: Any) -> service.AttemptResult:
         """Ask for one capture."""
         return (await self.captures(capture(**fields)))[0]
 
@@ -323,6 +323,7 @@ def capture(
     charge_attempt_id: str = "att_1",
     amount: str = "99.99",
     currency: str = "USD",
+    is_final: bool | None = None,
 ) -> service.CaptureCommand:
     """Make a capture command."""
     return service.CaptureCommand(
@@ -330,6 +331,7 @@ def capture(
         charge_attempt_id=charge_attempt_id,
         amount=amount,
         currency=currency,
+        is_final=is_final,
     )
 
 

@@ -489,3 +489,48 @@ def test_any_signed_bytes(body: bytes) -> None:
     mac = signature.sign(bytes.fromhex(KEY), body).decode()
     with suppress(UnreadableWebhook):
         assert read(body, hmacsignature=mac)
+
+
+HOST = "https://ca-test.adyen.com/reports/download/MerchantAccount/Shop"
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        (f"{HOST}/settlement_detail_report_batch_1.csv", True),
+        ("https://balanceplatform-test.adyen.com/x?y=1", True),
+        ("http://ca-test.adyen.com/report.csv", False),
+        ("https://adyen.com.evil.example/report.csv", False),
+        ("https://eviladyen.com/report.csv", False),
+        ("https://user@ca-test.adyen.com/report.csv", False),
+        ("https://evil.example/@ca-test.adyen.com/report.csv", False),
+        ("https://ca-test.adyen.com:8443/report.csv", False),
+        ("https://ca-test.adyen.com\\@evil.example/report.csv", False),
+        (f"{HOST}/" + "a" * 2048, False),
+        ("", False),
+        (7, False),
+    ],
+    ids=str,
+)
+def test_a_report_is_known_by_its_file_and_adyens_own_address(told: Any, shown: bool) -> None:
+    """The name is signed; an address that leads elsewhere is dropped, and none moves money."""
+    name = "settlement_detail_report_batch_1.csv"
+
+    event = read_item("REPORT_AVAILABLE", pspReference=name, reason=told)
+
+    assert (event.subject, event.reference, event.verdict) == (Subject.REPORT, name, None)
+    assert event.report_url == (told if shown else "")
+
+
+def test_no_other_event_has_a_report() -> None:
+    """An address in the reason of a payment's event is a reason like any other."""
+    assert read_item("AUTHORISATION", reason=f"{HOST}/x.csv").report_url == ""
+
+
+def test_a_report_of_a_platform() -> None:
+    """It names file and address in its data."""
+    data = {"id": "BPR1", "fileName": "balance.csv", "downloadUrl": f"{HOST}/balance.csv"}
+
+    event = read_platform({"type": "balancePlatform.report.created", "data": data})
+
+    assert (event.reference, event.report_url) == ("balance.csv", f"{HOST}/balance.csv")

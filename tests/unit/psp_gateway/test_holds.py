@@ -17,10 +17,15 @@ from psp_gateway.domain.errors import (
     Refusal,
 )
 from psp_gateway.domain.holds import Holds
-from tests.unit.psp_gateway.fakes import expresses_all
+from tests.unit.psp_gateway.fakes import expresses_all, takes_parts
 from tests.unit.psp_gateway.test_take_further import new_capture, new_hold, new_void
 
 HOLD = replace(new_hold(), outcome=Outcome.SUCCEEDED, psp="stripe", psp_reference="pi_1")
+
+
+def guard_of(holds: list[Attempt], about: list[Attempt] | None = None) -> Holds:
+    """Make a guard of holds and of what was said of them."""
+    return Holds(holds, about or [], [], expresses_all, takes_parts)
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
@@ -37,9 +42,9 @@ def test_what_may_have_ended_it_counts(
 ) -> None:
     """Only a capture or void that definitely failed leaves the hold to another."""
     for asked in (new_capture(), new_void()):
-        answer = Holds([HOLD], [replace(earlier, outcome=outcome)], [], expresses_all).take_up(
-            asked
-        )
+        answer = Holds(
+            [HOLD], [replace(earlier, outcome=outcome)], [], expresses_all, takes_parts
+        ).take_up(asked)
 
         assert isinstance(answer, refusal) == (outcome is not Outcome.DECLINED)
         if isinstance(answer, Refusal):
@@ -53,7 +58,8 @@ def test_one_that_failed_hides_none_that_did_not() -> None:
 
     for about in ([failed, unknown], [unknown, failed]):
         assert isinstance(
-            Holds([HOLD], about, [], expresses_all).take_up(new_void()), AlreadyCaptured
+            Holds([HOLD], about, [], expresses_all, takes_parts).take_up(new_void()),
+            AlreadyCaptured,
         )
 
 
@@ -65,7 +71,7 @@ def test_only_what_is_held_is_ended(kind: Kind, outcome: Outcome) -> None:
     is_held = kind is Kind.AUTHORIZATION and outcome is Outcome.SUCCEEDED
 
     for asked in (new_capture(), new_void()):
-        answer = Holds([named], [], [], expresses_all).take_up(asked)
+        answer = Holds([named], [], [], expresses_all, takes_parts).take_up(asked)
         assert isinstance(answer, ChargeNotFound) == (not is_held)
 
 
@@ -73,8 +79,8 @@ def test_nothing_is_held_in_another_currency() -> None:
     """Nor under another id."""
     euros = replace(new_capture(), amount=Money.parse("99.99", "EUR"))
 
-    assert isinstance(Holds([HOLD], [], [], expresses_all).take_up(euros), ChargeNotFound)
-    assert isinstance(Holds([], [], [], expresses_all).take_up(new_capture()), ChargeNotFound)
+    assert isinstance(guard_of([HOLD]).take_up(euros), ChargeNotFound)
+    assert isinstance(guard_of([]).take_up(new_capture()), ChargeNotFound)
 
 
 @given(cents=st.integers(1, 20_000), is_void=st.booleans())
@@ -83,7 +89,7 @@ def test_no_more_is_taken_than_is_held(cents: int, is_void: bool) -> None:
     amount = Money(Decimal(cents).scaleb(-2), "USD")
     asked = replace(new_void() if is_void else new_capture(), amount=amount)
 
-    answer = Holds([HOLD], [], [], expresses_all).take_up(asked)
+    answer = Holds([HOLD], [], [], expresses_all, takes_parts).take_up(asked)
 
     is_within = cents == 9999 if is_void else cents <= 9999
     assert isinstance(answer, ExceedsAuthorization) == (not is_within)
@@ -93,7 +99,7 @@ def test_no_more_is_taken_than_is_held(cents: int, is_void: bool) -> None:
 
 def test_it_belongs_to_what_it_ends() -> None:
     """It takes payment, client, PSP and the PSP's id from the authorization."""
-    guard = Holds([HOLD], [], [], expresses_all)
+    guard = Holds([HOLD], [], [], expresses_all, takes_parts)
 
     answer = guard.take_up(new_capture())
 
@@ -108,7 +114,7 @@ def test_it_belongs_to_what_it_ends() -> None:
 def test_a_known_id_is_answered_whatever_came_of_it() -> None:
     """The same capture asked again is the stored one."""
     earlier = replace(new_capture(), outcome=Outcome.SUCCEEDED)
-    guard = Holds([HOLD], [earlier], [earlier], expresses_all)
+    guard = Holds([HOLD], [earlier], [earlier], expresses_all, takes_parts)
 
     assert guard.take_up(new_capture()) == (earlier, False)
     assert guard.new == []
@@ -117,7 +123,7 @@ def test_a_known_id_is_answered_whatever_came_of_it() -> None:
 @given(asked=st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.booleans()), max_size=8))
 def test_a_batch_ends_it_once(asked: list[tuple[str, bool]]) -> None:
     """In any batch the first is taken up; only the same id is answered again."""
-    guard = Holds([HOLD], [], [], expresses_all)
+    guard = Holds([HOLD], [], [], expresses_all, takes_parts)
 
     for name, is_void in asked:
         word = new_void(f"att_{name}") if is_void else new_capture("1.00", f"att_{name}")

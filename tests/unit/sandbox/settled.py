@@ -12,7 +12,10 @@ from devstack.sandbox.settlement.movements import Movements
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
 DAY_S = 86_400.0
 CURRENCIES = ("USD", "EUR", "JPY", "KWD", "HUF")
-_KINDS = ("charge", "capture", "refund", "refund_failed", "authorization", "decline", "void")
+_KINDS = (
+    *("charge", "capture", "refund", "refund_failed", "authorization", "decline", "void"),
+    *("dispute_withdrawn", "dispute_reinstated"),
+)
 
 
 def entry(seq: int, psp: str, kind: str, amount: int, **own: object) -> Entry:

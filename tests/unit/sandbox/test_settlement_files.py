@@ -69,6 +69,7 @@ def test_stripe_payouts_sum_to_zero(entries: list[Entry]) -> None:
         sums[payout] = sums.get(payout, Decimal(0)) + Decimal(row["net"])
     assert set(sums.values()) <= {Decimal(0)}
     moving = {"charge", "capture", "refund", "refund_failed"}
+    moving |= {"dispute_withdrawn", "dispute_reinstated"}
     own = [row for row in rows if row["reporting_category"] != "payout"]
     assert len(own) == sum(entry.kind in moving for entry in entries)
     assert len({row["balance_transaction_id"] for row in rows}) == len(rows)

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from paymesh.psp.v1 import provider_pb2 as paymesh_dot_psp_dot_v1_dot_provider__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaymesh/psp/v1/attempt.proto\x12\x0epaymesh.psp.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpaymesh/psp/v1/provider.proto\"\xf2\x07\n\x07\x41ttempt\x12\x12\n\nattempt_id\x18\x01 \x01(\t\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.paymesh.psp.v1.Attempt.Kind\x12\x30\n\x07outcome\x18\x03 \x01(\x0e\x32\x1f.paymesh.psp.v1.Attempt.Outcome\x12\x32\n\x08\x64\x65livery\x18\x04 \x01(\x0e\x32 .paymesh.psp.v1.Attempt.Delivery\x12\x0b\n\x03psp\x18\x05 \x01(\t\x12\x15\n\rpsp_reference\x18\x06 \x01(\t\x12\x0e\n\x06\x61mount\x18\x07 \x01(\t\x12\x10\n\x08\x63urrency\x18\x08 \x01(\t\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x10\n\x08psp_code\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x14\n\x0credirect_url\x18\x0c \x01(\t\x12\x12\n\npayment_id\x18\r \x01(\t\x12\x15\n\rrequest_count\x18\x0e \x01(\x05\x12.\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npsps_tried\x18\x12 \x03(\t\x12\x33\n\x0fpage_expires_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0epayment_method\x18\x14 \x01(\x0e\x32\x1d.paymesh.psp.v1.PaymentMethod\x12.\n\x0bretry_after\x18\x15 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nis_put_off\x18\x16 \x01(\x08\"^\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\n\n\x06\x43HARGE\x10\x01\x12\n\n\x06REFUND\x10\x02\x12\x11\n\rAUTHORIZATION\x10\x03\x12\x0b\n\x07\x43\x41PTURE\x10\x04\x12\x08\n\x04VOID\x10\x05\"}\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\x0c\n\x08\x44\x45\x43LINED\x10\x02\x12\x13\n\x0f\x41\x43TION_REQUIRED\x10\x03\x12\x0b\n\x07PENDING\x10\x04\x12\r\n\tTRANSIENT\x10\x05\x12\x0b\n\x07UNKNOWN\x10\x06\"T\n\x08\x44\x65livery\x12\x18\n\x14\x44\x45LIVERY_UNSPECIFIED\x10\x00\x12\x0c\n\x08NOT_SENT\x10\x01\x12\x12\n\x0eSENT_NO_ANSWER\x10\x02\x12\x0c\n\x08\x41NSWERED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaymesh/psp/v1/attempt.proto\x12\x0epaymesh.psp.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpaymesh/psp/v1/provider.proto\"\x84\x08\n\x07\x41ttempt\x12\x12\n\nattempt_id\x18\x01 \x01(\t\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.paymesh.psp.v1.Attempt.Kind\x12\x30\n\x07outcome\x18\x03 \x01(\x0e\x32\x1f.paymesh.psp.v1.Attempt.Outcome\x12\x32\n\x08\x64\x65livery\x18\x04 \x01(\x0e\x32 .paymesh.psp.v1.Attempt.Delivery\x12\x0b\n\x03psp\x18\x05 \x01(\t\x12\x15\n\rpsp_reference\x18\x06 \x01(\t\x12\x0e\n\x06\x61mount\x18\x07 \x01(\t\x12\x10\n\x08\x63urrency\x18\x08 \x01(\t\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x10\n\x08psp_code\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x14\n\x0credirect_url\x18\x0c \x01(\t\x12\x12\n\npayment_id\x18\r \x01(\t\x12\x15\n\rrequest_count\x18\x0e \x01(\x05\x12.\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npsps_tried\x18\x12 \x03(\t\x12\x33\n\x0fpage_expires_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0epayment_method\x18\x14 \x01(\x0e\x32\x1d.paymesh.psp.v1.PaymentMethod\x12.\n\x0bretry_after\x18\x15 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nis_put_off\x18\x16 \x01(\x08\x12\x10\n\x08is_final\x18\x17 \x01(\x08\"^\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\n\n\x06\x43HARGE\x10\x01\x12\n\n\x06REFUND\x10\x02\x12\x11\n\rAUTHORIZATION\x10\x03\x12\x0b\n\x07\x43\x41PTURE\x10\x04\x12\x08\n\x04VOID\x10\x05\"}\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\x0c\n\x08\x44\x45\x43LINED\x10\x02\x12\x13\n\x0f\x41\x43TION_REQUIRED\x10\x03\x12\x0b\n\x07PENDING\x10\x04\x12\r\n\tTRANSIENT\x10\x05\x12\x0b\n\x07UNKNOWN\x10\x06\"T\n\x08\x44\x65livery\x12\x18\n\x14\x44\x45LIVERY_UNSPECIFIED\x10\x00\x12\x0c\n\x08NOT_SENT\x10\x01\x12\x12\n\x0eSENT_NO_ANSWER\x10\x02\x12\x0c\n\x08\x41NSWERED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,11 +35,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paymesh.psp.v1.attempt_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ATTEMPT']._serialized_start=145
-  _globals['_ATTEMPT']._serialized_end=1155
-  _globals['_ATTEMPT_KIND']._serialized_start=848
-  _globals['_ATTEMPT_KIND']._serialized_end=942
-  _globals['_ATTEMPT_OUTCOME']._serialized_start=944
-  _globals['_ATTEMPT_OUTCOME']._serialized_end=1069
-  _globals['_ATTEMPT_DELIVERY']._serialized_start=1071
-  _globals['_ATTEMPT_DELIVERY']._serialized_end=1155
+  _globals['_ATTEMPT']._serialized_end=1173
+  _globals['_ATTEMPT_KIND']._serialized_start=866
+  _globals['_ATTEMPT_KIND']._serialized_end=960
+  _globals['_ATTEMPT_OUTCOME']._serialized_start=962
+  _globals['_ATTEMPT_OUTCOME']._serialized_end=1087
+  _globals['_ATTEMPT_DELIVERY']._serialized_start=1089
+  _globals['_ATTEMPT_DELIVERY']._serialized_end=1173
 # @@protoc_insertion_point(module_scope)

@@ -145,6 +145,7 @@ class Attempt(_message.Message):
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_FIELD_NUMBER: _builtins.int
     IS_PUT_OFF_FIELD_NUMBER: _builtins.int
+    IS_FINAL_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The attempt's id, the caller's: `att_` and a time-ordered part. The same id never moves money twice."""
     kind: Global___Attempt.Kind.ValueType
@@ -177,6 +178,8 @@ class Attempt(_message.Message):
     """What the buyer pays with. A BANK_DEBIT is PENDING for days; UNSPECIFIED for captures, voids and refunds."""
     is_put_off: _builtins.bool
     """It was not asked for again this time, since too much was being asked for again at the PSP: this was no try."""
+    is_final: _builtins.bool
+    """Of a capture: whether the PSP lets go of the rest, so that no other follows; false for all else."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was stored, before anything was sent."""
@@ -228,10 +231,11 @@ class Attempt(_message.Message):
         payment_method: _provider_pb2.PaymentMethod.ValueType = ...,
         retry_after: _duration_pb2.Duration | None = ...,
         is_put_off: _builtins.bool = ...,
+        is_final: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "page_expires_at", b"page_expires_at", "retry_after", b"retry_after", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "created_at", b"created_at", "currency", b"currency", "delivery", b"delivery", "expires_at", b"expires_at", "is_put_off", b"is_put_off", "kind", b"kind", "message", b"message", "outcome", b"outcome", "page_expires_at", b"page_expires_at", "payment_id", b"payment_id", "payment_method", b"payment_method", "psp", b"psp", "psp_code", b"psp_code", "psp_reference", b"psp_reference", "psps_tried", b"psps_tried", "reason", b"reason", "redirect_url", b"redirect_url", "request_count", b"request_count", "retry_after", b"retry_after", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "created_at", b"created_at", "currency", b"currency", "delivery", b"delivery", "expires_at", b"expires_at", "is_final", b"is_final", "is_put_off", b"is_put_off", "kind", b"kind", "message", b"message", "outcome", b"outcome", "page_expires_at", b"page_expires_at", "payment_id", b"payment_id", "payment_method", b"payment_method", "psp", b"psp", "psp_code", b"psp_code", "psp_reference", b"psp_reference", "psps_tried", b"psps_tried", "reason", b"reason", "redirect_url", b"redirect_url", "request_count", b"request_count", "retry_after", b"retry_after", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

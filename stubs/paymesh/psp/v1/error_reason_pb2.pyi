@@ -116,6 +116,10 @@ class PspError(_message.Message):
         """The PSP's own word is against what is said of the attempt, or the PSP did not answer and can be asked again."""
         DEBIT_RETURNED: PspError._Reason.ValueType  # 45
         """The buyer's bank did not pay the debit, for a reason that the PSP does not tell more closely."""
+        CAPTURED_ONCE: PspError._Reason.ValueType  # 46
+        """What is held is captured once, by the PSP or by this card; nothing was captured, and a final capture can be."""
+        CAPTURE_UNDECIDED: PspError._Reason.ValueType  # 47
+        """What an earlier capture took is not known yet, so the rest cannot be let go of."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -207,6 +211,10 @@ class PspError(_message.Message):
     """The PSP's own word is against what is said of the attempt, or the PSP did not answer and can be asked again."""
     DEBIT_RETURNED: PspError.Reason.ValueType  # 45
     """The buyer's bank did not pay the debit, for a reason that the PSP does not tell more closely."""
+    CAPTURED_ONCE: PspError.Reason.ValueType  # 46
+    """What is held is captured once, by the PSP or by this card; nothing was captured, and a final capture can be."""
+    CAPTURE_UNDECIDED: PspError.Reason.ValueType  # 47
+    """What an earlier capture took is not known yet, so the rest cannot be let go of."""
 
     def __init__(
         self,

@@ -478,14 +478,20 @@ class CaptureCommand(_message.Message):
     CHARGE_ATTEMPT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    IS_FINAL_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The capture attempt's id."""
     charge_attempt_id: _builtins.str
     """The attempt that holds the money."""
     amount: _builtins.str
-    """A decimal string above zero, at most what is held; the PSP lets go of the rest."""
+    """A decimal string above zero, at most what is held still."""
     currency: _builtins.str
     """ISO 4217."""
+    is_final: _builtins.bool
+    """Whether the PSP lets go of the rest; true when it is absent. With false other captures may follow, where the PSP has several
+    (`Provider.captures`); the rest is then let go of by a final capture, or by a void. What lets go of the rest is refused,
+    CAPTURE_UNDECIDED, until it is known what the captures before it took.
+    """
     def __init__(
         self,
         *,
@@ -493,12 +499,15 @@ class CaptureCommand(_message.Message):
         charge_attempt_id: _builtins.str = ...,
         amount: _builtins.str = ...,
         currency: _builtins.str = ...,
+        is_final: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_final", b"_is_final", "is_final", b"is_final"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "charge_attempt_id", b"charge_attempt_id", "currency", b"currency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_final", b"_is_final", "amount", b"amount", "attempt_id", b"attempt_id", "charge_attempt_id", b"charge_attempt_id", "currency", b"currency", "is_final", b"is_final"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__is_final: _TypeAlias = _typing.Literal["is_final"]  # noqa: Y015
+    _WhichOneofArgType__is_final: _TypeAlias = _typing.Literal["_is_final", b"_is_final"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_final) -> _WhichOneofReturnType__is_final | None: ...
 
 Global___CaptureCommand: _TypeAlias = CaptureCommand  # noqa: Y015
 
@@ -565,7 +574,7 @@ class VoidCommand(_message.Message):
     charge_attempt_id: _builtins.str
     """The attempt that holds the money."""
     amount: _builtins.str
-    """A decimal string: all that is held."""
+    """A decimal string: all that is held still, which is what no capture has taken."""
     currency: _builtins.str
     """ISO 4217."""
     def __init__(

@@ -163,6 +163,7 @@ class WebhookEvent(_message.Message):
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     DUE_AT_FIELD_NUMBER: _builtins.int
     DELIVERY_COUNT_FIELD_NUMBER: _builtins.int
+    REPORT_URL_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Its place in the inbox."""
     psp: _builtins.str
@@ -185,6 +186,10 @@ class WebhookEvent(_message.Message):
     """How often it was looked at."""
     delivery_count: _builtins.int
     """How often the PSP has delivered it; all but the first were answered and changed nothing."""
+    report_url: _builtins.str
+    """Of a report, whose file's name is `reference`: where to fetch it, at a host of the PSP's own; empty for all else. Adyen does
+    not sign it, and the gateway never follows it.
+    """
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
         """When it arrived first."""
@@ -209,10 +214,11 @@ class WebhookEvent(_message.Message):
         received_at: _timestamp_pb2.Timestamp | None = ...,
         due_at: _timestamp_pb2.Timestamp | None = ...,
         delivery_count: _builtins.int = ...,
+        report_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "received_at", b"received_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "delivery_count", b"delivery_count", "due_at", b"due_at", "event_id", b"event_id", "event_type", b"event_type", "note", b"note", "number", b"number", "psp", b"psp", "received_at", b"received_at", "reference", b"reference", "state", b"state", "subject", b"subject", "tries", b"tries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "delivery_count", b"delivery_count", "due_at", b"due_at", "event_id", b"event_id", "event_type", b"event_type", "note", b"note", "number", b"number", "psp", b"psp", "received_at", b"received_at", "reference", b"reference", "report_url", b"report_url", "state", b"state", "subject", b"subject", "tries", b"tries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
