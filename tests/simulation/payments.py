@@ -37,6 +37,7 @@ from tests.simulation.disk import Disk
 _OPEN = frozenset({Queue.PAYMENT, Queue.RETRY, Queue.WAITING})
 _ENDED = frozenset({OrderStatus.FAILED, OrderStatus.CANCELLED})
 _REST = timedelta(seconds=2)
+_STUMBLES_MAX = 20
 _POLL_S = 0.5
 _POLL_AGAIN_S = 2.0
 _RINGS_MAX = 500  # longer than the faults last
@@ -46,12 +47,17 @@ Key = tuple[str, str, str]
 
 @dataclass(slots=True)
 class Row:
-    """A saga's row; released by its owner's next run, it is anybody's."""
+    """A saga's row; released by its owner's next run, it is anybody's.
+
+    Attributes:
+        stumbles: walks in a row that failed of the saga itself.
+    """
 
     progress: Progress
     due_at: datetime | None
     owner: str | None = None
     is_released: bool = False
+    stumbles: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +200,7 @@ class Payments:
         after, now = move.after.progress, self.now()
         row.progress = after
         row.owner = owner if after.is_runnable else None
+        row.stumbles = 0
         self.signs[after.saga_id] = now
         pause = lease if after.is_runnable else after.due_after
         self.set_due(row, now + pause if after.queue in _OPEN else None)
@@ -204,13 +211,16 @@ class Payments:
             f" {last.detail} -> {after.queue} {move.after.payment.status}"
         )
 
-    def stumble(self, held: Progress, reason: str) -> None:
-        """Let go of a saga whose walk failed, unless somebody else has it."""
+    def stumble(self, held: Progress, reason: str, *, counts: bool) -> None:
+        """Let go of a saga whose walk failed, unless somebody else has it; of poison, for good."""
         row = self.sagas[held.saga_id]
         if row.progress.epoch == held.epoch and row.progress.queue in _OPEN:
-            row.progress = replace(row.progress, queue=Queue.RETRY, reason=reason)
+            row.stumbles += counts
+            is_poison = row.stumbles >= _STUMBLES_MAX
+            queue = Queue.DEAD_LETTER if is_poison else Queue.RETRY
+            row.progress = replace(row.progress, queue=queue, reason=reason)
             row.owner = None
-            self.set_due(row, self.now() + _REST)
+            self.set_due(row, None if is_poison else self.now() + _REST)
 
     def _follow(self, move: Move, new_id: NewId) -> None:
         payment, saga = move.after.payment, SAGAS[move.after.progress.kind]
@@ -373,7 +383,7 @@ class PaymentPlace:
 
     async def stumbled(self, progress: Progress, error: str, *, counts: bool) -> None:
         """See `ports.SagaStore`."""
-        await self.payments.disk.run(lambda: self.payments.stumble(progress, error))
+        await self.payments.disk.run(lambda: self.payments.stumble(progress, error, counts=counts))
 
     async def reload(self, payment: Payment) -> Payment:
         """See `ports.SagaStore`."""
