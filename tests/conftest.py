@@ -1,5 +1,7 @@
 """Real PostgreSQL and Redis for the tests: one server each per run, a fresh database per test."""
 
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,10 +101,18 @@ def state() -> Iterator[State]:
 
 @pytest.fixture
 def stack(state: State) -> dict[str, Any]:
-    """The running stack, as stack.json describes it now."""
-    described = state.stack()
-    assert described is not None
+    """The running stack, as stack.json describes it, whole again after what a test did to it."""
+    deadline, pause = time.monotonic() + 60, threading.Event()
+    while not is_whole(described := state.stack() or {}):
+        assert time.monotonic() < deadline, described
+        pause.wait(0.05)
     return described
+
+
+def is_whole(described: dict[str, Any]) -> bool:
+    """Tell whether every part of a stack serves."""
+    parts = [*described.get("services", {}).values(), *described.get("processes", {}).values()]
+    return bool(parts) and all(part["healthy"] for part in parts)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 from psp_gateway.domain.attempt import Attempt, Outcome, Stage
 from psp_gateway.domain.changed import changed
@@ -20,6 +21,7 @@ from tests.unit.psp_gateway.fakes import expresses_all
 _LEASE = timedelta(seconds=30)
 _POLL_S = 2.0
 _ON_PAGE = (Stage.OPEN, Stage.PAGE)
+_holds = partial(Holds, takes_parts=lambda _: True)  # as at Stripe
 
 
 @dataclass(slots=True)
@@ -50,13 +52,15 @@ class Attempts:
 
     async def take_up_hold(self, asked: Attempt) -> TakenUp | Refusal:
         """See `ports.AttemptWriter`."""
-        return await self.disk.run(lambda: self.guarded(Holds, asked))
+        return await self.disk.run(lambda: self.guarded(_holds, asked))
 
     async def take_up_refund(self, asked: Attempt) -> TakenUp | Refusal:
         """See `ports.AttemptWriter`."""
         return await self.disk.run(lambda: self.guarded(Refunds, asked))
 
-    def guarded(self, guard_of: type[Refunds | Holds], asked: Attempt) -> TakenUp | Refusal:
+    def guarded(
+        self, guard_of: Callable[..., Refunds | Holds], asked: Attempt
+    ) -> TakenUp | Refusal:
         """Take up what its guard lets through."""
         known = self.rows.values()
         about = [one for one in known if one.charge_attempt_id == asked.charge_attempt_id]
