@@ -144,7 +144,7 @@ async def test_a_lost_answer_is_asked_for_under_its_key(
         "ADYEN_API_KEY": "AQE_canary",  # pragma: allowlist secret
         "ADYEN_API_BASE": f"{sandbox.url}/adyen",
         "ADYEN_MERCHANT_ACCOUNT": "PaymeshDemo",
-        "ADYEN_TIMEOUT_S": "0.5",
+        "ADYEN_TIMEOUT_S": "1.5",
     }
     async with served(psp_database, sandbox.url, **settings) as gateway:
         await sandbox.fault(match={"operation": "confirm"}, **fault)

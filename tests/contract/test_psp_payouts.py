@@ -263,7 +263,7 @@ async def all_psps(
     settings = {
         **every_psp(sandbox.url, tmp_path),
         **dict.fromkeys(("PAYPAL_WEBHOOK_ID", "PAYPAL_WEBHOOK_ROOTS"), ""),
-        **dict.fromkeys(("ADYEN_TIMEOUT_S", "PAYPAL_TIMEOUT_S"), "0.5"),
+        **dict.fromkeys(("ADYEN_TIMEOUT_S", "PAYPAL_TIMEOUT_S"), "1.5"),
     }
     async with served(psp_database, sandbox.url, **settings) as started:
         yield started

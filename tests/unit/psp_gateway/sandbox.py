@@ -153,8 +153,8 @@ def environment(database: ServiceDatabase, url: str, **settings: str) -> dict[st
         "PSP_DATABASE_CONNECTIONS": "4",
         "STRIPE_API_KEY": SECRET_KEY,
         "STRIPE_API_BASE": f"{url}/stripe",
-        "STRIPE_CONNECT_TIMEOUT_S": "1",
-        "STRIPE_TIMEOUT_S": "0.5",
+        "STRIPE_CONNECT_TIMEOUT_S": "3",
+        "STRIPE_TIMEOUT_S": "1.5",
         **settings,
     }
 
