@@ -199,9 +199,14 @@ def ledger_in_real_time(history: History) -> Iterator[str]:
     """A payment that was told COMPLETED is booked before any that was asked for later."""
     asked: dict[str, float] = {}
     completed: dict[str, float] = {}
+    # A create that nobody answered may have made the payment that its repetition tells of.
+    first: dict[str, float] = {}
+    for event in history.events:
+        if event.operation == CREATE:
+            first[event.key] = min(event.invoked, first.get(event.key, event.invoked))
     for event in history.events:
         if event.outcome == OK and event.operation == CREATE:
-            asked[event.payment_id] = min(event.invoked, asked.get(event.payment_id, event.invoked))
+            asked[event.payment_id] = first[event.key]
         elif event.outcome == OK and event.status == "COMPLETED":
             completed[event.payment_id] = min(
                 event.returned, completed.get(event.payment_id, event.returned)
