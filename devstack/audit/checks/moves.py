@@ -37,11 +37,13 @@ ORDER: Mapping[str, frozenset[str]] = {
 }
 
 
-def reachable(status: str) -> frozenset[str]:
-    """List what a payment may become, however many moves it takes, what it is included."""
+def reachable(status: str, moves: Mapping[str, frozenset[str]] = PAYMENT) -> frozenset[str]:
+    """List what a payment, or by its `moves` an order, may become, however many moves it takes;
+    what it is included.
+    """
     found, rest = {status}, [status]
     while rest:
-        for after in PAYMENT.get(rest.pop(), ()):
+        for after in moves.get(rest.pop(), ()):
             if after not in found:
                 found.add(after)
                 rest.append(after)
