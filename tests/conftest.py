@@ -2,6 +2,8 @@
 
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -103,7 +105,7 @@ def state() -> Iterator[State]:
 def stack(state: State) -> dict[str, Any]:
     """The running stack, as stack.json describes it, whole again after what a test did to it."""
     deadline, pause = time.monotonic() + 60, threading.Event()
-    while not is_whole(described := state.stack() or {}):
+    while not (is_whole(described := state.stack() or {}) and lets_in(described)):
         assert time.monotonic() < deadline, described
         pause.wait(0.05)
     return described
@@ -113,6 +115,22 @@ def is_whole(described: dict[str, Any]) -> bool:
     """Tell whether every part of a stack serves."""
     parts = [*described.get("services", {}).values(), *described.get("processes", {}).values()]
     return bool(parts) and all(part["healthy"] for part in parts)
+
+
+def lets_in(described: dict[str, Any]) -> bool:
+    """Tell whether a caller gets through the edge, edge_auth and payment_svc, all of them warm."""
+    request = urllib.request.Request(
+        described["edge"]["url"] + "/v1/payments/pay_0",
+        headers={"Authorization": f"Bearer {described['client']['api_key']}"},
+    )
+    try:
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        direct.open(request, timeout=5).close()
+    except urllib.error.HTTPError as answer:
+        return answer.code == 404
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from chassis.errors import Unavailable
 from payment_svc.domain.errors import PaymentNotFound
+from payment_svc.domain.payment import Payment
 from payment_svc.explanation.headline import headline
 from payment_svc.explanation.outlook import outlook
 from payment_svc.explanation.story import Explanation, Gap, Source, Story
@@ -16,6 +17,7 @@ from payment_svc.ports import CaseStore, PaymentStore, SagaStore, Witnesses
 from payment_svc.sagas.policy import RetryPolicy
 
 Told = TypeVar("Told")
+_LOOKS = 3
 
 
 async def explain_payment(
@@ -36,12 +38,12 @@ async def explain_payment(
     Raises:
         PaymentNotFound: no such payment.
     """
-    story = await _gather(payment_id, payments, sagas, witnesses, operators, cases)
+    story = await _settled(payment_id, payments, sagas, witnesses, operators, cases)
     ahead = outlook(story, now, policy)
     return Explanation(story, headline(story, ahead, now), timeline(story), ahead)
 
 
-async def _gather(
+async def _settled(
     payment_id: str,
     payments: PaymentStore,
     sagas: SagaStore,
@@ -49,9 +51,27 @@ async def _gather(
     operators: OperatorStore,
     cases: CaseStore,
 ) -> Story:
+    """Gather again when the payment moved meanwhile: what moved it may be missing."""
     payment = await payments.find(payment_id)
-    if payment is None:
-        raise PaymentNotFound(payment_id)
+    for _ in range(_LOOKS):
+        if payment is None:
+            raise PaymentNotFound(payment_id)
+        story = await _gather(payment, payments, sagas, witnesses, operators, cases)
+        if story.payment == payment:
+            break
+        payment = story.payment
+    return story
+
+
+async def _gather(
+    payment: Payment,
+    payments: PaymentStore,
+    sagas: SagaStore,
+    witnesses: Witnesses,
+    operators: OperatorStore,
+    cases: CaseStore,
+) -> Story:
+    payment_id = payment.payment_id
     gaps: list[Gap] = []
     # Our own part is read last, the payment last of all: nothing is told that the saga which did it
     # does not know of, and no payment seems to be left by a saga that has just ended.
