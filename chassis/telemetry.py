@@ -24,6 +24,9 @@ DATABASE_RETRIES = Counter(
 FENCED_WRITES = Counter(
     "paymesh_fenced_writes_total", "Refused: another has taken over.", ["of"], registry=REGISTRY
 )
+UNDECIPHERABLE = Counter(
+    "paymesh_undecipherable_total", "Ciphertexts refused.", ["place", "why"], registry=REGISTRY
+)
 
 # Only these may be logged; anything else is dropped, so that no token or e-mail slips through.
 _HARMLESS = frozenset(

@@ -11,6 +11,7 @@ import psycopg
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write, columns
+from chassis.encryption import Undecipherable
 from chassis.errors import Aborted
 from chassis.faults import FaultPoints
 from chassis.idempotency import differing
@@ -53,9 +54,9 @@ SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::jsonb[], %b::text[]
 _ADD_PAYMENTS = f"""
 INSERT INTO payments ({rows.PAYMENT_COLUMNS})
 SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::int[], %b::text[],
-    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+    %b::bytea[], %b::bytea[], %b::text[], %b::bytea[], %b::text[], %b::text[], %b::text[],
     %b::timestamptz[], %b::timestamptz[], %b::int[], %b::text[], %b::text[], %b::timestamptz[],
-    %b::numeric[], %b::text[], %b::jsonb[], %b::text[])
+    %b::numeric[], %b::text[], %b::bytea[], %b::text[])
 """
 _ADD_ORDERS = """
 INSERT INTO orders (order_id, payment_id, position, client_id, payment_order_id, seller_account,
@@ -70,11 +71,13 @@ FROM unnest(%b::text[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[
     %b::bool[], %b::int[], %b::text[], %b::jsonb[], %b::int[], %b::bigint[], %b::text[],
     %b::timestamptz[], %b::timestamptz[], %b::interval[]) AS u ({rows.SAGA_COLUMNS}, due_after)
 """
-_FIND_PAYMENTS = f"SELECT {rows.PAYMENT_COLUMNS} FROM payments WHERE payment_id = ANY(%s)"
+_FIND_PAYMENTS = (
+    f"SELECT {rows.PAYMENT_COLUMNS}, {rows.PLAIN_COLUMNS} FROM payments WHERE payment_id = ANY(%s)"
+)
 _LOCK_PAYMENT = "SELECT payment_id FROM payments WHERE payment_id = %s FOR UPDATE"
 _FIND_ORDERS = """
 SELECT payment_id, order_id, payment_order_id, seller_account, amount, currency, status, captured,
-    failure_reason, failure_message, failure_psp_code, redirect_url
+    failure_reason, failure_message, failure_psp_code, redirect_url, redirect_url_encrypted
 FROM orders WHERE payment_id = ANY(%s) ORDER BY payment_id, position
 """
 
@@ -90,7 +93,10 @@ class PostgresPaymentStore:
             self._accept_all, bisect_on=(psycopg.Error, Aborted)
         )
         self._recalling: Coalescer[Asked, Accepted | KeyReused | None] = Coalescer(self._recall)
-        self._finding: Coalescer[str, Payment | None] = Coalescer(self._find_all, in_flight_max=2)
+        # One that cannot be read fails nobody but who asked for it.
+        self._finding: Coalescer[str, Payment | None] = Coalescer(
+            self._find_all, in_flight_max=2, bisect_on=(Undecipherable,)
+        )
 
     async def accept(self, new: NewPayment) -> Acceptance:
         """See `ports.PaymentStore.accept`."""
@@ -153,7 +159,7 @@ class PostgresPaymentStore:
         decided, now = decide(before), self._clock()
         await tx.together(
             [
-                *changes.writes([(before, decided.payment)], now),
+                *changes.writes([(before, decided.payment)], now, tx.keyring),
                 _new_records([(asked, payment_id, decided.answer)], now),
                 new_sagas([decided.saga]),
             ]
@@ -167,13 +173,35 @@ def new_sagas(sagas: Sequence[Progress]) -> Write:
 
 
 async def load_payments(tx: Transaction, payment_ids: Sequence[str]) -> dict[str, Payment]:
-    """Read payments with their orders."""
+    """Read payments with their orders.
+
+    Raises:
+        Undecipherable: one of them cannot be read: it was tampered with.
+    """
+    readable, unreadable = await load_readable(tx, payment_ids)
+    for problem in unreadable.values():
+        raise problem
+    return readable
+
+
+async def load_readable(
+    tx: Transaction, payment_ids: Sequence[str]
+) -> tuple[dict[str, Payment], dict[str, Undecipherable]]:
+    """Read payments with their orders, and tell which cannot be read, and why."""
     wanted = list(set(payment_ids))
     payments = await tx.all(_FIND_PAYMENTS, [wanted])
     orders = defaultdict(list)
     for row in await tx.all(_FIND_ORDERS, [wanted]):
         orders[row["payment_id"]].append(row)
-    return {row["payment_id"]: rows.to_payment(row, orders[row["payment_id"]]) for row in payments}
+    readable: dict[str, Payment] = {}
+    unreadable: dict[str, Undecipherable] = {}
+    for row in payments:
+        payment_id = row["payment_id"]
+        try:
+            readable[payment_id] = rows.to_payment(row, orders[payment_id], tx.keyring)
+        except Undecipherable as problem:
+            unreadable[payment_id] = problem
+    return readable, unreadable
 
 
 async def accept_all(tx: Transaction, batch: Sequence[NewPayment]) -> list[Acceptance]:
@@ -263,7 +291,9 @@ async def _insert(tx: Transaction, fresh: Sequence[NewPayment]) -> None:
     await tx.together(
         [
             _new_records(kept, payments[0].created_at),
-            Write(_ADD_PAYMENTS, [rows.payment_row(payment) for payment in payments], 23),
+            Write(
+                _ADD_PAYMENTS, [rows.payment_row(payment, tx.keyring) for payment in payments], 23
+            ),
             Write(_ADD_ORDERS, orders, 10),
             new_sagas([saga for new in fresh for saga in new.sagas]),
             Write(changes.ADD_HISTORY, history, changes.HISTORY_WIDTH),

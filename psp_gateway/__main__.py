@@ -16,7 +16,9 @@ from paymesh.psp.v1 import webhook_service_pb2_grpc as webhook_wire
 from chassis import server
 from chassis.channel import open_channel
 from chassis.clock import utc_now
+from chassis.data_keys import learning
 from chassis.database import Database
+from chassis.encryption import Keyring
 from chassis.faults import FaultPoints
 from chassis.server import Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
@@ -121,6 +123,7 @@ async def build(
         ],
         names=_NAMES,
         jobs=[
+            learning(database),
             jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s, faults),
             *([bank_worker(outbox, settings.bank.poll_s)] if outbox else []),
         ],
@@ -132,6 +135,7 @@ async def _open_database(settings: PspSettings, stack: AsyncExitStack) -> Databa
         settings.database_url,
         connections=settings.database_connections,
         timeout_s=settings.database_timeout_s,
+        keyring=Keyring("psp_gateway", settings.keys),
     )
     stack.push_async_callback(database.close)
     await database.open()

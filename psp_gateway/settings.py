@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from chassis.encryption import LocalKeys
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import routing_file
 from psp_gateway.providers.adyen import client as adyen
@@ -45,6 +46,7 @@ class PspSettings:
     database_connections: int  # at most
     database_timeout_s: float  # for one transaction, waiting for a connection included
     batches_in_flight: int  # transactions at once, per kind of write
+    keys: LocalKeys  # wrap the data keys that encrypt what is personal or secret
     fingerprint_key: bytes  # hashes payment tokens, which are never stored; secret
     answer_s: float  # how long a call waits before it answers PENDING
     attempts_max: int  # under way at once; more are left for the next call
@@ -104,6 +106,7 @@ class PspSettings:
             database_connections=environment.integer("PSP_DATABASE_CONNECTIONS", 8),
             database_timeout_s=environment.number("PSP_DATABASE_TIMEOUT_S", 10.0),
             batches_in_flight=environment.integer("PSP_BATCHES_IN_FLIGHT", 2),
+            keys=LocalKeys.configured(environment, is_production=server.is_production),
             fingerprint_key=key,
             answer_s=environment.number("PSP_ANSWER_S", 5.0),
             attempts_max=environment.integer("PSP_ATTEMPTS_MAX", 4096),

@@ -1,0 +1,199 @@
+"""The data keys of a service, wrapped, in its table `data_keys`: learned, made, and changed for
+newer ones while the service runs.
+
+No row of it is deleted: whoever slept may still write under an old one. A key ends when nothing is
+under its data keys any more, and the key-encryption key that wrapped them is thrown away.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from chassis.encryption import HEADER, VERSION, Keyring, LocalKeys, PrivateColumn
+from chassis.server import Job, repeat
+from chassis.settings import Environment
+
+if TYPE_CHECKING:
+    from chassis.database import Database, Transaction
+
+_LEARN_EVERY_S = 10.0
+_TIMEOUT_S = 600.0  # to count all values
+_ALL = """
+SELECT number, wrapped_by, wrapped, created_at <= now() - %s AS is_old
+FROM data_keys ORDER BY number
+"""
+# Of several who make the next one at once one does; the others read his.
+_ADD = """
+INSERT INTO data_keys (number, wrapped_by, wrapped) VALUES (%s, %s, %s)
+ON CONFLICT (number) DO NOTHING
+"""
+_REWRAP = """
+UPDATE data_keys SET wrapped_by = %s, wrapped = %s WHERE number = %s AND wrapped = %s
+RETURNING number
+"""
+Tell = Callable[[Mapping[str, Any]], None]
+
+
+async def learn(database: "Database", *, rotates: bool = False) -> bool:
+    """Learn the data keys that are new; make one when there is none, the newest is old, or it
+    `rotates`. Instances learn of it within ten seconds, or when they meet it. Answers False.
+
+    Raises:
+        Unavailable: the database did not answer.
+        Undecipherable: one cannot be unwrapped.
+    """
+    keyring = database.keyring
+    found = await database.read(_ALL, [keyring.renew_after])
+    if rotates or not found or found[-1]["is_old"]:
+        number, key = found[-1]["number"] + 1 if found else 1, AESGCM.generate_key(256)
+        made = [number, *await keyring.keys.wrap(key, _purpose(keyring, number))]
+        await database.run(lambda tx: tx.execute(_ADD, made), alone=True)
+        found = await database.read(_ALL, [keyring.renew_after])
+    for row in found:
+        if row["number"] not in keyring.ciphers:
+            keyring.learn(row["number"], await _unwrapped(keyring, row))
+    return False
+
+
+def learning(database: "Database") -> Job:
+    """Make the job that learns what other instances and operators have made."""
+    work = partial(learn, database)
+    return lambda stopping: repeat("data_keys", work, stopping, pause_s=_LEARN_EVERY_S)
+
+
+async def rewrap(
+    database: "Database", columns: Sequence[PrivateColumn], tell: Tell, *, batch: int = 500
+) -> None:
+    """Wrap all data keys by the newest key-encryption key; then encrypt by the newest data key what
+    is under another one, or in the plain, `batch` rows at a time; tell after each how far it is.
+
+    It may be killed and begun again. Whoever writes a value meanwhile wins.
+
+    Raises:
+        Undecipherable: a ciphertext was tampered with; the batches before it are done.
+        Unavailable: the database did not answer.
+    """
+    keyring, newest = database.keyring, await database.keyring.keys.newest()
+    for row in await database.read(_ALL, [keyring.renew_after]):
+        if row["wrapped_by"] != newest:
+            key = await _unwrapped(keyring, row)
+            fresh = await keyring.keys.wrap(key, _purpose(keyring, row["number"]))
+            values = [*fresh, row["number"], row["wrapped"]]
+            await database.read(_REWRAP, values)
+    for where in columns:
+        last, looked_at, changed = "", 0, 0
+        while (window := await _window(database, where, last, batch))["count"]:
+            changed += await database.run(partial(_renew, where, last, window["until"]))
+            last, looked_at = window["until"], looked_at + window["count"]
+            name = f"{where.table}.{where.column}"
+            tell({"column": name, "rows": looked_at, "changed": changed})
+
+
+async def status(database: "Database", columns: Sequence[PrivateColumn]) -> dict[str, Any]:
+    """Count values by their data key, and those in the plain; it reads all tables. `left` is what
+    `rewrap` has to do.
+
+    Raises:
+        Unavailable: the database did not answer.
+    """
+    counts: dict[int, int] = {}
+    plain = 0
+    for where in columns:
+        query = (
+            f"SELECT substring({where.column} FROM 1 FOR {HEADER.size}) AS header,"
+            f" count({where.column}) AS kept, count({where.plain}) AS plain"
+            f" FROM {where.table} GROUP BY 1"
+        )
+        for row in await database.read(query):
+            plain += row["plain"]
+            if row["header"] is not None:
+                _, number = HEADER.unpack(row["header"])
+                counts[number] = counts.get(number, 0) + row["kept"]
+    keyring = database.keyring
+    keys = [
+        {"number": r["number"], "wrapped_by": r["wrapped_by"], "values": counts.get(r["number"], 0)}
+        for r in await database.read(_ALL, [keyring.renew_after])
+    ]
+    left, newest = plain + sum(key["values"] for key in keys[:-1]), await keyring.keys.newest()
+    told = {"service": keyring.service, "newest_key": newest, "data_keys": keys}
+    return {**told, "plain": plain, "left": left}
+
+
+def main(service: str, columns: Sequence[PrivateColumn], url_setting: str) -> None:
+    """Run `status`, `rotate` or `rewrap` on a service's database, by its own settings; print lines
+    of JSON. It takes the owner's URL: the service's role may not rewrite all that this does.
+    """
+    asked = sys.argv[1:]
+    if asked not in (["status"], ["rotate"], ["rewrap"]):
+        sys.exit("usage: status | rotate | rewrap")
+    asyncio.run(_run(service, columns, url_setting, asked[0]))
+
+
+async def _run(service: str, columns: Sequence[PrivateColumn], url: str, asked: str) -> None:
+    from chassis.database import Database
+
+    environment = Environment()
+    is_production = environment.choice("ENVIRONMENT", ("production", "development")) == "production"
+    keyring = Keyring(service, LocalKeys.configured(environment, is_production=is_production))
+    database = Database(environment.text(url), connections=2, timeout_s=_TIMEOUT_S, keyring=keyring)
+    await database.open()
+    try:
+        await learn(database, rotates=asked == "rotate")
+        if asked == "rewrap":
+            await rewrap(database, columns, lambda step: _tell({"service": service, **step}))
+        _tell(await status(database, columns))
+    finally:
+        await database.close()
+
+
+def _tell(line: Mapping[str, Any]) -> None:
+    print(json.dumps(line), flush=True)  # noqa: T201 - what the command is for
+
+
+async def _unwrapped(keyring: Keyring, row: Mapping[str, Any]) -> bytes:
+    purpose = _purpose(keyring, row["number"])
+    return await keyring.keys.unwrap(row["wrapped_by"], bytes(row["wrapped"]), purpose)
+
+
+def _purpose(keyring: Keyring, number: int) -> str:
+    return f"data key {number} of {keyring.service}"
+
+
+async def _window(
+    database: "Database", where: PrivateColumn, last: str, batch: int
+) -> Mapping[str, Any]:
+    """Find the next rows by their keys: however few of them need work, one look is short."""
+    query = (
+        f"SELECT count(*) AS count, max(key) AS until FROM (SELECT {where.key} AS key"
+        f" FROM {where.table} WHERE {where.key} > %s ORDER BY {where.key} LIMIT %s) AS rows"
+    )
+    return (await database.read(query, [last, batch]))[0]
+
+
+async def _renew(where: PrivateColumn, last: str, until: str, tx: "Transaction") -> int:
+    current = HEADER.pack(VERSION, tx.keyring.newest)
+    found = await tx.all(
+        f"SELECT {where.key} AS key, {where.column} AS kept, {where.plain} AS plain"
+        f" FROM {where.table} WHERE {where.key} > %s AND {where.key} <= %s AND"
+        f" ({where.plain} IS NOT NULL"
+        f" OR substring({where.column} FROM 1 FOR {HEADER.size}) <> %s) ORDER BY 1",
+        [last, until, current],
+    )
+    changed = 0
+    for row in found:
+        key, kept, plain = row["key"], row["kept"], row["plain"]
+        value = plain if kept is None else tx.keyring.decrypt(where, key, kept)
+        query = (
+            f"UPDATE {where.table} SET {where.column} = %s, {where.cleared}"
+            f" WHERE {where.key} = %s AND {where.column} IS NOT DISTINCT FROM %s::bytea"
+            f" AND {where.plain} IS NOT DISTINCT FROM %s"
+        )
+        changed += await tx.execute(
+            query, [tx.keyring.encrypt(where, key, value), key, kept, plain]
+        )
+    return changed
