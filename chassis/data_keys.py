@@ -8,13 +8,15 @@ under its data keys any more, and the key-encryption key that wrapped them is th
 import asyncio
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from chassis.encryption import HEADER, VERSION, Keyring, LocalKeys, PrivateColumn
+from chassis.encryption import HEADER, VERSION, Keyring, LocalKeys, PrivateColumn, Undecipherable
 from chassis.server import Job, repeat
 from chassis.settings import Environment
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 _LEARN_EVERY_S = 10.0
 _TIMEOUT_S = 600.0  # to count all values
 _ALL = """
-SELECT number, wrapped_by, wrapped, created_at <= now() - %s AS is_old
+SELECT number, wrapped_by, wrapped, created_at <= now() - interval '7 days' AS is_old
 FROM data_keys ORDER BY number
 """
 # Of several who make the next one at once one does; the others read his.
@@ -32,28 +34,22 @@ _ADD = """
 INSERT INTO data_keys (number, wrapped_by, wrapped) VALUES (%s, %s, %s)
 ON CONFLICT (number) DO NOTHING
 """
-_REWRAP = """
-UPDATE data_keys SET wrapped_by = %s, wrapped = %s WHERE number = %s AND wrapped = %s
-RETURNING number
-"""
+_REWRAP = "UPDATE data_keys SET wrapped_by = %s, wrapped = %s WHERE number = %s RETURNING 1"
 Tell = Callable[[Mapping[str, Any]], None]
 
 
 async def learn(database: "Database", *, rotates: bool = False) -> bool:
     """Learn the data keys that are new; make one when there is none, the newest is old, or it
     `rotates`. Instances learn of it within ten seconds, or when they meet it. Answers False.
-
-    Raises:
-        Unavailable: the database did not answer.
-        Undecipherable: one cannot be unwrapped.
+    Raises Undecipherable when one cannot be unwrapped.
     """
     keyring = database.keyring
-    found = await database.read(_ALL, [keyring.renew_after])
+    found = await database.read(_ALL)
     if rotates or not found or found[-1]["is_old"]:
         number, key = found[-1]["number"] + 1 if found else 1, AESGCM.generate_key(256)
         made = [number, *await keyring.keys.wrap(key, _purpose(keyring, number))]
         await database.run(lambda tx: tx.execute(_ADD, made), alone=True)
-        found = await database.read(_ALL, [keyring.renew_after])
+        found = await database.read(_ALL)
     for row in found:
         if row["number"] not in keyring.ciphers:
             keyring.learn(row["number"], await _unwrapped(keyring, row))
@@ -72,36 +68,29 @@ async def rewrap(
     """Wrap all data keys by the newest key-encryption key; then encrypt by the newest data key what
     is under another one, or in the plain, `batch` rows at a time; tell after each how far it is.
 
-    It may be killed and begun again. Whoever writes a value meanwhile wins.
-
-    Raises:
-        Undecipherable: a ciphertext was tampered with; the batches before it are done.
-        Unavailable: the database did not answer.
+    It may be killed and begun again. Whoever writes a value meanwhile wins; what was tampered with
+    is left as it is. Raises Unavailable when the database does not answer.
     """
     keyring, newest = database.keyring, await database.keyring.keys.newest()
-    for row in await database.read(_ALL, [keyring.renew_after]):
+    for row in await database.read(_ALL):
         if row["wrapped_by"] != newest:
             key = await _unwrapped(keyring, row)
             fresh = await keyring.keys.wrap(key, _purpose(keyring, row["number"]))
-            values = [*fresh, row["number"], row["wrapped"]]
-            await database.read(_REWRAP, values)
+            await database.read(_REWRAP, [*fresh, row["number"]])
     for where in columns:
         last, looked_at, changed = "", 0, 0
         while (window := await _window(database, where, last, batch))["count"]:
             changed += await database.run(partial(_renew, where, last, window["until"]))
             last, looked_at = window["until"], looked_at + window["count"]
-            name = f"{where.table}.{where.column}"
-            tell({"column": name, "rows": looked_at, "changed": changed})
+            about = {"service": keyring.service, "column": f"{where.table}.{where.column}"}
+            tell({**about, "rows": looked_at, "changed": changed})
 
 
 async def status(database: "Database", columns: Sequence[PrivateColumn]) -> dict[str, Any]:
     """Count values by their data key, and those in the plain; it reads all tables. `left` is what
-    `rewrap` has to do.
-
-    Raises:
-        Unavailable: the database did not answer.
+    `rewrap` has to do. Raises Unavailable when the database does not answer.
     """
-    counts: dict[int, int] = {}
+    counts: Counter[int] = Counter()
     plain = 0
     for where in columns:
         query = (
@@ -112,26 +101,24 @@ async def status(database: "Database", columns: Sequence[PrivateColumn]) -> dict
         for row in await database.read(query):
             plain += row["plain"]
             if row["header"] is not None:
-                _, number = HEADER.unpack(row["header"])
-                counts[number] = counts.get(number, 0) + row["kept"]
+                counts[HEADER.unpack(row["header"])[1]] += row["kept"]
     keyring = database.keyring
     keys = [
-        {"number": r["number"], "wrapped_by": r["wrapped_by"], "values": counts.get(r["number"], 0)}
-        for r in await database.read(_ALL, [keyring.renew_after])
+        {"number": r["number"], "wrapped_by": r["wrapped_by"], "values": counts[r["number"]]}
+        for r in await database.read(_ALL)
     ]
-    left, newest = plain + sum(key["values"] for key in keys[:-1]), await keyring.keys.newest()
-    told = {"service": keyring.service, "newest_key": newest, "data_keys": keys}
-    return {**told, "plain": plain, "left": left}
+    told = {"newest_key": await keyring.keys.newest(), "data_keys": keys, "plain": plain}
+    left = plain + counts.total() - counts[keys[-1]["number"]]
+    return {"service": keyring.service, **told, "left": left}
 
 
 def main(service: str, columns: Sequence[PrivateColumn], url_setting: str) -> None:
     """Run `status`, `rotate` or `rewrap` on a service's database, by its own settings; print lines
     of JSON. It takes the owner's URL: the service's role may not rewrite all that this does.
     """
-    asked = sys.argv[1:]
-    if asked not in (["status"], ["rotate"], ["rewrap"]):
+    if sys.argv[1:] not in (["status"], ["rotate"], ["rewrap"]):
         sys.exit("usage: status | rotate | rewrap")
-    asyncio.run(_run(service, columns, url_setting, asked[0]))
+    asyncio.run(_run(service, columns, url_setting, sys.argv[1]))
 
 
 async def _run(service: str, columns: Sequence[PrivateColumn], url: str, asked: str) -> None:
@@ -145,7 +132,7 @@ async def _run(service: str, columns: Sequence[PrivateColumn], url: str, asked: 
     try:
         await learn(database, rotates=asked == "rotate")
         if asked == "rewrap":
-            await rewrap(database, columns, lambda step: _tell({"service": service, **step}))
+            await rewrap(database, columns, _tell)
         _tell(await status(database, columns))
     finally:
         await database.close()
@@ -176,24 +163,22 @@ async def _window(
 
 
 async def _renew(where: PrivateColumn, last: str, until: str, tx: "Transaction") -> int:
-    current = HEADER.pack(VERSION, tx.keyring.newest)
+    # Locked first, so that nothing that is written meanwhile is written over.
     found = await tx.all(
         f"SELECT {where.key} AS key, {where.column} AS kept, {where.plain} AS plain"
         f" FROM {where.table} WHERE {where.key} > %s AND {where.key} <= %s AND"
-        f" ({where.plain} IS NOT NULL"
-        f" OR substring({where.column} FROM 1 FOR {HEADER.size}) <> %s) ORDER BY 1",
-        [last, until, current],
+        f" ({where.plain} IS NOT NULL OR substring({where.column} FROM 1 FOR {HEADER.size}) <> %s)"
+        f" ORDER BY {where.key} FOR UPDATE",
+        [last, until, HEADER.pack(VERSION, tx.keyring.newest)],
     )
-    changed = 0
+    fresh = []
     for row in found:
-        key, kept, plain = row["key"], row["kept"], row["plain"]
-        value = plain if kept is None else tx.keyring.decrypt(where, key, kept)
-        query = (
-            f"UPDATE {where.table} SET {where.column} = %s, {where.cleared}"
-            f" WHERE {where.key} = %s AND {where.column} IS NOT DISTINCT FROM %s::bytea"
-            f" AND {where.plain} IS NOT DISTINCT FROM %s"
-        )
-        changed += await tx.execute(
-            query, [tx.keyring.encrypt(where, key, value), key, kept, plain]
-        )
-    return changed
+        key, kept = row["key"], row["kept"]
+        with suppress(Undecipherable):
+            value = row["plain"] if kept is None else tx.keyring.decrypt(where, key, kept)
+            fresh.append((key, tx.keyring.encrypt(where, key, value)))
+    query = (
+        f"UPDATE {where.table} AS t SET {where.column} = u.fresh, {where.cleared}"
+        f" FROM unnest(%b::text[], %b::bytea[]) AS u (key, fresh) WHERE t.{where.key} = u.key"
+    )
+    return await tx.execute(query, [[key for key, _ in fresh], [value for _, value in fresh]])

@@ -48,11 +48,9 @@ class Write:
 class Transaction:
     """One open transaction; it commits when the work given to `Database.run` returns."""
 
-    def __init__(
-        self, connection: psycopg.AsyncConnection[DictRow], keyring: Keyring | None = None
-    ) -> None:
+    def __init__(self, connection: psycopg.AsyncConnection[DictRow], keyring: Keyring) -> None:
         self._connection = connection
-        self.keyring = cast("Keyring", keyring)  # of a database without one nobody asks it
+        self.keyring = keyring
 
     async def all(self, query: LiteralString, parameters: Parameters = ()) -> list[DictRow]:
         """Run a query and read all its rows."""
@@ -99,7 +97,7 @@ class Database:
         keyring: Keyring | None = None,
     ) -> None:
         self._timeout_s = timeout_s
-        self.keyring = cast("Keyring", keyring)
+        self.keyring = cast("Keyring", keyring)  # of a database without one nobody asks it
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
             url,
             min_size=min(2, connections),

@@ -1,8 +1,8 @@
 """Encryption at rest: single values by AES-256-GCM under data keys, which another key wraps.
 
 A ciphertext is a version (1 byte: 1), the number of its data key (4 bytes, big-endian), a nonce (12
-random bytes), and the value with its tag (16 bytes). The header, the service, the table, the column
-and the row's key are authenticated with it: moved to another place it cannot be read.
+random bytes), and the value with its tag (16 bytes). The header, the service, table, column and row
+are authenticated with it: moved to another place it cannot be read.
 
 Nonces are chance, so one data key must encrypt fewer than 2**32 values (NIST SP 800-38D, 8.3):
 renewed every 7 days it may encrypt 7,000 a second. Two values under one nonce would tell their
@@ -11,12 +11,11 @@ or put back as it was before in the same place, is not noticed.
 """
 
 import base64
-import binascii
 import os
+import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -29,9 +28,9 @@ from chassis.telemetry import UNDECIPHERABLE, logger
 
 VERSION = 1
 HEADER = struct.Struct(">BI")  # version, number of the data key
-RENEW_AFTER = timedelta(days=7)
-_NONCE, _TAG, _KEY = 12, 16, 32
-_STAND_IN = f"development-only {base64.b64encode(bytes(_KEY)).decode()}"
+_NONCE, _TAG = 12, 16
+_LINE = re.compile(r"(\S+)\s+([A-Za-z0-9+/]{43}=)")
+_STAND_IN = f"development-only {base64.b64encode(bytes(32)).decode()}"
 
 
 class Undecipherable(PaymeshError):
@@ -71,10 +70,8 @@ class PrivateColumn:
 class Keyring:
     """The data keys of a service that were learned, and what is done by them."""
 
-    def __init__(
-        self, service: str, keys: KeyEncryption, *, renew_after: timedelta = RENEW_AFTER
-    ) -> None:
-        self.service, self.keys, self.renew_after = service, keys, renew_after
+    def __init__(self, service: str, keys: KeyEncryption) -> None:
+        self.service, self.keys = service, keys
         self.ciphers: dict[int, AESGCM] = {}
         self.newest = 0  # the number of the data key that encrypts; 0: none was learned
         self._missed: set[int] = set()
@@ -175,9 +172,7 @@ class LocalKeys:
 
     async def unwrap(self, name: str, wrapped: bytes, purpose: str) -> bytes:
         """See `KeyEncryption.unwrap`."""
-        if name not in self._ciphers:
-            await self.newest()
-        if name not in self._ciphers:
+        if name not in self._ciphers and await self.newest() and name not in self._ciphers:
             raise Undecipherable(f"The key-encryption key {name!r} is not among those configured.")
         nonce, rest = wrapped[:_NONCE], wrapped[_NONCE:]
         try:
@@ -190,14 +185,10 @@ class LocalKeys:
 def _parse(text: str) -> Mapping[str, AESGCM]:
     ciphers: dict[str, AESGCM] = {}
     for line in filter(None, map(str.strip, text.replace(",", "\n").splitlines())):
-        name, _, encoded = line.partition(" ")
-        try:
-            key = base64.b64decode(encoded.strip(), validate=True)
-        except binascii.Error:
-            key = b""
-        if len(key) != _KEY or name in ciphers:
-            raise SettingsError(f"PAYMESH_KEYS_FILE, {name!r}: a new name and 32 bytes in base64")
-        ciphers[name] = AESGCM(key)
+        found = _LINE.fullmatch(line)
+        if found is None or found[1] in ciphers:
+            raise SettingsError("PAYMESH_KEYS_FILE: a line is a new name and 32 bytes in base64")
+        ciphers[found[1]] = AESGCM(base64.b64decode(found[2]))
     if not ciphers:
         raise SettingsError("PAYMESH_KEYS_FILE holds no key")
     return ciphers

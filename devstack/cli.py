@@ -21,6 +21,7 @@ _COMMANDS = {
     "ledger": "devstack.ledger:ledger",
     "dlq": "devstack.dlq:dlq",
     "audit": "devstack.audit.command:audit",
+    "keys": "devstack.keys:keys",
 }
 
 
