@@ -105,7 +105,7 @@ class PspSettings:
             database_url=environment.text("PSP_DATABASE_URL"),
             database_connections=environment.integer("PSP_DATABASE_CONNECTIONS", 8),
             database_timeout_s=environment.number("PSP_DATABASE_TIMEOUT_S", 10.0),
-            batches_in_flight=environment.integer("PSP_BATCHES_IN_FLIGHT", 2),
+            batches_in_flight=environment.integer("PSP_BATCHES_IN_FLIGHT", 1),
             keys=LocalKeys.configured(environment, is_production=server.is_production),
             fingerprint_key=key,
             answer_s=environment.number("PSP_ANSWER_S", 5.0),
