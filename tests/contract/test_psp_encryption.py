@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 from chassis.data_keys import rewrap, status
 from chassis.database import Database
 from chassis.encryption import Undecipherable
+from chassis.money import Money
 from psp_gateway.bank_store import OrderStore
 from psp_gateway.private import BODY, PRIVATE
 from psp_gateway.providers.bank.orders import Draft
@@ -117,6 +118,32 @@ async def test_rows_of_before_mean_the_same(psp_database: ServiceDatabase, is_mo
     kept = (order.creditor_name, order.creditor_iban, order.creditor_bic, order.remittance)
     assert kept == ("Jo canary", IBAN, "WESTGB2L", "for May")
     assert sorted(handed) == [("M1", f"<IBAN>{IBAN}</IBAN> canary".encode()), ("M2", b"canary")]
+
+
+async def test_a_new_order_rests_encrypted_until_it_is_filed(psp_database: ServiceDatabase) -> None:
+    """Who is paid is in no row in the plain, and in the file's content as little."""
+    rows_of_before(psp_database)
+    await move(psp_database)
+    with psycopg.connect(psp_database.owner_url) as connection:
+        connection.execute("DELETE FROM bank_orders")
+    amount = Money.parse("1.00", "EUR")
+    asked = CreditTransfer("att_2", amount, "Jo canary", IBAN, "WESTGB2L", "for May")
+    filed: list[CreditTransfer] = []
+
+    def draft(orders: Sequence[CreditTransfer]) -> Draft:
+        filed.extend(orders)
+        return Draft("M2", PaymentFile(name="f", content=IBAN.encode(), sha256="s"))
+
+    async with opened(psp_database) as app:
+        book = OrderStore(app)
+        await book.order(asked, NOW)
+        ordered = raw(psp_database)
+        await book.collect(draft, 10, NOW)
+
+    assert "att_2" in ordered
+    assert filed == [asked]
+    assert not in_the_plain(ordered)
+    assert not in_the_plain(raw(psp_database))
 
 
 async def test_what_is_moved_is_refused(psp_database: ServiceDatabase) -> None:
