@@ -47,7 +47,9 @@ INSERT INTO wallet_changes (wallet_id, version, what, before, after, reason, act
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 """
 
-CHANGES = "SELECT * FROM wallet_changes WHERE wallet_id = %s ORDER BY version DESC LIMIT 500"
+CHANGES = """
+SELECT * FROM wallet_changes WHERE wallet_id = %s AND version < %s ORDER BY version DESC LIMIT %s
+"""
 
 # What became of operation ids: closed, or an operation. OFFSET 0 keeps the planner from joining
 # whole tables: a plan made while they were small would be cached as they grow.

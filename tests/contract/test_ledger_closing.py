@@ -63,7 +63,7 @@ class Ledger:
     @property
     def reader(self) -> LedgerReader:
         """Read for reports."""
-        return LedgerReader(self.database)
+        return LedgerReader(self.database, clock=self.clock)
 
     async def do(self, command: Command, at: datetime | None = None) -> Outcome:
         """Do a command at a time; a writer of its own, so that times need not ascend."""
