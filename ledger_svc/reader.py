@@ -15,7 +15,7 @@ from ledger_svc import lookup, rows, statements
 from ledger_svc.arrays import known, texts
 from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
-from ledger_svc.domain.horizon import TICK, horizon
+from ledger_svc.domain.horizon import TICK, StreamEnd, horizon
 from ledger_svc.domain.transaction import Entry, Transaction
 from ledger_svc.ports import (
     Archived,
@@ -28,7 +28,7 @@ from ledger_svc.ports import (
     TypeTotal,
 )
 
-_BEGINNING, _END = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+_BEGINNING, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 _DEBIT_TYPES = known([type_ for type_ in AccountType if type_.normal_side is Side.DEBIT])
 # Sorts behind every character that an account's id may hold.
 _LAST = "~"
@@ -40,7 +40,7 @@ class LedgerReader:
     Args:
         database: opened as the app role.
         report_timeout_s: for what reads every account, or all entries of one.
-        clock: tells which streams are busy.
+        clock: tells whether an export goes up to a time to come.
     """
 
     def __init__(
@@ -146,10 +146,11 @@ class LedgerReader:
     async def whole_until(self, wanted: datetime | None) -> datetime:
         """Tell a time before which nothing will be written any more, and see to it; see `horizon`.
 
-        Streams that nobody has written to are moved up to it: a batch that says an earlier time,
-        and is on its way to one of them, will be decided again.
+        Streams that end before it are moved up to it: a batch that says an earlier time, and is on
+        its way to one of them, will be decided again.
         """
-        ends = [row["written_at"] for row in await self._database.read(statements.HEADS)]
+        found = await self._database.read(statements.STREAM_ENDS)
+        ends = [StreamEnd(row["written_at"], row["is_busy"]) for row in found]
         until = horizon(ends, wanted, self._clock())
         # Until all are there: another may have come up meanwhile.
         while await self._database.run(

@@ -146,6 +146,11 @@ INSERT INTO streams (stream, number, hash, written_at, epoch, leased_until)
 SELECT coalesce(max(stream), 0) + 1, 0, %s, 'epoch', 0, 'epoch' FROM streams
 """
 
+# A lease is renewed with each batch: by it one sees which streams were written to within a second.
+STREAM_ENDS = """
+SELECT written_at, leased_until > now() + interval '59 seconds' AS is_busy FROM streams
+"""
+
 # From now on nothing can be written that says this time, or an earlier one.
 SETTLE_STREAMS = "UPDATE streams SET written_at = %(at)s WHERE written_at < %(at)s"
 
