@@ -145,7 +145,7 @@ async def test_exports_under_load_send_each_entry_once(
     """Two instances write to the same accounts; by time and by token all comes, once."""
     async with await psycopg.AsyncConnection.connect(ledger_database.owner_url) as owner:
         await owner.execute(
-            f"ALTER DATABASE {ledger_database.name}"  # type: ignore[arg-type]
+            f"ALTER DATABASE {ledger_database.name}"
             f" SET default_transaction_isolation = '{isolation}'"
         )
     async with opened(ledger_database) as database:

@@ -104,7 +104,7 @@ async def test_batches_behind_each_other_come_to_what_one_after_the_other_would(
     """
     async with await psycopg.AsyncConnection.connect(wallet_database.owner_url) as owner:
         await owner.execute(
-            f"ALTER DATABASE {wallet_database.name}"  # type: ignore[arg-type]
+            f"ALTER DATABASE {wallet_database.name}"
             f" SET default_transaction_isolation = '{isolation}'"
         )
     chance = random.Random(3)
@@ -172,8 +172,8 @@ def _batch(chance: random.Random, number: int) -> list[Command]:
 
 def _in_model(model: Model, command: Command) -> str:
     if isinstance(command, Reversal):
-        return model.reverse(command.operation_id)
-    return model.apply(command, None)
+        return str(model.reverse(command.operation_id))
+    return str(model.apply(command, None))
 
 
 def _end(outcome: ReversalOutcome) -> str:
@@ -205,7 +205,7 @@ async def test_a_batch_behind_one_that_dies_is_decided_again(
 
     assert all(isinstance(outcome, Applied) and not outcome.replayed for outcome in outcomes)
     (seller,) = await WalletReader(wallet_db).wallets([SELLER])
-    assert (seller.standing.pending, seller.standing.operation_count) == (310, 310)
+    assert (int(seller.standing.pending), seller.standing.operation_count) == (310, 310)
     assert await faults(wallet_db) == {}
 
 
