@@ -108,6 +108,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             jobs.queue_gauges(operations.store, webhooks.queue),
             jobs.resolution_applier(operations),
             jobs.backlog_watch(sagas, admission, settings.backlog),
+            jobs.loop_watch(coordinator),
             *auditing.jobs,
         ),
     )

@@ -15,6 +15,7 @@ from payment_svc.domain.soundness import Violation
 from payment_svc.metrics import (
     AUDIT_LAST_SUCCESS,
     AUDIT_VIOLATIONS,
+    LOOP_LAG_S,
     SAGA_QUEUE,
     SAGA_QUEUE_AGE,
     UNKNOWN_OUTCOMES,
@@ -32,6 +33,7 @@ _RELAY_EVERY_S = 1.0
 _GATHER_S = 0.01  # events that come within it share a page
 _COUNT_EVERY_S = 5.0
 _LOOK_EVERY_S = 0.5
+_FEEL_EVERY_S = 0.05
 _UNKNOWN_FOR_S = (0, 300)
 _APPLY_EVERY_S = 5.0
 _AUDITED = ("I4", "I5", "I6", "I7", "I8")
@@ -97,6 +99,21 @@ def backlog_watch(
 
     async def job(stopping: asyncio.Event) -> None:
         await repeat("backlog", work, stopping, pause_s=_LOOK_EVERY_S)
+
+    return job
+
+
+def loop_watch(coordinator: Coordinator) -> Job:
+    """Feel by how much the event loop is late, so that sagas leave room for requests."""
+
+    async def job(stopping: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        while not stopping.is_set():
+            planned = loop.time() + _FEEL_EVERY_S
+            await asyncio.sleep(_FEEL_EVERY_S)
+            lag = max(loop.time() - planned, 0.0)
+            LOOP_LAG_S.observe(lag)
+            coordinator.felt(timedelta(seconds=lag))
 
     return job
 
