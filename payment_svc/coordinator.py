@@ -6,35 +6,35 @@ import asyncio
 import random
 import traceback
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import PurePath
 
 from chassis.clock import Clock
 from chassis.errors import PaymeshError
 from chassis.faults import FaultPoints
 from chassis.telemetry import FENCED_WRITES, logger
-from payment_svc.domain.headroom import Headroom
-from payment_svc.metrics import SAGA_STEPS, SAGAS_AT_ONCE_MAX, WALKS_FAILED
+from payment_svc.metrics import SAGA_STEPS, WALKS_FAILED
 from payment_svc.ports import LostLease, SagaStore, Services, StalePayment
+from payment_svc.retry_budgets import RetryBudgets
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS
+from payment_svc.sagas.commands import Command
 from payment_svc.sagas.journey import Journey, Move, Progress
 from payment_svc.sagas.outcomes import Done, Outcome
 from payment_svc.sagas.policy import RetryPolicy
-from payment_svc.turns import Turns
+from payment_svc.sagas.retry_budget import Shares
 
-# Of what would hold up the event loop in one piece: a request must not wait behind all of it.
+# Reading them in is one piece of work, for which the event loop lets every request wait.
 _CLAIMED_AT_ONCE = 32
-import os as _os
-_STEPS_AT_ONCE = int(_os.environ.get("TURNS","6"))
 
 
 class Coordinator:
     """Moves sagas.
 
     Args:
-        in_flight_max: sagas walked at once, where the process is quick enough.
+        in_flight_max: sagas walked at once.
         moved: told of every move that was written; it wakes those who wait for a payment.
+        retries: how much of what is asked of our own services may be asked again.
     """
 
     def __init__(
@@ -48,16 +48,17 @@ class Coordinator:
         faults: FaultPoints,
         moved: Callable[[Move], None],
         chance: Callable[[], float] = random.random,
+        retries: Shares | None = None,
     ) -> None:
         self._store = store
         self._services = services
         self._clock = clock
-        self._headroom = Headroom.full(in_flight_max)
+        self._in_flight_max = in_flight_max
         self._policy = policy
         self._faults = faults
         self._moved = moved
         self._chance = chance
-        self._turns = Turns(_STEPS_AT_ONCE)
+        self._budgets = RetryBudgets(clock, retries)
         self._walks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._log = logger()
@@ -67,7 +68,7 @@ class Coordinator:
 
         Answers True when there may be more at once.
         """
-        room = self._headroom.limit - len(self._walks)
+        room = self._in_flight_max - len(self._walks)
         if room <= 0:
             self._room.clear()
             await self._room.wait()
@@ -79,11 +80,6 @@ class Coordinator:
             self._walks.add(walk)
             walk.add_done_callback(self._ended)
         return len(journeys) >= room
-
-    def felt(self, lag: timedelta) -> None:
-        """Take in by how much the process was late for what it had planned."""
-        self._headroom = self._headroom.felt(lag)
-        SAGAS_AT_ONCE_MAX.set(self._headroom.limit)
 
     async def finish(self) -> None:
         """Wait for the walks under way."""
@@ -121,20 +117,28 @@ class Coordinator:
             self._log.warning("stumble_not_kept", saga_id=progress.saga_id, error=repr(trouble))
 
     async def _step(self, journey: Journey) -> Journey:
-        await self._turns.take()
         progress = journey.progress
         saga = SAGAS[progress.kind]
         started_at = self._clock()
         command = engine.command(saga, journey)
         point = f"{progress.kind}.{progress.step}"
         await self._faults.reach(f"{point}.before")
-        outcome = Done() if command is None else await self._services.perform(command)
+        outcome = Done() if command is None else await self._perform(command, progress)
         await self._faults.reach(f"{point}.after")
-        await self._turns.take()
         move, journey = await self._record(journey, outcome, started_at)
         await self._faults.reach(f"{point}.recorded")
         self._tell(move)
         return journey
+
+    async def _perform(self, command: Command, progress: Progress) -> Outcome:
+        """Have a command performed, unless too much is asked again there already."""
+        is_again = progress.is_in_trouble
+        put_off = self._budgets.ask(command, is_again=is_again)
+        if put_off is not None:
+            return put_off
+        outcome = await self._services.perform(command)
+        self._budgets.heard(command, outcome, is_again=is_again)
+        return outcome
 
     async def _record(
         self, journey: Journey, outcome: Outcome, started_at: datetime

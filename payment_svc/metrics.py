@@ -35,9 +35,11 @@ TURNED_AWAY = Counter(
     "Requests for new payments while none were taken in; replays are among them.",
     registry=REGISTRY,
 )
-SAGAS_AT_ONCE_MAX = Gauge(
-    "paymesh_sagas_at_once_max",
-    "How many sagas are walked at once at most, so that requests are answered soon.",
+NEIGHBOUR_CALLS = Counter(
+    "paymesh_saga_calls_total",
+    "Calls of sagas to our own services: first, made again after trouble, or put off because too"
+    " much is made again there.",
+    ["service", "try"],
     registry=REGISTRY,
 )
 LOOP_LAG_S = Histogram(

@@ -97,7 +97,8 @@ async def _phases(stage: Stage, outcome: Outcome, given: argparse.Namespace) -> 
     async with Api(stage.described, Recorder()) as api:
         if "overload" in given.phases:
             report.tell("more than the stack can take")
-            await Overload(api, outcome, given.seed).measure()
+            log = stage.state.log("edge-access")
+            await Overload(api, outcome, given.seed, log).measure()
         if "dead-psp" in given.phases:
             report.tell("a PSP is dead")
             await dead_psp.measure(api, Psps(stage.described), outcome, given.seed)

@@ -1,0 +1,77 @@
+"""The sign that too much waits, in a real Redis: payment_svc hangs it out, the edge sees it."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from edge_auth import queue_sign as at_edge
+from edge_auth.domain.buckets import Buckets
+from payment_svc import queue_sign as at_payment
+
+SECONDS = [0.0]
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """An empty Redis."""
+    async with Redis.from_url(redis_url, decode_responses=True) as client:
+        await client.flushall()
+        yield client
+
+
+def edge(redis: Redis) -> at_edge.QueueSign:
+    """Make the edge's side; one request of each client passes, and no more."""
+    return at_edge.QueueSign(redis, Buckets(0.001, 1, lambda: SECONDS[0]))
+
+
+def test_both_speak_of_the_same_sign() -> None:
+    """They share no code."""
+    assert at_edge.KEY == at_payment.KEY
+
+
+async def test_it_is_seen_while_it_hangs(redis: Redis) -> None:
+    """Up, down and lost: who wants to pay is turned away only while it hangs."""
+    hung, seen = at_payment.QueueSign(redis), edge(redis)
+
+    await seen.look()
+    assert seen.wait_s("demo") == 0
+    await hung.show(timedelta(seconds=3))
+    await seen.look()
+    assert [seen.wait_s("demo") for _ in range(3)] == [0, 3, 3]
+    assert [seen.wait_s("other") for _ in range(2)] == [0, 3]
+    await hung.show(None)
+    await seen.look()
+    assert seen.wait_s("demo") == 0
+    await hung.show(timedelta(seconds=1))
+    await redis.flushall()
+    await seen.look()
+    assert seen.wait_s("demo") == 0
+
+
+async def test_it_falls_when_nobody_renews_it(redis: Redis) -> None:
+    """Who hung it out may have died: it is gone within a second."""
+    await at_payment.QueueSign(redis).show(timedelta(seconds=9))
+
+    assert 0 < await redis.pttl(at_edge.KEY) <= 1000
+
+
+async def test_without_redis_nobody_is_turned_away_by_it() -> None:
+    """It is a hint: neither side fails."""
+    async with Redis.from_url("redis://127.0.0.1:1") as gone:
+        seen = edge(gone)
+        await at_payment.QueueSign(gone).show(timedelta(seconds=1))
+        pause_s = await seen.look()
+
+    assert pause_s >= 1
+    assert seen.wait_s("demo") == 0
+
+
+async def test_what_it_says_must_be_a_number(redis: Redis) -> None:
+    """Anything else is no sign."""
+    await redis.set(at_edge.KEY, "soon")
+    seen = edge(redis)
+    await seen.look()
+
+    assert seen.wait_s("demo") == 0
