@@ -34,6 +34,7 @@ from psp_gateway.domain.retry_budget import Shares
 from psp_gateway.domain.routing import Rule
 from psp_gateway.guard import Bounds, Guard
 from psp_gateway.inbox_store import InboxStore
+from psp_gateway.late_look_store import LateLookStore
 from psp_gateway.payout_calls import MeasuredPayouts
 from psp_gateway.payout_servicer import PayoutCalls
 from psp_gateway.payout_store import PayoutStore
@@ -52,6 +53,7 @@ from psp_gateway.use_cases.answer_dispute import Answering
 from psp_gateway.use_cases.apply_events import Applying
 from psp_gateway.use_cases.execute_payouts import BANK, Paying
 from psp_gateway.use_cases.follow_disputes import Following
+from psp_gateway.use_cases.look_late import Looking
 from psp_gateway.use_cases.receive_webhook import Receiving
 from psp_gateway.use_cases.route_charge import PSPS, Router
 from psp_gateway.use_cases.take_further import Means
@@ -110,6 +112,7 @@ async def build(
     webhooks = PspWebhookService(receiving, utc_now, arrived.set)
     answering = _answering(psps, DisputeStore(database), guards)
     listener = await _listener(settings, stack)
+    looking = Looking(means, LateLookStore(database), store, listener, settings.late_looks)
     applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following, paying)
     resolutions = AttemptResolutionServicer(means, store)
     return Wiring(
@@ -122,6 +125,7 @@ async def build(
         names=_NAMES,
         jobs=[
             jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s, faults),
+            jobs.late_looker(looking, settings.late_poll_s),
             *([bank_worker(outbox, settings.bank.poll_s)] if outbox else []),
         ],
     )
