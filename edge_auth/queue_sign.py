@@ -7,12 +7,13 @@ import asyncio
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from chassis.server import Job
+from chassis.server import Job, repeat
 from edge_auth.domain.buckets import Buckets
 
 KEY = "paymesh:queue_full"
 _LOOK_EVERY_S = 0.1
-_UNREADABLE_S = 1.0
+_PATIENCE_S = 0.3  # with a Redis that does not answer; what was seen before counts no more
+_WAIT_MAX_S = 60.0
 
 
 class QueueSign:
@@ -34,21 +35,23 @@ class QueueSign:
             return 0.0
         return self._wait_s
 
-    async def look(self) -> float:
-        """Look at it; tell when to look again, in seconds."""
+    async def look(self) -> None:
+        """Look at it."""
         try:
-            told = await self._redis.get(KEY)
-            self._wait_s = float(told) if told else 0.0
+            async with asyncio.timeout(_PATIENCE_S):
+                told = float(await self._redis.get(KEY) or 0)
         except (RedisError, OSError, ValueError):
-            self._wait_s = 0.0
-            return _UNREADABLE_S
-        return _LOOK_EVERY_S
+            told = 0.0
+        self._wait_s = told if 0 < told <= _WAIT_MAX_S else 0.0
 
     def watch(self) -> Job:
         """Make the job that looks."""
 
+        async def work() -> bool:
+            await self.look()
+            return False
+
         async def job(stopping: asyncio.Event) -> None:
-            while not stopping.is_set():
-                await asyncio.sleep(await self.look())
+            await repeat("queue sign", work, stopping, pause_s=_LOOK_EVERY_S)
 
         return job

@@ -18,7 +18,7 @@ from chassis.channel import open_channel
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.faults import FaultPoints
-from chassis.server import Wiring
+from chassis.server import Job, Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import jobs
 from psp_gateway.bank_outbox import Outbox, bank_worker
@@ -112,7 +112,6 @@ async def build(
     webhooks = PspWebhookService(receiving, utc_now, arrived.set)
     answering = _answering(psps, DisputeStore(database), guards)
     listener = await _listener(settings, stack)
-    looking = Looking(means, LateLookStore(database), store, listener, settings.late_looks)
     applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following, paying)
     resolutions = AttemptResolutionServicer(means, store)
     return Wiring(
@@ -125,10 +124,23 @@ async def build(
         names=_NAMES,
         jobs=[
             jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s, faults),
-            jobs.late_looker(looking, settings.late_poll_s),
+            _late_looker(means, database, store, listener, settings),
             *([bank_worker(outbox, settings.bank.poll_s)] if outbox else []),
         ],
     )
+
+
+def _late_looker(
+    means: Means,
+    database: Database,
+    reader: AttemptStore,
+    listener: Listener,
+    settings: PspSettings,
+) -> Job:
+    """Make the job that looks at what was given up."""
+    looks = LateLookStore(database)
+    looking = Looking(means, looks, reader, listener, settings.late_looks)
+    return jobs.late_looker(looking, settings.late_poll_s)
 
 
 async def _open_database(settings: PspSettings, stack: AsyncExitStack) -> Database:

@@ -296,8 +296,8 @@ class LateLooks(Protocol):
     """Keeps when attempts that were given up are looked at again."""
 
     async def given_up(self, since: datetime, until: datetime, limit: int) -> Sequence[Attempt]:
-        """Find attempts that rest uncharged, or let go of, since then, and that have no look planned
-        yet; the longest ago first.
+        """Find attempts that rest uncharged, or let go of, since then, and of which no look is
+        planned yet; the longest ago first.
         """
         ...
 
