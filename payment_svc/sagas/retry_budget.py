@@ -21,7 +21,7 @@ from payment_svc.sagas.commands import (
 )
 
 _SECOND = timedelta(seconds=1)
-_WAIT_MAX = timedelta(seconds=30)
+_WAIT_MAX = timedelta(seconds=10)
 PUT_OFF = "RETRY_BUDGET_SPENT"
 
 

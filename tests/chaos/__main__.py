@@ -30,9 +30,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=300.0, help="of trouble; default 300")
     parser.add_argument("--seed", type=int, default=1, help="draws everything; default 1")
-    parser.add_argument("--clients", type=int, default=160, help="concurrent; default 160")
+    parser.add_argument("--clients", type=int, default=220, help="concurrent; default 220")
     parser.add_argument(
-        "--per-second", type=float, default=14.0, help="payments begun at most; default 14"
+        "--per-second", type=float, default=18.0, help="payments begun at most; default 18"
     )
     parser.add_argument(
         "--window", type=float, default=180.0, help="seconds to come to rest; default 180"

@@ -20,7 +20,7 @@ from devstack.stack import down, spawn
 from devstack.state import State
 
 LEASE_S = 5.0
-FIRST_WALKS, SECOND_WALKS, QUEUE_DEPTH_MAX = 24, 128, 200
+FIRST_WALKS, SECOND_WALKS, QUEUE_DEPTH_MAX = 24, 128, 400
 # Short, so that a minute of trouble holds many of them; each call still ends within a lease.
 _SETTINGS = {
     "SAGA_LEASE_S": str(LEASE_S),

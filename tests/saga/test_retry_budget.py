@@ -158,7 +158,7 @@ def test_it_never_allows_more_than_its_share(words: list[str]) -> None:
                 if isinstance(told, RetryBudget):
                     budget, allowed = told, allowed + 1
                 else:
-                    assert timedelta(0) < told <= 30 * SECOND
+                    assert timedelta(0) < told <= 10 * SECOND
                     budget = budget.turned_away()
         assert 0 <= budget.tokens <= shares.most
     seconds = words.count("second") * shares.per_s
