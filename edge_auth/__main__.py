@@ -20,6 +20,7 @@ from edge_auth.routes import Routes
 from edge_auth.servicer import EdgeAuthorization
 from edge_auth.settings import EdgeAuthSettings
 from edge_auth.store import PostgresClientStore
+from edge_auth.use_cases.check_request import in_at_once
 
 _STRANGER_BURST = 100
 
@@ -40,7 +41,7 @@ async def build(_: ServerSettings, environment: Environment, stack: AsyncExitSta
         Routes(),
         clients=clients,
         strangers=strangers,
-        queue_wait=sign.wait_s if sign else lambda _: 0.0,
+        queue_wait=sign.wait_s if sign else in_at_once,
     )
     return Wiring(
         register=(

@@ -16,7 +16,12 @@ from edge_auth.domain.buckets import Buckets
 from edge_auth.domain.errors import Denial
 from edge_auth.key_cache import KeyCache
 from edge_auth.routes import Routes
-from edge_auth.use_cases.check_request import EdgeRequest, Wait, check_request
+from edge_auth.use_cases.check_request import (
+    EdgeRequest,
+    QueueWait,
+    check_request,
+    in_at_once,
+)
 
 _CLIENT_ID = "x-paymesh-client-id"
 _DOMAIN = "edge.paymesh"
@@ -37,7 +42,7 @@ class EdgeAuthorization(AuthorizationServicer):
         *,
         clients: Buckets,
         strangers: Buckets,
-        queue_wait: Wait = lambda _: 0.0,
+        queue_wait: QueueWait = in_at_once,
     ) -> None:
         self._keys = keys
         self._routes = routes

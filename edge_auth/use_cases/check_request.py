@@ -53,9 +53,15 @@ class EdgeRequest:
 
 
 Wait = Callable[[str], float]
+QueueWait = Callable[[str, str], float]
 ClientOf = Callable[[str], Awaitable[str | None]]
 ShapeOf = Callable[[str, str], Shape | None]
 TextsOf = Callable[[str, bytes], Mapping[str, str] | None]
+
+
+def in_at_once(client_id: str, key: str) -> float:
+    """Let everybody in."""
+    return 0.0
 
 
 async def check_request(
@@ -66,7 +72,7 @@ async def check_request(
     texts_of: TextsOf,
     client_wait: Wait,
     stranger_wait: Wait,
-    queue_wait: Wait = lambda _: 0.0,
+    queue_wait: QueueWait = in_at_once,
 ) -> str | Denial:
     """Answer the client's id, or the denial.
 
@@ -78,7 +84,7 @@ async def check_request(
             LookupError: there is no such method.
         client_wait: tells how long a client has to wait for its next request; 0: not at all.
         stranger_wait: the same for an address from which credentials are guessed.
-        queue_wait: the same for a client's next new payment, while too many wait already.
+        queue_wait: the same for a client's new payment under a key, while too many wait already.
     """
     bearer = _BEARER.fullmatch(request.headers.get("authorization", ""))
     client_id = await client_of(bearer[1]) if bearer else None
@@ -90,7 +96,8 @@ async def check_request(
     wait_s = client_wait(client_id)
     if wait_s:
         return errors.rate_limited(wait_s)
-    wait_s = queue_wait(client_id) if request.begins_payment else 0.0
+    key = request.headers.get("idempotency-key", "")
+    wait_s = queue_wait(client_id, key) if request.begins_payment else 0.0
     if wait_s:
         return errors.queue_full(wait_s)
     denial = _check_line(request) or _check_content(request, shape_of, texts_of)

@@ -58,7 +58,7 @@ async def door(edge_auth_database: ServiceDatabase) -> AsyncIterator[Door]:
                         Routes(),
                         clients=Buckets(2, 3, lambda: door.seconds),
                         strangers=Buckets(1, 20, lambda: door.seconds),
-                        queue_wait=lambda _: door.queue_wait_s,
+                        queue_wait=lambda *_: door.queue_wait_s,
                     ),
                 ),
                 partial(
