@@ -30,6 +30,7 @@ _WAIT_S = 6
 _PROBE_S = 2  # a payment that ends within it says that all is as usual
 _TOKEN = "pm_card_visa"
 _TOO_MANY = 429
+_LOGGED_IN_S = 20.0
 _SAMPLE = 300  # of the accepted are read again
 
 
@@ -56,7 +57,7 @@ class Overload:
         recovery_s = await self._recovery()
         took_s = time.monotonic() - began
         self._judge(per_s, answers, recovery_s)
-        self._judge_refusals(answers, before)
+        await self._judge_refusals(answers, before)
         await self._judge_accepted([e for e in answers if e.outcome == OK], took_s)
 
     async def _capacity(self) -> float:
@@ -114,12 +115,12 @@ class Overload:
         if recovery_s > _RECOVERY_MAX_S:
             unmet.append(f"recovery took {recovery_s:.0f} s, at most {_RECOVERY_MAX_S:.0f}")
 
-    def _judge_refusals(self, answers: Sequence[Event], before: int) -> None:
+    async def _judge_refusals(self, answers: Sequence[Event], before: int) -> None:
         """Judge them by the edge's clock, from the first byte that came to the last that went."""
         refused = sorted(e.returned - e.invoked for e in answers if e.http == _TOO_MANY)
         figures, unmet = self._outcome.figures, self._outcome.unmet
         figures["refused with 429"] = len(refused)
-        at_edge = sorted(_refusals(self._edge_log, before))
+        at_edge = sorted(await self._at_edge(len(refused), before))
         within_s = _quantile(at_edge)
         figures["99 % of refusals within"] = round(within_s * 1000, 1)
         figures["99 % of refusals, as clients on this machine saw them"] = round(
@@ -131,6 +132,15 @@ class Overload:
             unmet.append(f"the edge's log has {len(at_edge)} of {len(refused)} refusals")
         if within_s > _REFUSED_IN_S:
             unmet.append(f"refusals took {within_s * 1000:.0f} ms, at most 100")
+
+    async def _at_edge(self, count: int, before: int) -> list[float]:
+        """Read the refusals that the edge has logged, once all are there: it writes now and then."""
+        deadline = time.monotonic() + _LOGGED_IN_S
+        while len(found := list(refusals(self._edge_log, before))) < count:
+            if time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.5)
+        return found
 
     async def _judge_accepted(self, accepted: Sequence[Event], took_s: float) -> None:
         """Judge how long what was accepted took to its end: no longer than those take that may
@@ -149,11 +159,15 @@ class Overload:
             unmet.append(f"the accepted took {_quantile(ended):.1f} s, at most {allowed_s:.1f}")
 
 
-def _refusals(log: Path, before: int) -> Iterator[float]:
-    """Read from the edge's log, after its first bytes, how long each refusal took, in seconds."""
+def refusals(log: Path, before: int) -> Iterator[float]:
+    """Read from the edge's log, after its first `before` bytes, how long each refusal took, in
+    seconds.
+    """
     with log.open("rb") as lines:
         lines.seek(before)
         for line in lines:
+            if not line.endswith(b"\n"):
+                return  # it is being written
             entry = json.loads(line)
             if entry["status"] == _TOO_MANY:
                 yield entry["duration_ms"] / 1000
