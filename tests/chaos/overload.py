@@ -134,7 +134,7 @@ class Overload:
             unmet.append(f"refusals took {within_s * 1000:.0f} ms, at most 100")
 
     async def _at_edge(self, count: int, before: int) -> list[float]:
-        """Read the refusals that the edge has logged, once all are there: it writes now and then."""
+        """Read the refusals that the edge has logged, once all are there: it writes by and by."""
         deadline = time.monotonic() + _LOGGED_IN_S
         while len(found := list(refusals(self._edge_log, before))) < count:
             if time.monotonic() > deadline:
