@@ -81,7 +81,7 @@ def to_attempt(found: Attempt, now: datetime) -> noun.Attempt:
         is_final=found.kind is Kind.CAPTURE and found.is_final,
         is_put_off=found.is_put_off,
     )
-    if found.retry_at is not None:
+    if found.retry_at is not None and not found.outcome.is_final:
         message.retry_after.FromTimedelta(max(found.retry_at - now, timedelta(0)))
     if found.expires_at is not None:
         message.expires_at.CopyFrom(_timestamp(found.expires_at))

@@ -57,6 +57,13 @@ def test_who_asks_later_has_less_to_wait(passed: int, left: int) -> None:
     assert told.retry_after.ToTimedelta() == left * SECOND
 
 
+def test_what_is_final_has_nothing_to_wait_for() -> None:
+    """Though it rested before."""
+    ended = replace(limited(7 * SECOND), outcome=Outcome.DECLINED)
+
+    assert not to_attempt(ended, NOW).HasField("retry_after")
+
+
 def test_retry_after_of_a_day_is_five_minutes() -> None:
     """No PSP keeps a payment waiting for longer."""
     assert is_due(limited(timedelta(days=1)), NOW + timedelta(minutes=5), PATIENCE)
