@@ -131,7 +131,7 @@ class Certificates:
                 secret_folder.write_private_bytes(certificate, made.certificate)  # last: it counts
             try:
                 yield read_authority(Leaf(certificate.read_bytes(), key.read_bytes()))
-            except ValueError as error:
+            except (TypeError, ValueError) as error:
                 raise StackError(f"{certificate.parent} cannot be read: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""A certificate's folder, swapped whole: who reads it sees the old pair or the new, never a mixture.
+"""A certificate's folder, swapped whole: who reads it sees the old pair or the new, no mixture.
 
 The files are links through `..data`, a link to the folder that holds them, as Kubernetes has it in
 its volumes: Envoy watches for that link to be moved into place.

@@ -126,7 +126,7 @@ def test_a_name_that_is_none_is_refused(certificates: Certificates, name: str) -
 
 def test_what_is_not_there_is_not_rotated(certificates: Certificates, tmp_path: Path) -> None:
     """The error says what there is."""
-    with pytest.raises(StackError, match="there is no certificate of bob; there are: .*edge"):
+    with pytest.raises(StackError, match=r"there is no certificate of bob; there are: .*edge"):
         certificates.rotate(["bob"], NOW)
     with pytest.raises(StackError, match="paymesh certs init"):
         Certificates(tmp_path / "empty").rotate([], NOW)
