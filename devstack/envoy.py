@@ -17,7 +17,7 @@ def envoy_recipe(name: str, configuration: Path) -> Recipe:
     return Recipe(
         name,
         [str(binary()), "-c", str(configuration), "--disable-hot-restart", "--concurrency", "1",
-         "--log-level", "warning"],
+         "--log-level", "warning", "--file-flush-interval-msec", "1000"],
     )  # fmt: skip
 
 
