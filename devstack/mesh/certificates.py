@@ -43,6 +43,11 @@ class Certificates:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @property
+    def own(self) -> Path:
+        """Where the system user finds his own certificate, whatever his name."""
+        return self.folder / "me"
+
     def workload(self, name: str) -> Path:
         """Name the folder of a workload's certificate."""
         return self.folder / "services" / name
@@ -68,6 +73,8 @@ class Certificates:
                 there = known.get((kind, name))
                 if there is None or there.is_due(now):
                     self._issue(authority, kind, name, now)
+            if not self.own.is_symlink():
+                self.own.symlink_to(f"operators/{system_user()}")
             return [each for each in self.list() if known.get((each.kind, each.name)) != each]
 
     def rotate(self, names: Sequence[str], now: datetime) -> Sequence[Issued]:
