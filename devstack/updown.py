@@ -121,6 +121,8 @@ def _print(described: dict[str, Any]) -> None:
     for name, entry in {**described["services"], **described["processes"]}.items():
         health = "healthy" if entry["healthy"] else "NOT HEALTHY"
         restarts = f", restarted {entry['restarts']} times" if entry["restarts"] else ""
-        click.echo(f"{name:<12} {where.get(name, ''):<22} pid {entry['pid']:<8} {health}{restarts}")
+        click.echo(f"{name:<20} {where.get(name, ''):<22} pid {entry['pid']:<8} {health}{restarts}")
     client = described["client"]
+    if "operators" in described:
+        click.echo(f"\noperators, with their certificates, at {described['operators']['target']}")
     click.echo(f"\nREST and gRPC at {where['edge']}, as client {client['id']}: {client['api_key']}")

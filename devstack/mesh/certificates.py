@@ -111,7 +111,8 @@ class Certificates:
 
     def list(self) -> Sequence[Issued]:
         """List the certificates that are there."""
-        found = self.folder.glob(f"*/*/{secret_folder.CERTIFICATE}")
+        kinds = (self.folder / "operators", self.folder / "services")
+        found = (file for kind in kinds for file in kind.glob(f"*/{secret_folder.CERTIFICATE}"))
         return [_read(file) for file in sorted(found)]
 
     def _issue(self, authority: Authority, kind: str, name: str, now: datetime) -> None:

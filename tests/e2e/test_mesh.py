@@ -6,7 +6,7 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -81,9 +81,9 @@ def speaks(address: tuple[str, int], context: ssl.SSLContext | None) -> bool:
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
     try:
         with socket.create_connection(address, timeout=10) as plain:
-            stream = context.wrap_socket(plain) if context else plain
-            stream.sendall(preface)
-            return stream.recv(9)[3:4] == b"\4"  # its SETTINGS
+            with context.wrap_socket(plain) if context else nullcontext(plain) as stream:
+                stream.sendall(preface)
+                return stream.recv(9)[3:4] == b"\4"  # its SETTINGS
     except (ssl.SSLError, ConnectionError):
         return False
 

@@ -67,9 +67,12 @@ def test_a_leaf_is_named_by_one_critical_spiffe_id(certificates: Certificates, n
 
 def test_only_the_owner_reads_a_private_key(certificates: Certificates) -> None:
     """Keys are 0600, in folders that nobody else enters."""
-    keys = [*certificates.folder.glob("*/*/*.key"), certificates.folder / "ca" / "ca.key"]
+    keys = [certificates.folder / "ca" / "ca.key"]
+    for kind in ("services", "operators"):
+        keys += (certificates.folder / kind).glob("*/*.key")
 
     assert len(keys) == len(WORKLOADS) + 2
+    assert certificates.own.resolve() == certificates.operator(system_user())
     assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
     assert stat.S_IMODE(certificates.folder.stat().st_mode) == 0o700
 
