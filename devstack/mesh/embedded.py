@@ -12,11 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 from devstack.envoy import envoy_recipe
-from devstack.mesh import operators
-from devstack.mesh.callers import Callers, read_callers
+from devstack.mesh.callers import read_callers
 from devstack.mesh.certificates import Certificates
-from devstack.mesh.clusters import Json
 from devstack.mesh.identities import DEVELOPMENT, EDGE, OPERATORS, WORKLOADS
+from devstack.mesh.operators import Operators
 from devstack.mesh.sidecar import Peer, Sidecar, render
 from devstack.mesh.tls import Identity, secret_files
 from devstack.processes import Recipe
@@ -89,16 +88,8 @@ class EmbeddedMesh:
             in_development=self._in_development,
         )
         file = self._state.folder / "envoy" / f"{name}.yaml"
-        file.write_text(render(described, self._callers()))
+        file.write_text(render(described, read_callers(in_development=self._in_development)))
         return envoy_recipe(name, file)
-
-    def operators_listener(self) -> Json:
-        """Write the operators' listener, for the edge."""
-        return operators.listener(self._operators(), self._callers())
-
-    def operators_clusters(self) -> list[Json]:
-        """Write what that listener calls."""
-        return operators.clusters(self._operators())
 
     def describe(self) -> Mapping[str, str]:
         """Tell operators where they come in, and where their certificates are."""
@@ -107,17 +98,15 @@ class EmbeddedMesh:
             "certificates": str(self._state.certificates / "operators"),
         }
 
-    def _operators(self) -> operators.Operators:
-        return operators.Operators(
+    def operators(self) -> Operators:
+        """Tell what the operators' listener of the edge is made of."""
+        return Operators(
             listen=self.describe()["target"],
             server=self.identity(EDGE),
             caller=self.identity(OPERATORS),
             services={service.name: self.peer(service.name) for service in SERVICES},
             access_log=str(self._state.log("operators-access")),
         )
-
-    def _callers(self) -> Callers:
-        return read_callers(in_development=self._in_development)
 
 
 def socket_folder(state: State) -> Path:
