@@ -25,7 +25,7 @@ def render(
     plain = {name: Peer(f"127.0.0.1:{ports[name]}", "") for name in CALLED}
     described = Edge(
         listen=f"127.0.0.1:{ports['edge']}",
-        admin_port=ports["edge_admin"],
+        admin=admin(ports, mesh),
         services={name: mesh.peer(name) for name in CALLED} if mesh else plain,
         caller=mesh.identity(EDGE) if mesh else None,
         operators=mesh.operators() if mesh else None,
@@ -38,6 +38,11 @@ def render(
     target.parent.mkdir(exist_ok=True)
     target.write_text(render_edge(described))
     return target
+
+
+def admin(ports: Mapping[str, int], mesh: EmbeddedMesh | None) -> str:
+    """Tell where the edge's Envoy is looked at."""
+    return mesh.admin(EDGE) if mesh else f"127.0.0.1:{ports['edge_admin']}"
 
 
 def recipe(configuration: Path) -> Recipe:

@@ -41,25 +41,25 @@ async def says_serving(channel: Any, metadata: Sequence[tuple[str, str]] = ()) -
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-async def clusters_ready(admin: str) -> None:
-    """Wait until an Envoy serves and finds everybody healthy whom it calls.
+async def envoy_ready(admin: str, *, with_upstreams: bool = False) -> None:
+    """Wait until an Envoy serves, `with_upstreams` until all are healthy whom it calls.
 
     `admin` is where its own interface is, `host:port` or `unix:/path`.
     """
     import aiohttp
 
     is_unix = admin.startswith("unix:")
+    url = f"http://{'envoy' if is_unix else admin}"
     while True:
         connector = aiohttp.UnixConnector(admin.removeprefix("unix:")) if is_unix else None
         timeout = aiohttp.ClientTimeout(total=2)
-        host = "envoy" if is_unix else admin
         try:
             async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-                async with session.get(f"http://{host}/ready") as ready:
+                async with session.get(f"{url}/ready") as ready:
                     is_live = ready.status == 200
-                async with session.get(f"http://{host}/clusters?format=json") as answer:
-                    told = await answer.json(content_type=None)
-            if is_live and all(map(_is_healthy, _hosts(told))):
+                async with session.get(f"{url}/clusters?format=json") as answer:
+                    hosts = _hosts(await answer.json(content_type=None))
+            if is_live and (not with_upstreams or all(map(_is_healthy, hosts))):
                 return
         except (aiohttp.ClientError, OSError, ValueError):
             pass

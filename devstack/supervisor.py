@@ -18,16 +18,19 @@ from pathlib import Path
 from typing import IO, Any
 
 from devstack import edge, plan
-from devstack.health import clusters_ready, redis_ready, serving, url_ready
+from devstack.health import envoy_ready, redis_ready, serving, url_ready
 from devstack.keeper import Keeper, Tell, done, together
 from devstack.mesh.certificates import utc_now
 from devstack.mesh.embedded import EmbeddedMesh
+from devstack.mesh.identities import EDGE
 from devstack.mesh.renewal import renewing
 from devstack.ports import claimed_ports
 from devstack.postgres import Postgres
 from devstack.processes import end_leftovers, start_time
 from devstack.services import SERVICES, Service
 from devstack.state import StackError, State, write_private
+
+_CONNECTED_S = 60.0
 
 
 class Supervisor:
@@ -90,6 +93,7 @@ class Supervisor:
         await begin(edge.recipe(rendered), self._edge_gate)
         described = plan.describe(self._state, self._ports, postgres, {})
         if self._mesh:
+            await self._until_connected(self._mesh)
             described["operators"] = self._mesh.describe()
             self._renewing = asyncio.create_task(renewing(self._mesh.certificates))
         described["client"] = await self._demo_client(described)
@@ -114,7 +118,23 @@ class Supervisor:
         await self._keeper.begin(recipe, lambda: serving(places.application(service.name)))
 
     async def _start_sidecar(self, mesh: EmbeddedMesh, service: str) -> None:
-        await self._keeper.begin(mesh.sidecar(service), lambda: clusters_ready(mesh.admin(service)))
+        await self._keeper.begin(mesh.sidecar(service), lambda: envoy_ready(mesh.admin(service)))
+
+    async def _until_connected(self, mesh: EmbeddedMesh) -> None:
+        """Wait until the edge and every sidecar find those healthy whom they call.
+
+        Raises:
+            StackError: they do not in a minute.
+        """
+        began = time.monotonic()
+        self._tell("… mesh")
+        admins = [mesh.admin(name) for name in (EDGE, *(service.name for service in SERVICES))]
+        try:
+            async with asyncio.timeout(_CONNECTED_S):
+                await together(*(envoy_ready(admin, with_upstreams=True) for admin in admins))
+        except TimeoutError as error:
+            raise StackError("the sidecars do not reach each other; see their logs") from error
+        self._tell(done("mesh", began))
 
     async def _demo_client(self, described: Mapping[str, Any]) -> dict[str, Any]:
         from devstack.demo_client import ensure_demo_client
@@ -131,7 +151,7 @@ class Supervisor:
         await url_ready(f"http://127.0.0.1:{self._ports['sandbox']}/control/state")
 
     async def _edge_gate(self) -> None:
-        await clusters_ready(f"127.0.0.1:{self._ports['edge_admin']}")
+        await envoy_ready(edge.admin(self._ports, self._mesh))
 
     def _write_stack(self) -> None:
         """Write stack.json, once there is a stack, with the pids and the health of now."""

@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 
 from devstack.envoy import envoy_recipe
-from devstack.health import clusters_ready
+from devstack.health import envoy_ready
 from devstack.mesh.addresses import envoy_address
 from devstack.mesh.clusters import Upstream, cluster
 from devstack.mesh.identities import DEVELOPMENT
@@ -55,7 +55,7 @@ async def mesh_callers(
     child = await start(envoy_recipe("callers", file), folder / "callers.log")
     try:
         async with asyncio.timeout(_READY_S):
-            await clusters_ready(admin)
+            await envoy_ready(admin, with_upstreams=True)
         yield targets
     finally:
         await child.stop()

@@ -71,7 +71,7 @@ class Certificates:
             wanted += [which for which in known if which[0] == "operators"]
             for kind, name in dict.fromkeys(wanted):
                 there = known.get((kind, name))
-                if there is None or there.is_due(now):
+                if there is None or there.is_due(now) or not self._is_of(authority, kind, name):
                     self._issue(authority, kind, name, now)
             if not self.own.is_symlink():
                 self.own.symlink_to(f"operators/{system_user()}")
@@ -124,6 +124,11 @@ class Certificates:
             hosts=() if is_person else _HOSTS.get(name, ()),
         )
         secret_folder.write(self.folder / kind / name, leaf, authority.pem().certificate)
+
+    def _is_of(self, authority: Authority, kind: str, name: str) -> bool:
+        """Tell whether a certificate is this authority's, and not of one that was here before."""
+        roots = self.folder / kind / name / secret_folder.ROOTS
+        return roots.read_bytes() == authority.pem().certificate
 
     @contextmanager
     def _authority(self, now: datetime) -> Iterator[Authority]:

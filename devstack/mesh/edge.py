@@ -8,6 +8,7 @@ from string import Template
 
 from devstack.local_replies import item, local_replies
 from devstack.mesh import operators
+from devstack.mesh.addresses import envoy_address
 from devstack.mesh.callers import read_callers
 from devstack.mesh.clusters import Upstream, cluster
 from devstack.mesh.operators import Operators
@@ -21,11 +22,11 @@ CALLED: Mapping[str, int] = {"payment_svc": 8192, "psp_gateway": 256, "edge_auth
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What the edge is made of. Addresses are `host:port`.
+    """What the edge is made of. Addresses are `host:port`, or of `admin` `unix:/path`.
 
     Attributes:
         listen: where clients come in.
-        admin_port: of Envoy's own interface, on loopback.
+        admin: Envoy's own interface; nobody else may reach it.
         services: those of `CALLED`.
         caller: as whom it calls them, by mTLS; None: in clear.
         operators: their listener; None: none.
@@ -34,7 +35,7 @@ class Edge:
     """
 
     listen: str
-    admin_port: int
+    admin: str
     services: Mapping[str, Peer]
     caller: Identity | None
     operators: Operators | None
@@ -54,7 +55,7 @@ def render(edge: Edge) -> str:
         listener = f"- {json.dumps(operators.listener(edge.operators, callers))}"
         clusters += operators.clusters(edge.operators)
     return Template(TEMPLATE.read_text()).substitute(
-        ADMIN_PORT=edge.admin_port,
+        ADMIN=json.dumps(envoy_address(edge.admin, mode=0o600)),
         LISTEN_ADDRESS=host,
         LISTEN_PORT=port,
         ACCESS_LOG=edge.access_log,

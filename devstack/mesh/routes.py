@@ -11,6 +11,10 @@ Json = dict[str, Any]
 
 OPERATOR_HEADER = "x-paymesh-operator"
 SERVICE_HEADER = "x-paymesh-service"  # whose health is asked for, where a path does not tell
+_PREVIOUS = "envoy.retry_host_predicates.previous_hosts"
+_PREVIOUS_TYPE = (
+    "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+)
 # Longer than any service takes by its own REQUEST_TIMEOUT_S: its own answer comes first.
 _UNARY_S, _STREAM_S = 36, 3700
 # What never reached the service may always be sent again.
@@ -73,6 +77,9 @@ def _called(method: Method, cluster: str) -> Json:
     retry = {
         "retry_on": ",".join(_RETRY_ON[method.repetition]),
         "num_retries": 2,
+        # Another host, where there is one.
+        "retry_host_predicate": [{"name": _PREVIOUS, "typed_config": {"@type": _PREVIOUS_TYPE}}],
+        "host_selection_retry_max_attempts": 3,
         "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"},
     }
     return {**_to(cluster, seconds), "retry_policy": retry}

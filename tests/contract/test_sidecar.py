@@ -17,7 +17,7 @@ from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from chassis import errors
 from chassis.channel import call, open_channel
 from devstack.envoy import envoy_recipe
-from devstack.health import clusters_ready
+from devstack.health import envoy_ready
 from devstack.mesh.callers import read_callers
 from devstack.mesh.certificates import Certificates, utc_now
 from devstack.mesh.identities import DEVELOPMENT
@@ -104,7 +104,7 @@ async def beside_payment_svc(
             try:
                 async with asyncio.timeout(30):
                     if is_ready:
-                        await clusters_ready(described.admin)
+                        await envoy_ready(described.admin, with_upstreams=True)
                     else:
                         await channel.channel_ready()
                 yield channel

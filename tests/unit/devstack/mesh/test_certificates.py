@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,6 +119,17 @@ def test_init_renews_what_is_half_through_its_life_alone(certificates: Certifica
     certificates.add_operator("ada", NOW)
     later = {each.name for each in certificates.init(NOW + timedelta(days=4))}
     assert later == {*WORKLOADS, "ada", system_user()}
+
+
+def test_another_authority_issues_all_anew(certificates: Certificates) -> None:
+    """Who lost its folder is not left with two halves that do not trust each other."""
+    shutil.rmtree(certificates.folder / "ca")
+
+    renewed = certificates.init(NOW)
+
+    assert {each.name for each in renewed} == {*WORKLOADS, system_user()}
+    roots = {(certificates.workload(name) / "ca.crt").read_bytes() for name in WORKLOADS}
+    assert roots == {(certificates.folder / "ca" / "ca.crt").read_bytes()}
 
 
 @pytest.mark.parametrize("name", ["", "../ada", "a b", "-ada", "a" * 64, "ädä", "payment_svc"])
