@@ -15,10 +15,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class TrustDomain:
-    """Where names are unique, and the Kubernetes namespace that workloads are named in."""
+    """Where names are unique, and the Kubernetes namespace that workloads are named in.
+
+    `joint` stands for the underscore in a service's name: Kubernetes knows dashes alone.
+    """
 
     name: str = "paymesh.local"
     namespace: str = "paymesh"
+    joint: str = "_"
 
     @property
     def workloads(self) -> str:
@@ -32,7 +36,7 @@ class TrustDomain:
 
     def workload(self, account: str) -> str:
         """Name a workload by its service account."""
-        return self.workloads + account
+        return self.workloads + account.replace("_", self.joint)
 
     def operator(self, name: str) -> str:
         """Name an operator.

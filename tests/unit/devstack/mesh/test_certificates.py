@@ -1,5 +1,6 @@
 """The certificates of the mesh: what they say, who may read them, and how they change."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -15,8 +16,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from devstack.cli import main
-from devstack.mesh.certificates import Certificates, system_user
-from devstack.mesh.identities import WORKLOADS
+from devstack.mesh.certificates import Certificates, system_user, utc_now
+from devstack.mesh.identities import WORKLOADS, TrustDomain
+from devstack.mesh.renewal import renewing
 from devstack.state import StackError
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
@@ -119,6 +121,28 @@ def test_init_renews_what_is_half_through_its_life_alone(certificates: Certifica
     certificates.add_operator("ada", NOW)
     later = {each.name for each in certificates.init(NOW + timedelta(days=4))}
     assert later == {*WORKLOADS, "ada", system_user()}
+
+
+async def test_a_running_stack_renews_them(tmp_path: Path) -> None:
+    """Those that are half through their lives, while it runs."""
+    kept = Certificates(tmp_path / "certs")
+    kept.init(utc_now() - timedelta(hours=13))
+    before = {each.serial for each in kept.list() if each.kind == "services"}
+
+    renewal = asyncio.create_task(renewing(kept, every_s=0.01))
+    async with asyncio.timeout(60):
+        while before & {each.serial for each in kept.list()}:
+            await asyncio.sleep(0.02)
+    renewal.cancel()
+
+    assert len(kept.list()) == len(WORKLOADS) + 1
+
+
+def test_kubernetes_names_have_dashes() -> None:
+    """Service accounts there may not hold an underscore."""
+    there = TrustDomain("example.org", "payments", joint="-")
+
+    assert there.workload("payment_svc") == "spiffe://example.org/ns/payments/sa/payment-svc"
 
 
 def test_another_authority_issues_all_anew(certificates: Certificates) -> None:
