@@ -100,9 +100,13 @@ class Supervisor:
         from devstack.demo_client import ensure_demo_client
 
         target = f"127.0.0.1:{self._ports['edge_auth']}"
-        known = self._state.known_secret("demo_api_key")
-        client = await ensure_demo_client(target, known)
-        self._state.keep_secret("demo_api_key", str(client["api_key"]))
+        secret = self._state.known_secret
+        known = {"api_key": secret("demo_api_key"), "secret": secret("demo_secret")}
+        is_free = self._choices.environment == "development"
+        client = await ensure_demo_client(target, known, may_all=is_free)
+        for name in known:
+            if client[name] is not None:
+                self._state.keep_secret(f"demo_{name}", str(client[name]))
         return client
 
     async def _redis_gate(self) -> None:

@@ -4,6 +4,7 @@ import os
 from datetime import datetime, timedelta
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.edge.v1 import client_service_pb2 as edge
 from paymesh.edge.v1.client_service_pb2_grpc import ClientServiceServicer
@@ -128,7 +129,8 @@ class OperatorsClientService(ClientServiceServicer):
             announcer=self._announcer,
             clock=self._clock,
         )
-        within = _TOLD_WITHIN if is_told else self._untold_within
+        within = Duration()
+        within.FromTimedelta(_TOLD_WITHIN if is_told else self._untold_within)
         return edge.RevokeClientResponse(client=_client(client), effective_within=within)
 
     async def SetClientLimit(

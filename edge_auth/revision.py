@@ -1,5 +1,7 @@
-"""`ports.Announcer` on Redis: a number that rises with every change of a client, which every instance
-looks at several times a second. While Redis is away, a remembered key lasts its few seconds.
+"""`ports.Announcer` on Redis: a number that rises with every change of a client.
+
+Every instance looks at it several times a second. While Redis is away, a remembered key lasts its
+few seconds.
 """
 
 from collections.abc import Callable

@@ -6,6 +6,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from chassis.database import Database, Transaction
+from chassis.telemetry import logger
 from edge_auth.domain.credentials import (
     Caller,
     Change,
@@ -19,7 +20,7 @@ from edge_auth.domain.credentials import (
 from edge_auth.domain.errors import ClientNotFound, CredentialNotFound
 from edge_auth.domain.scopes import Scope
 from edge_auth.ports import Details
-from edge_auth.sealing import Place, Sealer
+from edge_auth.sealing import Place, SealBroken, Sealer
 
 _ADD_CLIENT = """
 INSERT INTO clients (client_id, display_name, created_at, scopes, signing)
@@ -28,7 +29,7 @@ VALUES (%s, %s, %s, %s, %s) ON CONFLICT (client_id) DO NOTHING
 _ADD_KEY = """
 INSERT INTO api_keys (key_id, client_id, secret_hash, created_at) VALUES (%s, %s, %s, %s)
 """
-_ADD_SECRET = """
+_ADD_SIGNING = """
 INSERT INTO signing_secrets (secret_id, client_id, sealed, created_at) VALUES (%s, %s, %s, %s)
 """
 _ADD_CHANGE = """
@@ -132,8 +133,8 @@ class PostgresClientStore:
         client = _client(rows[0])
         key = StoredKey(key_id, client.client_id, rows[0]["secret_hash"])
         sealed = await self._database.read(_FIND_SECRETS, [client.client_id, now])
-        secrets = tuple(self._opened(row) for row in sealed)
-        return Caller(client, key, secrets, rows[0]["key_expires_at"])
+        secrets = [secret for row in sealed if (secret := self._opened(row)) is not None]
+        return Caller(client, key, tuple(secrets), rows[0]["key_expires_at"])
 
     async def rotate(
         self, fresh: StoredKey | Secret, ends_at: datetime, change: Change
@@ -197,14 +198,19 @@ class PostgresClientStore:
             await tx.execute(_ADD_KEY, row)
             return
         sealed = self._sealer.seal(fresh.value, _place(fresh.secret_id))
-        await tx.execute(_ADD_SECRET, [fresh.secret_id, change.client_id, sealed, change.at])
+        await tx.execute(_ADD_SIGNING, [fresh.secret_id, change.client_id, sealed, change.at])
 
     async def _note(self, tx: Transaction, change: Change) -> None:
         told = [change.actor, change.action, change.detail, change.reason]
         await tx.execute(_ADD_CHANGE, [self._new_id(), change.client_id, change.at, *told])
 
-    def _opened(self, row: Mapping[str, Any]) -> Secret:
-        value = self._sealer.open(row["sealed"], _place(row["secret_id"]))
+    def _opened(self, row: Mapping[str, Any]) -> Secret | None:
+        """Open a secret; one that cannot be opened signs nothing, and an operator has to know."""
+        try:
+            value = self._sealer.open(row["sealed"], _place(row["secret_id"]))
+        except SealBroken as error:
+            logger().error("secret_unreadable", error=str(error), subject_id=row["secret_id"])
+            return None
         return Secret(row["secret_id"], value, row["expires_at"])
 
 

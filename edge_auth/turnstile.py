@@ -1,8 +1,8 @@
 """`ports.Turnstile` on Redis, and in this process while Redis is away.
 
-Limits are GCRA: of each subject one number is kept, the time at which its burst is whole again. Times
-are Redis' own, so that the clocks of instances do not matter. All that a request asks, and all that
-arrives while a script is under way, is one round trip.
+Limits are GCRA: of each subject one number is kept, the time at which its burst is whole again.
+Times are Redis' own, so that the clocks of instances do not matter. All that a request asks, and
+all that arrives while a script is under way, is one round trip.
 """
 
 import hashlib
@@ -15,16 +15,16 @@ from redis.exceptions import RedisError
 
 from chassis.coalescer import Coalescer
 from edge_auth.domain.buckets import Buckets
-from edge_auth.domain.limits import Limit, Nonce, Passage, in_force
+from edge_auth.domain.limits import UNLIMITED, Limit, Nonce, Passage, in_force
 from edge_auth.domain.signing import NONCE_REMEMBERED_S
 
 _REST_S = 1.0  # after a failure Redis is not asked, so that requests do not wait for it
 _MICROSECONDS = 1_000_000
 
 # For each request: is there a nonce, how many limits; for each limit: microseconds between two
-# requests, and of the whole burst. A request that one limit refuses takes nothing of the others, and
-# leaves its nonce unused. Answers: the wait, the limit that refuses, whether the nonce was new, and
-# how much of the limit that is told about is used, in microseconds.
+# requests, and of the whole burst. A request that one limit refuses takes nothing of the others,
+# and leaves its nonce unused. Answers: the wait, the limit that refuses, whether the nonce was new,
+# and how much of the limit that is told about is used, in microseconds.
 _ENTER = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -101,7 +101,7 @@ class RedisTurnstile:
         """See `ports.Turnstile.enter`."""
         wanted = in_force(limits)
         if not wanted and not nonce:
-            return Passage()
+            return UNLIMITED
         if self._seconds() >= self._away_until:
             try:
                 return await self._asking.submit(_Asked(wanted, _nonce_place(client_id, nonce)))

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from edge_auth.domain.limits import Limit, Passage, in_force
+from edge_auth.domain.limits import UNLIMITED, Limit, Passage, in_force
 
 _CALLERS_MAX = 10_000
 
@@ -26,7 +26,7 @@ class Buckets:
         """Let one request pass, if all its limits allow it; a refused one takes nothing."""
         wanted = in_force(limits)
         if not wanted:
-            return Passage()
+            return UNLIMITED
         now = self._seconds()
         levels = [self._level(limit, now) for limit in wanted]
         waits = [

@@ -1,8 +1,8 @@
 """API clients, their keys and their secrets: how they are made, taken apart, and compared.
 
-A key is `pm_` + its id + `_` + 256 bits of chance, a signing secret the same with `pms_`. The secret
-part of a key is as strong as a key of a cipher, so a plain SHA-256 of it is kept; a slow hash would
-only slow every request. A signing secret is needed itself: it is kept encrypted.
+A key is `pm_` + its id + `_` + 256 bits of chance, a signing secret the same with `pms_`. The
+secret part of a key is as strong as a key of a cipher, so a plain SHA-256 of it is kept; a slow
+hash would only slow every request. A signing secret is needed itself: it is kept encrypted.
 """
 
 import hashlib

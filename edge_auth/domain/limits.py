@@ -66,6 +66,9 @@ class Passage:
         )
 
 
+UNLIMITED = Passage()
+
+
 def in_force(limits: Sequence[Limit]) -> list[Limit]:
     """Leave out what limits nothing."""
     return [limit for limit in limits if limit.per_second > 0]

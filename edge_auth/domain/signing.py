@@ -1,8 +1,8 @@
 """Signed requests: what is signed, and what is wrong with a signature.
 
-Signed is METHOD, PATH?QUERY, TIMESTAMP, NONCE, IDEMPOTENCY-KEY and the body's SHA-256 in hex, joined
-by line feeds. For native gRPC the method is POST, the path `/package.Service/Method` and the body
-the message without its frame.
+Signed is METHOD, PATH?QUERY, TIMESTAMP, NONCE, IDEMPOTENCY-KEY and the body's SHA-256 in hex,
+joined by line feeds. For native gRPC the method is POST, the path `/package.Service/Method` and the
+body the message without its frame.
 """
 
 import hashlib

@@ -11,7 +11,7 @@ from edge_auth.domain.card_numbers import holds_card_number
 from edge_auth.domain.credentials import Caller
 from edge_auth.domain.edge_request import EdgeRequest
 from edge_auth.domain.errors import Denial
-from edge_auth.domain.limits import Limit, Nonce, Passage
+from edge_auth.domain.limits import UNLIMITED, Limit, Nonce, Passage
 from edge_auth.domain.scopes import NEEDED, Scope, move_money_out
 from edge_auth.domain.strict_json import BODY_BYTES_MAX, Shape, check_body
 from edge_auth.ports import Turnstile
@@ -69,7 +69,7 @@ class Decision:
 
     client_id: str = ""
     denial: Denial | None = None
-    passage: Passage = Passage()
+    passage: Passage = UNLIMITED
 
 
 async def check_request(request: EdgeRequest, door: Door) -> Decision:
