@@ -27,7 +27,7 @@ def on_this_stack(block: str, state: State, stack: dict[str, Any]) -> str:
         block = block.replace(f"127.0.0.1:{default}", f"127.0.0.1:{actual}")
     block = block.replace(".paymesh/stack.json", str(state.stack_file))
     block = block.replace(".paymesh/bank-outbox", str(state.folder / "bank-outbox"))
-    told = r"(paymesh (?:pay|explain|audit|logs|psql|(?:webhooks|ledger|dlq) [a-z-]+))"
+    told = r"(paymesh (?:pay|explain|audit|logs|psql|(?:webhooks|ledger|dlq|client) [a-z-]+))"
     return re.sub(told, rf"\1 --state {state.folder}", block)
 
 
