@@ -89,7 +89,7 @@ def nonce_unchecked() -> Denial:
     """Nobody can tell whether the nonce was used, and nothing else makes the request once."""
     message = "Signed requests without an Idempotency-Key cannot be checked now; try again."
     headers = (("retry-after", "1"),)
-    return Denial(503, 14, "NONCE_UNCHECKED", message, retry_after_s=1, headers=headers)
+    return Denial(503, 14, "UNAVAILABLE", message, retry_after_s=1, headers=headers)
 
 
 def scope_missing(scope: str) -> Denial:
