@@ -8,6 +8,7 @@ all that arrives while a script is under way, is one round trip.
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from redis.asyncio import Redis
@@ -19,6 +20,7 @@ from edge_auth.domain.limits import UNLIMITED, Limit, Nonce, Passage, in_force
 from edge_auth.domain.signing import NONCE_REMEMBERED_S
 
 _REST_S = 1.0  # after a failure Redis is not asked, so that requests do not wait for it
+_AWAY = (RedisError, OSError, TimeoutError)
 _MICROSECONDS = 1_000_000
 
 # For each request: is there a nonce, how many limits; for each limit: microseconds between two
@@ -103,13 +105,21 @@ class RedisTurnstile:
         if not wanted and not nonce:
             return UNLIMITED
         if self._seconds() >= self._away_until:
-            try:
+            with suppress(*_AWAY):
                 return await self._asking.submit(_Asked(wanted, _nonce_place(client_id, nonce)))
-            except (RedisError, OSError, TimeoutError):
-                self._away_until = self._seconds() + _REST_S
         return await self._fallback.enter(limits, client_id, nonce)
 
     async def _ask(self, batch: Sequence[_Asked]) -> Sequence[Passage]:
+        """Ask for a batch; what queued up behind one that failed is not asked at all."""
+        if self._seconds() < self._away_until:
+            raise RedisError("Redis was away a moment ago.")
+        try:
+            return await self._run(batch)
+        except _AWAY:
+            self._away_until = self._seconds() + _REST_S
+            raise
+
+    async def _run(self, batch: Sequence[_Asked]) -> Sequence[Passage]:
         keys: list[str] = []
         arguments: list[str | int] = [NONCE_REMEMBERED_S]
         for asked in batch:
