@@ -67,12 +67,12 @@ SELECT secret_id, sealed, expires_at FROM signing_secrets
 WHERE client_id = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %s)
 """
 _END: Mapping[Kind, LiteralString] = {
-    Kind.API_KEY: "UPDATE api_keys SET expires_at = %s WHERE key_id = %s",
-    Kind.SECRET: "UPDATE signing_secrets SET expires_at = %s WHERE secret_id = %s",
+    Kind.KEY: "UPDATE api_keys SET expires_at = %s WHERE key_id = %s",
+    Kind.SIGNING: "UPDATE signing_secrets SET expires_at = %s WHERE secret_id = %s",
 }
 _REVOKE: Mapping[Kind, LiteralString] = {
-    Kind.API_KEY: "UPDATE api_keys SET revoked_at = %s WHERE key_id = %s",
-    Kind.SECRET: "UPDATE signing_secrets SET revoked_at = %s WHERE secret_id = %s",
+    Kind.KEY: "UPDATE api_keys SET revoked_at = %s WHERE key_id = %s",
+    Kind.SIGNING: "UPDATE signing_secrets SET revoked_at = %s WHERE secret_id = %s",
 }
 _REVOKE_CLIENT: LiteralString = f"""
 UPDATE clients SET revoked_at = %s WHERE client_id = %s RETURNING {_CLIENT}
@@ -140,7 +140,7 @@ class PostgresClientStore:
         self, fresh: StoredKey | Secret, ends_at: datetime, change: Change
     ) -> datetime | None:
         """See `ports.ClientStore.rotate`."""
-        kind = Kind.SECRET if isinstance(fresh, Secret) else Kind.API_KEY
+        kind = Kind.SIGNING if isinstance(fresh, Secret) else Kind.KEY
 
         async def work(tx: Transaction) -> datetime | None:
             client = await _locked(tx, change.client_id)

@@ -74,7 +74,7 @@ class KnownClients:
     ) -> datetime | None:
         """See `ports.ClientStore.rotate`."""
         client = self._known(change.client_id)
-        kind = Kind.SECRET if isinstance(fresh, Secret) else Kind.API_KEY
+        kind = Kind.SIGNING if isinstance(fresh, Secret) else Kind.KEY
         of_kind = [c for c in self._of(client.client_id) if c.kind is kind]
         live = [credential for credential in of_kind if credential.is_live(change.at)]
         check_rotation(client, live)
@@ -119,7 +119,7 @@ class KnownClients:
     def _keep(self, made: StoredKey | Secret, change: Change) -> None:
         is_secret = isinstance(made, Secret)
         name = made.secret_id if isinstance(made, Secret) else made.key_id
-        kind = Kind.SECRET if is_secret else Kind.API_KEY
+        kind = Kind.SIGNING if is_secret else Kind.KEY
         self._made[name] = made
         self._owners[name] = change.client_id
         self._credentials[name] = Credential(name, kind, change.at)

