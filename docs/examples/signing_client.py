@@ -34,7 +34,8 @@ def call(method: str, path: str, request: Any = None, key: str = "") -> Mapping[
     headers = {"Authorization": f"Bearer {KEY}", **signature(method, path, body, key)}
     if request is not None:
         headers |= {"Content-Type": "application/json", "Idempotency-Key": key}
-    told = urllib.request.Request(EDGE + path, body or None, headers, method=method)
+    url = EDGE + path
+    told = urllib.request.Request(url, body or None, headers, method=method)  # noqa: S310 - ours
     try:
         with DIRECT.open(told, timeout=30) as answer:
             return dict(json.load(answer))

@@ -9,9 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from devstack.rest import RestClient, specification_request
-from devstack.stack import running_stack
-from devstack.state import State, reachable_folder
+from devstack.rest import RestClient
+from devstack.state import State
 
 ROOT = Path(__file__).resolve().parents[2]
 WHY = ("--why", "a test", "--as", "ada")
@@ -76,20 +75,3 @@ def test_what_is_refused_is_one_clear_line(
 
     assert told in said
     assert "Traceback" not in said
-
-
-async def test_in_production_nobody_moves_money_out_unsigned() -> None:
-    """The demo client of a stack in production has no such scope, and no other gets it unsigned."""
-    with (
-        reachable_folder("paymesh-production-") as folder,
-        running_stack(folder, environment="production") as stack,
-    ):
-        state = State(folder)
-        demo = json.loads(paymesh(state, "show", "demo", "--json"))["client"]
-        refused = paymesh(state, "create", "shop", "--scope", "payout", exits=1)
-        async with RestClient(stack["edge"]["url"], stack["client"]["api_key"]) as client:
-            paid = await client.create(specification_request(f"order-{uuid4()}"), wait_s=20)
-
-    assert demo["scopes"] == ["read", "pay", "operate"]
-    assert "signing" in refused
-    assert (paid.status, paid.body["status"]) == (200, "COMPLETED")
