@@ -20,8 +20,10 @@ _COMMANDS = {
     "webhooks": "devstack.webhooks:webhooks",
     "ledger": "devstack.ledger:ledger",
     "dlq": "devstack.dlq:dlq",
+    "client": "devstack.client:client",
     "audit": "devstack.audit.command:audit",
     "keys": "devstack.keys:keys",
+    "certs": "devstack.mesh.command:certs",
 }
 
 

@@ -6,8 +6,8 @@ values, and a later migration drops them.
 
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 _STATEMENTS = (
     """
