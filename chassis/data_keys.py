@@ -1,11 +1,9 @@
-"""The data keys of a service, wrapped, in its table `data_keys`: learned, made, and changed for
-newer ones while the service runs.
+"""The data keys of a service, wrapped, in its table `data_keys`: learned, made, and changed.
 
 No row of it is deleted: whoever slept may still write under an old one. A key ends when nothing is
 under its data keys any more, and the key-encryption key that wrapped them is thrown away.
 """
 
-import asyncio
 import json
 import sys
 from collections import Counter
@@ -31,8 +29,7 @@ FROM data_keys ORDER BY number
 """
 # Of several who make the next one at once one does; the others read his.
 _ADD = """
-INSERT INTO data_keys (number, wrapped_by, wrapped) VALUES (%s, %s, %s)
-ON CONFLICT (number) DO NOTHING
+INSERT INTO data_keys (number, wrapped_by, wrapped) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
 """
 _REWRAP = "UPDATE data_keys SET wrapped_by = %s, wrapped = %s WHERE number = %s RETURNING 1"
 Tell = Callable[[Mapping[str, Any]], None]
@@ -69,7 +66,7 @@ async def rewrap(
     is under another one, or in the plain, `batch` rows at a time; tell after each how far it is.
 
     It may be killed and begun again. Whoever writes a value meanwhile wins; what was tampered with
-    is left as it is. Raises Unavailable when the database does not answer.
+    stays. Raises Unavailable when the database does not answer.
     """
     keyring, newest = database.keyring, await database.keyring.keys.newest()
     for row in await database.read(_ALL):
@@ -79,10 +76,9 @@ async def rewrap(
             await database.read(_REWRAP, [*fresh, row["number"]])
     for where in columns:
         last, looked_at, changed = "", 0, 0
-        while (window := await _window(database, where, last, batch))["count"]:
-            changed += await database.run(partial(_renew, where, last, window["until"]))
-            last, looked_at = window["until"], looked_at + window["count"]
-            about = {"service": keyring.service, "column": f"{where.table}.{where.column}"}
+        about = {"service": keyring.service, "column": f"{where.table}.{where.column}"}
+        while found := await database.run(partial(_renew, where, last, batch)):
+            last, looked_at, changed = found[0], looked_at + found[1], changed + found[2]
             tell({**about, "rows": looked_at, "changed": changed})
 
 
@@ -112,30 +108,25 @@ async def status(database: "Database", columns: Sequence[PrivateColumn]) -> dict
     return {"service": keyring.service, **told, "left": left}
 
 
-def main(service: str, columns: Sequence[PrivateColumn], url_setting: str) -> None:
+async def run(service: str, columns: Sequence[PrivateColumn], url_setting: str) -> None:
     """Run `status`, `rotate` or `rewrap` on a service's database, by its own settings; print lines
     of JSON. It takes the owner's URL: the service's role may not rewrite all that this does.
     """
-    if sys.argv[1:] not in (["status"], ["rotate"], ["rewrap"]):
-        sys.exit("usage: status | rotate | rewrap")
-    asyncio.run(_run(service, columns, url_setting, sys.argv[1]))
-
-
-async def _run(service: str, columns: Sequence[PrivateColumn], url: str, asked: str) -> None:
     from chassis.database import Database
 
+    if sys.argv[1:] not in (["status"], ["rotate"], ["rewrap"]):
+        sys.exit("usage: status | rotate | rewrap")
     environment = Environment()
     is_production = environment.choice("ENVIRONMENT", ("production", "development")) == "production"
     keyring = Keyring(service, LocalKeys.configured(environment, is_production=is_production))
-    database = Database(environment.text(url), connections=2, timeout_s=_TIMEOUT_S, keyring=keyring)
+    url = environment.text(url_setting)
+    database = Database(url, connections=2, timeout_s=_TIMEOUT_S, keyring=keyring)
     await database.open()
-    try:
-        await learn(database, rotates=asked == "rotate")
-        if asked == "rewrap":
-            await rewrap(database, columns, _tell)
-        _tell(await status(database, columns))
-    finally:
-        await database.close()
+    await learn(database, rotates=sys.argv[1] == "rotate")
+    if sys.argv[1] == "rewrap":
+        await rewrap(database, columns, _tell)
+    _tell(await status(database, columns))
+    await database.close()
 
 
 def _tell(line: Mapping[str, Any]) -> None:
@@ -151,34 +142,35 @@ def _purpose(keyring: Keyring, number: int) -> str:
     return f"data key {number} of {keyring.service}"
 
 
-async def _window(
-    database: "Database", where: PrivateColumn, last: str, batch: int
-) -> Mapping[str, Any]:
-    """Find the next rows by their keys: however few of them need work, one look is short."""
-    query = (
-        f"SELECT count(*) AS count, max(key) AS until FROM (SELECT {where.key} AS key"
-        f" FROM {where.table} WHERE {where.key} > %s ORDER BY {where.key} LIMIT %s) AS rows"
+async def _renew(
+    where: PrivateColumn, last: str, batch: int, tx: "Transaction"
+) -> tuple[str, int, int] | None:
+    """Renew the next rows; tell the last one's key, how many they are, and how many were changed.
+    A look at their keys comes first: however few of them need work, each statement is short.
+    """
+    ((count, until),) = await tx.tuples(
+        f"SELECT count(*), max(key) FROM (SELECT {where.key} AS key FROM {where.table}"
+        f" WHERE {where.key} > %s ORDER BY {where.key} LIMIT %s) AS rows",
+        [last, batch],
     )
-    return (await database.read(query, [last, batch]))[0]
-
-
-async def _renew(where: PrivateColumn, last: str, until: str, tx: "Transaction") -> int:
+    if not count:
+        return None
     # Locked first, so that nothing that is written meanwhile is written over.
-    found = await tx.all(
-        f"SELECT {where.key} AS key, {where.column} AS kept, {where.plain} AS plain"
-        f" FROM {where.table} WHERE {where.key} > %s AND {where.key} <= %s AND"
+    found = await tx.tuples(
+        f"SELECT {where.key}, {where.column}, {where.plain} FROM {where.table}"
+        f" WHERE {where.key} > %s AND {where.key} <= %s AND"
         f" ({where.plain} IS NOT NULL OR substring({where.column} FROM 1 FOR {HEADER.size}) <> %s)"
         f" ORDER BY {where.key} FOR UPDATE",
         [last, until, HEADER.pack(VERSION, tx.keyring.newest)],
     )
     fresh = []
-    for row in found:
-        key, kept = row["key"], row["kept"]
+    for key, kept, plain in found:
         with suppress(Undecipherable):
-            value = row["plain"] if kept is None else tx.keyring.decrypt(where, key, kept)
+            value = plain if kept is None else tx.keyring.decrypt(where, key, kept)
             fresh.append((key, tx.keyring.encrypt(where, key, value)))
-    query = (
+    changed = await tx.execute(
         f"UPDATE {where.table} AS t SET {where.column} = u.fresh, {where.cleared}"
-        f" FROM unnest(%b::text[], %b::bytea[]) AS u (key, fresh) WHERE t.{where.key} = u.key"
+        f" FROM unnest(%b::text[], %b::bytea[]) AS u (key, fresh) WHERE t.{where.key} = u.key",
+        [[key for key, _ in fresh], [value for _, value in fresh]],
     )
-    return await tx.execute(query, [[key for key, _ in fresh], [value for _, value in fresh]])
+    return until, count, changed

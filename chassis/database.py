@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, LiteralString, TypeVar, cast
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.rows import DictRow, dict_row, tuple_row
@@ -89,15 +89,10 @@ class Database:
     """
 
     def __init__(
-        self,
-        url: str,
-        *,
-        connections: int = 8,
-        timeout_s: float = 10.0,
-        keyring: Keyring | None = None,
+        self, url: str, *, connections: int = 8, timeout_s: float = 10.0, keyring: Any = None
     ) -> None:
         self._timeout_s = timeout_s
-        self.keyring = cast("Keyring", keyring)  # of a database without one nobody asks it
+        self.keyring: Keyring = keyring  # of a database without one nobody asks it
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
             url,
             min_size=min(2, connections),

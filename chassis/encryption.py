@@ -6,8 +6,8 @@ are authenticated with it: moved to another place it cannot be read.
 
 Nonces are chance, so one data key must encrypt fewer than 2**32 values (NIST SP 800-38D, 8.3):
 renewed every 7 days it may encrypt 7,000 a second. Two values under one nonce would tell their
-difference and let others be forged; that is why nobody chooses nonces. A value that is taken away,
-or put back as it was before in the same place, is not noticed.
+difference and let others be forged, so nobody chooses nonces. What is taken away, or put back as it
+was before in the same place, is not noticed.
 """
 
 import base64
@@ -96,11 +96,8 @@ class Keyring:
         return header + nonce + self.ciphers[self.newest].encrypt(nonce, plain, around)
 
     def decrypt(self, where: PrivateColumn, row_key: str, kept: bytes | None) -> bytes | None:
-        """Decrypt what stands in a place; None stays None.
-
-        Raises:
-            Undecipherable: it was changed, or written for another place.
-            DataKeyUnknown: its data key was not learned.
+        """Decrypt what stands in a place; None stays None. Raises Undecipherable when it was
+        changed or written for another place, DataKeyUnknown when its data key was not learned.
         """
         if kept is None:
             return None
@@ -127,8 +124,7 @@ class Keyring:
         return before if plain is None else plain.decode()
 
     def _around(self, header: bytes, where: PrivateColumn, row_key: str) -> bytes:
-        place = f"{self.service}.{where.table}.{where.column}\0{row_key}"
-        return header + place.encode()
+        return header + f"{self.service}.{where.table}.{where.column}\0{row_key}".encode()
 
 
 def _refused(where: PrivateColumn, row_key: str, why: str) -> Undecipherable:
@@ -150,10 +146,7 @@ class LocalKeys:
     @classmethod
     def configured(cls, environment: Environment, *, is_production: bool) -> "LocalKeys":
         """Read PAYMESH_KEYS_FILE, a path, or PAYMESH_KEY, the same lines parted by commas; outside
-        of production a known stand-in serves where neither is set.
-
-        Raises:
-            SettingsError: one is malformed, or in production none is set.
+        of production a known stand-in serves. Raises SettingsError when one is malformed or none.
         """
         file, text = environment.text("PAYMESH_KEYS_FILE", ""), environment.text("PAYMESH_KEY", "")
         if is_production and not file and text in ("", _STAND_IN):

@@ -1,7 +1,9 @@
 """The keys of the payment database: `python -m payment_svc.keys status|rotate|rewrap`."""
 
-from chassis.data_keys import main
+import asyncio
+
+from chassis.data_keys import run
 from payment_svc.private import PRIVATE
 
 if __name__ == "__main__":
-    main("payment_svc", PRIVATE, "PAYMENT_DATABASE_URL")
+    asyncio.run(run("payment_svc", PRIVATE, "PAYMENT_DATABASE_URL"))

@@ -115,13 +115,12 @@ async def build(
     answering = _answering(psps, DisputeStore(database), guards)
     listener = await _listener(settings, stack)
     applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following, paying)
-    resolutions = AttemptResolutionServicer(means, store)
     return Wiring(
         register=[
             partial(wire.add_PspGatewayServiceServicer_to_server, servicer),
             partial(webhook_wire.add_WebhookServiceServicer_to_server, webhooks),
             partial(dispute_wire.add_DisputeServiceServicer_to_server, DisputeServicer(answering)),
-            partial(_ADD_RESOLUTIONS, resolutions),
+            partial(_ADD_RESOLUTIONS, AttemptResolutionServicer(means, store)),
         ],
         names=_NAMES,
         jobs=[

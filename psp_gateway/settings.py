@@ -91,10 +91,8 @@ class PspSettings:
 
     @classmethod
     def read(cls, environment: Environment, server: ServerSettings) -> "PspSettings":
-        """Read PSP_DATABASE_URL, STRIPE_API_KEY and the others.
-
-        Raises:
-            SettingsError: one is missing, malformed, or too weak for production.
+        """Read PSP_DATABASE_URL, STRIPE_API_KEY and the others. Raises SettingsError when one is
+        missing, malformed, or too weak for production.
         """
         key = environment.secret("PSP_FINGERPRINT_KEY", in_production=server.is_production)
         api_base = _base(environment, server, "STRIPE_API_BASE", stripe.API_BASE)
