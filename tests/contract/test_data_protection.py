@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import LargeBinary, String
-from sqlalchemy.dialects.postgresql import ARRAY, JSON
+from sqlalchemy import ARRAY, JSON, LargeBinary, String
 
 from payment_svc import private as payment_private
 from psp_gateway import private as psp_private
