@@ -3,11 +3,10 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote_plus
 
 from edge_auth.domain import errors
-from edge_auth.domain.card_numbers import holds_card_number
 from edge_auth.domain.errors import Denial
+from edge_auth.domain.screening import offending, offending_line
 from edge_auth.domain.strict_json import BODY_BYTES_MAX, Shape, check_body
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
@@ -15,7 +14,6 @@ _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
 _GRPC = re.compile(r"application/grpc(\+.*)?", re.ASCII)
 _JSON = re.compile(r"application/json\s*(;.*)?", re.IGNORECASE | re.ASCII)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_SCANNED_HEADERS = ("idempotency-key", "user-agent", "referer", "prefer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +79,8 @@ async def check_request(
 
 def _check_line(request: EdgeRequest) -> Denial | None:
     """Look for card numbers outside the body."""
-    if holds_card_number(unquote_plus(request.path)):
-        return errors.card_number("(the path)")
-    for name in _SCANNED_HEADERS:
-        if holds_card_number(request.headers.get(name, "")):
-            return errors.card_number(name)
-    return None
+    offender = offending_line(request.path, request.headers)
+    return errors.card_number(offender) if offender is not None else None
 
 
 def _check_content(request: EdgeRequest, shape_of: ShapeOf, texts_of: TextsOf) -> Denial | None:
@@ -114,5 +108,5 @@ def _check_message(request: EdgeRequest, texts_of: TextsOf) -> Denial | None:
         return errors.no_such_method()
     if texts is None:
         return errors.refused_field("MALFORMED_MESSAGE", "(the message)", "cannot be read")
-    offender = next((path for path, text in texts.items() if holds_card_number(text)), None)
+    offender = offending(texts.items())
     return errors.card_number(offender) if offender is not None else None
