@@ -28,6 +28,7 @@ from payment_svc.ports import (
     OrderIdInUse,
     Page,
 )
+from payment_svc.rows import Row
 from payment_svc.sagas.journey import Progress
 from payment_svc.webhooks import outbox as webhook_outbox
 
@@ -71,7 +72,12 @@ FROM unnest(%b::text[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[
     %b::timestamptz[], %b::timestamptz[], %b::interval[]) AS u ({rows.SAGA_COLUMNS}, due_after)
 """
 _FIND_PAYMENTS = f"SELECT {rows.PAYMENT_COLUMNS} FROM payments WHERE payment_id = ANY(%s)"
-_LOCK_PAYMENT = "SELECT payment_id FROM payments WHERE payment_id = %s FOR UPDATE"
+# Another client's row is not read: it is there no more, and costs no more, than one that is unknown.
+_FIND_OWN = f"""
+SELECT {rows.PAYMENT_COLUMNS} FROM unnest(%b::text[], %b::text[]) AS w (payment_id, client_id)
+JOIN payments USING (payment_id, client_id)
+"""
+_LOCK_OWN = "SELECT payment_id FROM payments WHERE payment_id = %s AND client_id = %s FOR UPDATE"
 _FIND_ORDERS = """
 SELECT payment_id, order_id, payment_order_id, seller_account, amount, currency, status, captured,
     failure_reason, failure_message, failure_psp_code, redirect_url
@@ -90,7 +96,9 @@ class PostgresPaymentStore:
             self._accept_all, bisect_on=(psycopg.Error, Aborted)
         )
         self._recalling: Coalescer[Asked, Accepted | KeyReused | None] = Coalescer(self._recall)
-        self._finding: Coalescer[str, Payment | None] = Coalescer(self._find_all, in_flight_max=2)
+        self._finding: Coalescer[tuple[str, str], Payment | None] = Coalescer(
+            self._find_own, in_flight_max=2
+        )
 
     async def accept(self, new: NewPayment) -> Acceptance:
         """See `ports.PaymentStore.accept`."""
@@ -112,7 +120,11 @@ class PostgresPaymentStore:
 
     async def find(self, payment_id: str) -> Payment | None:
         """See `ports.PaymentStore.find`."""
-        return await self._finding.submit(payment_id)
+        return (await self._database.run(lambda tx: load_payments(tx, [payment_id]))).get(payment_id)
+
+    async def find_own(self, client_id: str, payment_id: str) -> Payment | None:
+        """See `ports.PaymentStore.find_own`."""
+        return await self._finding.submit((payment_id, client_id))
 
     async def list(
         self, filters: Filters, limit: int, after: Page | None
@@ -135,21 +147,21 @@ class PostgresPaymentStore:
         await self._faults.reach("payment.accept.committed")
         return accepted
 
-    async def _find_all(self, payment_ids: Sequence[str]) -> Sequence[Payment | None]:
-        found = await self._database.run(lambda tx: load_payments(tx, payment_ids))
-        return [found.get(payment_id) for payment_id in payment_ids]
+    async def _find_own(self, wanted: Sequence[tuple[str, str]]) -> Sequence[Payment | None]:
+        found = await self._database.run(lambda tx: _load_own(tx, wanted))
+        return [found.get(pair) for pair in wanted]
 
     async def _change(
         self, asked: Asked, payment_id: str, decide: Decide, tx: Transaction
     ) -> Accepted | KeyReused | None:
         # Lock, then read: the second of two calls under one key waits here, and sees the first.
-        await tx.execute(_LOCK_PAYMENT, [payment_id])
+        locked = await tx.all(_LOCK_OWN, [payment_id, asked.client_id])
         record = (await _known(tx, [asked])).get(_key(asked))
         if record is not None:
             return _replay(asked, record)
-        before = (await load_payments(tx, [payment_id])).get(payment_id)
-        if before is None or before.client_id != asked.client_id:
+        if not locked:
             return None
+        before = (await load_payments(tx, [payment_id]))[payment_id]
         decided, now = decide(before), self._clock()
         await tx.together(
             [
@@ -168,12 +180,23 @@ def new_sagas(sagas: Sequence[Progress]) -> Write:
 
 async def load_payments(tx: Transaction, payment_ids: Sequence[str]) -> dict[str, Payment]:
     """Read payments with their orders."""
-    wanted = list(set(payment_ids))
-    payments = await tx.all(_FIND_PAYMENTS, [wanted])
+    found = await _with_orders(tx, await tx.all(_FIND_PAYMENTS, [list(set(payment_ids))]))
+    return {payment.payment_id: payment for payment in found}
+
+
+async def _load_own(
+    tx: Transaction, wanted: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Payment]:
+    pairs = sorted(set(wanted))
+    found = await _with_orders(tx, await tx.all(_FIND_OWN, columns(pairs, 2)))
+    return {(payment.payment_id, payment.client_id): payment for payment in found}
+
+
+async def _with_orders(tx: Transaction, payments: Sequence[Row]) -> list[Payment]:
     orders = defaultdict(list)
-    for row in await tx.all(_FIND_ORDERS, [wanted]):
+    for row in await tx.all(_FIND_ORDERS, [[row["payment_id"] for row in payments]]):
         orders[row["payment_id"]].append(row)
-    return {row["payment_id"]: rows.to_payment(row, orders[row["payment_id"]]) for row in payments}
+    return [rows.to_payment(row, orders[row["payment_id"]]) for row in payments]
 
 
 async def accept_all(tx: Transaction, batch: Sequence[NewPayment]) -> list[Acceptance]:
