@@ -25,7 +25,7 @@ _STRANGER_BURST = 100
 async def build(_: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
     """Wire the service."""
     settings = EdgeAuthSettings.read(environment)
-    database = Database(settings.database_url, connections=settings.database_connections)
+    database = Database(settings.database_url.reveal(), connections=settings.database_connections)
     await database.open()
     stack.push_async_callback(database.close)
     store = PostgresClientStore(database)

@@ -31,7 +31,9 @@ class OperatorsClientService(ClientServiceServicer):
             clock=self._clock,
             random_bytes=os.urandom,
         )
-        return edge.CreateClientResponse(client=_client(created.client), api_key=created.api_key)
+        return edge.CreateClientResponse(
+            client=_client(created.client), api_key=created.api_key.reveal()
+        )
 
     async def GetClient(self, request: edge.GetClientRequest, _: Any) -> edge.GetClientResponse:
         """Read a client; see the proto."""

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from chassis.settings import Environment
+from privacy.masked import Secret
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeAuthSettings:
     """What edge_auth is told."""
 
-    database_url: str
+    database_url: Secret[str]
     database_connections: int
     client_per_second: float  # requests of one client in the long run; 0: no limit
     client_burst: int  # and at once, after a rest
@@ -24,7 +25,7 @@ class EdgeAuthSettings:
             SettingsError: a setting is missing or malformed.
         """
         return cls(
-            database_url=environment.text("EDGE_AUTH_DATABASE_URL"),
+            database_url=Secret(environment.text("EDGE_AUTH_DATABASE_URL")),
             database_connections=environment.integer("EDGE_AUTH_DATABASE_CONNECTIONS", 4),
             client_per_second=environment.number("CLIENT_REQUESTS_PER_SECOND", 500.0),
             client_burst=environment.integer("CLIENT_BURST", 1000),

@@ -28,7 +28,6 @@ from payment_svc.ports import (
     OrderIdInUse,
     Page,
 )
-from payment_svc.rows import Row
 from payment_svc.sagas.journey import Progress
 from payment_svc.webhooks import outbox as webhook_outbox
 
@@ -72,7 +71,7 @@ FROM unnest(%b::text[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[
     %b::timestamptz[], %b::timestamptz[], %b::interval[]) AS u ({rows.SAGA_COLUMNS}, due_after)
 """
 _FIND_PAYMENTS = f"SELECT {rows.PAYMENT_COLUMNS} FROM payments WHERE payment_id = ANY(%s)"
-# Another client's row is not read: it is there no more, and costs no more, than one that is unknown.
+# Another client's row is not read: it costs what one that is unknown does.
 _FIND_OWN = f"""
 SELECT {rows.PAYMENT_COLUMNS} FROM unnest(%b::text[], %b::text[]) AS w (payment_id, client_id)
 JOIN payments USING (payment_id, client_id)
@@ -120,7 +119,9 @@ class PostgresPaymentStore:
 
     async def find(self, payment_id: str) -> Payment | None:
         """See `ports.PaymentStore.find`."""
-        return (await self._database.run(lambda tx: load_payments(tx, [payment_id]))).get(payment_id)
+        return (await self._database.run(lambda tx: load_payments(tx, [payment_id]))).get(
+            payment_id
+        )
 
     async def find_own(self, client_id: str, payment_id: str) -> Payment | None:
         """See `ports.PaymentStore.find_own`."""
@@ -148,8 +149,14 @@ class PostgresPaymentStore:
         return accepted
 
     async def _find_own(self, wanted: Sequence[tuple[str, str]]) -> Sequence[Payment | None]:
-        found = await self._database.run(lambda tx: _load_own(tx, wanted))
-        return [found.get(pair) for pair in wanted]
+        payment_ids, clients = zip(*wanted, strict=True)
+        found = await self._database.run(lambda tx: load_payments(tx, payment_ids, clients))
+        return [
+            found[payment_id]
+            if payment_id in found and found[payment_id].client_id == client_id
+            else None
+            for payment_id, client_id in wanted
+        ]
 
     async def _change(
         self, asked: Asked, payment_id: str, decide: Decide, tx: Transaction
@@ -178,25 +185,18 @@ def new_sagas(sagas: Sequence[Progress]) -> Write:
     return Write(_ADD_SAGAS, [(*rows.saga_row(saga, None), saga.due_after) for saga in sagas], 17)
 
 
-async def load_payments(tx: Transaction, payment_ids: Sequence[str]) -> dict[str, Payment]:
-    """Read payments with their orders."""
-    found = await _with_orders(tx, await tx.all(_FIND_PAYMENTS, [list(set(payment_ids))]))
-    return {payment.payment_id: payment for payment in found}
-
-
-async def _load_own(
-    tx: Transaction, wanted: Sequence[tuple[str, str]]
-) -> dict[tuple[str, str], Payment]:
-    pairs = sorted(set(wanted))
-    found = await _with_orders(tx, await tx.all(_FIND_OWN, columns(pairs, 2)))
-    return {(payment.payment_id, payment.client_id): payment for payment in found}
-
-
-async def _with_orders(tx: Transaction, payments: Sequence[Row]) -> list[Payment]:
+async def load_payments(
+    tx: Transaction, payment_ids: Sequence[str], clients: Sequence[str] | None = None
+) -> dict[str, Payment]:
+    """Read payments with their orders; with `clients`, each only if it is that client's."""
+    if clients is None:
+        payments = await tx.all(_FIND_PAYMENTS, [list(set(payment_ids))])
+    else:
+        payments = await tx.all(_FIND_OWN, [list(payment_ids), list(clients)])
     orders = defaultdict(list)
     for row in await tx.all(_FIND_ORDERS, [[row["payment_id"] for row in payments]]):
         orders[row["payment_id"]].append(row)
-    return [rows.to_payment(row, orders[row["payment_id"]]) for row in payments]
+    return {row["payment_id"]: rows.to_payment(row, orders[row["payment_id"]]) for row in payments}
 
 
 async def accept_all(tx: Transaction, batch: Sequence[NewPayment]) -> list[Acceptance]:

@@ -22,7 +22,8 @@ def texts(message: Message, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Tell a message's strings by their paths: map keys, and what its type does not know, too."""
     for field, value in message.ListFields():
         yield from _texts_of(field, value, prefix + field.name)
-    for unknown in UnknownFieldSet(message):  # type: ignore[no-untyped-call]
+    strange: Any = UnknownFieldSet(message)
+    for unknown in strange:
         if unknown.wire_type == _LENGTH_DELIMITED:
             yield f"{prefix}(field {unknown.field_number})", unknown.data.decode(errors="replace")
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge_auth.domain import errors
+from edge_auth.domain.errors import Denial
 from edge_auth.domain.screening import is_offending
 from privacy.card_numbers import holds_card_number
-from edge_auth.domain.errors import Denial
 
 _DEPTH_MAX = 10
 BODY_BYTES_MAX = 65_536

@@ -7,6 +7,7 @@ from chassis.clock import Clock
 from edge_auth.domain.credentials import Client, StoredKey, make_key
 from edge_auth.domain.errors import ClientAlreadyExists
 from edge_auth.ports import ClientStore
+from privacy.masked import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class CreatedClient:
     """The client and its key, which is not kept."""
 
     client: Client
-    api_key: str
+    api_key: Secret[str]
 
 
 async def create_client(
@@ -34,4 +35,4 @@ async def create_client(
     api_key, key_id, secret_hash = make_key(random_bytes)
     if not await store.add(client, StoredKey(key_id, client_id, secret_hash)):
         raise ClientAlreadyExists(client_id)
-    return CreatedClient(client, api_key)
+    return CreatedClient(client, Secret(api_key))

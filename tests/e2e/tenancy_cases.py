@@ -180,7 +180,7 @@ MIXED = Case(
     note="to one's own endpoint",
 )
 NO_CLIENTS_OWN = {
-    "WebhookService.ReceiveWebhook": "PSPs call it; their signature says who they are, and no client"
+    "WebhookService.ReceiveWebhook": "PSPs call it: their signature says who they are"
 }
 
 

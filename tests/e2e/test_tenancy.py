@@ -98,7 +98,9 @@ def is_own(text: str) -> bool:
 async def attempt(person: Person, form: str, case: Case, with_what: Things) -> Seen:
     """Ask in one of the two forms; under the key that the things were made with."""
     ask = person.rest if form == "rest" else person.native
-    headers = {"Idempotency-Key": f"key-{with_what.buyer}"} if case.must is Must.MAKE_ONES_OWN else {}
+    headers = (
+        {"Idempotency-Key": f"key-{with_what.buyer}"} if case.must is Must.MAKE_ONES_OWN else {}
+    )
     return await ask(METHODS[case.rpc], case.ask(with_what), **headers)
 
 
@@ -197,7 +199,7 @@ def test_nothing_of_anothers_is_told(world: World, case: Case, form: str) -> Non
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_it_is_as_if_it_did_not_exist(world: World, case: Case, form: str) -> None:
-    """What is hers is answered as what nobody has; a key of hers is free, a token of hers is none."""
+    """What is hers is nobody's for him; a key of hers is free, a token of hers is none."""
     seen = world.seen[case.title, form]
 
     match case.must:

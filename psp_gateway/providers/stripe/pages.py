@@ -82,7 +82,7 @@ def _fields(attempt: Attempt, page: PageRequest) -> dict[str, Any]:
         "expires_at": int(page.expires_at.timestamp()),
     }
     if page.buyer_email:
-        fields["customer_email"] = page.buyer_email
+        fields["customer_email"] = page.buyer_email.reveal()
     return {**fields, **_locale(page.locale)}
 
 
