@@ -111,11 +111,11 @@ def validate(request: Message) -> None:
     Raises:
         InvalidRequest: naming each field that breaks a rule.
     """
+    path = card_number_in_free_text(request)
+    if path is not None:
+        raise errors.InvalidRequest.field(path, "holds a card number", "CARD_NUMBER_REFUSED")
     broken = protovalidate.collect_violations(request)
     if not broken:
-        path = card_number_in_free_text(request)
-        if path is not None:
-            raise errors.InvalidRequest.field(path, "holds a card number", "CARD_NUMBER_REFUSED")
         return
     violations = [
         errors.FieldViolation(

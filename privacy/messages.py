@@ -14,6 +14,7 @@ from privacy.card_numbers import holds_card_number
 # holds every request of ours against this list.
 FREE_TEXT = frozenset(
     {"reason", "note", "description", "display_name", "texts", "metadata", "evidence"}
+    | {"evidence_link", "holder_name", "proposed_by", "approved_by"}
 )
 _LENGTH_DELIMITED = 2
 
