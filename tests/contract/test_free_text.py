@@ -21,24 +21,10 @@ CARD = "paid by 4242 4242 4242 4242, he says"
 _FORMS = ("pattern", "in", "const", "email", "uuid", "ip", "uri", "hostname", "address")
 _SHORT = 12  # characters: less than a card number has
 _MONEY = [
-    "amount",
-    "amounts",
-    "floor",
-    "ceiling",
-    "credit_limit",
-    "platform_fee",
-    "fee",
-    "fees",
-    "fee_returned",
-    "reserved",
-    "sold",
-    "bought",
-    "spread",
-    "booked",
-    "expected",
-    "received",
+    "amount", "amounts", "floor", "ceiling", "credit_limit", "platform_fee", "fee", "fees",
+    "fee_returned", "reserved", "sold", "bought", "spread", "booked", "expected", "received",
     "paid",
-]
+]  # fmt: skip
 # Strings of requests that need neither a form nor a search, by name, with the reason.
 NEITHER = {
     **dict.fromkeys(_MONEY, "parsed as money, or refused"),
