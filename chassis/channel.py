@@ -95,7 +95,8 @@ def to_error(error: grpc.aio.AioRpcError) -> errors.PaymeshError:
     kind = _ERRORS.get(error.code(), errors.PaymeshError)
     status = rpc_status.from_call(error)
     is_ours = status is not None and any(d.Is(_INFO) for d in status.details)
-    result = kind(error.details() if is_ours else f"Another part answered {error.code().name}.")
+    words = error.details() if is_ours else None
+    result = kind(words or f"Another part answered {error.code().name}.")
     for detail in status.details if status else ():
         info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
         if detail.Unpack(info):
