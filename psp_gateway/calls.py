@@ -1,7 +1,7 @@
 """What all calls to PSPs have in common: they are measured, and a person is told of trouble."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -42,13 +42,7 @@ async def measured(
     """
     started = time.perf_counter()
     heard = await call
-    elapsed = time.perf_counter() - started
-    _seconds(psp, operation, outcome_of(heard)).observe(elapsed)
-    if isinstance(heard, Verdict):
-        needs_a_person = heard.is_alarm or is_refused(heard)
-        if needs_a_person or heard.outcome in _TROUBLE:
-            tell = logger().error if needs_a_person else logger().warning
-            tell("psp_trouble", psp=psp, operation=operation, **about, **_facts(heard))
+    _note(psp, operation, heard, started, is_refused, about)
     return heard
 
 
@@ -61,18 +55,11 @@ async def told(
     is_refused: Refused = is_401,
 ) -> Answer:
     """Await a call for an attempt, read it with `read`, and measure it as `measured` does."""
-
-    async def answered() -> Answer:
-        return read(await call, attempt)
-
-    return await measured(
-        psp,
-        operation,
-        answered(),
-        is_refused,
-        attempt_id=attempt.attempt_id,
-        payment_id=attempt.payment_id,
-    )
+    started = time.perf_counter()
+    heard = read(await call, attempt)
+    about = {"attempt_id": attempt.attempt_id, "payment_id": attempt.payment_id}
+    _note(psp, operation, heard, started, is_refused, about)
+    return heard
 
 
 class MeasuredPages:
@@ -102,6 +89,24 @@ class MeasuredPages:
             attempt_id=attempt.attempt_id,
             payment_id=attempt.payment_id,
         )
+
+
+def _note(
+    psp: str,
+    operation: str,
+    heard: object,
+    started: float,
+    is_refused: Refused,
+    about: Mapping[str, str],
+) -> None:
+    """Count what was heard, and tell of trouble."""
+    _seconds(psp, operation, outcome_of(heard)).observe(time.perf_counter() - started)
+    if not isinstance(heard, Verdict):
+        return
+    needs_a_person = heard.is_alarm or is_refused(heard)
+    if needs_a_person or heard.outcome in _TROUBLE:
+        tell = logger().error if needs_a_person else logger().warning
+        tell("psp_trouble", psp=psp, operation=operation, **about, **_facts(heard))
 
 
 def _facts(verdict: Verdict) -> dict[str, object]:

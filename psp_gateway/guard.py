@@ -90,25 +90,27 @@ class Guard:
     ) -> Heard | Verdict:
         if self.bounds.per_s and not await self._paced():
             return held_back(Reason.PSP_BUSY)
-        allowed = self._circuit(operation).allow(self.clock())
+        now = self.clock()
+        allowed = self._circuit(operation).allow(now)
         if allowed is None:
             return held_back(Reason.PSP_CIRCUIT_OPEN)
         self._keep(operation, allowed)
         if not is_repetition:
-            self._budget = self._budget.first(self.clock())
+            self._budget = self._budget.first(now)
         answer = await send()
-        failed = _is_failure(answer)
+        failed, now = _is_failure(answer), self.clock()
         if is_repetition and not failed:
-            self._budget = self._budget.answered(self.clock())
-        counted = self._circuit(operation).took(failed=failed, now=self.clock())
+            self._budget = self._budget.answered(now)
+        counted = self._circuit(operation).took(failed=failed, now=now)
         self._keep(operation, counted)
         return answer
 
     def obstacle(self, operation: str) -> str:
         """Tell why an operation would not be sent now; empty when it would."""
-        if self._circuit(operation).allow(self.clock()) is None:
-            return f"its circuit for {operation} is open"
-        return ""
+        found = self._circuits.get(operation)
+        if found is None or found.state is State.CLOSED or found.allow(self.clock()) is not None:
+            return ""
+        return f"its circuit for {operation} is open"
 
     @property
     def circuits(self) -> Mapping[str, Circuit]:
@@ -148,6 +150,8 @@ class Guard:
 
     def _keep(self, operation: str, circuit: Circuit) -> None:
         before = self._circuits.get(operation)
+        if before is circuit:
+            return
         self._circuits[operation] = circuit
         if before is None or before.state is not circuit.state:
             PSP_CIRCUIT.labels(self.psp, operation).set(_STATE_VALUES[circuit.state])

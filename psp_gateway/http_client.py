@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+_decode = json.JSONDecoder().decode  # `json.loads` would guess the encoding first
 _CONNECTIONS_MAX = 256
 _BODY_BYTES_MAX = 1024 * 1024
 _RETRY_AFTER_MAX_S = 86_400
@@ -115,13 +116,26 @@ class HttpClient:
             raise RuntimeError("the client is not open")
         try:
             async with self._session.request(
-                method, f"{self._url}{path}", data=data, headers=headers, allow_redirects=False
+                method,
+                f"{self._url}{path}",
+                data=_payload(data),
+                headers=headers,
+                allow_redirects=False,
             ) as response:
                 return await _read(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             return NotSent()  # refused, no such name, no TLS, or no connection in time
         except (aiohttp.ClientError, TimeoutError, OSError):
             return NoAnswer()
+
+
+def _payload(data: str | bytes | None) -> aiohttp.BytesPayload | None:
+    """Say what a body is, which aiohttp would find out at the price of parsing its type; the header
+    of the request's own goes before that of the payload.
+    """
+    if data is None:
+        return None
+    return aiohttp.BytesPayload(data.encode() if isinstance(data, str) else data)
 
 
 async def _read(response: aiohttp.ClientResponse) -> Response:
@@ -137,7 +151,7 @@ def _json_object(body: bytes) -> Mapping[str, Any] | None:
     if len(body) > _BODY_BYTES_MAX:
         return None
     try:
-        read = json.loads(body)
+        read = _decode(body.decode())
     except (ValueError, RecursionError):
         return None
     return read if isinstance(read, dict) else None

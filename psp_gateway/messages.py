@@ -22,6 +22,7 @@ METHODS = {method: nouns.PaymentMethod.Value(method.value) for method in Method}
 NO_METHOD = nouns.PAYMENT_METHOD_UNSPECIFIED
 METHODS_IN = {NO_METHOD: Method.CARD} | {value: method for method, value in METHODS.items()}
 CAPTURES = {often: nouns.Provider.Captures.Value(often.value) for often in Captures}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STATES = {state: nouns.Circuit.State.Value(state.value) for state in State}
 
 
@@ -130,6 +131,5 @@ def to_refusal(refusal: Refusal) -> service.Refusal:
 
 
 def _timestamp(moment: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp
+    since = moment - _EPOCH  # cheaper than `FromDatetime`, which goes by the calendar
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)

@@ -1,6 +1,5 @@
 """gRPC to use cases and back; the only file that sees both."""
 
-import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -185,7 +184,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
             amount=item.amount,
             currency=item.currency,
             token=Secret(item.payment_token),
-            fingerprint=hmac.new(self._key, paid_by(item), hashlib.sha256).hexdigest(),
+            fingerprint=hmac.digest(self._key, paid_by(item), "sha256").hex(),
             is_held=item.capture_method == service.ChargeCommand.MANUAL,
             method=METHODS_IN[item.payment_method],
             country=item.country,

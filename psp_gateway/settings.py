@@ -106,7 +106,7 @@ class PspSettings:
             database_url=Secret(environment.text("PSP_DATABASE_URL")),
             database_connections=environment.integer("PSP_DATABASE_CONNECTIONS", 8),
             database_timeout_s=environment.number("PSP_DATABASE_TIMEOUT_S", 10.0),
-            batches_in_flight=environment.integer("PSP_BATCHES_IN_FLIGHT", 2),
+            batches_in_flight=environment.integer("PSP_BATCHES_IN_FLIGHT", 1),
             fingerprint_key=Secret(key),
             answer_s=environment.number("PSP_ANSWER_S", 5.0),
             attempts_max=environment.integer("PSP_ATTEMPTS_MAX", 4096),

@@ -47,7 +47,7 @@ class AttemptStore:
         expresses: Callable[[str, Money], bool],
         takes_parts: Callable[[str], bool],
         *,
-        batches_in_flight: int = 2,
+        batches_in_flight: int = 1,
     ) -> None:
         self._database = database
         self._expresses = expresses

@@ -23,6 +23,8 @@ def advance(walk: Walk, step: Step, answer: Reply, now: datetime, patience: Pati
     """Take in the answer to a step. The attempt of the new walk is to be stored before going on."""
     after = _advance(walk, step, answer, now, patience)
     retry_at = _retry_at(after.attempt, answer, now, patience)
+    if retry_at == after.attempt.retry_at:
+        return after
     return changed(after, attempt=changed(after.attempt, retry_at=retry_at))
 
 
@@ -44,6 +46,8 @@ def _advance(walk: Walk, step: Step, answer: Reply, now: datetime, patience: Pat
     attempt = changed(
         walk.attempt, request_count=walk.attempt.request_count + 1, sent_at=now, updated_at=now
     )
+    if isinstance(answer, Created) and step is not Step.CANCEL and _makes(attempt):
+        return _created(attempt, answer)
     counted = changed(
         walk,
         attempt=attempt,
@@ -58,8 +62,6 @@ def _advance(walk: Walk, step: Step, answer: Reply, now: datetime, patience: Pat
     match answer:
         case Opened():
             return _opened(counted, answer)
-        case Created() if attempt.stage in (Stage.CREATE, Stage.PAGE):
-            return _created(attempt, answer)
         case Absent() if attempt.stage is Stage.PAGE:  # a page that was there
             return changed(counted, seen=Seen.TOLD)
         case Created() | Absent():  # at a later stage Created means: there, and not confirmed
@@ -68,6 +70,11 @@ def _advance(walk: Walk, step: Step, answer: Reply, now: datetime, patience: Pat
             return _look_up_failed(counted, answer)
         case Verdict():
             return _told(counted, answer)
+
+
+def _makes(attempt: Attempt) -> bool:
+    """Whether what is there now is to be confirmed next."""
+    return attempt.stage in (Stage.CREATE, Stage.PAGE)
 
 
 def _cancelled(walk: Walk, answer: Reply, *, can_look_up: bool) -> Walk:

@@ -1,40 +1,41 @@
-"""A changed copy of a frozen value at less than half the price of `dataclasses.replace`: an attempt
-has many fields, and is copied several times on each of its steps.
+"""A changed copy of a frozen value at a fifth of the price of `dataclasses.replace`: an attempt has
+many fields, and is copied several times on each of its steps.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
-from operator import attrgetter
 from typing import Any, TypeVar
 
 Frozen = TypeVar("Frozen")
 
-_new = object.__new__
-
 
 def changed(frozen: Frozen, **changes: object) -> Frozen:
-    """Copy a frozen dataclass with slots, of two fields or more and without `__post_init__`, since
-    no constructor runs.
+    """Copy a frozen dataclass with slots and without `__post_init__`, since no constructor runs.
 
     Raises:
-        KeyError: it has no such field.
+        AttributeError: it has no such field.
     """
     kind: Any = type(frozen)
-    read, setters, by_name = _slots(kind)
-    copy: Frozen = _new(kind)
-    for write, value in zip(setters, read(frozen), strict=True):
-        write(copy, value)
+    copy: Any = _copier(kind)(frozen)
     for name, value in changes.items():
-        by_name[name](copy, value)
-    return copy
+        setattr(copy, name, value)
+    copy.__class__ = kind
+    return copy  # type: ignore[no-any-return]
 
 
 @cache
-def _slots(kind: Any) -> tuple[Callable[[Any], Any], Sequence[Any], Mapping[str, Any]]:
-    """Read the slots of a class: all values at once, and what sets each."""
+def _copier(kind: Any) -> Callable[[Any], Any]:
+    """Make what copies the fields of a class into its twin: the same slots, and not frozen, so that
+    Python writes to them as fast as it can. The copy is to be given its class when it is complete.
+    """
     names = [field.name for field in fields(kind)]
     if hasattr(kind, "__post_init__"):
         raise TypeError(f"{kind.__name__} must be made by its constructor")
-    by_name = {name: kind.__dict__[name].__set__ for name in names}
-    return attrgetter(*names), list(by_name.values()), by_name
+    twin = type(kind.__name__, kind.__bases__, {"__slots__": tuple(names)})
+    lines = ["def copy(one):", " twin = new(kind)", *(f" twin.{n} = one.{n}" for n in names)]
+    made: dict[str, Any] = {"new": object.__new__, "kind": twin}
+    # Written out as `dataclasses` writes constructors; the names are those of fields alone.
+    exec("\n".join([*lines, " return twin"]), made)  # noqa: S102
+    copier: Callable[[Any], Any] = made["copy"]
+    return copier

@@ -68,16 +68,15 @@ class Rule:
     def fits(self, asked: Asked) -> bool:
         """Whether it decides this charge."""
         amount = asked.amount
-        met = (
-            _meets(self.methods, asked.method),
-            _meets(self.currencies, amount.currency),
-            _meets(self.countries, asked.country),
-            _meets(self.clients, asked.client_id),
-            self.above is None or amount.amount > self.above,
-            self.up_to is None or amount.amount <= self.up_to,
-            self.hosted_page is None or self.hosted_page is asked.has_page,
+        return (
+            (not self.methods or asked.method in self.methods)
+            and (not self.currencies or amount.currency in self.currencies)
+            and (not self.countries or asked.country in self.countries)
+            and (not self.clients or asked.client_id in self.clients)
+            and (self.above is None or amount.amount > self.above)
+            and (self.up_to is None or amount.amount <= self.up_to)
+            and (self.hosted_page is None or self.hosted_page is asked.has_page)
         )
-        return all(met)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,3 @@ def _drawn(rule: Rule, asked: Asked) -> list[str]:
 
     # Fallbacks keep the order of the rule: sorting is stable.
     return [one.psp for one in sorted(rule.psps, key=place)]
-
-
-def _meets(condition: frozenset[str], value: str) -> bool:
-    return not condition or value in condition

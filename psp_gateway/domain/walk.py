@@ -133,13 +133,12 @@ def decide(walk: Walk, now: datetime, patience: Patience) -> Step:
     if walk.seen is Seen.TOLD:
         return Step.CANCEL if _is_abandoned(walk, now, patience) else Step.ANSWER
     step = _next(walk, is_old=has_old_key(walk.attempt, now, patience), at=patience)
-    taken, most = {
-        Step.SEND: (walk.sends, _SENDS_MAX),
-        Step.SEND_FRESH: (walk.fresh_keys, _FRESH_KEYS_MAX),
-        Step.LOOK_UP: (walk.looks, _LOOKS_MAX),
-        Step.ANSWER: (0, 1),
-    }[step]
-    return step if taken < most else Step.ANSWER
+    is_spent = (
+        (step is Step.SEND and walk.sends >= _SENDS_MAX)
+        or (step is Step.SEND_FRESH and walk.fresh_keys >= _FRESH_KEYS_MAX)
+        or (step is Step.LOOK_UP and walk.looks >= _LOOKS_MAX)
+    )
+    return Step.ANSWER if is_spent else step
 
 
 def has_old_key(attempt: Attempt, now: datetime, patience: Patience) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from psp_gateway.providers.paypal.client import PayPalClient
 from psp_gateway.providers.paypal.pages import PayPalPages
 from psp_gateway.providers.stripe.client import StripeClient
 from psp_gateway.providers.stripe.pages import StripePages
+from tests.contract.test_every_psp import final
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.relay import running_world
 from tests.unit.psp_gateway.sandbox import (
@@ -140,6 +142,22 @@ async def test_what_is_held_by_a_page_is_captured(tried: Tried) -> None:
     assert (held.outcome, held.kind) == (_Attempt.SUCCEEDED, _Attempt.AUTHORIZATION)
     assert held.HasField("expires_at")
     assert ("capture", 6000) in await tried.sandbox.money()
+
+
+async def test_what_is_held_by_a_page_is_captured_in_parts(tried: Tried) -> None:
+    """The page asks for several captures where the card may have them, as a token does."""
+    command = paged(tried.psp, is_held=True)
+    await tried.pay((await tried.ask(command)).redirect_url)
+    await tried.until(command, _Attempt.SUCCEEDED)
+    for attempt_id, amount, is_final in (("att_c1", "20.00", False), ("att_c2", "30.00", True)):
+        asked = {"attempt_id": attempt_id, "amount": amount, "is_final": is_final}
+        taken = await final(partial(tried.gateway.capture, **asked))
+        assert taken.outcome == _Attempt.SUCCEEDED
+
+    assert [m for m in await tried.sandbox.money() if m[0] == "capture"] == [
+        ("capture", 2000),
+        ("capture", 3000),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["connection_reset_after", "error_before", "error_after"])

@@ -119,7 +119,7 @@ class Session:
 
     Args:
         payment_intent: made when the buyer first tries to pay; None before.
-        intent_metadata, capture_method: of the PaymentIntent to be made.
+        intent_metadata, capture_method, wants_several: of the PaymentIntent to be made.
         settles_at: when the page closes by itself, by the sandbox's clock; None once it is over.
     """
 
@@ -135,6 +135,7 @@ class Session:
     metadata: Mapping[str, str] = field(default_factory=dict)
     intent_metadata: Mapping[str, str] = field(default_factory=dict)
     capture_method: str = "automatic"
+    wants_several: bool = False
     client_reference_id: str | None = None
     customer_email: str | None = None
     locale: str | None = None

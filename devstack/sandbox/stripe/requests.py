@@ -41,7 +41,8 @@ KNOWN: Mapping[str, frozenset[str]] = MappingProxyType(
         "cancel": frozenset({"cancellation_reason"}),
         "create_session": frozenset(
             {"cancel_url", "client_reference_id", "customer_email", "expires_at", "line_items"}
-            | {"locale", "metadata", "mode", "payment_intent_data", "success_url"}
+            | {"locale", "metadata", "mode", "payment_intent_data", "payment_method_options"}
+            | {"success_url"}
         ),
         "expire_session": frozenset(),
         "retrieve_session": frozenset(),
@@ -161,12 +162,8 @@ def read_create(given: Parameters) -> CreateRequest:
 def read_confirm(given: Parameters) -> ConfirmRequest:
     """Read `POST /v1/payment_intents/{id}/confirm`, or the same within a create."""
     echoed = {name: text for name in ECHOED if (text := given.text(name)) is not None}
-    card = given.branch("payment_method_options", {"card"}).get("card")
-    wanted = card.get("request_multicapture") if isinstance(card, dict) else None
-    if wanted not in (None, "if_available", "never"):
-        raise invalid("Invalid request_multicapture: must be one of if_available, never")
     return ConfirmRequest(
-        wants_several=wanted == "if_available",
+        wants_several=read_several(given),
         payment_method=given.text("payment_method"),
         return_url=given.text("return_url"),
         capture_method=given.one_of("capture_method", _CAPTURE_METHODS),
@@ -175,6 +172,15 @@ def read_confirm(given: Parameters) -> ConfirmRequest:
         error_on_requires_action=given.flag("error_on_requires_action"),
         echoed=echoed,
     )
+
+
+def read_several(given: Parameters) -> bool:
+    """Read whether what a card holds is to be captured several times."""
+    card = given.branch("payment_method_options", {"card"}).get("card")
+    wanted = card.get("request_multicapture") if isinstance(card, dict) else None
+    if wanted not in (None, "if_available", "never"):
+        raise invalid("Invalid request_multicapture: must be one of if_available, never")
+    return wanted == "if_available"
 
 
 def read_expand(given: Parameters) -> bool:

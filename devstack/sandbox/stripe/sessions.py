@@ -13,7 +13,7 @@ from devstack.sandbox.stripe.errors import StripeError, invalid
 from devstack.sandbox.stripe.form import Tree
 from devstack.sandbox.stripe.objects import Intent, Session
 from devstack.sandbox.stripe.parameters import Parameters
-from devstack.sandbox.stripe.requests import ConfirmRequest, CreateRequest
+from devstack.sandbox.stripe.requests import ConfirmRequest, CreateRequest, read_several
 
 # How long a page may be open: half an hour to a day.
 _LIFE_MIN_S, _LIFE_MAX_S = 1_800, 86_400
@@ -33,6 +33,7 @@ class SessionRequest:
     metadata: Mapping[str, str]
     intent_metadata: Mapping[str, str]
     capture_method: str
+    wants_several: bool
     client_reference_id: str | None
     customer_email: str | None
     locale: str | None
@@ -65,6 +66,7 @@ def read_create(given: Parameters, now: float) -> SessionRequest:
         metadata=given.metadata(),
         intent_metadata={k: str(v) for k, v in _branch(intent_data, "metadata").items()},
         capture_method=_text(intent_data, "capture_method") or "automatic",
+        wants_several=read_several(given),
         client_reference_id=given.text("client_reference_id"),
         customer_email=given.text("customer_email"),
         locale=given.text("locale"),
@@ -88,6 +90,7 @@ def create(request: SessionRequest, new_id: NewId, now: float) -> Change:
             metadata=request.metadata,
             intent_metadata=request.intent_metadata,
             capture_method=request.capture_method,
+            wants_several=request.wants_several,
             client_reference_id=request.client_reference_id,
             customer_email=request.customer_email,
             locale=request.locale,
@@ -152,7 +155,9 @@ def _intent_of(session: Session, how: ConfirmRequest) -> CreateRequest:
     return CreateRequest(
         amount=session.amount,
         currency=session.currency,
-        how=replace(how, capture_method=session.capture_method),
+        how=replace(
+            how, capture_method=session.capture_method, wants_several=session.wants_several
+        ),
         confirm=True,
         metadata=session.intent_metadata,
         payment_method_types=("card",),

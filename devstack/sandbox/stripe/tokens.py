@@ -168,7 +168,7 @@ def _table() -> dict[str, Behaviour]:
         decline=_BANK_FUNDS, settle_s=_BANK_SETTLE_S, method=_BANK, last4="2227"
     )
     for name, code, message in (
-        ("accountClosed", "account_closed", "The customer's bank account has been closed."),
+        ("accountClosed", "bank_account_closed", "The customer's bank account has been closed."),
         ("noAccount", "no_account", "The customer's bank account could not be located."),
         ("debitNotAuthorized", "debit_not_authorized", "The customer has not authorized it."),
     ):

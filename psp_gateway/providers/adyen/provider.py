@@ -26,7 +26,9 @@ CAPABILITIES = Capabilities(
     methods=frozenset({Method.CARD, Method.BANK_DEBIT}),
     first_stage=Stage.CONFIRM,
     can_look_up=False,
-    captures=Captures.SEVERAL,  # Adyen could do several; the gateway's guard allows one
+    # Where the account has "multiple partial captures"; elsewhere a part lets go of the rest, says
+    # CheckoutService v71 of POST /payments/{paymentPspReference}/captures.
+    captures=Captures.SEVERAL,
     refunds=True,
     hosted_page=True,
     payouts=True,

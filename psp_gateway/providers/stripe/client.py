@@ -1,7 +1,7 @@
 """Stripe over HTTP: form bodies, the idempotency header, and what its headers say."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -126,8 +126,10 @@ def _told(result: http_client.Result) -> Result:
 
 def encode_form(fields: Fields) -> str:
     """Write fields as Stripe reads them: `metadata[payment_id]=…`, `types[]=card`."""
-    pairs = [pair for name, value in fields.items() for pair in _flat(name, value)]
-    return "&".join([f"{_name(name)}={_quoted(value)}" for name, value in pairs])
+    pairs: list[str] = []
+    for name, value in fields.items():
+        _write(name, value, pairs)
+    return "&".join(pairs)
 
 
 def _quoted(text: str) -> str:
@@ -138,15 +140,16 @@ def _quoted(text: str) -> str:
 _name = lru_cache(1024)(quote_plus)
 
 
-def _flat(name: str, value: object) -> Sequence[tuple[str, str]]:
+def _write(name: str, value: object, pairs: list[str]) -> None:
     if isinstance(value, str):
-        return [(name, value)]
-    if isinstance(value, Mapping):
-        return [pair for key, inner in value.items() for pair in _flat(f"{name}[{key}]", inner)]
-    if isinstance(value, list | tuple) and any(isinstance(inner, Mapping) for inner in value):
-        # Numbered: with `[]` each field would begin another object.
-        numbered = enumerate(value)
-        return [pair for at, inner in numbered for pair in _flat(f"{name}[{at}]", inner)]
-    if isinstance(value, list | tuple):
-        return [pair for inner in value for pair in _flat(f"{name}[]", inner)]
-    return [(name, str(value))]
+        pairs.append(f"{_name(name)}={_quoted(value)}")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _write(f"{name}[{key}]", inner, pairs)
+    elif isinstance(value, list | tuple):
+        # Objects are numbered: with `[]` each field would begin another one.
+        is_numbered = any(isinstance(inner, dict) for inner in value)
+        for at, inner in enumerate(value):
+            _write(f"{name}[{at}]" if is_numbered else f"{name}[]", inner, pairs)
+    else:
+        pairs.append(f"{_name(name)}={_quoted(str(value))}")

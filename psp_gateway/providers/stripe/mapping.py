@@ -20,54 +20,12 @@ from psp_gateway.domain.answer import (
     not_sent,
     unusable,
 )
-from psp_gateway.domain.attempt import Attempt, Kind, Outcome
+from psp_gateway.domain.attempt import Attempt, Kind, Method, Outcome
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.http_client import NoAnswer, NotSent
 from psp_gateway.providers.stripe.client import Response, Result
+from psp_gateway.providers.stripe.codes import BLOCKED_DEBIT, DECLINES, decline_reason
 from psp_gateway.providers.stripe.units import to_minor
-
-# https://docs.stripe.com/declines/codes and https://docs.stripe.com/error-codes; a code that is not
-# here is CARD_DECLINED.
-DECLINES: Mapping[str, Reason] = {
-    "authentication_required": Reason.AUTHENTICATION_REQUIRED,
-    "payment_intent_authentication_failure": Reason.AUTHENTICATION_REQUIRED,
-    "authentication_not_handled": Reason.AUTHENTICATION_REQUIRED,
-    "mobile_device_authentication_required": Reason.AUTHENTICATION_REQUIRED,
-    "card_not_supported": Reason.PAYMENT_METHOD_INVALID,
-    "currency_not_supported": Reason.PAYMENT_METHOD_INVALID,
-    "invalid_account": Reason.PAYMENT_METHOD_INVALID,
-    "new_account_information_available": Reason.PAYMENT_METHOD_INVALID,
-    "incorrect_number": Reason.PAYMENT_METHOD_INVALID,
-    "invalid_number": Reason.PAYMENT_METHOD_INVALID,
-    "expired_card": Reason.CARD_EXPIRED,
-    "invalid_expiry_month": Reason.CARD_EXPIRED,
-    "invalid_expiry_year": Reason.CARD_EXPIRED,
-    "fraudulent": Reason.SUSPECTED_FRAUD,
-    "merchant_blacklist": Reason.SUSPECTED_FRAUD,
-    "card_velocity_exceeded": Reason.INSUFFICIENT_FUNDS,
-    "insufficient_funds": Reason.INSUFFICIENT_FUNDS,
-    "withdrawal_count_limit_exceeded": Reason.INSUFFICIENT_FUNDS,
-    "incorrect_cvc": Reason.INCORRECT_SECURITY_CODE,
-    "invalid_cvc": Reason.INCORRECT_SECURITY_CODE,
-    "lost_card": Reason.CARD_LOST_OR_STOLEN,
-    "stolen_card": Reason.CARD_LOST_OR_STOLEN,
-    "pickup_card": Reason.CARD_LOST_OR_STOLEN,
-    "issuer_not_available": Reason.PROCESSING_ERROR,
-    "processing_error": Reason.PROCESSING_ERROR,
-    "reenter_transaction": Reason.PROCESSING_ERROR,
-    "try_again_later": Reason.PROCESSING_ERROR,
-    # Of bank debits: docs.stripe.com/payments/ach-direct-debit and /sepa-debit, failures.
-    **dict.fromkeys(
-        (
-            *("account_closed", "authorization_revoked", "bank_account_restricted"),
-            *("bank_ownership_changed", "debit_not_authorized", "incorrect_account_holder_name"),
-            *("invalid_account_number", "no_account", "recipient_deceased"),
-        ),
-        Reason.PAYMENT_METHOD_INVALID,
-    ),
-    "could_not_process": Reason.PROCESSING_ERROR,
-    "generic_could_not_process": Reason.PROCESSING_ERROR,
-}
 
 # docs.stripe.com/payments/place-a-hold-on-a-payment-method: seven days for most cards, not present.
 # Counted from our own attempt, which is earlier than Stripe's object, when Stripe does not say.
@@ -86,11 +44,6 @@ _ONCE = frozenset({"final_capture"})
 # Why Stripe itself cancels; the other reasons are a merchant's.
 _CANCELLED_BY_TIME = frozenset({"automatic", "expired"})
 _LATEST = datetime.max.replace(tzinfo=UTC).timestamp()
-
-
-def decline_reason(code: str) -> Reason:
-    """Normalise a decline code, or an error code when there is none."""
-    return DECLINES.get(code, Reason.CARD_DECLINED)
 
 
 def read_created(result: Result, attempt: Attempt) -> Answer:
@@ -160,6 +113,15 @@ def intent_answer(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> An
             return _declined(intent["last_payment_error"], reference, trace)
         case _:
             return unusable(trace)
+
+
+def several(attempt: Attempt) -> dict[str, Any]:
+    """Ask that what a card holds may be captured several times, where its network has it; the same
+    words for a PaymentIntent and for a Checkout Session: docs.stripe.com/payments/multicapture.
+    """
+    if attempt.kind is not Kind.AUTHORIZATION or attempt.method is not Method.CARD:
+        return {}
+    return {"payment_method_options": {"card": {"request_multicapture": "if_available"}}}
 
 
 def capture_name(attempt: Attempt) -> str:
@@ -289,7 +251,7 @@ def _error(response: Response) -> Verdict:
     if status == 429:
         limited = _nothing_happened(Reason.PSP_RATE_LIMITED, code, trace)
         return replace(limited, retry_after=response.retry_after)
-    if status == 402 and kind == "card_error":
+    if status == 402 and (kind == "card_error" or code in BLOCKED_DEBIT):
         intent = error.get("payment_intent")
         reference = _text(intent, "id") if isinstance(intent, dict) else ""
         return _declined(error, reference, trace)

@@ -80,6 +80,7 @@ def _fields(attempt: Attempt, page: PageRequest) -> dict[str, Any]:
             "capture_method": "manual" if is_held else "automatic",
         },
         "expires_at": int(page.expires_at.timestamp()),
+        **mapping.several(attempt),
     }
     if page.buyer_email:
         fields["customer_email"] = page.buyer_email.reveal()

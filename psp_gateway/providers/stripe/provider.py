@@ -18,7 +18,11 @@ NAME = "stripe"
 KEY_RETENTION = timedelta(hours=24)  # at least, says docs.stripe.com/api/idempotent_requests
 # Stripe's payment methods of banks, each of one currency: docs.stripe.com/payments/bank-debits.
 DEBITS = {"EUR": "sepa_debit", "USD": "us_bank_account"}
-# The buyer has given his mandate where the token was made; Stripe wants to be told so.
+# The buyer has given his mandate where the token was made, and Stripe wants to be told so: offline
+# acceptance is the record of an authorization that was given before. It is required only
+# the first time; whether it is read later is not told. See "Collect mandate acknowledgement" in
+# docs.stripe.com/payments/ach-direct-debit/migrating-from-charges; the fields are those of
+# `mandate_data` of a confirmation in Stripe's OpenAPI description.
 _MANDATE = {"mandate_data": {"customer_acceptance": {"type": "offline"}}}
 CAPABILITIES = Capabilities(
     psp=NAME,
@@ -78,7 +82,7 @@ class StripeProvider:
             "payment_method_types": [_type_of(attempt)],
             "capture_method": "manual" if attempt.kind is Kind.AUTHORIZATION else "automatic",
             "metadata": _metadata(attempt),
-            **_several(attempt),
+            **mapping.several(attempt),
         }
         call = self._client.post("/payment_intents", fields, key=key)
         return await self._told("create", attempt, call, mapping.read_created)
@@ -178,13 +182,6 @@ class StripeProvider:
 def _expansion(attempt: Attempt) -> dict[str, list[str]]:
     """Ask for the charge of what is held: it alone tells until when."""
     return {"expand": ["latest_charge"]} if attempt.kind is Kind.AUTHORIZATION else {}
-
-
-def _several(attempt: Attempt) -> dict[str, Any]:
-    """Ask that what a card holds may be captured several times, where its network has it."""
-    if attempt.kind is not Kind.AUTHORIZATION or attempt.method is not Method.CARD:
-        return {}
-    return {"payment_method_options": {"card": {"request_multicapture": "if_available"}}}
 
 
 def _type_of(attempt: Attempt) -> str:

@@ -34,7 +34,7 @@ def test_a_changed_copy_is_what_replace_makes(changes: dict[str, object]) -> Non
 
 def test_a_field_that_is_not_there_is_refused() -> None:
     """A slip in a name is an error, as it is of a constructor."""
-    with pytest.raises(KeyError):
+    with pytest.raises(AttributeError):
         changed(Walk(new_charge(), Seen.STORED), nobody=1)
 
 

@@ -88,6 +88,10 @@ def outcome(answer: Answer) -> tuple[Outcome, Reason | None]:
         (error(402, type="card_error"), (Outcome.DECLINED, Reason.CARD_DECLINED)),
         (error(402, type="other"), (Outcome.UNKNOWN, Reason.NO_USABLE_ANSWER)),
         (
+            error(402, type="invalid_request_error", code="bank_account_unusable"),
+            (Outcome.DECLINED, Reason.PAYMENT_METHOD_INVALID),
+        ),
+        (
             error(402, type="card_error", code="card_declined", decline_code="never_heard_of"),
             (Outcome.DECLINED, Reason.CARD_DECLINED),
         ),
@@ -215,6 +219,28 @@ def test_anything_reads_and_nothing_odd_is_definite(
             assert answer.delivery is Delivery.ANSWERED
         if isinstance(answer, Verdict) and status in (409, 500):
             assert answer.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("insufficient_funds", Reason.INSUFFICIENT_FUNDS),  # R01, R09
+        ("bank_account_closed", Reason.PAYMENT_METHOD_INVALID),  # R02
+        ("bank_account_invalid_details", Reason.PAYMENT_METHOD_INVALID),  # R03, R04
+        ("debit_not_authorized", Reason.PAYMENT_METHOD_INVALID),  # R05, R07, R08, R10, R11 …
+        ("recipient_deceased", Reason.PAYMENT_METHOD_INVALID),  # R15
+        ("bank_account_frozen", Reason.PAYMENT_METHOD_INVALID),  # R16
+        ("bank_account_restricted", Reason.PAYMENT_METHOD_INVALID),  # R20
+        ("sepa_unsupported_account", Reason.PAYMENT_METHOD_INVALID),
+        ("refer_to_customer", Reason.CARD_DECLINED),  # a bank's no without a reason
+    ],
+)
+def test_what_a_bank_says_of_a_debit(code: str, reason: Reason) -> None:
+    """The codes that Stripe publishes, as the one of a decline or that of the error."""
+    for told in ({"decline_code": code, "code": "card_declined"}, {"code": code}):
+        failed = intent(status="requires_payment_method", last_payment_error=told)
+        answer = mapping.read_charge(response(200, failed), confirmed())
+        assert outcome(answer) == (Outcome.DECLINED, reason)
 
 
 def test_reasons_are_those_of_the_contract() -> None:
