@@ -24,7 +24,7 @@ from tests.e2e.transcoding import Person, Seen, public_methods, strings
 
 METHODS = public_methods()
 FORMS = ("rest", "native")
-_ENDING = "0123456789abcdefghjkmnpqrs"
+_ENDING = "0" * 25 + "1"
 UNKNOWN = Things(
     *(prefix + _ENDING for prefix in ("pay_", "pay_1", "pay_2", "cks_", "whe_")),
     f"evt_pay_{_ENDING}s1", "nobody", "nothing", "none",
@@ -223,7 +223,9 @@ def disguised(seen: Seen, asked_with: Things) -> tuple[int, str, dict[str, str]]
     """Write an answer without the ids that were asked for."""
     text = json.dumps(seen.content, sort_keys=True)
     for place, name in sorted(enumerate(asked_with.ids()), key=lambda pair: -len(pair[1])):
-        text = text.replace(name, f"<{place}>").replace(name[4:], f"<{place}>")
+        text = text.replace(name, f"<{place}>")
+        if name[3] == "_":  # an event is named after its payment
+            text = text.replace(name[4:], f"<{place}>")
     return seen.code, text, dict(seen.headers)
 
 
