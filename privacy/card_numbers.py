@@ -36,7 +36,8 @@ _HARMLESS = (
     ),
     # Digests in hex: MD5 and UUIDs without dashes, SHA-1, SHA-256.
     re.compile(
-        r"(?<![0-9a-z])(?=(?:[0-9]*[a-f]){4})(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})(?![0-9a-z])",
+        r"(?<![0-9a-z])(?=(?:[0-9]*[a-f]){4})"
+        r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})(?![0-9a-z])",
         re.IGNORECASE,
     ),
     # Moments of this century (RFC 3339), to the nanosecond.

@@ -187,7 +187,7 @@ async def own_edge(
         async with asyncio.timeout(_READY_S):
             await url_ready(f"http://127.0.0.1:{ports['edge_admin']}/ready")
         url = f"http://127.0.0.1:{ports['edge']}"
-        yield OwnEdge(url, made.api_key, stand_in, state.log("edge-access"), stop)
+        yield OwnEdge(url, made.api_key.reveal(), stand_in, state.log("edge-access"), stop)
     finally:
         await stop()
         await asyncio.gather(payments.stop(None), auth.stop(None))
