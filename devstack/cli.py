@@ -21,6 +21,7 @@ _COMMANDS = {
     "ledger": "devstack.ledger:ledger",
     "dlq": "devstack.dlq:dlq",
     "audit": "devstack.audit.command:audit",
+    "certs": "devstack.mesh.command:certs",
 }
 
 

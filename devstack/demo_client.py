@@ -1,22 +1,28 @@
 """The API client "demo" of an embedded stack."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import grpc
 from paymesh.edge.v1 import client_service_pb2 as edge
 from paymesh.edge.v1.client_service_pb2_grpc import ClientServiceStub
 
+from devstack.reach import operator_channel
 from devstack.state import StackError
 
 _ID = "demo"
 _TIMEOUT_S = 10.0
 
 
-async def ensure_demo_client(target: str, known_key: str | None) -> dict[str, str | None]:
+async def ensure_demo_client(
+    stack: Mapping[str, Any], known_key: str | None
+) -> dict[str, str | None]:
     """Make the client "demo" unless it is there; answer its id and key.
 
     Raises:
         StackError: it is there, but its key is not known here.
     """
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with operator_channel(stack, "edge_auth") as channel:
         stub = ClientServiceStub(channel)
         request = edge.CreateClientRequest(client_id=_ID, display_name="the embedded stack's own")
         try:

@@ -46,7 +46,8 @@ AS = click.option(
     "actor",
     envvar="PAYMESH_ACTOR",
     default=getpass.getuser,
-    help="Who acts; by default the system's user. Nobody vouches for it.",
+    help="Who acts; by default the system's user. In a mesh his certificate says so (`paymesh certs"
+    " operator`), without one nobody vouches for it.",
 )
 WHY = click.option("--why", required=True, help="Why; it is kept with who did it.")
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -280,7 +281,7 @@ def _asked(folder: Path, actor: str, ask: "Callable[[DeadLetters], Awaitable[Ans
     stack = State(folder).running()
 
     async def run() -> Answer:
-        async with Operator(stack) as operator:
+        async with Operator(stack, actor) as operator:
             return await ask(DeadLetters(operator.payments, actor))
 
     try:
