@@ -56,7 +56,7 @@ async def build(_: ServerSettings, environment: Environment, stack: AsyncExitSta
 def _queue_sign(settings: EdgeAuthSettings, stack: AsyncExitStack) -> QueueSign | None:
     if not settings.redis_url:
         return None
-    redis = Redis.from_url(settings.redis_url, decode_responses=True)
+    redis = Redis.from_url(settings.redis_url.reveal(), decode_responses=True)
     stack.push_async_callback(redis.aclose)
     passes = Buckets(settings.queue_full_passes_per_second, 1, time.monotonic)
     return QueueSign(redis, passes)
