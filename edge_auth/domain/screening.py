@@ -14,7 +14,7 @@ _UNREAD_NAMES = frozenset(
     {"authorization", "traceparent", "tracestate", "baggage", "sentry-trace", "newrelic", "b3"}
     | {"content-length", "x-amzn-trace-id", "x-cloud-trace-context", "x-request-id"}
 )
-_UNREAD_PREFIXES = (":", "x-b3-", "x-datadog-", "x-envoy-", "x-forwarded-", "grpc-")
+_UNREAD_PREFIXES = (":", "x-b3-", "x-datadog-", "x-envoy-", "x-forwarded-", "x-paymesh-", "grpc-")
 
 
 def is_offending(path: str, text: str) -> bool:

@@ -29,7 +29,9 @@ _MONEY = [
 NEITHER = {
     **dict.fromkeys(_MONEY, "parsed as money, or refused"),
     **dict.fromkeys(["page_token", "resume_token"], "parsed, never stored"),
-    **dict.fromkeys(["account_id", "wallet_id", "idempotency_key"], "looked up, never stored"),
+    **dict.fromkeys(
+        ["account_id", "wallet_id", "idempotency_key", "credential_id"], "looked up, never stored"
+    ),
     **dict.fromkeys(["buyer_id", "buyer_email", "seller_accounts"], "searched at the edge"),
     **dict.fromkeys(["key", "value"], "of ResumeCharge's details: searched at the edge"),
     **dict.fromkeys(["content_type", "type_url"], "of a webhook, which its PSP has signed"),

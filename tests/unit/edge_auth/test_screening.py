@@ -11,9 +11,13 @@ from paymesh.payment.v1 import payment_service_pb2 as pay
 from paymesh.payment.v1 import webhook_endpoint_service_pb2 as hooks
 
 from devstack.rest import specification_request
+from edge_auth.domain.credentials import Caller, Client, StoredKey
+from edge_auth.domain.edge_request import EdgeRequest
 from edge_auth.domain.errors import Denial
 from edge_auth.routes import Routes
-from edge_auth.use_cases.check_request import EdgeRequest, check_request
+from edge_auth.turnstile import LocalTurnstile
+from edge_auth.use_cases.check_request import Door, Rates, check_request
+from tests.builders import NOW
 
 CARD = "4242-4242 4242\u00a04242"
 ROUTES = Routes()
@@ -21,20 +25,26 @@ SERVICE = "/paymesh.payment.v1.PaymentService/"
 HOOKS = "/paymesh.payment.v1.WebhookEndpointService/"
 
 
+CALLER = Caller(Client("demo", "", NOW), StoredKey("k", "demo", b""))
+
+
 async def asked(request: EdgeRequest) -> str | Denial:
     """Ask the door about a request of a known client."""
 
-    async def client_of(_: str) -> str | None:
-        return "demo"
+    async def caller_of(_: str) -> Caller:
+        return CALLER
 
-    return await check_request(
-        request,
-        client_of=client_of,
+    door = Door(
+        caller_of=caller_of,
+        rpc_of=ROUTES.rpc_of,
         shape_of=ROUTES.shape_of,
         texts_of=ROUTES.texts_of,
-        client_wait=lambda _: 0.0,
-        stranger_wait=lambda _: 0.0,
+        turnstile=LocalTurnstile(lambda: 0.0),
+        rates=Rates(),
+        clock=lambda: NOW,
     )
+    decided = await check_request(request, door)
+    return decided.denial or decided.client_id
 
 
 def rest(
