@@ -46,7 +46,7 @@ async def test_client_lives_rotates_and_is_revoked(stack: dict[str, Any], state:
     assert before == [404, 404]
     assert [await status_of(stack, key) for key in keys] == [401, 401]
     assert [change["action"] for change in shown["changes"]] == ["REVOKED", "ROTATED", "CREATED"]
-    assert {change["actor"] for change in shown["changes"]} == {"ada"}
+    assert {change["actor"] for change in shown["changes"]} == {"unverified:ada"}
     listed = json.loads(paymesh(state, "list", "--limit", "1000", "--json"))
     assert {"demo", name} <= {client["client_id"] for client in listed}
 
