@@ -42,7 +42,7 @@ demo: setup ## one pay-in, end to end, on a fresh stack
 	@$(RUN)/paymesh demo
 
 up: setup ## start the stack in the background
-	@$(RUN)/paymesh up --detach --no-mesh
+	@$(RUN)/paymesh up --detach --mesh
 
 down: setup ## stop the stack
 	@$(RUN)/paymesh down

@@ -59,22 +59,25 @@ def open_channel(target: str, *services: ServiceDescriptor) -> grpc.aio.Channel:
     )
 
 
-async def call(method: Callable[..., Any], request: Any, timeout_s: float) -> Any:
-    """Call a stub's method with a deadline; the request id and the trace go along.
-
-    Raises:
-        PaymeshError: the kind that the status code names; Unavailable when nobody answered.
-    """
+def forwarded() -> list[tuple[str, str]]:
+    """Write what goes along with a call for the request under way: its id, trace and client."""
     context = request_context()
     pairs = (
         (REQUEST_ID, context.request_id),
         (TRACEPARENT, context.traceparent),
         (CLIENT_ID, context.client_id),
     )
+    return [(key, value) for key, value in pairs if value]
+
+
+async def call(method: Callable[..., Any], request: Any, timeout_s: float) -> Any:
+    """Call a stub's method with a deadline; the request id and the trace go along.
+
+    Raises:
+        PaymeshError: the kind that the status code names; Unavailable when nobody answered.
+    """
     try:
-        return await method(
-            request, timeout=timeout_s, metadata=[(key, value) for key, value in pairs if value]
-        )
+        return await method(request, timeout=timeout_s, metadata=forwarded())
     except grpc.aio.AioRpcError as error:
         raise to_error(error) from error
     except asyncio.CancelledError:

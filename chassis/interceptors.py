@@ -18,6 +18,9 @@ from chassis import errors
 from chassis.telemetry import RPC_SECONDS, logger
 
 CLIENT_ID = "x-paymesh-client-id"  # set by the edge alone, which strips what callers send
+CALLER = "x-paymesh-identity"  # set by our own sidecar: whose certificate it has checked
+OPERATOR = "x-paymesh-operator"  # set by the operators' listener; sidecars strip all others'
+ACTOR = "x-paymesh-actor"  # what somebody says of himself
 REQUEST_ID = "x-request-id"
 TRACEPARENT = "traceparent"
 
@@ -33,21 +36,31 @@ CODES: dict[type[errors.PaymeshError], int] = {
     errors.DeadlineExceeded: code_pb2.DEADLINE_EXCEEDED,
 }
 _REASONS = {"required": "MISSING_FIELD"}
+_ACTOR_MAX = 200
 _QUIET = ("/grpc.health.v1.", "/grpc.reflection.")
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """Who calls, and by which request. `metadata` holds the first value of each key."""
+    """Who calls, and by which request. `metadata` holds the first value of each key.
+
+    `caller` and `operator` are SPIFFE ids out of certificates; empty without a sidecar.
+    """
 
     client_id: str = ""
     request_id: str = ""
     traceparent: str = ""
     metadata: tuple[tuple[str, str], ...] = ()
+    caller: str = ""
+    operator: str = ""
 
     def header(self, name: str) -> str | None:
         """Read a metadata key, lower case."""
         return next((value for key, value in self.metadata if key == name), None)
+
+    def actor(self) -> str:
+        """Tell who acts: an operator by his certificate, or by his own word, marked as such."""
+        return self.operator or f"unverified:{self.header(ACTOR) or 'system'}"[:_ACTOR_MAX]
 
     def require_client(self) -> str:
         """Tell the client.
@@ -69,12 +82,16 @@ def request_context() -> RequestContext:
     return _current.get()
 
 
-def read_context(metadata: Sequence[tuple[str, str | bytes]]) -> RequestContext:
-    """Read the context out of a call's metadata."""
+def read_context(metadata: Sequence[tuple[str, str | bytes]], peer: str = "") -> RequestContext:
+    """Read the context out of a call's metadata. Only a sidecar reaches a service over a unix
+    socket: from any other `peer` certificates are hearsay.
+    """
     texts = tuple((key, value) for key, value in metadata if isinstance(value, str))
     first = dict(reversed(texts))
     client_id, request_id = first.get(CLIENT_ID, ""), first.get(REQUEST_ID, "")
-    return RequestContext(client_id, request_id, first.get(TRACEPARENT, ""), texts)
+    own = first if peer.startswith("unix:") else {}
+    told = own.get(CALLER, ""), own.get(OPERATOR, "")
+    return RequestContext(client_id, request_id, first.get(TRACEPARENT, ""), texts, *told)
 
 
 def to_status(error: errors.PaymeshError, domain: str) -> status_pb2.Status:
@@ -177,7 +194,7 @@ class Gate(grpc.aio.ServerInterceptor):
     async def _guard(self, method: str, context: Any) -> AsyncIterator[None]:
         """Set the request's context; turn what goes wrong into a status, and tell how it went."""
         started = time.perf_counter()
-        caller = read_context(context.invocation_metadata() or ())
+        caller = read_context(context.invocation_metadata() or (), context.peer())
         _current.set(caller)  # the RPC's task ends with it
         problem: errors.PaymeshError | None = None
         try:
@@ -217,4 +234,5 @@ class Gate(grpc.aio.ServerInterceptor):
             duration_ms=round(seconds * 1000, 1),
             request_id=caller.request_id,
             client_id=caller.client_id,
+            caller=caller.caller,
         )

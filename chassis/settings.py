@@ -74,7 +74,7 @@ class ServerSettings:
 
     service: str
     environment: str  # development or production
-    listen: str  # host:port of gRPC
+    listen: str  # host:port of gRPC, or unix:/path where a sidecar alone comes in
     metrics_listen: str  # host:port of Prometheus; empty for none
     instance_id: str  # stable over restarts; the owner of leases
     log_level: str  # debug, info, warning, error

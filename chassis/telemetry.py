@@ -29,6 +29,7 @@ FENCED_WRITES = Counter(
 _HARMLESS = frozenset(
     {"event", "level", "timestamp", "service", "logger", "error", "exception", "sqlstate"}
     | {"method", "code", "duration_ms", "request_id", "trace_id", "client_id", "address", "count"}
+    | {"caller"}
     | {"payment_id", "saga_id", "step", "outcome", "reason", "queue", "status"}
     | {"psp", "attempt_id", "attempt", "delivery", "operation", "number", "hash", "month", "place"}
     | {"wallet_id", "account_id", "difference", "subject_id"}

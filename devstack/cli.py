@@ -20,7 +20,9 @@ _COMMANDS = {
     "webhooks": "devstack.webhooks:webhooks",
     "ledger": "devstack.ledger:ledger",
     "dlq": "devstack.dlq:dlq",
+    "client": "devstack.client:client",
     "audit": "devstack.audit.command:audit",
+    "certs": "devstack.mesh.command:certs",
 }
 
 

@@ -17,7 +17,9 @@ _AT_ONCE = 500
 
 
 class DeadLetters:
-    """The operators' calls, made by `actor`; empty: nobody in particular."""
+    """The operators' calls, made by `actor`; empty: nobody in particular. In a mesh his certificate
+    counts, and not what is said here.
+    """
 
     def __init__(self, stub: Any, actor: str) -> None:
         self._stub = stub

@@ -46,7 +46,8 @@ AS = click.option(
     "actor",
     envvar="PAYMESH_ACTOR",
     default=getpass.getuser,
-    help="Who acts; by default the system's user. Nobody vouches for it.",
+    help="Who acts; by default the system's user. In a mesh his certificate says so (`paymesh certs"
+    " operator`), without one nobody vouches for it.",
 )
 WHY = click.option("--why", required=True, help="Why; it is kept with who did it.")
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -149,13 +150,13 @@ def retry(
 
     async def one(letters: "DeadLetters") -> Mapping[str, Any]:
         seen = await letters.plan(str(saga_id))
-        _confirm(lambda: dlq_show.plan(seen), "Let it go on?", yes=yes)
+        confirm(lambda: dlq_show.plan(seen), "Let it go on?", yes=yes)
         return await letters.retry(seen, why)
 
     async def all_(letters: "DeadLetters") -> Mapping[str, Any]:
         seen = await letters.choose(count_max, per_second, **chosen)
         if seen["count"]:
-            _confirm(lambda: dlq_show.chosen(seen, per_second), "Let them go on?", yes=yes)
+            confirm(lambda: dlq_show.chosen(seen, per_second), "Let them go on?", yes=yes)
         return await letters.retry_many(seen, count_max, per_second, why, **chosen)
 
     done = _asked(folder, actor, all_ if many else one)
@@ -220,7 +221,7 @@ def approve(
 
     async def run(letters: "DeadLetters") -> Mapping[str, Any]:
         seen = await letters.find(resolution_id)
-        _confirm(lambda: dlq_show.resolution(seen), "Approve it?", yes=yes)
+        confirm(lambda: dlq_show.resolution(seen), "Approve it?", yes=yes)
         return await letters.approve(resolution_id, why)
 
     applied = _asked(folder, actor, run)
@@ -280,7 +281,7 @@ def _asked(folder: Path, actor: str, ask: "Callable[[DeadLetters], Awaitable[Ans
     stack = State(folder).running()
 
     async def run() -> Answer:
-        async with Operator(stack) as operator:
+        async with Operator(stack, actor) as operator:
             return await ask(DeadLetters(operator.payments, actor))
 
     try:
@@ -291,8 +292,12 @@ def _asked(folder: Path, actor: str, ask: "Callable[[DeadLetters], Awaitable[Ans
         raise StackError(str(error)) from error
 
 
-def _confirm(shown: Callable[[], Sequence[str]], question: str, *, yes: bool) -> None:
-    """Show what would happen, and ask; nobody to ask is a no."""
+def confirm(shown: Callable[[], Sequence[str]], question: str, *, yes: bool) -> None:
+    """Show what would happen, and ask.
+
+    Raises:
+        StackError: nobody can be asked, or he says no.
+    """
     click.echo("\n".join(shown()), err=True)
     if yes:
         return

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devstack.mesh.embedded import EmbeddedMesh
 from devstack.postgres import Postgres
 from devstack.processes import Recipe
 from devstack.sandbox.paypal.identity import ROOT, keep_identity
@@ -22,7 +23,8 @@ _SHOPS = "https://shop.example,http://127.0.0.1:*,http://localhost:*"
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What was asked for: ports "" (the defaults) or "auto"; risk "spec" or "open".
+    """What was asked for: ports "" (the defaults) or "auto"; risk "spec" or "open"; `mesh`: whether
+    with sidecars and mTLS.
 
     `database_port` is where services reach PostgreSQL: of what stands between; 0: its own.
     """
@@ -31,6 +33,22 @@ class Choices:
     risk: str = "open"
     environment: str = "development"
     database_port: int = 0
+    mesh: bool = False
+
+
+class Loopback:
+    """Where services listen and reach each other without a mesh: on loopback, in clear."""
+
+    def __init__(self, ports: Mapping[str, int]) -> None:
+        self._ports = ports
+
+    def application(self, service: str) -> str:
+        """Tell where a service listens."""
+        return f"127.0.0.1:{self._ports[service]}"
+
+    def target(self, caller: str, service: str) -> str:
+        """Tell where `caller` reaches a service."""
+        return self.application(service)
 
 
 def redis_url(state: State, ports: Mapping[str, int]) -> str:
@@ -87,13 +105,21 @@ def _paypal_folder(state: State) -> Path:
 
 
 def service_recipe(
-    service: Service, state: State, ports: Mapping[str, int], postgres: Postgres, choices: Choices
+    service: Service,
+    state: State,
+    ports: Mapping[str, int],
+    postgres: Postgres,
+    choices: Choices,
+    mesh: EmbeddedMesh | None = None,
 ) -> Recipe:
     """Tell how to start a service. What the user's environment says wins, but for addresses."""
     told = {"LOG_LEVEL": "info", **_settings(state, ports, choices.risk).get(service.name, {})}
+    if service.name == "edge_auth" and choices.environment == "development":
+        told["UNSIGNED_MONEY_OUT"] = "on"  # so that the demo client may do all with curl alone
     told = {name: os.environ.get(name, value) for name, value in told.items()}
+    places = mesh or Loopback(ports)
     own = {
-        "LISTEN": f"127.0.0.1:{ports[service.name]}",
+        "LISTEN": places.application(service.name),
         "METRICS_LISTEN": f"127.0.0.1:{ports[service.name + '.metrics']}",
         "ENVIRONMENT": choices.environment,
         "INSTANCE_ID": f"{service.name}-0",
@@ -101,7 +127,7 @@ def service_recipe(
         f"{service.context.upper()}_DATABASE_URL": postgres.url(
             f"{service.context}_app", service.context, port=choices.database_port
         ),
-        **{name: f"127.0.0.1:{ports[peer]}" for name, peer in service.peers.items()},
+        **{name: places.target(service.name, peer) for name, peer in service.peers.items()},
     }
     return Recipe(service.name, [sys.executable, "-m", service.name], {**told, **own})
 
@@ -118,7 +144,12 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
             "WEBHOOK_RETRY_AFTER_S": "5,30,120,600,1800,3600,14400",
             "AUDIT_EVERY_S": "300",
         },
-        "edge_auth": {"CLIENT_REQUESTS_PER_SECOND": "0", "STRANGER_REQUESTS_PER_SECOND": "0"},
+        "edge_auth": {
+            "EDGE_AUTH_SEALING_KEYS": f"local={state.secret('edge_auth_sealing')}",
+            "CLIENT_REQUESTS_PER_SECOND": "0",
+            "ADDRESS_REQUESTS_PER_SECOND": "0",
+            "STRANGER_REQUESTS_PER_SECOND": "0",
+        },
         "risk_svc": {"RISK_SUBJECT_KEY": state.secret("risk_subject"), **_velocity(risk)},
         "psp_gateway": {
             "PSP_FINGERPRINT_KEY": state.secret("psp_fingerprint"),
@@ -166,7 +197,9 @@ def _velocity(risk: str) -> dict[str, str]:
 def describe(
     state: State, ports: Mapping[str, int], postgres: Postgres, client: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Describe a stack as stack.json does; pids and health are filled in by whoever knows."""
+    """Describe a stack as stack.json does; pids and health are filled in by whoever knows, and with
+    a mesh how operators come in.
+    """
     return {
         "edge": {"url": f"http://127.0.0.1:{ports['edge']}"},
         "services": {

@@ -39,6 +39,7 @@ SERVICES = (
 OTHER_PORTS: Mapping[str, int] = {
     "edge": 8080,
     "edge_admin": 9901,
+    "operators": 8081,
     "sandbox": 8090,
     "postgres": 15432,
     "redis": 16379,

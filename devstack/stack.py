@@ -44,13 +44,14 @@ def spawn(
     risk: str,
     environment: str = "development",
     database_port: int = 0,
+    mesh: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Start a stack in the background and wait until it is ready; answer its stack.json.
 
     `ports` is "" for the documented ones, or "auto"; `risk` "spec" or "open"; `environment`
     "development" or "production"; `database_port` is where services reach PostgreSQL when something
-    stands between; `tell` is given the lines of progress.
+    stands between; `mesh`: with sidecars and mTLS; `tell` is given the lines of progress.
 
     Raises:
         StackError: it did not start; the message holds the last lines of what failed.
@@ -58,7 +59,7 @@ def spawn(
     state.prepare()
     command = [sys.executable, "-m", "devstack.supervisor", "--state", str(state.folder)]
     command += ["--ports", ports, "--risk", risk, "--environment", environment]
-    command += ["--database-port", str(database_port)]
+    command += ["--database-port", str(database_port), *(["--mesh"] if mesh else [])]
     with state.log("supervisor").open("ab") as stream:
         lines = _Lines(state.log("supervisor"))
         process = subprocess.Popen(
@@ -124,7 +125,7 @@ def status(state: State) -> dict[str, Any] | None:
     entries = described["services"]
 
     async def ask() -> list[bool]:
-        return await asyncio.gather(*(is_serving(entry["grpc"]) for entry in entries.values()))
+        return await asyncio.gather(*(is_serving(described, name) for name in entries))
 
     for entry, healthy in zip(entries.values(), asyncio.run(ask()), strict=True):
         entry["healthy"] = healthy
@@ -160,7 +161,12 @@ def _is_there(pid: int, started: str) -> bool:
 
 @contextmanager
 def running_stack(
-    folder: Path, *, ports: str = "auto", risk: str = "open", environment: str = "development"
+    folder: Path,
+    *,
+    ports: str = "auto",
+    risk: str = "open",
+    environment: str = "development",
+    mesh: bool = False,
 ) -> Iterator[Stack]:
     """Run a stack for the time of a `with`.
 
@@ -168,7 +174,7 @@ def running_stack(
         StackError: it did not start.
     """
     state = State(folder)
-    described = spawn(state, ports=ports, risk=risk, environment=environment)
+    described = spawn(state, ports=ports, risk=risk, environment=environment, mesh=mesh)
     try:
         yield Stack(state, described)
     finally:

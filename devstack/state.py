@@ -44,6 +44,11 @@ class State:
         """What the supervisor holds locked, with its own pid and start time in it."""
         return self.folder / "supervisor.lock"
 
+    @property
+    def certificates(self) -> Path:
+        """Where the mesh has its certificates."""
+        return self.folder / "certs"
+
     def log(self, name: str) -> Path:
         """Name the log of a process."""
         return self.logs / f"{name}.log"

@@ -18,13 +18,19 @@ from pathlib import Path
 from typing import IO, Any
 
 from devstack import edge, plan
-from devstack.health import redis_ready, serving, url_ready
+from devstack.health import envoy_ready, redis_ready, serving, url_ready
 from devstack.keeper import Keeper, Tell, done, together
+from devstack.mesh.certificates import utc_now
+from devstack.mesh.embedded import EmbeddedMesh
+from devstack.mesh.identities import EDGE
+from devstack.mesh.renewal import renewing
 from devstack.ports import claimed_ports
 from devstack.postgres import Postgres
 from devstack.processes import end_leftovers, start_time
 from devstack.services import SERVICES, Service
 from devstack.state import StackError, State, write_private
+
+_CONNECTED_S = 60.0
 
 
 class Supervisor:
@@ -37,6 +43,8 @@ class Supervisor:
         self._keeper = Keeper(state, tell, self._write_stack)
         self._described: dict[str, Any] | None = None
         self._ports: Mapping[str, int] = {}
+        self._mesh: EmbeddedMesh | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -67,6 +75,9 @@ class Supervisor:
 
     async def _start(self) -> None:
         began = time.monotonic()
+        if self._choices.mesh:
+            self._mesh = EmbeddedMesh(self._state, self._ports, self._choices.environment)
+            await asyncio.to_thread(self._mesh.prepare, utc_now())
         postgres = await asyncio.to_thread(Postgres, self._state, self._ports["postgres"])
         begin = self._keeper.begin
         await together(
@@ -74,11 +85,19 @@ class Supervisor:
             begin(plan.sandbox_recipe(self._state, self._ports), self._sandbox_gate),
             self._start_postgres(postgres),
         )
-        await together(*(self._start_service(service, postgres) for service in SERVICES))
-        rendered = edge.render(self._state, self._ports, self._choices.environment)
+        await together(
+            *(self._start_service(service, postgres) for service in SERVICES),
+            *(self._start_sidecar(self._mesh, s.name) for s in SERVICES if self._mesh),
+        )
+        rendered = edge.render(self._state, self._ports, self._choices.environment, self._mesh)
         await begin(edge.recipe(rendered), self._edge_gate)
-        client = await self._demo_client()
-        self._described = plan.describe(self._state, self._ports, postgres, client)
+        described = plan.describe(self._state, self._ports, postgres, {})
+        if self._mesh:
+            await self._until_connected(self._mesh)
+            described["operators"] = self._mesh.describe()
+            self._renewing = asyncio.create_task(renewing(self._mesh.certificates))
+        described["client"] = await self._demo_client(described)
+        self._described = described
         self._write_stack()
         self._tell(f"ready in {time.monotonic() - began:.1f} s: {self._described['edge']['url']}")
 
@@ -92,17 +111,41 @@ class Supervisor:
         self._tell(done(what, began))
 
     async def _start_service(self, service: Service, postgres: Postgres) -> None:
-        recipe = plan.service_recipe(service, self._state, self._ports, postgres, self._choices)
-        target = f"127.0.0.1:{self._ports[service.name]}"
-        await self._keeper.begin(recipe, lambda: serving(target))
+        recipe = plan.service_recipe(
+            service, self._state, self._ports, postgres, self._choices, self._mesh
+        )
+        places = self._mesh or plan.Loopback(self._ports)
+        await self._keeper.begin(recipe, lambda: serving(places.application(service.name)))
 
-    async def _demo_client(self) -> dict[str, Any]:
+    async def _start_sidecar(self, mesh: EmbeddedMesh, service: str) -> None:
+        await self._keeper.begin(mesh.sidecar(service), lambda: envoy_ready(mesh.admin(service)))
+
+    async def _until_connected(self, mesh: EmbeddedMesh) -> None:
+        """Wait until the edge and every sidecar find those healthy whom they call.
+
+        Raises:
+            StackError: they do not in a minute.
+        """
+        began = time.monotonic()
+        self._tell("… mesh")
+        admins = [mesh.admin(name) for name in (EDGE, *(service.name for service in SERVICES))]
+        try:
+            async with asyncio.timeout(_CONNECTED_S):
+                await together(*(envoy_ready(admin, with_upstreams=True) for admin in admins))
+        except TimeoutError as error:
+            raise StackError("the sidecars do not reach each other; see their logs") from error
+        self._tell(done("mesh", began))
+
+    async def _demo_client(self, described: Mapping[str, Any]) -> dict[str, Any]:
         from devstack.demo_client import ensure_demo_client
 
-        target = f"127.0.0.1:{self._ports['edge_auth']}"
-        known = self._state.known_secret("demo_api_key")
-        client = await ensure_demo_client(target, known)
-        self._state.keep_secret("demo_api_key", str(client["api_key"]))
+        secret = self._state.known_secret
+        known = {"api_key": secret("demo_api_key"), "secret": secret("demo_secret")}
+        is_free = self._choices.environment == "development"
+        client = await ensure_demo_client(described, known, may_all=is_free)
+        for name in known:
+            if client[name] is not None:
+                self._state.keep_secret(f"demo_{name}", str(client[name]))
         return client
 
     async def _redis_gate(self) -> None:
@@ -112,7 +155,7 @@ class Supervisor:
         await url_ready(f"http://127.0.0.1:{self._ports['sandbox']}/control/state")
 
     async def _edge_gate(self) -> None:
-        await url_ready(f"http://127.0.0.1:{self._ports['edge_admin']}/ready")
+        await envoy_ready(edge.admin(self._ports, self._mesh))
 
     def _write_stack(self) -> None:
         """Write stack.json, once there is a stack, with the pids and the health of now."""
@@ -130,10 +173,13 @@ class Supervisor:
         """End everything in the reverse of the order in which it came up."""
         self.stopping.set()
         self._keeper.let_go()
+        if self._renewing is not None:
+            self._renewing.cancel()
         self._state.stack_file.unlink(missing_ok=True)
         callers = [service.name for service in SERVICES if service.peers]
         called = [service.name for service in SERVICES if not service.peers]
-        for names in (["edge"], callers, called, ["sandbox", "redis", "postgres"]):
+        sidecars = [f"{service.name}.sidecar" for service in SERVICES]
+        for names in (["edge"], callers, called, sidecars, ["sandbox", "redis", "postgres"]):
             await self._keeper.end(names)
         self._state.children_file.unlink(missing_ok=True)
         self._tell("stopped")
@@ -186,8 +232,11 @@ def main() -> int:
     parser.add_argument("--risk", default="open")
     parser.add_argument("--environment", default="development")
     parser.add_argument("--database-port", type=int, default=0)
+    parser.add_argument("--mesh", action="store_true")
     given = parser.parse_args()
-    choices = plan.Choices(given.ports, given.risk, given.environment, given.database_port)
+    choices = plan.Choices(
+        given.ports, given.risk, given.environment, given.database_port, given.mesh
+    )
     try:
         asyncio.run(supervise(State(given.state), choices, lambda line: print(line, flush=True)))
     except StackError as error:

@@ -22,6 +22,8 @@ from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceStub
 from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 from paymesh.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
+from devstack.reach import operator_channel
+
 Json = dict[str, Any]
 _TIMEOUT_S = 10.0
 
@@ -68,10 +70,14 @@ def plain(message: Message) -> Json:
 
 
 class Operator:
-    """Asks the services of a running stack. Use it as an async context manager."""
+    """Asks the services of a running stack, in a mesh as the operator `name` or the system user.
 
-    def __init__(self, stack: Mapping[str, Any]) -> None:
+    Use it as an async context manager.
+    """
+
+    def __init__(self, stack: Mapping[str, Any], name: str = "") -> None:
         self._stack = stack
+        self._name = name
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> "Operator":
@@ -86,8 +92,8 @@ class Operator:
         await self._open.aclose()
 
     async def _channel(self, service: str) -> grpc.aio.Channel:
-        target = self._stack["services"][service]["grpc"]
-        return await self._open.enter_async_context(grpc.aio.insecure_channel(target))
+        channel = operator_channel(self._stack, service, self._name)
+        return await self._open.enter_async_context(channel)
 
     async def story(self, payment_id: str) -> Json:
         """Have payment_svc explain a payment.

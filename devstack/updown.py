@@ -33,24 +33,22 @@ def up(
     *, detach: bool, mesh: bool, ports: str | None, risk: str, as_json: bool, folder: Path
 ) -> None:
     """Start the stack; without --detach it runs until Ctrl-C."""
-    if mesh:
-        raise StackError("--mesh: sidecars are not part of this release; use --no-mesh")
     state = State(folder)
     if stack.is_running(state):
         _show_running(state, as_json=as_json)
         return
     if not detach:
-        _run(state, ports or "", risk)
+        _run(state, ports or "", risk, mesh=mesh)
         return
     with progress() as tell:
-        described = stack.spawn(state, ports=ports or "", risk=risk, tell=tell)
+        described = stack.spawn(state, ports=ports or "", risk=risk, mesh=mesh, tell=tell)
     if as_json:
         click.echo(json.dumps(described, indent=2))
     else:
         click.echo(f"up: {described['edge']['url']}; `paymesh down` stops it")
 
 
-def _run(state: State, ports: str, risk: str) -> None:
+def _run(state: State, ports: str, risk: str, *, mesh: bool) -> None:
     """Run a stack in the foreground; what is shown is in the supervisor's log too."""
     from devstack.plan import Choices
     from devstack.supervisor import supervise
@@ -62,7 +60,7 @@ def _run(state: State, ports: str, risk: str) -> None:
             print(line, file=log, flush=True)
             show(line)
 
-        asyncio.run(supervise(state, Choices(ports, risk), tell))
+        asyncio.run(supervise(state, Choices(ports, risk, mesh=mesh), tell))
 
 
 def _show_running(state: State, *, as_json: bool) -> None:
@@ -123,6 +121,8 @@ def _print(described: dict[str, Any]) -> None:
     for name, entry in {**described["services"], **described["processes"]}.items():
         health = "healthy" if entry["healthy"] else "NOT HEALTHY"
         restarts = f", restarted {entry['restarts']} times" if entry["restarts"] else ""
-        click.echo(f"{name:<12} {where.get(name, ''):<22} pid {entry['pid']:<8} {health}{restarts}")
+        click.echo(f"{name:<20} {where.get(name, ''):<22} pid {entry['pid']:<8} {health}{restarts}")
     client = described["client"]
+    if "operators" in described:
+        click.echo(f"\noperators, with their certificates, at {described['operators']['target']}")
     click.echo(f"\nREST and gRPC at {where['edge']}, as client {client['id']}: {client['api_key']}")

@@ -34,7 +34,7 @@ class Routes:
     """The routes of the public API."""
 
     def __init__(self) -> None:
-        self._rest: list[tuple[str, re.Pattern[str], Shape]] = []
+        self._rest: list[tuple[str, re.Pattern[str], str, Shape]] = []
         self._native: dict[str, type[Message]] = {}
         for service in PUBLIC:
             for method in service.methods:
@@ -42,11 +42,24 @@ class Routes:
                 self._native[path] = GetMessageClass(method.input_type)
                 self._rest += _rest_routes(method)
 
-    def shape_of(self, method: str, path: str) -> Shape | None:
+    def rpc_of(self, verb: str, path: str) -> str | None:
+        """Name the method, `package.Service/Method`, of a verb and path, or with the verb "" of a
+        native path; None: there is none.
+        """
+        if not verb:
+            return path[1:] if path in self._native else None
+        found = self._find(verb, path)
+        return found[0] if found else None
+
+    def shape_of(self, verb: str, path: str) -> Shape | None:
         """Tell the shape of the body of a verb and path; None: no such route."""
-        for verb, pattern, shape in self._rest:
-            if verb == method and pattern.fullmatch(path):
-                return shape
+        found = self._find(verb, path)
+        return found[1] if found else None
+
+    def _find(self, wanted: str, path: str) -> tuple[str, Shape] | None:
+        for verb, pattern, rpc, shape in self._rest:
+            if verb == wanted and pattern.fullmatch(path):
+                return rpc, shape
         return None
 
     def texts_of(self, path: str, body: bytes) -> Mapping[str, str] | None:
@@ -69,7 +82,7 @@ class Routes:
         return dict(_texts(message, ""))
 
 
-def _rest_routes(method: MethodDescriptor) -> Iterator[tuple[str, re.Pattern[str], Shape]]:
+def _rest_routes(method: MethodDescriptor) -> Iterator[tuple[str, re.Pattern[str], str, Shape]]:
     options: Any = method.GetOptions()
     rule = options.Extensions[annotations_pb2.http]
     for verb in _VERBS:
@@ -80,7 +93,8 @@ def _rest_routes(method: MethodDescriptor) -> Iterator[tuple[str, re.Pattern[str
         pattern = re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)))
         shape = _shape(method.input_type)
         fields = {name: s for name, s in shape.fields.items() if name not in bound}
-        yield verb.upper(), pattern, Shape("message", fields=fields)
+        rpc = f"{method.containing_service.full_name}/{method.name}"
+        yield verb.upper(), pattern, rpc, Shape("message", fields=fields)
 
 
 @cache

@@ -9,6 +9,7 @@ from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceServicer
 
 from chassis.clock import Clock, utc_now
 from chassis.errors import InvalidRequest
+from chassis.interceptors import request_context
 from ledger_svc import messages, ports, verification_messages
 from ledger_svc.domain.account import AccountStatus
 from ledger_svc.domain.books import Closed, Outcome, Posted
@@ -32,8 +33,6 @@ from ledger_svc.use_cases.resolve_transactions import resolve_transactions
 from ledger_svc.use_cases.reverse_transaction import reverse_transaction
 from ledger_svc.use_cases.verify_ledger import verify_ledger
 
-_ACTOR = "x-paymesh-actor"
-_UNVERIFIED = "unverified:system"
 _NEWEST = 2**62
 
 
@@ -80,21 +79,21 @@ class LedgerServicer(LedgerServiceServicer):
         self, request: service.FreezeAccountRequest, context: Any
     ) -> service.FreezeAccountResponse:
         """Freeze an account."""
-        after = await self._change(request, context, AccountStatus.FROZEN)
+        after = await self._change(request, AccountStatus.FROZEN)
         return service.FreezeAccountResponse(account=after)
 
     async def UnfreezeAccount(
         self, request: service.UnfreezeAccountRequest, context: Any
     ) -> service.UnfreezeAccountResponse:
         """Let an account take entries again."""
-        after = await self._change(request, context, AccountStatus.OPEN)
+        after = await self._change(request, AccountStatus.OPEN)
         return service.UnfreezeAccountResponse(account=after)
 
     async def CloseAccount(
         self, request: service.CloseAccountRequest, context: Any
     ) -> service.CloseAccountResponse:
         """Close an account."""
-        after = await self._change(request, context, AccountStatus.CLOSED)
+        after = await self._change(request, AccountStatus.CLOSED)
         return service.CloseAccountResponse(account=after)
 
     async def ListAccounts(
@@ -298,11 +297,11 @@ class LedgerServicer(LedgerServiceServicer):
             checkpoints=map(verification_messages.to_checkpoint, found)
         )
 
-    async def _change(self, request: Any, context: Any, to: AccountStatus) -> Any:
+    async def _change(self, request: Any, to: AccountStatus) -> Any:
         require_text("reason", request.reason)
-        actor = dict(context.invocation_metadata() or ()).get(_ACTOR, _UNVERIFIED)
+        actor = request_context().actor()
         after = await change_status(
-            self._writer, request.account_id, to, reason=request.reason, actor=str(actor)
+            self._writer, request.account_id, to, reason=request.reason, actor=actor
         )
         return messages.to_account(after)
 

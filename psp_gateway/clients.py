@@ -6,7 +6,8 @@ import grpc
 from paymesh.payment.v1 import psp_event_service_pb2 as service
 from paymesh.payment.v1.psp_event_service_pb2_grpc import PspEventServiceStub
 
-from chassis.errors import Unavailable
+from chassis.channel import call
+from chassis.errors import PaymeshError, Unavailable
 
 _TIMEOUT_S = 5.0
 
@@ -25,8 +26,8 @@ class PaymentListener:
             payment_ids=payment_ids, doubtful_payment_ids=doubtful_ids
         )
         try:
-            answer = await self._stub.ApplyPspEvents(request, timeout=_TIMEOUT_S)
-        except grpc.aio.AioRpcError as error:
+            answer = await call(self._stub.ApplyPspEvents, request, _TIMEOUT_S)
+        except PaymeshError as error:
             raise Unavailable("payment_svc did not answer") from error
         return list(answer.undecided_payment_ids)
 

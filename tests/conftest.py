@@ -101,9 +101,27 @@ def state() -> Iterator[State]:
         yield State(folder)
 
 
+@pytest.fixture(scope="session")
+def mesh_state() -> Iterator[State]:
+    """The state folder of a running stack with a sidecar and mTLS at every service."""
+    with reachable_folder("paymesh-mesh-") as folder, running_stack(folder, mesh=True):
+        yield State(folder)
+
+
+@pytest.fixture
+def mesh_stack(mesh_state: State) -> dict[str, Any]:
+    """The running mesh, as stack.json describes it, whole again after what a test did to it."""
+    return whole(mesh_state)
+
+
 @pytest.fixture
 def stack(state: State) -> dict[str, Any]:
     """The running stack, as stack.json describes it, whole again after what a test did to it."""
+    return whole(state)
+
+
+def whole(state: State) -> dict[str, Any]:
+    """Wait until every part of a stack serves, and tell it as stack.json does."""
     deadline, pause = time.monotonic() + 60, threading.Event()
     while not (is_whole(described := state.stack() or {}) and lets_in(described)):
         assert time.monotonic() < deadline, described

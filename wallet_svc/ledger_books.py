@@ -9,7 +9,7 @@ import grpc
 from paymesh.ledger.v1 import ledger_pb2 as noun
 from paymesh.ledger.v1 import ledger_service_pb2 as service
 
-from chassis.channel import call, to_error
+from chassis.channel import call, forwarded, to_error
 from wallet_svc.domain.comparison import Balance, SubjectSum
 
 if TYPE_CHECKING:  # the aio stub exists for the type checker alone
@@ -52,7 +52,8 @@ class LedgerBooks:
         sums: dict[str, SubjectSum] = {}
         request = service.ExportEntriesRequest(account_id=account_id)
         try:
-            async for chunk in self._stub.ExportEntries(request, timeout=_EXPORT_S):
+            asked = self._stub.ExportEntries(request, timeout=_EXPORT_S, metadata=forwarded())
+            async for chunk in asked:
                 for entry in chunk.entries:
                     _add(sums, entry, grows_by_debit=grows_by_debit)
         except grpc.aio.AioRpcError as error:

@@ -26,9 +26,6 @@ from wallet_svc.use_cases.open_wallets import open_wallets
 from wallet_svc.use_cases.reverse_operations import reverse_operations
 from wallet_svc.use_cases.watch_wallet import watch_wallet
 
-_ACTOR = "x-paymesh-actor"
-_UNVERIFIED = "unverified:system"
-_ACTOR_CHARACTERS_MAX = 200
 _WATCH_MAX_S = 300.0
 
 
@@ -117,7 +114,7 @@ class WalletServicer(WalletServiceServicer):
                 request.wallet_id,
                 request.credit_limit,
                 reason=request.reason,
-                actor=_actor(),
+                actor=request_context().actor(),
             )
         except InvalidAmount as error:
             told = error.message
@@ -218,11 +215,10 @@ class WalletServicer(WalletServiceServicer):
     async def _change(self, request: Any, to: WalletStatus) -> noun.Wallet:
         require_text("reason", request.reason)
         after = await change_status(
-            self._writer, request.wallet_id, to, reason=request.reason, actor=_actor()
+            self._writer,
+            request.wallet_id,
+            to,
+            reason=request.reason,
+            actor=request_context().actor(),
         )
         return messages.to_wallet(after)
-
-
-def _actor() -> str:
-    """Tell who asks, as far as anybody has said."""
-    return (request_context().header(_ACTOR) or _UNVERIFIED)[:_ACTOR_CHARACTERS_MAX]

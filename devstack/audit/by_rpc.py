@@ -22,6 +22,7 @@ from devstack.audit.databases import Tell
 from devstack.audit.gather import NotAudited, silent
 from devstack.audit.invariants import AUDITED
 from devstack.audit.verdict import SHOWN, Offence, Verdict
+from devstack.reach import operator_channel
 
 _TIMEOUT_S = 3_600.0
 _STATEMENTS = {invariant.name: invariant.statement for invariant in AUDITED}
@@ -31,11 +32,21 @@ _JUDGED_THERE = ("I4", "I5", "I6", "I7", "I8")
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Where the services answer: HOST:PORT."""
+    """Where the services answer: HOST:PORT; empty: as the running stack says."""
 
     payment: str
     wallet: str
     ledger: str
+    stack: Mapping[str, Any] = field(default_factory=dict)
+
+    def channel(self, service: str) -> grpc.aio.Channel:
+        """Open a channel to payment_svc, wallet_svc or ledger_svc.
+
+        Raises:
+            StackError: an operator's certificate is needed, and not there.
+        """
+        given = str(getattr(self, service.removesuffix("_svc")))
+        return grpc.aio.insecure_channel(given) if given else operator_channel(self.stack, service)
 
 
 @dataclass(slots=True)
@@ -84,9 +95,9 @@ async def audit_by_rpc(
 @asynccontextmanager
 async def _stubs(targets: Targets) -> AsyncIterator[tuple[Any, Any, Any]]:
     async with (
-        grpc.aio.insecure_channel(targets.payment) as payments,
-        grpc.aio.insecure_channel(targets.wallet) as wallets,
-        grpc.aio.insecure_channel(targets.ledger) as books,
+        targets.channel("payment_svc") as payments,
+        targets.channel("wallet_svc") as wallets,
+        targets.channel("ledger_svc") as books,
     ):
         yield AuditServiceStub(payments), WalletServiceStub(wallets), LedgerServiceStub(books)
 

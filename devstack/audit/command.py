@@ -125,12 +125,10 @@ async def _by_rpc(
 ) -> Sequence["Verdict"]:
     from devstack.audit.by_rpc import Targets, audit_by_rpc
 
-    named = list(given)
-    if not all(named):
-        services = State(folder).running()["services"]
-        here = [services[name]["grpc"] for name in ("payment_svc", "wallet_svc", "ledger_svc")]
-        named = [one or other for one, other in zip(named, here, strict=True)]
-    return await audit_by_rpc(Targets(*map(str, named)), since=since, tell=tell)
+    stack = {} if all(given) else State(folder).running()
+    payment, wallet, ledger = (one or "" for one in given)
+    targets = Targets(payment, wallet, ledger, stack)
+    return await audit_by_rpc(targets, since=since, tell=tell)
 
 
 def _not_audited(why: str, *, as_json: bool) -> NoReturn:

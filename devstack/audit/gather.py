@@ -12,6 +12,7 @@ import psycopg
 from devstack.audit.databases import READS, Tell, read_context, read_marks
 from devstack.audit.facts import Facts, SoundFact
 from devstack.audit.psp_record import IncompleteRecord, read_record
+from devstack.reach import operator_channel
 
 _PROOF_TIMEOUT_S = 600.0
 
@@ -84,8 +85,7 @@ async def _prove(stack: Mapping[str, Any], tell: Tell) -> SoundFact:
     from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
     offences: list[str] = []
-    target = stack["services"]["ledger_svc"]["grpc"]
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with operator_channel(stack, "ledger_svc") as channel:
         stub = LedgerServiceStub(channel)
         request = service.VerifyLedgerRequest()
         async for message in stub.VerifyLedger(request, timeout=_PROOF_TIMEOUT_S):

@@ -64,7 +64,7 @@ async def test_freezing_stops_what_is_new_and_lets_end_what_had_begun(ledger: Le
 
 
 async def test_changes_tell_who_and_why(ledger: LedgerStub) -> None:
-    """Each change of status is kept once, the newest first; a nameless caller is unverified."""
+    """Each change of status is kept once, the newest first; without a certificate, unverified."""
     freeze = service.FreezeAccountRequest(account_id=SELLER, reason="a question")
     for _ in range(2):
         await ledger.FreezeAccount(freeze, metadata=ACTOR)
@@ -75,7 +75,7 @@ async def test_changes_tell_who_and_why(ledger: LedgerStub) -> None:
     status = noun.Account
     assert [(c.from_status, c.to_status, c.reason, c.actor) for c in listed.changes] == [
         (status.FROZEN, status.CLOSED, "left us", "unverified:system"),
-        (status.OPEN, status.FROZEN, "a question", "operator:ada"),
+        (status.OPEN, status.FROZEN, "a question", "unverified:operator:ada"),
     ]
 
 

@@ -131,9 +131,9 @@ async def test_changes_are_kept_with_reason_and_actor(wallets: WalletStub) -> No
     told = [(c.version, c.what, c.before, c.after, c.reason, c.actor) for c in answer.changes]
     status, limit_ = noun.WalletChange.STATUS, noun.WalletChange.CREDIT_LIMIT
     assert told == [
-        (4, limit_, "0.00", "5.00", "trusted", "alice@ops"),
+        (4, limit_, "0.00", "5.00", "trusted", "unverified:alice@ops"),
         (3, status, "FROZEN", "OPEN", "answered", "unverified:system"),
-        (2, status, "OPEN", "FROZEN", "a question", "alice@ops"),
+        (2, status, "OPEN", "FROZEN", "a question", "unverified:alice@ops"),
     ]
 
 

@@ -16,6 +16,7 @@ from tests.e2e.test_readme import blocks, on_this_stack
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+WITH_MESH = {"the-mesh"}
 # What each page promises to show.
 PROMISES = {
     "first-payment": ['"status":"PENDING"', "COMPLETED"],
@@ -33,23 +34,44 @@ PROMISES = {
         '"SUBMITTED"',
     ],
     "disputes": ['"NEEDS_RESPONSE"', '"isMoneyWithdrawn"', '"WON"', "SUCCEEDED", '"ACCEPTED"'],
+    "signing-requests": [
+        '"status":"PENDING"',
+        "NONCE_USED",
+        "read, signed as well",
+        "shown this once",
+        "REVOKED",
+        "5 a second, burst 20",
+    ],
     "auditing": ["✓  I1", "I8", "judged at rest", '"isDone"'],
     "dead-letters": [
         "refused: ALREADY_CAPTURED",
         "asks VoidCharge 99.99 USD under attempt_id att_",
         "nobody approves his own proposal",
-        "APPLIED: DONE_BY_HAND re_",
+        "APPLIED: DONE_BY_HAND 99.99 USD re_",
         "It is final",
         "CANCELLED, accepted",
     ],
     "archiving-a-month": ["Checkpoint 1: 0 transactions", "The books are sound", "archive_until"],
+    "the-mesh": [
+        "spiffe://paymesh.local/ns/paymesh/sa/payment_svc",
+        "in clear: refused",
+        "without a certificate: refused",
+        "a person at a service's door: refused",
+        '"actor": "spiffe://paymesh.local/operator/ann"',
+        "operators do not post",
+        "as asked",
+        "COMPLETED",
+    ],
     "testing-with-the-sandbox": ["exits 1", "COMPLETED", '"charge"'],
 }
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
-def test_guide_works_as_printed(state: State, stack: dict[str, Any], page: Path) -> None:
+def test_guide_works_as_printed(request: pytest.FixtureRequest, page: Path) -> None:
     """The page's blocks, in one shell from top to bottom, exit 0 and show what is promised."""
+    kind = "mesh_" if page.stem in WITH_MESH else ""
+    state: State = request.getfixturevalue(f"{kind}state")
+    stack: dict[str, Any] = request.getfixturevalue(f"{kind}stack")
     script = "\n".join(on_this_stack(block, state, stack) for block in blocks(page))
 
     done = subprocess.run(

@@ -25,7 +25,6 @@ def test_every_subcommand_explains_itself(name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["up", "--mesh"], "--mesh: sidecars are not part of this release; use --no-mesh"),
         (["status"], "nothing is running; `paymesh up` starts it"),
         (["psql", "ledger"], "nothing is running; `paymesh up` starts it"),
         (["logs", "edge"], "there is no log of edge; there are: none"),

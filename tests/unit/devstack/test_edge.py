@@ -11,7 +11,7 @@ from google.api import annotations_pb2
 from google.rpc import error_details_pb2, status_pb2
 from paymesh.psp.v1 import webhook_service_pb2
 
-from devstack import edge
+from devstack import edge, envoy
 from devstack.ports import default_ports
 from devstack.state import State
 from edge_auth import routes
@@ -37,7 +37,7 @@ def test_envoy_accepts_it(state: State, environment: str) -> None:
     rendered = edge.render(state, default_ports(), environment)
 
     done = subprocess.run(
-        [str(edge.binary()), "--mode", "validate", "-c", str(rendered)],
+        [str(envoy.binary()), "--mode", "validate", "-c", str(rendered)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 

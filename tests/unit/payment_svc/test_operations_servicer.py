@@ -115,6 +115,17 @@ def test_nobody_vouches_for_a_name(said: str | None, name: str) -> None:
         _current.reset(token)
 
 
+def test_a_certificate_vouches_for_a_name() -> None:
+    """Who has one acts as whom it names, whatever he says himself."""
+    ada = "spiffe://paymesh.local/operator/ada"
+    told = RequestContext(metadata=(("x-paymesh-actor", "bob"),), operator=ada)
+    token = _current.set(told)
+    try:
+        assert current_actor() == Actor(ada, is_verified=True)
+    finally:
+        _current.reset(token)
+
+
 @pytest.mark.parametrize("said", ["x" * 201, "a\tb", "   "])
 def test_a_name_is_a_name(said: str) -> None:
     """What cannot be shown is refused before anything is done in its name."""
