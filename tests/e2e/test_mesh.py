@@ -280,7 +280,8 @@ async def test_certificates_change_without_restart_or_failed_call(
                 await eventually(
                     lambda a=address, s=made[service.name]: serial(a, certificates) == s
                 )
-            await eventually(lambda wanted=len(paid) + PAID: len(paid) >= wanted)
+            wanted = len(paid) + PAID
+            await eventually(lambda n=wanted: len(paid) >= n)
     finally:
         stopping.set()
         await asyncio.gather(*working)
