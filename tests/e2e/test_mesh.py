@@ -361,6 +361,7 @@ def test_commands_work_on_a_mesh(mesh_state: State, mesh_stack: dict[str, Any]) 
     assert "USD" in run("ledger", "trial-balance")
     assert "sound" in run("ledger", "verify")
     assert "clean" in run("audit", "--without-psp-record")
+    assert "demo" in run("client", "show", "demo")
     assert mesh_stack["operators"]["target"].startswith("127.0.0.1:")
 
 
