@@ -21,6 +21,7 @@ from payment_svc.domain.payment import (
 from payment_svc.domain.statuses import OrderStatus, PaymentStatus
 from payment_svc.private import BUYER_EMAIL, BUYER_IP, PAGE, PAYMENT_TOKEN, REDIRECT_URL
 from payment_svc.sagas.journey import Progress, Queue
+from privacy.masked import personal, revealed, secret
 
 Row = Mapping[str, Any]
 
@@ -48,10 +49,10 @@ def payment_row(payment: Payment, keyring: Keyring) -> tuple[object, ...]:
         payment.status.value,
         payment.version,
         buyer.buyer_id,
-        keyring.encrypt(BUYER_EMAIL, id_, buyer.email),
-        keyring.encrypt(BUYER_IP, id_, buyer.ip_address),
+        keyring.encrypt(BUYER_EMAIL, id_, revealed(buyer.email)),
+        keyring.encrypt(BUYER_IP, id_, revealed(buyer.ip_address)),
         buyer.country_code,
-        keyring.encrypt(PAYMENT_TOKEN, id_, payment.payment_token),
+        keyring.encrypt(PAYMENT_TOKEN, id_, revealed(payment.payment_token)),
         *failure_columns(payment.failure),
         payment.created_at,
         payment.executed_at,
@@ -147,8 +148,8 @@ def to_payment(row: Row, orders: Sequence[Row], keyring: Keyring) -> Payment:
         payment_id=id_,
         client_id=row["client_id"],
         checkout_id=row["checkout_id"],
-        buyer=Buyer(row["buyer_id"], email, ip_address, row["buyer_country"]),
-        payment_token=token,
+        buyer=Buyer(row["buyer_id"], personal(email), personal(ip_address), row["buyer_country"]),
+        payment_token=secret(token),
         orders=tuple(to_order(order, keyring) for order in orders),
         created_at=row["created_at"],
         capture_method=CaptureMethod(row["capture_method"]),

@@ -20,6 +20,7 @@ from payment_svc.domain.checkout_page import CheckoutPage
 from payment_svc.domain.payment import Buyer, Payment
 from payment_svc.private import PRIVATE
 from payment_svc.store import PostgresPaymentStore
+from privacy.masked import Personal, Secret
 from tests.builders import NOW, make_new_payment, make_payment
 from tests.dead_letters import saga_store
 from tests.servers import ServiceDatabase
@@ -27,7 +28,7 @@ from tests.servers import ServiceDatabase
 K1 = f"k1 {base64.b64encode(bytes(range(32))).decode()}"
 K2 = f"k2 {base64.b64encode(bytes(range(32, 64))).decode()}"
 DEADLINE_S = 60
-BUYER = Buyer("buyer_1", "canary@example.com", "192.0.2.77", "DE")
+BUYER = Buyer("buyer_1", Personal("canary@example.com"), Personal("192.0.2.77"), "DE")
 PAGE = CheckoutPage("https://shop.example/?canary=1", "https://shop.example/back", NOW)
 CANARIES = ("canary@example.com", "192.0.2.77", "pm_canary", "canary=1", "cs_canary")
 
@@ -53,7 +54,7 @@ async def instance(
 def private_payment() -> Payment:
     """Make a payment all of whose private fields hold canaries."""
     payment = make_payment()
-    return replace(payment, buyer=BUYER, payment_token="pm_canary", page=PAGE)
+    return replace(payment, buyer=BUYER, payment_token=Secret("pm_canary"), page=PAGE)
 
 
 async def accepted(database: Database, payment: Payment | None = None) -> Payment:
@@ -103,7 +104,7 @@ async def test_rows_hold_nothing_in_the_plain(payment_database: ServiceDatabase)
     async with instance(payment_database) as one, instance(payment_database) as two:
         payment = await accepted(one)
 
-        found = await PostgresPaymentStore(two, utc_now).find(payment.payment_id)
+        found = await PostgresPaymentStore(two, utc_now).find(payment.payment_id, "demo")
 
     assert found == payment
     assert payment.payment_id in raw(payment_database)
@@ -118,11 +119,11 @@ async def test_rows_of_before_are_read_and_then_moved(payment_database: ServiceD
         payment = await accepted(app)
         await in_the_plain(app, payment)
         store, told = PostgresPaymentStore(app, utc_now), list[Mapping[str, Any]]()
-        before = await store.find(payment.payment_id)
+        before = await store.find(payment.payment_id, "demo")
         plain = (await status(owner, PRIVATE))["plain"]
 
         await rewrap(owner, PRIVATE, told.append)
-        after = await store.find(payment.payment_id)
+        after = await store.find(payment.payment_id, "demo")
         left = await status(owner, PRIVATE)
 
     assert before is not None
@@ -148,7 +149,7 @@ async def test_a_moved_ciphertext_is_refused_and_harms_nobody_else(
         )
         store = PostgresPaymentStore(database, utc_now)
 
-        asked = [store.find(payment.payment_id) for payment in (one, two, other)]
+        asked = [store.find(payment.payment_id, "demo") for payment in (one, two, other)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         claimed = await saga_store(database).claim(10)
         sagas = await database.read("SELECT payment_id, queue, reason FROM sagas")
@@ -169,7 +170,7 @@ async def test_a_column_of_another_is_refused(payment_database: ServiceDatabase)
         )
 
         with pytest.raises(Undecipherable, match="is tampered"):
-            await PostgresPaymentStore(database, utc_now).find(payment.payment_id)
+            await PostgresPaymentStore(database, utc_now).find(payment.payment_id, "demo")
 
 
 async def test_keys_change_while_everybody_writes(
@@ -206,7 +207,9 @@ async def test_keys_change_while_everybody_writes(
         connection.execute("DELETE FROM data_keys WHERE number = 1")
     async with instance(payment_database, LocalKeys(lambda: K2)) as fresh:
         store = PostgresPaymentStore(fresh, utc_now)
-        found = await asyncio.gather(*(store.find(payment.payment_id) for payment in written))
+        found = await asyncio.gather(
+            *(store.find(payment.payment_id, "demo") for payment in written)
+        )
     assert found == written
 
 
@@ -218,7 +221,7 @@ async def _write(database: Database, written: list[Payment], stop: asyncio.Event
             return
         written.append(await accepted(database))
         known = written[number % len(written)]
-        assert await store.find(known.payment_id) == known
+        assert await store.find(known.payment_id, "demo") == known
 
 
 async def _until_more(written: Sequence[Payment], writers: Sequence["asyncio.Task[None]"]) -> None:
@@ -243,7 +246,9 @@ async def test_rewrap_may_be_killed_and_begun_again(payment_database: ServiceDat
             await rewrap(owner, PRIVATE, dies, batch=2)
         half = await status(owner, PRIVATE)
         store = PostgresPaymentStore(owner, utc_now)
-        found = await asyncio.gather(*(store.find(payment.payment_id) for payment in payments))
+        found = await asyncio.gather(
+            *(store.find(payment.payment_id, "demo") for payment in payments)
+        )
         await rewrap(owner, PRIVATE, lambda _: None, batch=2)
         whole = await status(owner, PRIVATE)
 
@@ -258,7 +263,7 @@ async def test_an_instance_meets_a_key_of_another(payment_database: ServiceDatab
         await learn(one, rotates=True)
         payment = await accepted(one)
 
-        found = await PostgresPaymentStore(two, utc_now).find(payment.payment_id)
+        found = await PostgresPaymentStore(two, utc_now).find(payment.payment_id, "demo")
 
         assert found == payment
         assert two.keyring.newest == one.keyring.newest == 2
@@ -272,7 +277,7 @@ async def test_instances_that_start_at_once_share_their_first_key(
         opening = [stack.enter_async_context(instance(payment_database)) for _ in range(4)]
         databases = await asyncio.gather(*opening)
         payment = await accepted(databases[0])
-        found = await PostgresPaymentStore(databases[3], utc_now).find(payment.payment_id)
+        found = await PostgresPaymentStore(databases[3], utc_now).find(payment.payment_id, "demo")
         with psycopg.connect(payment_database.owner_url) as connection:
             connection.execute("UPDATE data_keys SET created_at = now() - interval '8 days'")
         await learn(databases[0])
@@ -299,4 +304,4 @@ async def test_an_unknown_data_key_is_refused(payment_database: ServiceDatabase)
         )
 
         with pytest.raises(Undecipherable, match="unknown_key"):
-            await PostgresPaymentStore(database, utc_now).find(payment.payment_id)
+            await PostgresPaymentStore(database, utc_now).find(payment.payment_id, "demo")
