@@ -33,7 +33,7 @@ PAGE = CheckoutPage("https://shop.example/?canary=1", "https://shop.example/back
 CANARIES = ("canary@example.com", "192.0.2.77", "pm_canary", "canary=1", "cs_canary")
 
 
-class Killed(BaseException):
+class Killed(Exception):
     """The end of a process."""
 
 
@@ -104,7 +104,7 @@ async def test_rows_hold_nothing_in_the_plain(payment_database: ServiceDatabase)
     async with instance(payment_database) as one, instance(payment_database) as two:
         payment = await accepted(one)
 
-        found = await PostgresPaymentStore(two, utc_now).find(payment.payment_id, "demo")
+        found = await PostgresPaymentStore(two, utc_now).find(payment.payment_id)
 
     assert found == payment
     assert payment.payment_id in raw(payment_database)
@@ -119,11 +119,11 @@ async def test_rows_of_before_are_read_and_then_moved(payment_database: ServiceD
         payment = await accepted(app)
         await in_the_plain(app, payment)
         store, told = PostgresPaymentStore(app, utc_now), list[Mapping[str, Any]]()
-        before = await store.find(payment.payment_id, "demo")
+        before = await store.find(payment.payment_id)
         plain = (await status(owner, PRIVATE))["plain"]
 
         await rewrap(owner, PRIVATE, told.append)
-        after = await store.find(payment.payment_id, "demo")
+        after = await store.find(payment.payment_id)
         left = await status(owner, PRIVATE)
 
     assert before is not None
@@ -149,7 +149,7 @@ async def test_a_moved_ciphertext_is_refused_and_harms_nobody_else(
         )
         store = PostgresPaymentStore(database, utc_now)
 
-        asked = [store.find(payment.payment_id, "demo") for payment in (one, two, other)]
+        asked = [store.find_own("demo", payment.payment_id) for payment in (one, two, other)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         claimed = await saga_store(database).claim(10)
         sagas = await database.read("SELECT payment_id, queue, reason FROM sagas")
@@ -170,7 +170,7 @@ async def test_a_column_of_another_is_refused(payment_database: ServiceDatabase)
         )
 
         with pytest.raises(Undecipherable, match="is tampered"):
-            await PostgresPaymentStore(database, utc_now).find(payment.payment_id, "demo")
+            await PostgresPaymentStore(database, utc_now).find(payment.payment_id)
 
 
 async def test_keys_change_while_everybody_writes(
@@ -207,9 +207,7 @@ async def test_keys_change_while_everybody_writes(
         connection.execute("DELETE FROM data_keys WHERE number = 1")
     async with instance(payment_database, LocalKeys(lambda: K2)) as fresh:
         store = PostgresPaymentStore(fresh, utc_now)
-        found = await asyncio.gather(
-            *(store.find(payment.payment_id, "demo") for payment in written)
-        )
+        found = await asyncio.gather(*(store.find(payment.payment_id) for payment in written))
     assert found == written
 
 
@@ -221,7 +219,7 @@ async def _write(database: Database, written: list[Payment], stop: asyncio.Event
             return
         written.append(await accepted(database))
         known = written[number % len(written)]
-        assert await store.find(known.payment_id, "demo") == known
+        assert await store.find(known.payment_id) == known
 
 
 async def _until_more(written: Sequence[Payment], writers: Sequence["asyncio.Task[None]"]) -> None:
@@ -246,9 +244,7 @@ async def test_rewrap_may_be_killed_and_begun_again(payment_database: ServiceDat
             await rewrap(owner, PRIVATE, dies, batch=2)
         half = await status(owner, PRIVATE)
         store = PostgresPaymentStore(owner, utc_now)
-        found = await asyncio.gather(
-            *(store.find(payment.payment_id, "demo") for payment in payments)
-        )
+        found = await asyncio.gather(*(store.find(payment.payment_id) for payment in payments))
         await rewrap(owner, PRIVATE, lambda _: None, batch=2)
         whole = await status(owner, PRIVATE)
 
@@ -263,7 +259,7 @@ async def test_an_instance_meets_a_key_of_another(payment_database: ServiceDatab
         await learn(one, rotates=True)
         payment = await accepted(one)
 
-        found = await PostgresPaymentStore(two, utc_now).find(payment.payment_id, "demo")
+        found = await PostgresPaymentStore(two, utc_now).find(payment.payment_id)
 
         assert found == payment
         assert two.keyring.newest == one.keyring.newest == 2
@@ -277,7 +273,7 @@ async def test_instances_that_start_at_once_share_their_first_key(
         opening = [stack.enter_async_context(instance(payment_database)) for _ in range(4)]
         databases = await asyncio.gather(*opening)
         payment = await accepted(databases[0])
-        found = await PostgresPaymentStore(databases[3], utc_now).find(payment.payment_id, "demo")
+        found = await PostgresPaymentStore(databases[3], utc_now).find(payment.payment_id)
         with psycopg.connect(payment_database.owner_url) as connection:
             connection.execute("UPDATE data_keys SET created_at = now() - interval '8 days'")
         await learn(databases[0])
@@ -304,4 +300,4 @@ async def test_an_unknown_data_key_is_refused(payment_database: ServiceDatabase)
         )
 
         with pytest.raises(Undecipherable, match="unknown_key"):
-            await PostgresPaymentStore(database, utc_now).find(payment.payment_id, "demo")
+            await PostgresPaymentStore(database, utc_now).find(payment.payment_id)
