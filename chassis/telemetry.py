@@ -11,10 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from structlog.typing import EventDict
 
 from chassis.errors import PaymeshError
-from privacy.shown import shown, traced
+from privacy.events import LibraryLogs, crashing, told
 
-_OURS = (PaymeshError,)  # what they say is written for callers
-_TEMPLATE_MAX = 200
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0)
 REGISTRY = CollectorRegistry()
 RPC_SECONDS = Histogram(
@@ -42,42 +40,10 @@ _HARMLESS = frozenset(
     | {"wallet_id", "account_id", "difference", "subject_id", "resolution_id", "saga", "released"}
     | {"payment_ids", "depth", "oldest_s", "message_id", "state"}
 )
-_OUR_OWN = frozenset({"level", "timestamp", "service"})
 
 
 def _only_harmless(_: Any, __: str, event: EventDict) -> EventDict:
-    """Leave known fields alone, each as its type may be shown; one line whatever it holds."""
-    told = {
-        key: value if key in _OUR_OWN else shown(value, _OURS)
-        for key, value in event.items()
-        if key in _HARMLESS
-    }
-    if error := _raised(event.get("exc_info")):
-        told["exception"] = traced(error, _OURS)
-    return told
-
-
-def _raised(exc_info: object) -> BaseException | None:
-    if isinstance(exc_info, BaseException):
-        return exc_info
-    if isinstance(exc_info, tuple):
-        error: BaseException | None = exc_info[1]
-        return error
-    return sys.exc_info()[1] if exc_info else None
-
-
-class _LibraryLogs(logging.Handler):
-    """Tells what libraries log as we log: by their template, whose values nobody has looked at."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        template = str(record.msg).partition("\n")[0][:_TEMPLATE_MAX]
-        place = f"{record.module}:{record.lineno}"
-        tell = logger().error if record.levelno >= logging.ERROR else logger().warning
-        tell("library", logger=record.name, reason=template, place=place, exc_info=record.exc_info)
-
-
-def _crashed(_: type[BaseException], error: BaseException, __: object) -> None:
-    logger().critical("crashed", exc_info=error)
+    return told(event, _HARMLESS, (PaymeshError,))  # what ours say is written for callers
 
 
 def configure_logging(service: str, level: str) -> None:
@@ -97,9 +63,9 @@ def configure_logging(service: str, level: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(handlers=[_LibraryLogs()], level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=[LibraryLogs(logger)], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
-    sys.excepthook = _crashed
+    sys.excepthook = crashing(logger)
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:
