@@ -1,17 +1,13 @@
-"""Structured logs, of fields that are known to be harmless and of values that are masked by their
-type, and Prometheus metrics.
-"""
+"""Structured logs, of harmless fields and of values masked by their type; Prometheus metrics."""
 
 import logging
 import sys
-from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from structlog.typing import EventDict
 
 from chassis.errors import PaymeshError
-from privacy.events import LibraryLogs, crashing, told
+from privacy.events import HARMLESS, LibraryLogs, crashing, told
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0)
 REGISTRY = CollectorRegistry()
@@ -30,21 +26,6 @@ FENCED_WRITES = Counter(
     "paymesh_fenced_writes_total", "Refused: another has taken over.", ["of"], registry=REGISTRY
 )
 
-# Only these may be logged; anything else is dropped, so that no token or e-mail slips through.
-_HARMLESS = frozenset(
-    {"event", "level", "timestamp", "service", "logger", "error", "exception", "sqlstate"}
-    | {"method", "code", "duration_ms", "request_id", "trace_id", "client_id", "address", "count"}
-    | {"caller"}
-    | {"payment_id", "saga_id", "step", "outcome", "reason", "queue", "status"}
-    | {"psp", "attempt_id", "attempt", "delivery", "operation", "number", "hash", "month", "place"}
-    | {"wallet_id", "account_id", "difference", "subject_id", "resolution_id", "saga", "released"}
-    | {"payment_ids", "depth", "oldest_s", "message_id", "state"}
-)
-
-
-def _only_harmless(_: Any, __: str, event: EventDict) -> EventDict:
-    return told(event, _HARMLESS, (PaymeshError,))  # what ours say is written for callers
-
 
 def configure_logging(service: str, level: str) -> None:
     """Log JSON lines to standard error, from `level` upwards."""
@@ -53,7 +34,7 @@ def configure_logging(service: str, level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _only_harmless,
+            lambda _, __, event: told(event, HARMLESS, (PaymeshError,)),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(

@@ -8,6 +8,16 @@ from typing import Any
 
 from privacy.shown import shown, traced
 
+# Only these may be logged; anything else is dropped, so that no token or e-mail slips through.
+HARMLESS = frozenset(
+    {"event", "level", "timestamp", "service", "logger", "error", "exception", "sqlstate"}
+    | {"method", "code", "duration_ms", "request_id", "trace_id", "client_id", "address", "count"}
+    | {"caller"}
+    | {"payment_id", "saga_id", "step", "outcome", "reason", "queue", "status"}
+    | {"psp", "attempt_id", "attempt", "delivery", "operation", "number", "hash", "month", "place"}
+    | {"wallet_id", "account_id", "difference", "subject_id", "resolution_id", "saga", "released"}
+    | {"payment_ids", "depth", "oldest_s", "message_id", "state"}
+)
 _OUR_OWN = frozenset({"level", "timestamp", "service"})
 _TEMPLATE_MAX = 200
 MakeLogger = Callable[[], Any]
