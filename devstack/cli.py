@@ -23,6 +23,7 @@ _COMMANDS = {
     "client": "devstack.client:client",
     "audit": "devstack.audit.command:audit",
     "certs": "devstack.mesh.command:certs",
+    "migrate": "devstack.migrate:migrate",
 }
 
 
