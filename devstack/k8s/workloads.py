@@ -64,7 +64,7 @@ def edge() -> list[Json]:
     ]
     container = {**envoy(EDGE, ids, ports), "lifecycle": draining()}
     running = pod(EDGE, containers=[container], grace_s=DRAINED_S + MARGIN_S)
-    running["volumes"] += envoy_volumes(EDGE, ids)
+    running["volumes"] = envoy_volumes(EDGE, ids)
     clients = {"name": "http", "port": EDGE_PORT, "targetPort": "http", "appProtocol": "http"}
     people = {"name": "mtls", "port": OPERATORS_PORT, "targetPort": "operators"}
     people["appProtocol"] = "tls"
