@@ -7,8 +7,7 @@ ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/paymesh/bin:$PATH
-# By number alone: no shell, no home, no name needed.
-ARG USER=10001
+# Users by number alone: no shell, no home, no name needed.
 
 FROM base AS services-built
 COPY requirements/image.lock /build/requirements/
@@ -29,7 +28,7 @@ RUN mkdir /opt/paymesh/source && cd /build/source \
 FROM base AS services
 COPY --from=services-built /opt/paymesh /opt/paymesh
 WORKDIR /opt/paymesh/source
-USER ${USER}:${USER}
+USER 10001:10001
 # Kubernetes says which: `python -m payment_svc`, `paymesh audit`, `paymesh migrate ledger_svc`.
 CMD ["paymesh", "--help"]
 
@@ -44,6 +43,6 @@ COPY --from=envoy-built /build/envoy-binary /usr/local/bin/envoy
 COPY devstack/mesh/drain.py /usr/local/bin/drain.py
 # What the edge tells of the API, and how it makes REST of gRPC.
 COPY docs/openapi.json stubs/paymesh.binpb /usr/share/paymesh/
-USER ${USER}:${USER}
+USER 10001:10001
 ENTRYPOINT ["/usr/local/bin/envoy"]
 CMD ["--help"]

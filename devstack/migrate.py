@@ -11,6 +11,7 @@ from devstack.services import SERVICES
     "--owner-url",
     envvar="OWNER_DATABASE_URL",
     required=True,
+    show_envvar=True,
     help="postgresql://… of the role that owns the schema; better told by OWNER_DATABASE_URL.",
 )
 @click.option(
@@ -33,6 +34,7 @@ def migrate(*, service: str, owner_url: str, app_role: str | None) -> None:
     try:
         upgrade(owner_url, service, app_role or f"{context}_app")
     except SQLAlchemyError as error:
-        # Its text may hold the statement, not the URL: the driver never prints passwords.
-        raise StackError(f"{service} was not migrated: {error}") from error
+        # The rest is the statement, and where SQLAlchemy explains itself.
+        first = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        raise StackError(f"{service} was not migrated: {first}") from error
     click.echo(f"{service}: its schema is at the newest version")

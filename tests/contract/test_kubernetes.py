@@ -2,7 +2,9 @@
 are made of.
 """
 
+import re
 import subprocess
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import yaml
 
 from devstack.envoy import binary
 from devstack.k8s import base
-from devstack.k8s.names import DOMAIN, NAMESPACE, dns
+from devstack.k8s.names import DOMAIN, NAMESPACE, USER, dns
 from devstack.k8s.told import TOLD
 from devstack.mesh.callers import ALL, read_callers
 from devstack.mesh.certificates import Certificates, utc_now
@@ -393,3 +395,37 @@ def test_the_audit_reads_and_does_nothing_else() -> None:
     assert set(told) == {"PAYMENT_TARGET", "WALLET_TARGET", "LEDGER_TARGET"}
     assert routes == {"GetTrialBalance", "VerifyLedger", "CompareWithLedger", "AuditPayments"}
     assert {one["name"] for one in envoy["static_resources"]["listeners"]} == {"egress", "probes"}
+
+
+def test_images_are_of_what_is_locked() -> None:
+    """Their tags are the versions of the project and of Envoy; they run as the pods do, from files
+    that are there, and name no place that packages come from.
+    """
+    text = (ROOT / "Dockerfile").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    locked = (ROOT / "requirements" / "envoy.lock").read_text().split()[0].partition("==")[2]
+    used = {container["image"] for pod in PODS.values() for container in containers(pod)}
+    copied = [line.split()[1:-1] for line in text.splitlines() if line.startswith("COPY ")]
+
+    assert used == {f"paymesh/services:{project}", f"paymesh/envoy:{locked}"}
+    assert all(f"-t {image} " in text for image in used)
+    assert text.count(f"\nUSER {USER}:{USER}\n") == 2
+    assert "://" not in text
+    for sources in copied:
+        assert all(
+            (ROOT / s).exists() for s in sources if not any(x.startswith("--") for x in sources)
+        )
+
+
+@pytest.mark.parametrize("name", ["image", "envoy", "build"])
+def test_images_hold_what_was_tested(name: str) -> None:
+    """Every package is of the version in the lock that tests run with, and known by its hash."""
+    lock = (ROOT / "requirements" / f"{name}.lock").read_text()
+    tested = (ROOT / "requirements" / "development.lock").read_text()
+    pins = re.findall(r"^([a-z0-9.-]+(?:\[[a-z,]+\])?)==([^ ;\\]+)(.*)", lock, re.MULTILINE)
+
+    assert pins
+    for package, version, condition in pins:
+        if "win32" not in condition:
+            assert f"\n{package}=={version} " in f"\n{tested}", package
+    assert lock.count("--hash=sha256:") >= len(pins)
