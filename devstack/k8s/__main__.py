@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from devstack.k8s.base import stale, write
+from devstack.k8s.manifests import stale, write
 
 
 def main() -> int:

@@ -111,7 +111,7 @@ def envoy(workload: str, identities: Sequence[str], ports: Sequence[Json]) -> Js
 
 def draining() -> Json:
     """Have Envoy tell its clients to come back by another connection, and end what it has begun."""
-    ask = ["python", "/usr/local/bin/drain.py", ADMIN.removeprefix("unix:")]
+    ask = ["python3", "/usr/local/bin/drain.py", ADMIN.removeprefix("unix:")]
     ask += [str(PAUSE_S), str(DRAINED_S)]
     return {"preStop": {"exec": {"command": ask}}}
 

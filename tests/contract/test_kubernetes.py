@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from devstack.envoy import binary
-from devstack.k8s import base
+from devstack.k8s import manifests
 from devstack.k8s.names import DOMAIN, NAMESPACE, USER, dns
 from devstack.k8s.told import TOLD
 from devstack.mesh.callers import ALL, read_callers
@@ -30,7 +30,7 @@ VERSIONS = ("1.33", "1.37")
 KUSTOMIZATION = "kustomization.yaml"
 DOCUMENTS: list[Json] = [
     document
-    for file in sorted(base.FOLDER.glob("*.yaml"))
+    for file in sorted(manifests.FOLDER.glob("*.yaml"))
     if file.name != KUSTOMIZATION
     for document in yaml.load_all(file.read_text(), yaml.CSafeLoader)
 ]
@@ -95,20 +95,20 @@ def test_the_schemas_do_refuse() -> None:
 
 def test_the_committed_files_are_what_is_made(tmp_path: Path) -> None:
     """And a change by hand, a file too many and one too few are told."""
-    assert base.stale() == []
-    base.write(tmp_path)
+    assert manifests.stale() == []
+    manifests.write(tmp_path)
     (tmp_path / "edge.yaml").write_text("")
     (tmp_path / "stranger.yaml").write_text("")
     (tmp_path / "audit.yaml").unlink()
-    assert base.stale(tmp_path) == ["audit.yaml", "edge.yaml", "stranger.yaml"]
-    base.write(tmp_path)
-    assert base.stale(tmp_path) == []
+    assert manifests.stale(tmp_path) == ["audit.yaml", "edge.yaml", "stranger.yaml"]
+    manifests.write(tmp_path)
+    assert manifests.stale(tmp_path) == []
 
 
 def test_kustomize_is_told_of_every_file() -> None:
     """Of each once, the namespace first."""
-    read = yaml.safe_load((base.FOLDER / KUSTOMIZATION).read_text())
-    there = {file.name for file in base.FOLDER.iterdir()} - {KUSTOMIZATION}
+    read = yaml.safe_load((manifests.FOLDER / KUSTOMIZATION).read_text())
+    there = {file.name for file in manifests.FOLDER.iterdir()} - {KUSTOMIZATION}
 
     assert sorted(read["resources"]) == sorted(there)
     assert read["resources"][0] == "namespace.yaml"

@@ -18,7 +18,7 @@ from paymesh.wallet.v1 import wallet_service_pb2
 
 from chassis.channel import retryable_methods
 from devstack import edge
-from devstack.k8s import base
+from devstack.k8s import manifests
 from devstack.mesh.contracts import Repetition
 from devstack.mesh.embedded import EmbeddedMesh
 from devstack.ports import default_ports
@@ -57,7 +57,7 @@ def cluster() -> Mapping[str, Json]:
     """Every configuration in the committed manifests, by name."""
     documents = [
         document
-        for file in base.FOLDER.glob("*.yaml")
+        for file in manifests.FOLDER.glob("*.yaml")
         for document in yaml.load_all(file.read_text(), yaml.CSafeLoader)
         if document["kind"] == "ConfigMap"
     ]

@@ -19,7 +19,7 @@ from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
 from devstack.envoy import binary
 from devstack.health import envoy_ready, says_serving
-from devstack.k8s import base
+from devstack.k8s import manifests
 from devstack.mesh.certificates import Certificates, utc_now
 from devstack.mesh.drain import ask, drain
 from devstack.processes import Recipe, start
@@ -38,7 +38,7 @@ class Pod:
 
 def of_kind(kind: str) -> Mapping[str, Any]:
     """Read a committed manifest of the ledger."""
-    documents = yaml.load_all((base.FOLDER / "ledger-svc.yaml").read_text(), yaml.CSafeLoader)
+    documents = yaml.load_all((manifests.FOLDER / "ledger-svc.yaml").read_text(), yaml.CSafeLoader)
     (found,) = (document for document in documents if document["kind"] == kind)
     return dict(found)
 
