@@ -34,6 +34,7 @@ class Choices:
     environment: str = "development"
     database_port: int = 0
     mesh: bool = False
+    tls: bool = False
 
 
 class Loopback:

@@ -62,6 +62,7 @@ def test_reflection_and_health_are_open_in_development_alone(state: State) -> No
     service = "/paymesh.payment.v1.PaymentService/"
     webhooks = "/paymesh.payment.v1.WebhookEndpointService/"
     api = [
+        "/",  # with two hosts: refused
         "/openapi.json",
         "/v1/payments/[^/]+/events",
         "/v1/webhooks/[a-z]{1,20}",
@@ -77,7 +78,7 @@ def test_deadlines_are_the_edges_for_rest_and_the_callers_for_grpc(state: State)
     """REST gets 35 s whatever its headers say; gRPC what its caller asks for, but no more."""
     settings = manager(edge.render(state, default_ports(), "production"))
     routes = settings["route_config"]["virtual_hosts"][0]["routes"]
-    _, watched, from_psps, rest, native_watched, native, webhooks = routes
+    _, _, watched, from_psps, rest, native_watched, native, webhooks = routes
 
     # A stream may last longer than the service's own ten minutes, and no longer.
     for stream in (watched, native_watched):
@@ -96,7 +97,8 @@ def test_deadlines_are_the_edges_for_rest_and_the_callers_for_grpc(state: State)
 
 
 CODES = {
-    400: 3, 401: 16, 403: 7, 404: 5, 408: 4, 409: 10, 413: 3, 429: 8, 431: 3, 503: 14, 504: 4,
+    400: 3, 401: 16, 403: 7, 404: 5, 408: 4, 409: 10, 413: 3, 426: 3, 429: 8, 431: 3,
+    501: 3, 503: 14, 504: 4,
 }  # fmt: skip
 
 
