@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -25,6 +26,9 @@ FENCED_WRITES = Counter(
     "paymesh_fenced_writes_total", "Refused: another has taken over.", ["of"], registry=REGISTRY
 )
 
+# The W3C context of the request or the saga under way; it goes along with calls and into the log.
+TRACEPARENT: ContextVar[str] = ContextVar("traceparent", default="")
+
 # Only these may be logged; anything else is dropped, so that no token or e-mail slips through.
 _HARMLESS = frozenset(
     {"event", "level", "timestamp", "service", "logger", "error", "exception", "sqlstate"}
@@ -40,6 +44,11 @@ def _only_harmless(_: Any, __: str, event: EventDict) -> EventDict:
     return {key: value for key, value in event.items() if key in _HARMLESS}
 
 
+def _with_trace(_: Any, __: str, event: EventDict) -> EventDict:
+    parts = TRACEPARENT.get().split("-")
+    return {"trace_id": parts[1], **event} if len(parts) == 4 else event
+
+
 def configure_logging(service: str, level: str) -> None:
     """Log JSON lines to standard error, from `level` upwards."""
     structlog.configure(
@@ -48,6 +57,7 @@ def configure_logging(service: str, level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _with_trace,
             _only_harmless,
             structlog.processors.JSONRenderer(),
         ],

@@ -1,5 +1,6 @@
 """The edge Envoy of the embedded stack: its template filled in, and how to start it."""
 
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from devstack.mesh.identities import EDGE
 from devstack.mesh.secret_folder import ROOTS
 from devstack.mesh.sidecar import Peer
 from devstack.mesh.tls import secret_files
+from devstack.mesh.traces import OTLP_ENDPOINT, collector
 from devstack.processes import Recipe
 from devstack.state import State
 
@@ -40,6 +42,7 @@ def render(
         plain_listen=f"127.0.0.1:{ports['edge']}" if certificate else "",
         certificate=certificate,
         limits=limits,
+        collector=collector(os.environ.get(OTLP_ENDPOINT, "")),
         admin=admin(ports, mesh),
         services={name: mesh.peer(name) for name in CALLED} if mesh else plain,
         caller=mesh.identity(EDGE) if mesh else None,

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -29,6 +30,7 @@ from payment_svc.ports import (
     Page,
 )
 from payment_svc.sagas.journey import Progress
+from payment_svc.tracing import traced
 from payment_svc.webhooks import outbox as webhook_outbox
 
 _Key = tuple[str, str, str]
@@ -96,7 +98,8 @@ class PostgresPaymentStore:
 
     async def accept(self, new: NewPayment) -> Acceptance:
         """See `ports.PaymentStore.accept`."""
-        return await self._accepting.submit(new)
+        sagas = tuple(traced(saga) for saga in new.sagas)
+        return await self._accepting.submit(replace(new, sagas=sagas))
 
     async def known(self, asked: Asked) -> Accepted | KeyReused | None:
         """See `ports.PaymentStore.known`."""
@@ -157,7 +160,7 @@ class PostgresPaymentStore:
             [
                 *changes.writes([(before, decided.payment)], now),
                 _new_records([(asked, payment_id, decided.answer)], now),
-                new_sagas([decided.saga]),
+                new_sagas([traced(decided.saga)]),
             ]
         )
         return Accepted(payment_id, decided.answer, replayed=False)

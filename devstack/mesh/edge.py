@@ -7,13 +7,14 @@ from pathlib import Path
 from string import Template
 
 from devstack.local_replies import item, local_replies
-from devstack.mesh import operators
+from devstack.mesh import operators, traces
 from devstack.mesh.addresses import envoy_address, is_loopback
 from devstack.mesh.callers import read_callers
 from devstack.mesh.clusters import Upstream, cluster
 from devstack.mesh.operators import Operators
 from devstack.mesh.sidecar import Peer
 from devstack.mesh.tls import Identity, public_socket
+from devstack.mesh.traces import Collector
 from devstack.state import StackError
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "envoy" / "edge.yaml"
@@ -59,6 +60,7 @@ class Edge:
             1.3. None: in clear, on loopback alone.
         plain_listen: where it is spoken in clear beside; on loopback alone.
         limits: how much it takes.
+        collector: who takes its spans; None: there are none.
     """
 
     listen: str
@@ -73,6 +75,7 @@ class Edge:
     certificate: Path | None = None
     plain_listen: str = ""
     limits: Limits = Limits()
+    collector: Collector | None = None
 
     def __post_init__(self) -> None:
         """Refuse to speak in clear to a network."""
@@ -84,6 +87,7 @@ class Edge:
 def render(edge: Edge) -> str:
     """Write the configuration."""
     clusters = [cluster(_upstream(edge, name)) for name in CALLED]
+    clusters += traces.clusters(edge.collector)
     listener = ""
     if edge.operators is not None:
         callers = read_callers(in_development=edge.in_development)
@@ -92,6 +96,7 @@ def render(edge: Edge) -> str:
     return Template(TEMPLATE.read_text()).substitute(
         ADMIN=json.dumps(envoy_address(edge.admin, mode=0o600)),
         LISTEN=json.dumps(envoy_address(edge.listen)),
+        TRACING=traces.tracing(edge.collector, "edge", of_clients=True),
         **_doors(edge),
         **_limits(edge.limits),
         ACCESS_LOG=edge.access_log,
