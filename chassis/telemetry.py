@@ -1,4 +1,4 @@
-"""Structured logs, of fields that are known to be harmless, and Prometheus metrics."""
+"""Structured logs, of harmless fields and of values masked by their type; Prometheus metrics."""
 
 import logging
 import sys
@@ -7,7 +7,9 @@ from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from structlog.typing import EventDict
+
+from chassis.errors import PaymeshError
+from privacy.events import HARMLESS, LibraryLogs, crashing, told
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0)
 REGISTRY = CollectorRegistry()
@@ -29,20 +31,6 @@ FENCED_WRITES = Counter(
 # The W3C context of the request or the saga under way; it goes along with calls and into the log.
 TRACEPARENT: ContextVar[str] = ContextVar("traceparent", default="")
 
-# Only these may be logged; anything else is dropped, so that no token or e-mail slips through.
-_HARMLESS = frozenset(
-    {"event", "level", "timestamp", "service", "logger", "error", "exception", "sqlstate"}
-    | {"method", "code", "duration_ms", "request_id", "trace_id", "client_id", "address", "count"}
-    | {"caller"}
-    | {"payment_id", "saga_id", "step", "outcome", "reason", "queue", "status"}
-    | {"psp", "attempt_id", "attempt", "delivery", "operation", "number", "hash", "month", "place"}
-    | {"wallet_id", "account_id", "difference", "subject_id"}
-)
-
-
-def _only_harmless(_: Any, __: str, event: EventDict) -> EventDict:
-    return {key: value for key, value in event.items() if key in _HARMLESS}
-
 
 def _with_trace(_: Any, __: str, event: EventDict) -> EventDict:
     parts = TRACEPARENT.get().split("-")
@@ -56,9 +44,8 @@ def configure_logging(service: str, level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
             _with_trace,
-            _only_harmless,
+            lambda _, __, event: told(event, HARMLESS, (PaymeshError,)),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
@@ -68,6 +55,9 @@ def configure_logging(service: str, level: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(handlers=[LibraryLogs(logger)], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = crashing(logger)
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:

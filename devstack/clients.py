@@ -82,6 +82,6 @@ class Clients:
 
 @asynccontextmanager
 async def opened(stack: Mapping[str, Any], actor: str) -> AsyncIterator[Clients]:
-    """Open the way to a stack's edge_auth."""
-    async with operator_channel(stack, "edge_auth") as channel:
+    """Open the way to a stack's edge_auth, in a mesh as the operator `actor`."""
+    async with operator_channel(stack, "edge_auth", actor) as channel:
         yield Clients(ClientServiceStub(channel), actor)

@@ -33,7 +33,7 @@ from edge_auth.use_cases.check_request import Door
 async def build(server: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
     """Wire the service to its database, and to Redis, which need not answer yet."""
     settings = EdgeAuthSettings.read(environment, server)
-    database = Database(settings.database_url, connections=settings.database_connections)
+    database = Database(settings.database_url.reveal(), connections=settings.database_connections)
     await database.open()
     stack.push_async_callback(database.close)
     redis = _redis(settings)
@@ -85,7 +85,7 @@ def _redis(settings: EdgeAuthSettings) -> Redis:
     """Open Redis, impatient: nothing at the door waits for it, and nothing is asked twice."""
     try:
         redis: Redis = Redis.from_url(
-            settings.redis_url,
+            settings.redis_url.reveal(),
             socket_timeout=settings.redis_timeout_s,
             socket_connect_timeout=settings.redis_timeout_s,
             retry=Retry(NoBackoff(), 0),

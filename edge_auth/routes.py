@@ -14,6 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 from paymesh.payment.v1 import payment_service_pb2, webhook_endpoint_service_pb2
 
 from edge_auth.domain.strict_json import Shape
+from privacy.messages import texts
 
 PUBLIC = (
     payment_service_pb2.DESCRIPTOR.services_by_name["PaymentService"],
@@ -79,7 +80,7 @@ class Routes:
             message.ParseFromString(frame)
         except DecodeError:
             return None
-        return dict(_texts(message, ""))
+        return dict(texts(message))
 
 
 def _rest_routes(method: MethodDescriptor) -> Iterator[tuple[str, re.Pattern[str], str, Shape]]:
@@ -112,18 +113,3 @@ def _field(field: FieldDescriptor) -> Shape:
         return Shape("map", fields={"": _field(field.message_type.fields_by_name["value"])})
     inner = _shape(field.message_type)
     return Shape(inner.kind, is_list=field.is_repeated, fields=inner.fields)
-
-
-def _texts(message: Message, prefix: str) -> Iterator[tuple[str, str]]:
-    for field, value in message.ListFields():
-        path = prefix + field.name
-        if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            yield from ((f"{path}.(key {at})", str(key)) for at, key in enumerate(value))
-            yield from ((f"{path}.{key}", text) for key, text in value.items())
-            continue
-        for index, item in enumerate(value if field.is_repeated else [value]):
-            here = f"{path}[{index}]" if field.is_repeated else path
-            if isinstance(item, Message):
-                yield from _texts(item, here + ".")
-            elif isinstance(item, str):
-                yield here, item

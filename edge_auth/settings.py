@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from chassis.settings import Environment, ServerSettings, SettingsError
 from edge_auth.sealing import Sealer
 from edge_auth.use_cases.check_request import Rates
+from privacy.masked import Secret
 
 _STAND_IN = "dev=development-only-development-only"
 _STRANGER_BURST = 100
@@ -14,9 +15,9 @@ _STRANGER_BURST = 100
 class EdgeAuthSettings:
     """What edge_auth is told."""
 
-    database_url: str
+    database_url: Secret[str]
     database_connections: int
-    redis_url: str
+    redis_url: Secret[str]
     queue_full_passes_per_second: float  # new payments of a client that pass all the same
     redis_timeout_s: float  # for one answer; longer, and Redis is away
     sealer: Sealer  # of signing secrets
@@ -32,9 +33,9 @@ class EdgeAuthSettings:
             SettingsError: a setting is missing, malformed, or not for production.
         """
         return cls(
-            database_url=environment.text("EDGE_AUTH_DATABASE_URL"),
+            database_url=Secret(environment.text("EDGE_AUTH_DATABASE_URL")),
             database_connections=environment.integer("EDGE_AUTH_DATABASE_CONNECTIONS", 4),
-            redis_url=environment.text("REDIS_URL"),
+            redis_url=Secret(environment.text("REDIS_URL")),
             queue_full_passes_per_second=environment.number("QUEUE_FULL_PASSES_PER_SECOND", 1.0),
             redis_timeout_s=environment.number("EDGE_AUTH_REDIS_TIMEOUT_S", 0.25),
             sealer=_sealer(environment, server),

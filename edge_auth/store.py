@@ -209,7 +209,7 @@ class PostgresClientStore:
         try:
             value = self._sealer.open(row["sealed"], _place(row["secret_id"]))
         except SealBroken as error:
-            logger().error("secret_unreadable", error=str(error), subject_id=row["secret_id"])
+            logger().error("secret_unreadable", error=error, subject_id=row["secret_id"])
             return None
         return Secret(row["secret_id"], value, row["expires_at"])
 

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -63,7 +63,7 @@ class Secret:
     """A signing secret, as it signs."""
 
     secret_id: str
-    value: str
+    value: str = field(repr=False)
     expires_at: datetime | None = None
 
 

@@ -3,23 +3,22 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote_plus, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from chassis.clock import Clock
 from edge_auth.domain import errors, signing
-from edge_auth.domain.card_numbers import holds_card_number
 from edge_auth.domain.credentials import Caller
 from edge_auth.domain.edge_request import EdgeRequest
 from edge_auth.domain.errors import Denial
 from edge_auth.domain.limits import UNLIMITED, Limit, Nonce, Passage
 from edge_auth.domain.scopes import NEEDED, Scope, move_money_out
+from edge_auth.domain.screening import offending, offending_line
 from edge_auth.domain.strict_json import BODY_BYTES_MAX, Shape, check_body
 from edge_auth.ports import Turnstile
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
 _JSON = re.compile(r"application/json\s*(;.*)?", re.IGNORECASE | re.ASCII)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_SCANNED_HEADERS = ("idempotency-key", "user-agent", "referer", "prefer")
 
 CallerOf = Callable[[str], Awaitable[Caller | None]]
 RpcOf = Callable[[str, str], str | None]
@@ -184,12 +183,8 @@ def _check_line(request: EdgeRequest) -> Denial | None:
         unquote_to_bytes(request.path).decode()
     except UnicodeDecodeError:
         return errors.refused_field("MALFORMED_REQUEST", "(the path)", "is not UTF-8")
-    if holds_card_number(unquote_plus(request.path)):
-        return errors.card_number("(the path)")
-    for name in _SCANNED_HEADERS:
-        if holds_card_number(request.headers.get(name, "")):
-            return errors.card_number(name)
-    return None
+    offender = offending_line(request.path, request.headers)
+    return errors.card_number(offender) if offender is not None else None
 
 
 def _check_content(request: EdgeRequest, door: Door) -> Denial | None:
@@ -212,5 +207,5 @@ def _check_message(request: EdgeRequest, texts_of: TextsOf) -> Denial | None:
     texts = texts_of(request.route, request.body)
     if texts is None:
         return errors.refused_field("MALFORMED_MESSAGE", "(the message)", "cannot be read")
-    offender = next((path for path, text in texts.items() if holds_card_number(text)), None)
+    offender = offending(texts.items())
     return errors.card_number(offender) if offender is not None else None

@@ -1,7 +1,7 @@
 """CreateClient: register an API client with its first key and its first secret."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
@@ -28,8 +28,8 @@ class CreatedClient:
     """The client, its key and its secret, which are shown this once."""
 
     client: Client
-    api_key: str
-    secret: str
+    api_key: str = field(repr=False)
+    secret: str = field(repr=False)
 
 
 async def create_client(

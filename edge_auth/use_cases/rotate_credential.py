@@ -1,7 +1,7 @@
 """RotateCredential: make a new key or secret beside the old one, which ends later."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from chassis.clock import Clock
@@ -33,7 +33,7 @@ class Rotated:
     """The new one, its value, which is shown this once, and when the old one ends."""
 
     credential: Credential
-    value: str
+    value: str = field(repr=False)
     old_ends_at: datetime | None
 
 

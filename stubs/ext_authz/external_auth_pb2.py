@@ -4,15 +4,18 @@
 # source: ext_authz/external_auth.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "ext_authz/external_auth.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'ext_authz/external_auth.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -23,51 +26,49 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x1d\x65xt_authz/external_auth.proto\x12\x15\x65nvoy.service.auth.v3\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17google/rpc/status.proto"K\n\x0c\x43heckRequest\x12;\n\nattributes\x18\x01 \x01(\x0b\x32\'.envoy.service.auth.v3.AttributeContext"\xe6\x06\n\x10\x41ttributeContext\x12<\n\x06source\x18\x01 \x01(\x0b\x32,.envoy.service.auth.v3.AttributeContext.Peer\x12@\n\x07request\x18\x04 \x01(\x0b\x32/.envoy.service.auth.v3.AttributeContext.Request\x12Z\n\x12\x63ontext_extensions\x18\n \x03(\x0b\x32>.envoy.service.auth.v3.AttributeContext.ContextExtensionsEntry\x1aH\n\x04Peer\x12@\n\x07\x61\x64\x64ress\x18\x01 \x01(\x0b\x32/.envoy.service.auth.v3.AttributeContext.Address\x1aX\n\x07\x41\x64\x64ress\x12M\n\x0esocket_address\x18\x01 \x01(\x0b\x32\x35.envoy.service.auth.v3.AttributeContext.SocketAddress\x1a \n\rSocketAddress\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x1aL\n\x07Request\x12\x41\n\x04http\x18\x02 \x01(\x0b\x32\x33.envoy.service.auth.v3.AttributeContext.HttpRequest\x1a\xa7\x02\n\x0bHttpRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12Q\n\x07headers\x18\x03 \x03(\x0b\x32@.envoy.service.auth.v3.AttributeContext.HttpRequest.HeadersEntry\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0c\n\x04host\x18\x05 \x01(\t\x12\x0e\n\x06scheme\x18\x06 \x01(\t\x12\r\n\x05query\x18\x07 \x01(\t\x12\x0c\n\x04size\x18\t \x01(\x03\x12\x10\n\x08protocol\x18\n \x01(\t\x12\x0c\n\x04\x62ody\x18\x0b \x01(\t\x12\x10\n\x08raw_body\x18\x0c \x01(\x0c\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x38\n\x16\x43ontextExtensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01")\n\x0bHeaderValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t"\x9a\x02\n\x11HeaderValueOption\x12\x32\n\x06header\x18\x01 \x01(\x0b\x32".envoy.service.auth.v3.HeaderValue\x12R\n\rappend_action\x18\x03 \x01(\x0e\x32;.envoy.service.auth.v3.HeaderValueOption.HeaderAppendAction"}\n\x12HeaderAppendAction\x12\x1b\n\x17\x41PPEND_IF_EXISTS_OR_ADD\x10\x00\x12\x11\n\rADD_IF_ABSENT\x10\x01\x12\x1e\n\x1aOVERWRITE_IF_EXISTS_OR_ADD\x10\x02\x12\x17\n\x13OVERWRITE_IF_EXISTS\x10\x03"\x1a\n\nHttpStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05"\x90\x01\n\x12\x44\x65niedHttpResponse\x12\x31\n\x06status\x18\x01 \x01(\x0b\x32!.envoy.service.auth.v3.HttpStatus\x12\x39\n\x07headers\x18\x02 \x03(\x0b\x32(.envoy.service.auth.v3.HeaderValueOption\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t"\xb1\x01\n\x0eOkHttpResponse\x12\x39\n\x07headers\x18\x02 \x03(\x0b\x32(.envoy.service.auth.v3.HeaderValueOption\x12\x19\n\x11headers_to_remove\x18\x05 \x03(\t\x12I\n\x17response_headers_to_add\x18\x06 \x03(\x0b\x32(.envoy.service.auth.v3.HeaderValueOption"\xfb\x01\n\rCheckResponse\x12"\n\x06status\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\x12\x44\n\x0f\x64\x65nied_response\x18\x02 \x01(\x0b\x32).envoy.service.auth.v3.DeniedHttpResponseH\x00\x12<\n\x0bok_response\x18\x03 \x01(\x0b\x32%.envoy.service.auth.v3.OkHttpResponseH\x00\x12\x31\n\x10\x64ynamic_metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructB\x0f\n\rhttp_response2c\n\rAuthorization\x12R\n\x05\x43heck\x12#.envoy.service.auth.v3.CheckRequest\x1a$.envoy.service.auth.v3.CheckResponseb\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x65xt_authz/external_auth.proto\x12\x15\x65nvoy.service.auth.v3\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17google/rpc/status.proto\"K\n\x0c\x43heckRequest\x12;\n\nattributes\x18\x01 \x01(\x0b\x32\'.envoy.service.auth.v3.AttributeContext\"\xe6\x06\n\x10\x41ttributeContext\x12<\n\x06source\x18\x01 \x01(\x0b\x32,.envoy.service.auth.v3.AttributeContext.Peer\x12@\n\x07request\x18\x04 \x01(\x0b\x32/.envoy.service.auth.v3.AttributeContext.Request\x12Z\n\x12\x63ontext_extensions\x18\n \x03(\x0b\x32>.envoy.service.auth.v3.AttributeContext.ContextExtensionsEntry\x1aH\n\x04Peer\x12@\n\x07\x61\x64\x64ress\x18\x01 \x01(\x0b\x32/.envoy.service.auth.v3.AttributeContext.Address\x1aX\n\x07\x41\x64\x64ress\x12M\n\x0esocket_address\x18\x01 \x01(\x0b\x32\x35.envoy.service.auth.v3.AttributeContext.SocketAddress\x1a \n\rSocketAddress\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x1aL\n\x07Request\x12\x41\n\x04http\x18\x02 \x01(\x0b\x32\x33.envoy.service.auth.v3.AttributeContext.HttpRequest\x1a\xa7\x02\n\x0bHttpRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12Q\n\x07headers\x18\x03 \x03(\x0b\x32@.envoy.service.auth.v3.AttributeContext.HttpRequest.HeadersEntry\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0c\n\x04host\x18\x05 \x01(\t\x12\x0e\n\x06scheme\x18\x06 \x01(\t\x12\r\n\x05query\x18\x07 \x01(\t\x12\x0c\n\x04size\x18\t \x01(\x03\x12\x10\n\x08protocol\x18\n \x01(\t\x12\x0c\n\x04\x62ody\x18\x0b \x01(\t\x12\x10\n\x08raw_body\x18\x0c \x01(\x0c\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x38\n\x16\x43ontextExtensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\")\n\x0bHeaderValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\x9a\x02\n\x11HeaderValueOption\x12\x32\n\x06header\x18\x01 \x01(\x0b\x32\".envoy.service.auth.v3.HeaderValue\x12R\n\rappend_action\x18\x03 \x01(\x0e\x32;.envoy.service.auth.v3.HeaderValueOption.HeaderAppendAction\"}\n\x12HeaderAppendAction\x12\x1b\n\x17\x41PPEND_IF_EXISTS_OR_ADD\x10\x00\x12\x11\n\rADD_IF_ABSENT\x10\x01\x12\x1e\n\x1aOVERWRITE_IF_EXISTS_OR_ADD\x10\x02\x12\x17\n\x13OVERWRITE_IF_EXISTS\x10\x03\"\x1a\n\nHttpStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\"\x90\x01\n\x12\x44\x65niedHttpResponse\x12\x31\n\x06status\x18\x01 \x01(\x0b\x32!.envoy.service.auth.v3.HttpStatus\x12\x39\n\x07headers\x18\x02 \x03(\x0b\x32(.envoy.service.auth.v3.HeaderValueOption\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\"\xb1\x01\n\x0eOkHttpResponse\x12\x39\n\x07headers\x18\x02 \x03(\x0b\x32(.envoy.service.auth.v3.HeaderValueOption\x12\x19\n\x11headers_to_remove\x18\x05 \x03(\t\x12I\n\x17response_headers_to_add\x18\x06 \x03(\x0b\x32(.envoy.service.auth.v3.HeaderValueOption\"\xfb\x01\n\rCheckResponse\x12\"\n\x06status\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\x12\x44\n\x0f\x64\x65nied_response\x18\x02 \x01(\x0b\x32).envoy.service.auth.v3.DeniedHttpResponseH\x00\x12<\n\x0bok_response\x18\x03 \x01(\x0b\x32%.envoy.service.auth.v3.OkHttpResponseH\x00\x12\x31\n\x10\x64ynamic_metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructB\x0f\n\rhttp_response2c\n\rAuthorization\x12R\n\x05\x43heck\x12#.envoy.service.auth.v3.CheckRequest\x1a$.envoy.service.auth.v3.CheckResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "ext_authz.external_auth_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ext_authz.external_auth_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY"]._loaded_options = None
-    _globals["_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY"]._serialized_options = b"8\001"
-    _globals["_ATTRIBUTECONTEXT_CONTEXTEXTENSIONSENTRY"]._loaded_options = None
-    _globals["_ATTRIBUTECONTEXT_CONTEXTEXTENSIONSENTRY"]._serialized_options = b"8\001"
-    _globals["_CHECKREQUEST"]._serialized_start = 111
-    _globals["_CHECKREQUEST"]._serialized_end = 186
-    _globals["_ATTRIBUTECONTEXT"]._serialized_start = 189
-    _globals["_ATTRIBUTECONTEXT"]._serialized_end = 1059
-    _globals["_ATTRIBUTECONTEXT_PEER"]._serialized_start = 429
-    _globals["_ATTRIBUTECONTEXT_PEER"]._serialized_end = 501
-    _globals["_ATTRIBUTECONTEXT_ADDRESS"]._serialized_start = 503
-    _globals["_ATTRIBUTECONTEXT_ADDRESS"]._serialized_end = 591
-    _globals["_ATTRIBUTECONTEXT_SOCKETADDRESS"]._serialized_start = 593
-    _globals["_ATTRIBUTECONTEXT_SOCKETADDRESS"]._serialized_end = 625
-    _globals["_ATTRIBUTECONTEXT_REQUEST"]._serialized_start = 627
-    _globals["_ATTRIBUTECONTEXT_REQUEST"]._serialized_end = 703
-    _globals["_ATTRIBUTECONTEXT_HTTPREQUEST"]._serialized_start = 706
-    _globals["_ATTRIBUTECONTEXT_HTTPREQUEST"]._serialized_end = 1001
-    _globals["_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY"]._serialized_start = 955
-    _globals["_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY"]._serialized_end = 1001
-    _globals["_ATTRIBUTECONTEXT_CONTEXTEXTENSIONSENTRY"]._serialized_start = 1003
-    _globals["_ATTRIBUTECONTEXT_CONTEXTEXTENSIONSENTRY"]._serialized_end = 1059
-    _globals["_HEADERVALUE"]._serialized_start = 1061
-    _globals["_HEADERVALUE"]._serialized_end = 1102
-    _globals["_HEADERVALUEOPTION"]._serialized_start = 1105
-    _globals["_HEADERVALUEOPTION"]._serialized_end = 1387
-    _globals["_HEADERVALUEOPTION_HEADERAPPENDACTION"]._serialized_start = 1262
-    _globals["_HEADERVALUEOPTION_HEADERAPPENDACTION"]._serialized_end = 1387
-    _globals["_HTTPSTATUS"]._serialized_start = 1389
-    _globals["_HTTPSTATUS"]._serialized_end = 1415
-    _globals["_DENIEDHTTPRESPONSE"]._serialized_start = 1418
-    _globals["_DENIEDHTTPRESPONSE"]._serialized_end = 1562
-    _globals["_OKHTTPRESPONSE"]._serialized_start = 1565
-    _globals["_OKHTTPRESPONSE"]._serialized_end = 1742
-    _globals["_CHECKRESPONSE"]._serialized_start = 1745
-    _globals["_CHECKRESPONSE"]._serialized_end = 1996
-    _globals["_AUTHORIZATION"]._serialized_start = 1998
-    _globals["_AUTHORIZATION"]._serialized_end = 2097
+  DESCRIPTOR._loaded_options = None
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY']._loaded_options = None
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY']._serialized_options = b'8\001'
+  _globals['_ATTRIBUTECONTEXT_CONTEXTEXTENSIONSENTRY']._loaded_options = None
+  _globals['_ATTRIBUTECONTEXT_CONTEXTEXTENSIONSENTRY']._serialized_options = b'8\001'
+  _globals['_CHECKREQUEST']._serialized_start=111
+  _globals['_CHECKREQUEST']._serialized_end=186
+  _globals['_ATTRIBUTECONTEXT']._serialized_start=189
+  _globals['_ATTRIBUTECONTEXT']._serialized_end=1059
+  _globals['_ATTRIBUTECONTEXT_PEER']._serialized_start=429
+  _globals['_ATTRIBUTECONTEXT_PEER']._serialized_end=501
+  _globals['_ATTRIBUTECONTEXT_ADDRESS']._serialized_start=503
+  _globals['_ATTRIBUTECONTEXT_ADDRESS']._serialized_end=591
+  _globals['_ATTRIBUTECONTEXT_SOCKETADDRESS']._serialized_start=593
+  _globals['_ATTRIBUTECONTEXT_SOCKETADDRESS']._serialized_end=625
+  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_start=627
+  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_end=703
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_start=706
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_end=1001
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY']._serialized_start=955
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY']._serialized_end=1001
+  _globals['_ATTRIBUTECONTEXT_CONTEXTEXTENSIONSENTRY']._serialized_start=1003
+  _globals['_ATTRIBUTECONTEXT_CONTEXTEXTENSIONSENTRY']._serialized_end=1059
+  _globals['_HEADERVALUE']._serialized_start=1061
+  _globals['_HEADERVALUE']._serialized_end=1102
+  _globals['_HEADERVALUEOPTION']._serialized_start=1105
+  _globals['_HEADERVALUEOPTION']._serialized_end=1387
+  _globals['_HEADERVALUEOPTION_HEADERAPPENDACTION']._serialized_start=1262
+  _globals['_HEADERVALUEOPTION_HEADERAPPENDACTION']._serialized_end=1387
+  _globals['_HTTPSTATUS']._serialized_start=1389
+  _globals['_HTTPSTATUS']._serialized_end=1415
+  _globals['_DENIEDHTTPRESPONSE']._serialized_start=1418
+  _globals['_DENIEDHTTPRESPONSE']._serialized_end=1562
+  _globals['_OKHTTPRESPONSE']._serialized_start=1565
+  _globals['_OKHTTPRESPONSE']._serialized_end=1742
+  _globals['_CHECKRESPONSE']._serialized_start=1745
+  _globals['_CHECKRESPONSE']._serialized_end=1996
+  _globals['_AUTHORIZATION']._serialized_start=1998
+  _globals['_AUTHORIZATION']._serialized_end=2097
 # @@protoc_insertion_point(module_scope)
