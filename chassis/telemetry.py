@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from structlog.typing import EventDict
 
 from chassis.errors import PaymeshError
 from privacy.events import HARMLESS, LibraryLogs, crashing, told
