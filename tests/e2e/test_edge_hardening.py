@@ -484,3 +484,20 @@ async def shown(door: OwnEdge, context: ssl.SSLContext) -> int:
     told = writer.get_extra_info("ssl_object").getpeercert()
     writer.close()
     return int(told["serialNumber"], 16)
+
+
+TRACE = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
+
+
+@pytest.mark.parametrize("told", ["", "evil@example.com", TRACE + "x", TRACE.replace("a", "z")])
+async def test_a_trace_is_a_trace_or_begun_anew(door: OwnEdge, key: str, told: str) -> None:
+    """What goes into every log as a trace is one; who began a real one keeps it."""
+    door.service.heard.clear()
+
+    await said(door.address, request(GET, HOST, key, f"traceparent: {told}"))
+    await said(door.address, request(GET, HOST, key, f"traceparent: {TRACE}"))
+
+    made, kept = (heard["traceparent"] for heard in door.service.heard)
+    assert kept == TRACE
+    assert made != told
+    assert len(made) == len(TRACE)

@@ -12,8 +12,11 @@ from google.rpc import error_details_pb2, status_pb2
 from paymesh.psp.v1 import webhook_service_pb2
 
 from devstack import edge, envoy
+from devstack.mesh.edge import CALLED, Edge
+from devstack.mesh.edge import render as render_edge
+from devstack.mesh.sidecar import Peer
 from devstack.ports import default_ports
-from devstack.state import State
+from devstack.state import StackError, State
 from edge_auth import routes
 
 
@@ -200,3 +203,32 @@ def test_what_the_transcoder_serves_edge_auth_reads(state: State) -> None:
     methods = webhook_service_pb2.DESCRIPTOR.services_by_name["WebhookService"].methods
     reachable = [m.name for m in methods if m.GetOptions().HasExtension(annotations_pb2.http)]
     assert reachable == ["ReceiveWebhook"]
+
+
+@pytest.mark.parametrize("where", ["0.0.0.0:8080", "10.0.0.1:8080", "edge.example:8080"])
+def test_in_clear_it_listens_on_loopback_alone(where: str, tmp_path: Path) -> None:
+    """A configuration that would speak in clear to a network cannot be written."""
+    peers = {name: Peer("127.0.0.1:1", "") for name in CALLED}
+    rest = {"admin": "127.0.0.1:1", "services": peers, "caller": None, "operators": None}
+    files = {"access_log": "/dev/stdout", "openapi": "", "descriptor": ""}
+
+    with pytest.raises(StackError, match="no certificate for"):
+        Edge(listen=where, **rest, **files)  # type: ignore[arg-type]
+    with pytest.raises(StackError, match="no certificate for"):
+        Edge(listen=where, plain_listen=where, certificate=tmp_path, **rest, **files)  # type: ignore[arg-type]
+    assert Edge(listen=where, certificate=tmp_path, **rest, **files)  # type: ignore[arg-type]
+
+
+def test_with_a_certificate_alone_nothing_is_spoken_in_clear(tmp_path: Path) -> None:
+    """As production has it: one way in, and that is TLS."""
+    peers = {name: Peer("127.0.0.1:1", "") for name in CALLED}
+    rendered = render_edge(
+        Edge("0.0.0.0:443", "127.0.0.1:1", peers, None, None, "/dev/stdout", "", "",
+             certificate=tmp_path)
+    )  # fmt: skip
+    (listener,) = yaml.safe_load(rendered)["static_resources"]["listeners"]
+    (chain,) = listener["filter_chains"]
+    tls = chain["transport_socket"]["typed_config"]["common_tls_context"]["tls_params"]
+
+    assert listener["additional_addresses"] == []
+    assert set(tls.values()) == {"TLSv1_3"}
