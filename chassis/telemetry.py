@@ -28,6 +28,9 @@ DATABASE_RETRIES = Counter(
 FENCED_WRITES = Counter(
     "paymesh_fenced_writes_total", "Refused: another has taken over.", ["of"], registry=REGISTRY
 )
+UNDECIPHERABLE = Counter(
+    "paymesh_undecipherable_total", "Ciphertexts refused.", ["place", "why"], registry=REGISTRY
+)
 
 # The W3C context of the request or the saga under way; it goes along with calls and into the log.
 TRACEPARENT: ContextVar[str] = ContextVar("traceparent", default="")

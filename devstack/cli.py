@@ -22,6 +22,7 @@ _COMMANDS = {
     "dlq": "devstack.dlq:dlq",
     "client": "devstack.client:client",
     "audit": "devstack.audit.command:audit",
+    "keys": "devstack.keys:keys",
     "certs": "devstack.mesh.command:certs",
 }
 

@@ -84,11 +84,10 @@ class Supervisor:
             begin(plan.redis_recipe(self._state, self._ports), self._redis_gate),
             begin(plan.sandbox_recipe(self._state, self._ports), self._sandbox_gate),
             self._start_postgres(postgres),
-        )
-        await together(
-            *(self._start_service(service, postgres) for service in SERVICES),
+            # What they call comes later; to have them by then costs nobody any time.
             *(self._start_sidecar(self._mesh, s.name) for s in SERVICES if self._mesh),
         )
+        await together(*(self._start_service(service, postgres) for service in SERVICES))
         certificate = None
         if self._choices.tls:
             certificate = await asyncio.to_thread(edge.own_certificate, self._state, utc_now())

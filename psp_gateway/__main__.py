@@ -16,7 +16,9 @@ from paymesh.psp.v1 import webhook_service_pb2_grpc as webhook_wire
 from chassis import server
 from chassis.channel import open_channel
 from chassis.clock import utc_now
+from chassis.data_keys import learning
 from chassis.database import Database
+from chassis.encryption import Keyring
 from chassis.faults import FaultPoints
 from chassis.server import Job, Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
@@ -113,16 +115,16 @@ async def build(
     answering = _answering(psps, DisputeStore(database), guards)
     listener = await _listener(settings, stack)
     applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following, paying)
-    resolutions = AttemptResolutionServicer(means, store)
     return Wiring(
         register=[
             partial(wire.add_PspGatewayServiceServicer_to_server, servicer),
             partial(webhook_wire.add_WebhookServiceServicer_to_server, webhooks),
             partial(dispute_wire.add_DisputeServiceServicer_to_server, DisputeServicer(answering)),
-            partial(_ADD_RESOLUTIONS, resolutions),
+            partial(_ADD_RESOLUTIONS, AttemptResolutionServicer(means, store)),
         ],
         names=_NAMES,
         jobs=[
+            learning(database),
             jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s, faults),
             _late_looker(means, database, store, listener, settings),
             *([bank_worker(outbox, settings.bank.poll_s)] if outbox else []),
@@ -148,6 +150,7 @@ async def _open_database(settings: PspSettings, stack: AsyncExitStack) -> Databa
         settings.database_url.reveal(),
         connections=settings.database_connections,
         timeout_s=settings.database_timeout_s,
+        keyring=Keyring("psp_gateway", settings.keys),
     )
     stack.push_async_callback(database.close)
     await database.open()
