@@ -44,7 +44,8 @@ _QUIET = ("/grpc.health.v1.", "/grpc.reflection.")
 class RequestContext:
     """Who calls, and by which request. `metadata` holds the first value of each key.
 
-    `caller` and `operator` are SPIFFE ids out of certificates; empty without a sidecar.
+    `caller` and `operator` are SPIFFE ids out of certificates; empty without a sidecar. `method` is
+    the RPC's full name; empty outside of one.
     """
 
     client_id: str = ""
@@ -53,6 +54,7 @@ class RequestContext:
     metadata: tuple[tuple[str, str], ...] = ()
     caller: str = ""
     operator: str = ""
+    method: str = ""
 
     def header(self, name: str) -> str | None:
         """Read a metadata key, lower case."""
@@ -82,7 +84,9 @@ def request_context() -> RequestContext:
     return _current.get()
 
 
-def read_context(metadata: Sequence[tuple[str, str | bytes]], peer: str = "") -> RequestContext:
+def read_context(
+    metadata: Sequence[tuple[str, str | bytes]], peer: str = "", method: str = ""
+) -> RequestContext:
     """Read the context out of a call's metadata. Only a sidecar reaches a service over a unix
     socket: from any other `peer` certificates are hearsay.
     """
@@ -91,7 +95,8 @@ def read_context(metadata: Sequence[tuple[str, str | bytes]], peer: str = "") ->
     client_id, request_id = first.get(CLIENT_ID, ""), first.get(REQUEST_ID, "")
     own = first if peer.startswith("unix:") else {}
     told = own.get(CALLER, ""), own.get(OPERATOR, "")
-    return RequestContext(client_id, request_id, first.get(TRACEPARENT, ""), texts, *told)
+    trace = first.get(TRACEPARENT, "")
+    return RequestContext(client_id, request_id, trace, texts, *told, method.removeprefix("/"))
 
 
 def to_status(error: errors.PaymeshError, domain: str) -> status_pb2.Status:
@@ -194,7 +199,7 @@ class Gate(grpc.aio.ServerInterceptor):
     async def _guard(self, method: str, context: Any) -> AsyncIterator[None]:
         """Set the request's context; turn what goes wrong into a status, and tell how it went."""
         started = time.perf_counter()
-        caller = read_context(context.invocation_metadata() or (), context.peer())
+        caller = read_context(context.invocation_metadata() or (), context.peer(), method)
         _current.set(caller)  # the RPC's task ends with it
         problem: errors.PaymeshError | None = None
         try:

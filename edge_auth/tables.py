@@ -2,6 +2,8 @@
 
 from sqlalchemy import Column, DateTime, ForeignKey, Index, LargeBinary, MetaData, Table, Text
 
+from audit_log import schema as audit_log
+
 METADATA = MetaData()
 
 CLIENTS = Table(
@@ -22,3 +24,5 @@ API_KEYS = Table(
     Column("revoked_at", DateTime(timezone=True)),
     Index("api_keys_by_client", "client_id"),
 )
+
+audit_log.describe(METADATA)

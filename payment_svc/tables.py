@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from audit_log import schema as audit_log
 from payment_svc.operations import tables as operations_tables
 from payment_svc.webhooks import tables as webhook_tables
 
@@ -238,5 +239,6 @@ CASE_HISTORY = Table(
     PrimaryKeyConstraint("case_id", "sequence"),
 )
 
+audit_log.describe(METADATA)
 operations_tables.describe(METADATA)
 webhook_tables.describe(METADATA)

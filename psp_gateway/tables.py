@@ -19,6 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from audit_log import schema as audit_log
+
 METADATA = MetaData()
 
 ATTEMPTS = Table(
@@ -261,3 +263,5 @@ BANK_ORDERS = Table(
     UniqueConstraint("end_to_end_id", name="bank_orders_end_to_end_id"),
     Index("bank_orders_waiting", "ordered_at", postgresql_where=text("message_id IS NULL")),
 )
+
+audit_log.describe(METADATA)
