@@ -16,7 +16,12 @@ from edge_auth.domain.buckets import Buckets
 from edge_auth.domain.errors import Denial
 from edge_auth.key_cache import KeyCache
 from edge_auth.routes import Routes
-from edge_auth.use_cases.check_request import EdgeRequest, check_request
+from edge_auth.use_cases.check_request import (
+    EdgeRequest,
+    QueueWait,
+    check_request,
+    in_at_once,
+)
 
 _CLIENT_ID = "x-paymesh-client-id"
 _DOMAIN = "edge.paymesh"
@@ -31,12 +36,19 @@ class EdgeAuthorization(AuthorizationServicer):
     """Serves `envoy.service.auth.v3.Authorization`."""
 
     def __init__(
-        self, keys: KeyCache, routes: Routes, *, clients: Buckets, strangers: Buckets
+        self,
+        keys: KeyCache,
+        routes: Routes,
+        *,
+        clients: Buckets,
+        strangers: Buckets,
+        queue_wait: QueueWait = in_at_once,
     ) -> None:
         self._keys = keys
         self._routes = routes
         self._clients = clients
         self._strangers = strangers
+        self._queue_wait = queue_wait
 
     async def Check(self, request: ext.CheckRequest, _: Any) -> ext.CheckResponse:
         """Let a request in as its client, or turn it away."""
@@ -55,6 +67,7 @@ class EdgeAuthorization(AuthorizationServicer):
             texts_of=self._routes.texts_of,
             client_wait=self._clients.take,
             stranger_wait=self._strangers.take,
+            queue_wait=self._queue_wait,
         )
         if isinstance(decided, Denial):
             return _denied(decided, seen.is_grpc)

@@ -23,6 +23,7 @@ from ledger_svc.domain.chain import Head
 from ledger_svc.domain.decisions import decide
 from ledger_svc.domain.posting import Command, Posting, Reversal, result_reference
 from ledger_svc.known_accounts import KnownAccounts
+from ledger_svc.recent_transactions import RecentTransactions
 from ledger_svc.streams import Stream, lease
 
 _TICK = timedelta(microseconds=1)
@@ -45,7 +46,7 @@ class Pipeline:
         self._log = logger()
         # Whoever writes has held `deciding` until then; so both have one order.
         self._deciding, self._writing = asyncio.Lock(), asyncio.Lock()
-        self._known = KnownAccounts()
+        self._known, self._recent = KnownAccounts(), RecentTransactions()
         self._stream: Stream | None = None
         self._round = 0  # what was decided in an earlier one was decided on what did not happen
         self._is_redoing = False
@@ -95,10 +96,11 @@ class Pipeline:
         start = stream.head
         accounts, standings = self._known.recall(names)
         now = self._now(start, accounts)
-        books = Books(accounts, (), (), standings=standings, head=start, now=now)
+        known = self._recent.find(commands)
+        books = Books(accounts, known, (), standings=standings, head=start, now=now)
         batch = Batch(commands, decide(books, commands), books, stream)
         stream.head = books.head
-        self._known.follow(books)
+        self._follow(books)
         return round_, batch
 
     async def _write(
@@ -145,7 +147,7 @@ class Pipeline:
             await self._faults.reach("ledger.batch.committed")
             stream.head = batch.books.head
             self._known.learn(batch.books.accounts.values())
-            self._known.follow(batch.books)
+            self._follow(batch.books)
             self._log.debug("written", count=len(commands))
             return batch.outcomes
 
@@ -180,6 +182,11 @@ class Pipeline:
             self._stream = await lease(self._database)
         return self._stream
 
+    def _follow(self, books: Books) -> None:
+        """Know what a batch makes of the books, though it is not written yet."""
+        self._known.follow(books)
+        self._recent.keep(books.written)
+
     def _doubt(self, batch: Batch) -> None:
         """Nothing of a batch was written, since the books were not as they were known."""
         self._log.info("decided_again", count=len(batch.commands))
@@ -196,6 +203,7 @@ class Pipeline:
         self._round += 1
         self._stream = None
         self._known.forget()
+        self._recent.forget()
 
     def _now(self, head: Head, accounts: Iterable[Account]) -> datetime:
         """Later than whatever the batch follows, though clocks may differ or go back.

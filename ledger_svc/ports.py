@@ -26,6 +26,9 @@ from ledger_svc.domain.transaction import Entry, Transaction
 Position = tuple[str, int]
 """A place among entries: transaction id and line; entries sort by it, an account's own too."""
 
+EffectivePosition = tuple[datetime, str, int]
+"""A place among an account's entries by when they count from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -154,8 +157,10 @@ class LedgerReader(Protocol):
         """List the accounts whose id begins with `prefix`, by id, from past `after` on."""
         ...
 
-    async def account_changes(self, account_id: str) -> Sequence[AccountChange]:
-        """List the changes of an account's status, the newest first; at most 500."""
+    async def account_changes(
+        self, account_id: str, *, before: int, limit: int
+    ) -> Sequence[AccountChange]:
+        """List the changes of an account's status, the newest first, from before a number."""
         ...
 
     async def entries(self, which: EntryFilter, page: Page) -> Sequence[Entry]:
@@ -168,8 +173,22 @@ class LedgerReader(Protocol):
         """
         ...
 
-    async def balance_effective(self, account: Account, moment: datetime) -> Money:
-        """Sum what counts up to and with a time; reads all entries of the account."""
+    async def balance_effective(self, account: Account, moment: datetime) -> BalanceAt:
+        """Sum what counts up to and with a time; reads the account's entries since the last
+        checkpoint that counts whole by then.
+        """
+        ...
+
+    async def entries_effective(
+        self, account: Account, period: Period, *, after: EffectivePosition | None, limit: int
+    ) -> Sequence[Entry]:
+        """List the entries of an account that count from a time in a period, in the order of these
+        times.
+        """
+        ...
+
+    async def whole_until(self, wanted: datetime | None) -> datetime:
+        """Tell a time before which nothing will be written any more, and see to it."""
         ...
 
     async def archived(self) -> Archived | None:
@@ -178,6 +197,10 @@ class LedgerReader(Protocol):
 
     async def trial_balance(self, before: datetime | None) -> Sequence[TrialBalanceLine]:
         """Sum the balances per currency, as they are or as they were just before a time."""
+        ...
+
+    async def trial_balance_effective(self, moment: datetime) -> Sequence[TrialBalanceLine]:
+        """Sum per currency what counts up to and with a time."""
         ...
 
 

@@ -1,22 +1,35 @@
 """Reads the books from PostgreSQL."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import LiteralString
 
 from psycopg.rows import DictRow
 
+from chassis.clock import Clock, utc_now
 from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.money import Money
 from ledger_svc import lookup, rows, statements
-from ledger_svc.arrays import texts
+from ledger_svc.arrays import known, texts
 from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
+from ledger_svc.domain.horizon import TICK, StreamEnd, horizon
 from ledger_svc.domain.transaction import Entry, Transaction
-from ledger_svc.ports import Archived, BalanceAt, EntryFilter, Page, TrialBalanceLine, TypeTotal
+from ledger_svc.ports import (
+    Archived,
+    BalanceAt,
+    EffectivePosition,
+    EntryFilter,
+    Page,
+    Period,
+    TrialBalanceLine,
+    TypeTotal,
+)
 
+_BEGINNING, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+_DEBIT_TYPES = known([type_ for type_ in AccountType if type_.normal_side is Side.DEBIT])
 # Sorts behind every character that an account's id may hold.
 _LAST = "~"
 
@@ -27,11 +40,15 @@ class LedgerReader:
     Args:
         database: opened as the app role.
         report_timeout_s: for what reads every account, or all entries of one.
+        clock: tells whether an export goes up to a time to come.
     """
 
-    def __init__(self, database: Database, *, report_timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, database: Database, *, report_timeout_s: float = 30.0, clock: Clock = utc_now
+    ) -> None:
         self._database = database
         self._report_timeout_s = report_timeout_s
+        self._clock = clock
 
     async def transaction(self, reference: str) -> Transaction | None:
         """Find a transaction by its reference.
@@ -55,9 +72,11 @@ class LedgerReader:
         found = await self._database.read(statements.ACCOUNTS_FROM, bounds)
         return [rows.to_account(row) for row in found]
 
-    async def account_changes(self, account_id: str) -> Sequence[AccountChange]:
-        """List the changes of an account's status, the newest first; at most 500."""
-        found = await self._database.read(statements.CHANGES, [account_id])
+    async def account_changes(
+        self, account_id: str, *, before: int, limit: int
+    ) -> Sequence[AccountChange]:
+        """List the changes of an account's status, the newest first, from before a number."""
+        found = await self._database.read(statements.CHANGES, [account_id, before, limit])
         return [rows.to_change(row) for row in found]
 
     async def entries(self, which: EntryFilter, page: Page) -> Sequence[Entry]:
@@ -88,17 +107,57 @@ class LedgerReader:
             return BalanceAt(balance, row["entry_count"])
         return BalanceAt(Money.zero(account.currency), 0)
 
-    async def balance_effective(self, account: Account, moment: datetime) -> Money:
-        """Sum what counts up to and with a time; reads all entries of the account."""
+    async def balance_effective(self, account: Account, moment: datetime) -> BalanceAt:
+        """Sum what counts up to and with a time; reads the account's entries since the last
+        checkpoint that counts whole by then.
+        """
         is_debit = account.type.normal_side is Side.DEBIT
-        archived = await self.archived()
-        (row,) = await self._report(statements.BALANCE_EFFECTIVE, [is_debit, account.key, moment])
-        balance = Money.of_stored(row["balance"], account.currency)
-        if archived != await self.archived():
-            raise Unavailable("A month was archived meanwhile; try again.")
-        if archived is None:
-            return balance
-        return balance + (await self._balance_at_checkpoint(account, archived.until)).balance
+        asked = {"is_debit": is_debit, "key": account.key, "at": moment}
+        (row,) = await self._report_effective(statements.BALANCE_EFFECTIVE, moment, asked)
+        return BalanceAt(Money.of_stored(row["balance"], account.currency), row["entry_count"])
+
+    async def entries_effective(
+        self, account: Account, period: Period, *, after: EffectivePosition | None, limit: int
+    ) -> Sequence[Entry]:
+        """List the entries of an account that count from a time in a period, in the order of these
+        times.
+        """
+        start = period.start or _BEGINNING
+        after_at, after_id, after_line = after or (start, chain.NOTHING, 0)
+        asked = {
+            "key": account.key,
+            "start": start,
+            "end": period.end or _END,
+            "after_at": after_at,
+            "after_id": _digits(after_id),
+            "after_line": after_line,
+            "limit": limit,
+        }
+        found = await self._report_effective(statements.ENTRIES_EFFECTIVE, start - TICK, asked)
+        return [rows.to_entry(row) for row in found]
+
+    async def trial_balance_effective(self, moment: datetime) -> Sequence[TrialBalanceLine]:
+        """Sum per currency what counts up to and with a time."""
+        asked = {"at": moment, "debit_types": _DEBIT_TYPES}
+        return _trial_balance(
+            await self._report_effective(statements.TRIAL_BALANCE_EFFECTIVE, moment, asked)
+        )
+
+    async def whole_until(self, wanted: datetime | None) -> datetime:
+        """Tell a time before which nothing will be written any more, and see to it; see `horizon`.
+
+        Streams that end before it are moved up to it: a batch that says an earlier time, and is on
+        its way to one of them, will be decided again.
+        """
+        found = await self._database.read(statements.STREAM_ENDS)
+        ends = [StreamEnd(row["written_at"], row["is_busy"]) for row in found]
+        until = horizon(ends, wanted, self._clock())
+        # Until all are there: another may have come up meanwhile.
+        while await self._database.run(
+            lambda tx: tx.execute(statements.SETTLE_STREAMS, {"at": until - TICK}), alone=True
+        ):
+            pass
+        return until
 
     async def archived(self) -> Archived | None:
         """Tell what is archived; after a report, it tells whether all of it was there."""
@@ -112,13 +171,25 @@ class LedgerReader:
         else:
             first = _digits(chain.first_id(before))
             found = await self._report(statements.TRIAL_BALANCE_BEFORE, [first, before])
-        return [
-            _trial_balance_line(currency, list(group))
-            for currency, group in groupby(found, key=lambda row: row["currency"])
-        ]
+        return _trial_balance(found)
+
+    async def _report_effective(
+        self, query: LiteralString, moment: datetime, asked: Mapping[str, object]
+    ) -> Sequence[DictRow]:
+        """Read by when entries count from, without those that count whole by a time."""
+        archived = await self.archived()
+        found = await self._database.read(statements.CHECKPOINT_IN_EFFECT, [moment])
+        since = {"checkpoint": 0, "first": _digits(chain.NOTHING)}
+        for row in found:
+            first = _digits(chain.first_id(row["until"]))
+            since = {"checkpoint": row["number"], "first": first}
+        result = await self._report(query, {**asked, **since})
+        if archived != await self.archived():
+            raise Unavailable("A month was archived meanwhile; try again.")
+        return result
 
     async def _report(
-        self, query: LiteralString, parameters: Sequence[object]
+        self, query: LiteralString, parameters: Sequence[object] | Mapping[str, object]
     ) -> Sequence[DictRow]:
         return await self._database.run(
             lambda tx: tx.all(query, parameters), timeout_s=self._report_timeout_s, alone=True
@@ -156,6 +227,13 @@ def _conditions(which: EntryFilter, page: Page) -> tuple[list[LiteralString], li
 
 def _digits(transaction_id: str) -> str:
     return transaction_id.removeprefix("txn_")
+
+
+def _trial_balance(found: Sequence[DictRow]) -> Sequence[TrialBalanceLine]:
+    return [
+        _trial_balance_line(currency, list(group))
+        for currency, group in groupby(found, key=lambda row: row["currency"])
+    ]
 
 
 def _trial_balance_line(currency: str, found: Sequence[DictRow]) -> TrialBalanceLine:

@@ -79,6 +79,7 @@ def to_change(row: DictRow) -> AccountChange:
     """Read a row of `account_changes` with the id of its account."""
     return AccountChange(
         account_id=row["account_id"],
+        number=row["number"],
         from_status=AccountStatus(row["from_status"]),
         to_status=AccountStatus(row["to_status"]),
         reason=row["reason"],

@@ -1,6 +1,7 @@
 """gRPC to use cases and back; with `messages`, the only place that sees both."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 from paymesh.ledger.v1 import ledger_service_pb2 as service
@@ -20,6 +21,7 @@ from ledger_svc.use_cases.change_status import change_status
 from ledger_svc.use_cases.close_month import close_month
 from ledger_svc.use_cases.export_entries import export_entries
 from ledger_svc.use_cases.get_balance import get_balance, get_balances
+from ledger_svc.use_cases.get_effective_statement import get_effective_statement
 from ledger_svc.use_cases.get_statement import get_statement
 from ledger_svc.use_cases.get_transaction import get_transaction
 from ledger_svc.use_cases.get_trial_balance import get_trial_balance
@@ -112,8 +114,15 @@ class LedgerServicer(LedgerServiceServicer):
         self, request: service.ListAccountChangesRequest, context: Any
     ) -> service.ListAccountChangesResponse:
         """List the changes of an account's status."""
-        changes = await list_account_changes(self._reader, request.account_id)
-        return service.ListAccountChangesResponse(changes=map(messages.to_change, changes))
+        page = await list_account_changes(
+            self._reader,
+            request.account_id,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return service.ListAccountChangesResponse(
+            changes=map(messages.to_change, page.changes), next_page_token=page.next_page_token
+        )
 
     async def PostTransactions(
         self, request: service.PostTransactionsRequest, context: Any
@@ -196,16 +205,16 @@ class LedgerServicer(LedgerServiceServicer):
         which = EntryFilter(account_id=request.account_id, period=_created(request))
         async for chunk in export_entries(self._reader, which, request.resume_token):
             yield service.ExportEntriesResponse(
-                entries=map(messages.to_entry, chunk.entries), resume_token=chunk.resume_token
+                entries=map(messages.to_entry, chunk.entries),
+                resume_token=chunk.resume_token,
+                whole_until=messages.stamp(chunk.whole_until) if chunk.whole_until else None,
             )
 
     async def GetBalance(
         self, request: service.GetBalanceRequest, context: Any
     ) -> service.GetBalanceResponse:
         """Read an account."""
-        at = to_moment("at", request, "at")
-        if request.by_effective_at and at is None:
-            raise InvalidRequest.field("by_effective_at", "goes with `at`")
+        at = _as_of(request)
         found = await get_balance(
             self._reader, request.account_id, at, by_effective_at=request.by_effective_at
         )
@@ -225,7 +234,8 @@ class LedgerServicer(LedgerServiceServicer):
     ) -> service.GetStatementResponse:
         """Make a statement."""
         period = Period(to_moment("from", request, "from"), to_moment("to", request, "to"))
-        made = await get_statement(
+        make = get_effective_statement if request.by_effective_at else get_statement
+        made = await make(
             self._reader,
             request.account_id,
             period,
@@ -245,7 +255,9 @@ class LedgerServicer(LedgerServiceServicer):
         self, request: service.GetTrialBalanceRequest, context: Any
     ) -> service.GetTrialBalanceResponse:
         """Sum the ledger."""
-        lines = await get_trial_balance(self._reader, to_moment("at", request, "at"))
+        lines = await get_trial_balance(
+            self._reader, _as_of(request), by_effective_at=request.by_effective_at
+        )
         return service.GetTrialBalanceResponse(lines=map(messages.to_trial_balance_line, lines))
 
     async def VerifyLedger(
@@ -299,6 +311,13 @@ def _created(request: Any) -> Period:
         to_moment("created_from", request, "created_from"),
         to_moment("created_to", request, "created_to"),
     )
+
+
+def _as_of(request: Any) -> datetime | None:
+    at = to_moment("at", request, "at")
+    if request.by_effective_at and at is None:
+        raise InvalidRequest.field("by_effective_at", "goes with `at`")
+    return at
 
 
 def _reversal_result(outcome: Outcome) -> service.ReverseTransactionResponse:

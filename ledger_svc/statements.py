@@ -38,7 +38,7 @@ FROM account_changes WHERE account_key = %(key)s
 
 CHANGES = """
 SELECT c.*, a.account_id FROM account_changes c JOIN accounts a ON a.account_key = c.account_key
-WHERE a.account_id = %s ORDER BY c.number DESC LIMIT 500
+WHERE a.account_id = %s AND c.number < %s ORDER BY c.number DESC LIMIT %s
 """
 
 # What became of references.
@@ -71,6 +71,7 @@ WITH head AS (
     UPDATE streams SET number = %(number)s, hash = %(hash)s, written_at = %(at)s,
         leased_until = now() + interval '60 seconds'
     WHERE stream = %(stream)s AND epoch = %(epoch)s AND number = %(number_before)s
+        AND written_at < %(at)s
     RETURNING stream
 ), claimed AS (
     INSERT INTO claims (reference, transaction_id, closed_reason)
@@ -126,9 +127,11 @@ EXPIRED = """
 SELECT reference FROM open_pendings WHERE expires_at <= %s ORDER BY expires_at LIMIT %s
 """
 
-# A stream that nobody writes to; times by the database's clock, so that clocks need not agree.
+# A stream that nobody writes to; times by the database's clock, so that clocks need not agree. What
+# is written to it will be later than all that was written until now, whatever the writer's clock.
 LEASE_STREAM = """
-UPDATE streams SET epoch = epoch + 1, leased_until = now() + interval '60 seconds'
+UPDATE streams SET epoch = epoch + 1, leased_until = now() + interval '60 seconds',
+    written_at = (SELECT max(written_at) FROM streams)
 WHERE stream = (
     SELECT stream FROM streams WHERE leased_until < now()
     ORDER BY stream LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -136,11 +139,20 @@ WHERE stream = (
 RETURNING stream, number, hash, written_at, epoch
 """
 
+# To be leased like any other: whoever settles the streams has then seen it, or its lease sees what
+# was settled.
 NEW_STREAM = """
 INSERT INTO streams (stream, number, hash, written_at, epoch, leased_until)
-SELECT coalesce(max(stream), 0) + 1, 0, %s, 'epoch', 1, now() + interval '60 seconds' FROM streams
-RETURNING stream, number, hash, written_at, epoch
+SELECT coalesce(max(stream), 0) + 1, 0, %s, 'epoch', 0, 'epoch' FROM streams
 """
+
+# A lease is renewed with each batch: by it one sees which streams were written to within a second.
+STREAM_ENDS = """
+SELECT written_at, leased_until > now() + interval '59 seconds' AS is_busy FROM streams
+"""
+
+# From now on nothing can be written that says this time, or an earlier one.
+SETTLE_STREAMS = "UPDATE streams SET written_at = %(at)s WHERE written_at < %(at)s"
 
 ACCOUNTS_FROM = """
 SELECT * FROM accounts WHERE account_id > %s AND account_id >= %s AND account_id < %s
@@ -184,10 +196,36 @@ WHERE b.account_key = %s
 ORDER BY b.number DESC LIMIT 1
 """
 
+# The last checkpoint before which nothing takes effect later than a time: what it covers, counts.
+CHECKPOINT_IN_EFFECT = """
+SELECT number, until FROM checkpoints WHERE effective_until <= %s ORDER BY until DESC LIMIT 1
+"""
+
+# What counts up to a time: all until that checkpoint, and some of what was written since.
 BALANCE_EFFECTIVE = """
-SELECT coalesce(sum(CASE WHEN e.is_debit = %s THEN e.amount ELSE -e.amount END), 0) AS balance
-FROM entries e JOIN transactions t ON t.transaction_id = e.transaction_id
-WHERE e.account_key = %s AND t.effective_at <= %s
+SELECT coalesce(b.balance, 0) + coalesce(e.balance, 0) AS balance,
+    coalesce(b.entry_count, 0) + e.entry_count AS entry_count
+FROM (
+    SELECT sum(CASE WHEN e.is_debit = %(is_debit)s THEN e.amount ELSE -e.amount END) AS balance,
+        count(*) AS entry_count
+    FROM entries e JOIN transactions t ON t.transaction_id = e.transaction_id
+    WHERE e.account_key = %(key)s AND e.transaction_id >= %(first)s AND t.effective_at <= %(at)s
+) AS e LEFT JOIN (
+    SELECT balance, entry_count FROM checkpoint_balances
+    WHERE account_key = %(key)s AND number <= %(checkpoint)s ORDER BY number DESC LIMIT 1
+) AS b ON true
+"""
+
+# An account's entries by when they count from; `first` as above.
+ENTRIES_EFFECTIVE = """
+SELECT e.*, a.account_id, a.currency, t.reference, t.effective_at, t.subject_id
+FROM entries e
+    JOIN transactions t ON t.transaction_id = e.transaction_id
+    JOIN accounts a ON a.account_key = e.account_key
+WHERE e.account_key = %(key)s AND e.transaction_id >= %(first)s
+    AND t.effective_at >= %(start)s AND t.effective_at < %(end)s
+    AND (t.effective_at, e.transaction_id, e.line) > (%(after_at)s, %(after_id)s, %(after_line)s)
+ORDER BY t.effective_at, e.transaction_id, e.line LIMIT %(limit)s
 """
 
 # The end of what is archived: of the first checkpoint that covers it all. NULL: nothing is.
@@ -221,6 +259,29 @@ FROM accounts a LEFT JOIN LATERAL (
     ) AS balance
 ) AS e ON true
 GROUP BY a.currency, a.type ORDER BY a.currency, a.type
+"""
+
+TRIAL_BALANCE_EFFECTIVE = """
+SELECT s.currency, s.type, coalesce(sum(s.balance) FILTER (WHERE s.balance > 0), 0) AS above,
+    coalesce(sum(-s.balance) FILTER (WHERE s.balance < 0), 0) AS below, count(*) AS account_count
+FROM (
+    SELECT a.currency, a.type, coalesce(b.balance, 0) + coalesce(
+        CASE WHEN a.type = ANY(%(debit_types)s::text[]) THEN e.debits ELSE -e.debits END, 0
+    ) AS balance
+    FROM accounts a
+        LEFT JOIN LATERAL (
+            SELECT balance FROM checkpoint_balances WHERE account_key = a.account_key
+                AND number <= %(checkpoint)s ORDER BY number DESC LIMIT 1
+        ) AS b ON true
+        LEFT JOIN (
+            SELECT e.account_key, sum(CASE WHEN e.is_debit THEN e.amount ELSE -e.amount END)
+                AS debits
+            FROM entries e JOIN transactions t ON t.transaction_id = e.transaction_id
+            WHERE e.transaction_id >= %(first)s AND t.transaction_id >= %(first)s
+                AND t.effective_at <= %(at)s
+            GROUP BY e.account_key
+        ) AS e ON e.account_key = a.account_key
+) AS s GROUP BY s.currency, s.type ORDER BY s.currency, s.type
 """
 
 # What verification reads, and the seals.

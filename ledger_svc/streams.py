@@ -6,7 +6,7 @@ moves the stream's head from where its writer believes it to be, under its epoch
 
 from dataclasses import dataclass
 
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from ledger_svc import statements
 from ledger_svc.domain.chain import GENESIS, Head
 
@@ -25,11 +25,8 @@ async def lease(database: Database) -> Stream:
     Raises:
         Unavailable: the database did not answer.
     """
-    return await database.run(_lease)
-
-
-async def _lease(tx: Transaction) -> Stream:
-    found = await tx.all(statements.LEASE_STREAM)
-    row = (found or await tx.all(statements.NEW_STREAM, [GENESIS]))[0]
+    while not (found := await database.run(lambda tx: tx.all(statements.LEASE_STREAM))):
+        await database.run(lambda tx: tx.execute(statements.NEW_STREAM, [GENESIS]))
+    (row,) = found
     head = Head(row["stream"], row["number"], bytes(row["hash"]), row["written_at"])
     return Stream(head, row["epoch"])

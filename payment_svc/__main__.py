@@ -33,6 +33,7 @@ from payment_svc.operations.store import PostgresOperatorStore
 from payment_svc.operations.wiring import Operations
 from payment_svc.operations_servicer import PaymentOperationsService
 from payment_svc.psp_event_servicer import PaymentPspEventService
+from payment_svc.queue_sign import QueueSign
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas.journey import Move
 from payment_svc.servicer import PublicPaymentService
@@ -77,6 +78,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         clock=utc_now,
         in_flight_max=settings.sagas_in_flight_max,
         policy=settings.policy,
+        retries=settings.retries,
         faults=faults,
         moved=partial(_tell, waiters, (events, webhooks.wake), work),
     )
@@ -107,7 +109,9 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             ),
             jobs.queue_gauges(operations.store, webhooks.queue),
             jobs.resolution_applier(operations),
-            jobs.backlog_watch(sagas, admission, settings.backlog),
+            jobs.backlog_watch(sagas, admission, settings.backlog, QueueSign(redis)),
+            jobs.unknown_gauge(sagas),
+            jobs.loop_watch(),
             *auditing.jobs,
         ),
     )

@@ -14,6 +14,7 @@ class QueueAdmission:
 
     def __init__(self, limits: BacklogLimits) -> None:
         self._gate = Gate(limits)
+        self._early = Gate(limits.early)
 
     def wait(self) -> timedelta | None:
         """See `domain.backlog.Admission.wait`."""
@@ -22,9 +23,14 @@ class QueueAdmission:
         TURNED_AWAY.inc()
         return self._gate.wait
 
+    def early_wait(self) -> timedelta | None:
+        """Tell after how long the edge may send on new payments again; None: it may now."""
+        return self._early.wait if self._early.is_closed else None
+
     def saw(self, backlog: Backlog) -> None:
         """Take in how much waits."""
         before, self._gate = self._gate, self._gate.saw(backlog)
+        self._early = self._early.saw(backlog)
         QUEUE_DUE.set(backlog.depth)
         QUEUE_OLDEST_S.set(backlog.oldest / _SECOND)
         QUEUE_CLOSED.set(self._gate.is_closed)

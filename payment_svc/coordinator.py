@@ -15,11 +15,17 @@ from chassis.faults import FaultPoints
 from chassis.telemetry import FENCED_WRITES, logger
 from payment_svc.metrics import SAGA_STEPS, WALKS_FAILED
 from payment_svc.ports import LostLease, SagaStore, Services, StalePayment
+from payment_svc.retry_budgets import RetryBudgets
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS
+from payment_svc.sagas.commands import Command
 from payment_svc.sagas.journey import Journey, Move, Progress
 from payment_svc.sagas.outcomes import Done, Outcome
 from payment_svc.sagas.policy import RetryPolicy
+from payment_svc.sagas.retry_budget import Shares
+
+# Reading them in is one piece of work, for which the event loop lets every request wait.
+_CLAIMED_AT_ONCE = 32
 
 
 class Coordinator:
@@ -28,6 +34,7 @@ class Coordinator:
     Args:
         in_flight_max: sagas walked at once.
         moved: told of every move that was written; it wakes those who wait for a payment.
+        retries: how much of what is asked of our own services may be asked again.
     """
 
     def __init__(
@@ -41,6 +48,7 @@ class Coordinator:
         faults: FaultPoints,
         moved: Callable[[Move], None],
         chance: Callable[[], float] = random.random,
+        retries: Shares | None = None,
     ) -> None:
         self._store = store
         self._services = services
@@ -50,6 +58,7 @@ class Coordinator:
         self._faults = faults
         self._moved = moved
         self._chance = chance
+        self._budgets = RetryBudgets(clock, retries)
         self._walks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._log = logger()
@@ -64,6 +73,7 @@ class Coordinator:
             self._room.clear()
             await self._room.wait()
             return True
+        room = min(room, _CLAIMED_AT_ONCE)
         journeys = await self._store.claim(room)
         for journey in journeys:
             walk = asyncio.create_task(self._walk(journey))
@@ -113,12 +123,22 @@ class Coordinator:
         command = engine.command(saga, journey)
         point = f"{progress.kind}.{progress.step}"
         await self._faults.reach(f"{point}.before")
-        outcome = Done() if command is None else await self._services.perform(command)
+        outcome = Done() if command is None else await self._perform(command, progress)
         await self._faults.reach(f"{point}.after")
         move, journey = await self._record(journey, outcome, started_at)
         await self._faults.reach(f"{point}.recorded")
         self._tell(move)
         return journey
+
+    async def _perform(self, command: Command, progress: Progress) -> Outcome:
+        """Have a command performed, unless too much is asked again there already."""
+        is_again = progress.is_in_trouble
+        put_off = self._budgets.ask(command, is_again=is_again)
+        if put_off is not None:
+            return put_off
+        outcome = await self._services.perform(command)
+        self._budgets.heard(command, outcome, is_again=is_again)
+        return outcome
 
     async def _record(
         self, journey: Journey, outcome: Outcome, started_at: datetime

@@ -15,12 +15,14 @@ from payment_svc.domain.soundness import Violation
 from payment_svc.metrics import (
     AUDIT_LAST_SUCCESS,
     AUDIT_VIOLATIONS,
+    LOOP_LAG_S,
     SAGA_QUEUE,
     SAGA_QUEUE_AGE,
     UNKNOWN_OUTCOMES,
 )
 from payment_svc.operations.ports import OperatorStore
 from payment_svc.operations.wiring import Operations
+from payment_svc.queue_sign import QueueSign
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas.journey import Queue
 from payment_svc.use_cases.audit_payments import audit_payments
@@ -31,7 +33,9 @@ from payment_svc.webhooks.queue import PostgresWebhookQueue
 _RELAY_EVERY_S = 1.0
 _GATHER_S = 0.01  # events that come within it share a page
 _COUNT_EVERY_S = 5.0
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S = 0.2
+_UNKNOWN_EVERY_S = 0.5
+_FEEL_EVERY_S = 0.05
 _UNKNOWN_FOR_S = (0, 300)
 _APPLY_EVERY_S = 5.0
 _AUDITED = ("I4", "I5", "I6", "I7", "I8")
@@ -84,19 +88,47 @@ def webhook_courier(
 
 
 def backlog_watch(
-    store: PostgresSagaStore, admission: QueueAdmission, limits: BacklogLimits
+    store: PostgresSagaStore, admission: QueueAdmission, limits: BacklogLimits, sign: QueueSign
 ) -> Job:
-    """Look every half second at how much waits, so that no request has to."""
+    """Look all the time at how much waits, so that no request has to; the edge is told."""
 
     async def work() -> bool:
         admission.saw(await store.backlog(limits.depth_max + 1))
+        await sign.show(admission.early_wait())
+        return False
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("backlog", work, stopping, pause_s=_LOOK_EVERY_S)
+
+    return job
+
+
+def unknown_gauge(store: PostgresSagaStore) -> Job:
+    """Tell Prometheus of how many sagas it is not known whether money moved."""
+
+    async def work() -> bool:
         for age_s in _UNKNOWN_FOR_S:
             count = await store.unknown(timedelta(seconds=age_s))
             UNKNOWN_OUTCOMES.labels(str(age_s)).set(count)
         return False
 
     async def job(stopping: asyncio.Event) -> None:
-        await repeat("backlog", work, stopping, pause_s=_LOOK_EVERY_S)
+        await repeat("unknown", work, stopping, pause_s=_UNKNOWN_EVERY_S)
+
+    return job
+
+
+def loop_watch() -> Job:
+    """Tell Prometheus by how much the event loop is late: each request waits so long, at each of
+    its own steps.
+    """
+
+    async def job(stopping: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        while not stopping.is_set():
+            planned = loop.time() + _FEEL_EVERY_S
+            await asyncio.sleep(_FEEL_EVERY_S)
+            LOOP_LAG_S.observe(max(loop.time() - planned, 0.0))
 
     return job
 

@@ -1,6 +1,6 @@
 """What payment_svc counts, beside what every service does."""
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from chassis.telemetry import REGISTRY
 
@@ -33,6 +33,19 @@ QUEUE_CLOSED = Gauge(
 TURNED_AWAY = Counter(
     "paymesh_payments_turned_away_total",
     "Requests for new payments while none were taken in; replays are among them.",
+    registry=REGISTRY,
+)
+NEIGHBOUR_CALLS = Counter(
+    "paymesh_saga_calls_total",
+    "Calls of sagas to our own services: first, made again after trouble, or put off because too"
+    " much is made again there.",
+    ["service", "try"],
+    registry=REGISTRY,
+)
+LOOP_LAG_S = Histogram(
+    "paymesh_event_loop_lag_seconds",
+    "How late the event loop gets to what it had planned, felt every 50 ms.",
+    buckets=(0.002, 0.005, 0.01, 0.015, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0),
     registry=REGISTRY,
 )
 SAGA_QUEUE = Gauge(

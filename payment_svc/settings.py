@@ -7,6 +7,7 @@ from chassis.settings import Environment, ServerSettings, SettingsError
 from payment_svc.domain.backlog import BacklogLimits
 from payment_svc.domain.return_url import ReturnUrls
 from payment_svc.sagas.policy import RetryPolicy
+from payment_svc.sagas.retry_budget import Shares
 from payment_svc.webhooks.settings import WebhookSettings
 
 
@@ -28,6 +29,7 @@ class PaymentSettings:
     claims_max: int  # claims in a row without a move after which a saga is poison
     resolution_expires: timedelta  # how long a proposal waits for its second person
     policy: RetryPolicy
+    retries: Shares  # how much of what is asked of our own services may be asked again
     poll_s: float  # how often the queue is looked at when nobody wakes the worker
     backlog: BacklogLimits  # beyond which no new payments are taken in
     rpc_timeout_s: float  # for one call to another service
@@ -64,6 +66,10 @@ class PaymentSettings:
             policy=RetryPolicy(
                 psp_tries_max=environment.integer("PSP_TRIES_MAX", 3),
                 budget=timedelta(seconds=environment.number("FORWARD_RETRY_BUDGET_S", 3600.0)),
+            ),
+            retries=Shares(
+                of_first=environment.number("SAGA_RETRY_SHARE", 0.1),
+                per_s=environment.number("SAGA_RETRIES_PER_S", 0.5),
             ),
             poll_s=environment.number("SAGA_POLL_S", 0.5),
             backlog=BacklogLimits(

@@ -89,7 +89,9 @@ class PostgresPaymentStore:
         self._accepting: Coalescer[NewPayment, Acceptance] = Coalescer(
             self._accept_all, bisect_on=(psycopg.Error, Aborted)
         )
-        self._recalling: Coalescer[Asked, Accepted | KeyReused | None] = Coalescer(self._recall)
+        self._recalling: Coalescer[Asked, Accepted | KeyReused | None] = Coalescer(
+            self._recall, in_flight_max=2, patience_s=0.0
+        )
         self._finding: Coalescer[str, Payment | None] = Coalescer(self._find_all, in_flight_max=2)
 
     async def accept(self, new: NewPayment) -> Acceptance:
@@ -101,7 +103,7 @@ class PostgresPaymentStore:
         return await self._recalling.submit(asked)
 
     async def _recall(self, asked: Sequence[Asked]) -> list[Accepted | KeyReused | None]:
-        records = await self._database.run(lambda tx: _known(tx, asked))
+        records = await self._database.run(lambda tx: _known(tx, asked), alone=True)
         return [_replay(one, records[_key(one)]) if _key(one) in records else None for one in asked]
 
     async def change(

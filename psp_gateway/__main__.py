@@ -18,7 +18,7 @@ from chassis.channel import open_channel
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.faults import FaultPoints
-from chassis.server import Wiring
+from chassis.server import Job, Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import jobs
 from psp_gateway.bank_outbox import Outbox, bank_worker
@@ -34,6 +34,7 @@ from psp_gateway.domain.retry_budget import Shares
 from psp_gateway.domain.routing import Rule
 from psp_gateway.guard import Bounds, Guard
 from psp_gateway.inbox_store import InboxStore
+from psp_gateway.late_look_store import LateLookStore
 from psp_gateway.payout_calls import MeasuredPayouts
 from psp_gateway.payout_servicer import PayoutCalls
 from psp_gateway.payout_store import PayoutStore
@@ -52,6 +53,7 @@ from psp_gateway.use_cases.answer_dispute import Answering
 from psp_gateway.use_cases.apply_events import Applying
 from psp_gateway.use_cases.execute_payouts import BANK, Paying
 from psp_gateway.use_cases.follow_disputes import Following
+from psp_gateway.use_cases.look_late import Looking
 from psp_gateway.use_cases.receive_webhook import Receiving
 from psp_gateway.use_cases.route_charge import PSPS, Router
 from psp_gateway.use_cases.take_further import Means
@@ -122,9 +124,23 @@ async def build(
         names=_NAMES,
         jobs=[
             jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s, faults),
+            _late_looker(means, database, store, listener, settings),
             *([bank_worker(outbox, settings.bank.poll_s)] if outbox else []),
         ],
     )
+
+
+def _late_looker(
+    means: Means,
+    database: Database,
+    reader: AttemptStore,
+    listener: Listener,
+    settings: PspSettings,
+) -> Job:
+    """Make the job that looks at what was given up."""
+    looks = LateLookStore(database)
+    looking = Looking(means, looks, reader, listener, settings.late_looks)
+    return jobs.late_looker(looking, settings.late_poll_s)
 
 
 async def _open_database(settings: PspSettings, stack: AsyncExitStack) -> Database:

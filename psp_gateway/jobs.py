@@ -1,4 +1,4 @@
-"""The loop of the gateway: what PSPs told is applied."""
+"""The loops of the gateway: what PSPs told is applied, what was given up is looked at again."""
 
 import asyncio
 
@@ -6,13 +6,30 @@ from chassis.faults import FaultPoints
 from chassis.server import Job, repeat
 from chassis.telemetry import logger
 from psp_gateway.domain.inbox import State
-from psp_gateway.metrics import WEBHOOK_EVENTS
+from psp_gateway.metrics import LATE_LOOKS, WEBHOOK_EVENTS
 from psp_gateway.ports import Inbox
 from psp_gateway.use_cases.apply_events import Applying, apply_events
+from psp_gateway.use_cases.look_late import Looking, look_late, plan_looks
 
 _AT_ONCE = 256
 # Events gather meanwhile: a round costs as much for one as for many.
 _ROUND_S = 0.05
+
+
+def late_looker(looking: Looking, poll_s: float) -> Job:
+    """Look at what was given up, by the schedule."""
+
+    async def work() -> bool:
+        await plan_looks(looking)
+        found = await look_late(looking)
+        for what, count in found.items():
+            LATE_LOOKS.labels(what.name.lower()).inc(count)
+        return sum(found.values()) > 0
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("late looks", work, stopping, pause_s=poll_s)
+
+    return job
 
 
 def inbox_worker(

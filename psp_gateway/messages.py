@@ -1,7 +1,7 @@
 """Attempts, refusals and PSPs: domain to wire."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.psp.v1 import attempt_pb2 as noun
@@ -25,12 +25,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STATES = {state: nouns.Circuit.State.Value(state.value) for state in State}
 
 
-def results(answers: Sequence[Attempt | Refusal]) -> list[service.AttemptResult]:
-    """Write the answers to a batch, in its order."""
+def results(answers: Sequence[Attempt | Refusal], now: datetime) -> list[service.AttemptResult]:
+    """Write the answers to a batch, in its order, as they are told at `now`."""
     return [
         service.AttemptResult(refusal=to_refusal(answer))
         if isinstance(answer, Refusal)
-        else service.AttemptResult(attempt=to_attempt(answer))
+        else service.AttemptResult(attempt=to_attempt(answer, now))
         for answer in answers
     ]
 
@@ -57,8 +57,8 @@ def paid_by(command: service.ChargeCommand) -> bytes:
     return b"page " + command.hosted_page.SerializeToString(deterministic=True)
 
 
-def to_attempt(found: Attempt) -> noun.Attempt:
-    """Write an attempt."""
+def to_attempt(found: Attempt, now: datetime) -> noun.Attempt:
+    """Write an attempt; how long it is to be left alone counts from `now`, when it is told."""
     message = noun.Attempt(
         attempt_id=found.attempt_id,
         kind=KINDS[found.kind],
@@ -81,8 +81,8 @@ def to_attempt(found: Attempt) -> noun.Attempt:
         is_final=found.kind is Kind.CAPTURE and found.is_final,
         is_put_off=found.is_put_off,
     )
-    if found.retry_at is not None:
-        message.retry_after.FromTimedelta(found.retry_at - found.updated_at)
+    if found.retry_at is not None and not found.outcome.is_final:
+        message.retry_after.FromTimedelta(max(found.retry_at - now, timedelta(0)))
     if found.expires_at is not None:
         message.expires_at.CopyFrom(_timestamp(found.expires_at))
     if found.page_expires_at is not None:

@@ -45,3 +45,9 @@ PSP_PUT_OFF = Counter(
     ["psp", "operation"],
     registry=REGISTRY,
 )
+LATE_LOOKS = Counter(
+    "paymesh_psp_late_looks_total",
+    "Looks at attempts that were given up, by what they came to: nothing, charged, silent.",
+    ["found"],
+    registry=REGISTRY,
+)

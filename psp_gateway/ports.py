@@ -12,6 +12,7 @@ from psp_gateway.domain.capabilities import Capabilities
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.hosted_page import PageRequest, Reply
 from psp_gateway.domain.inbox import Raw, State, Told
+from psp_gateway.domain.late_looks import LateLook
 from psp_gateway.domain.psp_event import PspEvent
 
 Heard = TypeVar("Heard")
@@ -287,6 +288,30 @@ class AttemptFinder(Protocol):
     async def concerned(self, events: Sequence[PspEvent]) -> Sequence[Sequence[Attempt]]:
         """Find for each event the attempt by our id or by the PSP's, and those that are about it,
         the oldest first.
+        """
+        ...
+
+
+class LateLooks(Protocol):
+    """Keeps when attempts that were given up are looked at again."""
+
+    async def given_up(self, since: datetime, until: datetime, limit: int) -> Sequence[Attempt]:
+        """Find attempts that rest uncharged, or let go of, since then, and of which no look is
+        planned yet; the longest ago first.
+        """
+        ...
+
+    async def plan(self, looks: Sequence[LateLook]) -> None:
+        """Keep new ones; of an attempt that has one, that one stays."""
+        ...
+
+    async def claim(self, limit: int) -> Sequence[LateLook]:
+        """Take those that are due, the longest due first; nobody else gets them for a while."""
+        ...
+
+    async def settle(self, settled: Sequence[tuple[LateLook, LateLook]]) -> None:
+        """Store how they stand, as they were claimed and as they are now, but for those that
+        somebody else has claimed since.
         """
         ...
 

@@ -29,7 +29,7 @@ class AttemptResolutionServicer(AttemptResolutionServiceServicer):
         """Record what became of unknown attempts."""
         batch = [_read(item, place) for place, item in enumerate(request.resolutions)]
         answers = await resolve_attempts(self._means, self._reader, batch)
-        return service.ResolveAttemptsResponse(results=results(answers))
+        return service.ResolveAttemptsResponse(results=results(answers, self._means.clock()))
 
 
 def _read(item: service.AttemptResolution, place: int) -> AttemptResolution:

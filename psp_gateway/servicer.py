@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from paymesh.psp.v1 import attempt_pb2 as attempts
 from paymesh.psp.v1 import provider_pb2 as nouns
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceServicer
@@ -61,7 +62,9 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         asked = [_or_refusal(self._charge, item, now) for item in request.charges]
         answers = await self._running.run(asked)
         ids = [item.attempt_id for item in request.charges]
-        return service.ExecuteChargesResponse(results=results(await self._known(ids, answers)))
+        return service.ExecuteChargesResponse(
+            results=self._results(await self._known(ids, answers))
+        )
 
     async def ExecuteCaptures(
         self, request: service.ExecuteCapturesRequest, context: Any
@@ -69,7 +72,9 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         """Take what is held."""
         now = self._means.clock()
         asked = [_or_refusal(self._capture, item, now) for item in request.captures]
-        return service.ExecuteCapturesResponse(results=results(await self._running.run(asked)))
+        return service.ExecuteCapturesResponse(
+            results=self._results(await self._running.run(asked))
+        )
 
     async def ExecuteVoids(
         self, request: service.ExecuteVoidsRequest, context: Any
@@ -77,7 +82,8 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         """Let go of what is held."""
         now = self._means.clock()
         asked = [_or_refusal(self._void, item, now) for item in request.voids]
-        return service.ExecuteVoidsResponse(results=results(await self._running.run(asked)))
+        answers = await self._running.run(asked)
+        return service.ExecuteVoidsResponse(results=self._results(answers))
 
     async def ExecuteRefunds(
         self, request: service.ExecuteRefundsRequest, context: Any
@@ -85,7 +91,8 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         """Give charges back."""
         now = self._means.clock()
         asked = [_or_refusal(self._refund, item, now) for item in request.refunds]
-        return service.ExecuteRefundsResponse(results=results(await self._running.run(asked)))
+        answers = await self._running.run(asked)
+        return service.ExecuteRefundsResponse(results=self._results(answers))
 
     async def ExecutePayouts(
         self, request: service.ExecutePayoutsRequest, context: Any
@@ -110,14 +117,14 @@ class PspGatewayServicer(PspGatewayServiceServicer):
     ) -> service.ListAttemptsResponse:
         """List a payment's attempts."""
         found = await list_attempts(self._reader, request.payment_id)
-        return service.ListAttemptsResponse(attempts=map(to_attempt, found))
+        return service.ListAttemptsResponse(attempts=self._attempts(found))
 
     async def ListAttemptsOfPayments(
         self, request: service.ListAttemptsOfPaymentsRequest, context: Any
     ) -> service.ListAttemptsOfPaymentsResponse:
         """List the attempts of many payments."""
         found = await list_attempts_of_payments(self._reader, request.payment_ids)
-        return service.ListAttemptsOfPaymentsResponse(attempts=map(to_attempt, found))
+        return service.ListAttemptsOfPaymentsResponse(attempts=self._attempts(found))
 
     async def ResumeCharge(
         self, request: service.ResumeChargeRequest, context: Any
@@ -125,7 +132,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         """Go on with a charge whose buyer has come back."""
         details = dict(request.details)
         found = await resume_charge(self._means, self._reader, request.attempt_id, details)
-        return service.ResumeChargeResponse(attempt=to_attempt(found))
+        return service.ResumeChargeResponse(attempt=to_attempt(found, self._means.clock()))
 
     async def SimulateRouting(
         self, request: service.SimulateRoutingRequest, context: Any
@@ -152,6 +159,13 @@ class PspGatewayServicer(PspGatewayServiceServicer):
             raise InvalidRequest.field("psp", f"is none that is configured: {named}")
         guard.reset(request.operation)
         return service.ResetCircuitResponse(provider=self._provider(request.psp))
+
+    def _results(self, answers: Sequence[Attempt | Refusal]) -> list[service.AttemptResult]:
+        return results(answers, self._means.clock())
+
+    def _attempts(self, found: Sequence[Attempt]) -> list[attempts.Attempt]:
+        now = self._means.clock()
+        return [to_attempt(one, now) for one in found]
 
     def _provider(self, psp: str) -> nouns.Provider:
         return to_provider(self._means.providers[psp].capabilities, self._guards[psp].circuits)

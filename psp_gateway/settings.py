@@ -1,6 +1,7 @@
 """Every knob of the gateway, its unit and default."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from chassis.settings import Environment, ServerSettings, SettingsError
@@ -76,6 +77,8 @@ class PspSettings:
     payment_target: str  # host:port of payment_svc, which hears of news; empty for nobody
     inbox_poll_s: float  # how often the inbox is looked at when nothing arrives
     inbox_lease_s: float  # how long an event that is being applied is nobody else's
+    late_looks: tuple[timedelta, ...]  # when, after it was given up, an attempt is looked at again
+    late_poll_s: float  # how often that is seen to
     abandon_after_s: float  # how long a buyer may take to authenticate
     routing_file: Path  # the rules; see routing.toml
     in_flight_max: int  # requests to one PSP at once
@@ -135,6 +138,8 @@ class PspSettings:
             payment_target=environment.text("PAYMENT_TARGET", ""),
             inbox_poll_s=environment.number("PSP_INBOX_POLL_S", 1.0),
             inbox_lease_s=environment.number("PSP_INBOX_LEASE_S", 30.0),
+            late_looks=_spans(environment, "PSP_LATE_LOOKS_S", "3600,21600,86400,259200"),
+            late_poll_s=environment.number("PSP_LATE_POLL_S", 30.0),
             abandon_after_s=environment.number("PSP_ABANDON_AFTER_S", 1800.0),
             routing_file=Path(environment.text("PSP_ROUTING_FILE", str(routing_file.DEFAULT))),
             in_flight_max=environment.integer("PSP_IN_FLIGHT_MAX", 256),
@@ -173,6 +178,18 @@ def _hex_keys(text: str) -> tuple[str, ...]:
         except ValueError:
             raise SettingsError("ADYEN_HMAC_KEY must be hexadecimal") from None
     return keys
+
+
+def _spans(environment: Environment, name: str, default: str) -> tuple[timedelta, ...]:
+    """Read spans of time in seconds, ascending, separated by commas; none of them is none."""
+    text = environment.text(name, default)
+    try:
+        spans = tuple(timedelta(seconds=float(part)) for part in _several(text))
+    except (ValueError, OverflowError):
+        raise SettingsError(f"{name} must be seconds, separated by commas") from None
+    if list(spans) != sorted(set(spans)) or any(span <= timedelta(0) for span in spans):
+        raise SettingsError(f"{name} must ascend, and be above 0")
+    return spans
 
 
 def _several(text: str) -> tuple[str, ...]:

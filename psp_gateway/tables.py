@@ -59,6 +59,14 @@ ATTEMPTS = Table(
     Index("attempts_payment_id", "payment_id", "created_at"),
     Index("attempts_charge_attempt_id", "charge_attempt_id"),
     Index("attempts_psp_reference", "psp", "psp_reference"),
+    Index(
+        "attempts_given_up",
+        "updated_at",
+        postgresql_where=text(
+            "(kind IN ('CHARGE', 'AUTHORIZATION', 'CAPTURE') AND outcome <> 'SUCCEEDED')"
+            " OR (kind = 'VOID' AND outcome = 'SUCCEEDED')"
+        ),
+    ),
 )
 
 ATTEMPT_EVENTS = Table(
@@ -83,6 +91,16 @@ WEBHOOKS = Table(
     Column("headers", JSONB, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", DateTime(timezone=True), nullable=False),
+)
+
+LATE_LOOKS = Table(
+    "late_looks",
+    METADATA,
+    Column("attempt_id", Text, primary_key=True),
+    Column("given_up_at", DateTime(timezone=True), nullable=False),
+    Column("made", Integer, nullable=False),
+    Column("due_at", DateTime(timezone=True)),
+    Index("late_looks_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
 )
 
 WEBHOOK_EVENTS = Table(

@@ -94,13 +94,16 @@ def _operations(applied: Sequence[Operation]) -> dict[str, str]:
     }
 
 
-def _wallets(changed: Sequence[tuple[Wallet, Standing]]) -> dict[str, str]:
+def _wallets(changed: Sequence[tuple[Wallet, Standing]]) -> dict[str, Any]:
+    """Write what wallets have now, and of which version they must have been until then."""
     standings = [standing for _, standing in changed]
     return {
+        "changed_count": len(changed),
         "changed": texts([wallet.wallet_id for wallet, _ in changed]),
         "pendings": plain([standing.pending for standing in standings]),
         "availables": plain([standing.available for standing in standings]),
         "helds": plain([standing.held for standing in standings]),
         "counts": plain([standing.operation_count for standing in standings]),
         "new_versions": plain([standing.version for standing in standings]),
+        "were_versions": plain([wallet.standing.version for wallet, _ in changed]),
     }

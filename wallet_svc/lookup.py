@@ -23,10 +23,19 @@ from wallet_svc.domain.operation import (
 from wallet_svc.domain.wallet import Wallet
 from wallet_svc.domain.wallets import Pot
 
+# What neither is for a hold, or makes one, nor takes back what is pending.
+_PLAIN = frozenset(Kind) - OF_A_HOLD - TAKING_BACK - {Kind.HOLD}
+
 
 async def lock(tx: Transaction, wallet_ids: Iterable[str]) -> list[Wallet]:
     """Lock wallets, as far as they exist, in the order of their ids."""
     found = await tx.all(statements.LOCK_WALLETS, [texts(sorted(wallet_ids))])
+    return [rows.to_wallet(row) for row in found]
+
+
+async def wallets(tx: Transaction, wallet_ids: Sequence[str]) -> list[Wallet]:
+    """Read wallets, as far as they exist."""
+    found = await tx.all(statements.WALLETS, [texts(wallet_ids)])
     return [rows.to_wallet(row) for row in found]
 
 
@@ -69,6 +78,11 @@ def pots(commands: Sequence[Command], credits: Iterable[Operation]) -> Iterator[
             command.kind in TAKING_BACK or command.operation_id in bases
         ):
             yield Pot(command.wallet_id, command.subject_id)
+
+
+def needs_wallets_alone(commands: Iterable[Command]) -> bool:
+    """Tell whether commands can be decided on their wallets alone, if their ids are new."""
+    return all(isinstance(c, NewOperation) and c.kind in _PLAIN for c in commands)
 
 
 def reversed_ids(commands: Iterable[Command]) -> set[str]:

@@ -85,8 +85,10 @@ class WalletReader(Protocol):
         """List the wallets whose id begins with `prefix`, by id, from past `after` on."""
         ...
 
-    async def changes(self, wallet_id: str) -> Sequence[WalletChange]:
-        """List the changes of a wallet's status and limit, the newest first; at most 500."""
+    async def changes(self, wallet_id: str, *, before: int, limit: int) -> Sequence[WalletChange]:
+        """List the changes of a wallet's status and limit, the newest first, from before a version
+        of it.
+        """
         ...
 
     async def wallet_operations(

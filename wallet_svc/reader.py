@@ -48,9 +48,11 @@ class WalletReader:
         )
         return [rows.to_wallet(row) for row in found]
 
-    async def changes(self, wallet_id: str) -> Sequence[WalletChange]:
-        """List the changes of a wallet's status and limit, the newest first; at most 500."""
-        found = await self._database.read(statements.CHANGES, [wallet_id])
+    async def changes(self, wallet_id: str, *, before: int, limit: int) -> Sequence[WalletChange]:
+        """List the changes of a wallet's status and limit, the newest first, from before a version
+        of it.
+        """
+        found = await self._database.read(statements.CHANGES, [wallet_id, before, limit])
         return [rows.to_change(row) for row in found]
 
     async def hold(self, hold_id: str) -> Hold | None:

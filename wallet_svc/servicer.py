@@ -16,15 +16,12 @@ from wallet_svc.domain.errors import InvalidAmount, Refusal
 from wallet_svc.domain.wallet import WalletStatus
 from wallet_svc.messages import require_text
 from wallet_svc.use_cases.apply_operations import apply_operations
-from wallet_svc.use_cases.change_wallet import (
-    change_status,
-    list_wallet_changes,
-    set_credit_limit,
-)
+from wallet_svc.use_cases.change_wallet import change_status, set_credit_limit
 from wallet_svc.use_cases.compare_with_ledger import compare_with_ledger
 from wallet_svc.use_cases.get_wallet import get_wallet, get_wallets
 from wallet_svc.use_cases.list_holds import get_hold, list_holds
 from wallet_svc.use_cases.list_operations import list_operations
+from wallet_svc.use_cases.list_wallet_changes import list_wallet_changes
 from wallet_svc.use_cases.open_wallets import open_wallets
 from wallet_svc.use_cases.reverse_operations import reverse_operations
 from wallet_svc.use_cases.watch_wallet import watch_wallet
@@ -128,8 +125,15 @@ class WalletServicer(WalletServiceServicer):
         self, request: service.ListWalletChangesRequest, context: Any
     ) -> service.ListWalletChangesResponse:
         """List the changes of a wallet's status and limit."""
-        changes = await list_wallet_changes(self._reader, request.wallet_id)
-        return service.ListWalletChangesResponse(changes=map(messages.to_change, changes))
+        page = await list_wallet_changes(
+            self._reader,
+            request.wallet_id,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return service.ListWalletChangesResponse(
+            changes=map(messages.to_change, page.changes), next_page_token=page.next_page_token
+        )
 
     async def GetWallet(
         self, request: service.GetWalletRequest, context: Any

@@ -47,7 +47,9 @@ INSERT INTO wallet_changes (wallet_id, version, what, before, after, reason, act
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 """
 
-CHANGES = "SELECT * FROM wallet_changes WHERE wallet_id = %s ORDER BY version DESC LIMIT 500"
+CHANGES = """
+SELECT * FROM wallet_changes WHERE wallet_id = %s AND version < %s ORDER BY version DESC LIMIT %s
+"""
 
 # What became of operation ids: closed, or an operation. OFFSET 0 keeps the planner from joining
 # whole tables: a plan made while they were small would be cached as they grow.
@@ -77,7 +79,8 @@ FROM unnest(%s::text[], %s::text[]) AS pot (wallet_id, subject_id)
 
 HOLDS = "SELECT * FROM holds WHERE hold_id = ANY(%s::text[])"
 
-# A batch, whole, holds apart.
+# A batch, whole, holds apart; or nothing of it: unless all its wallets were of the version that the
+# batch has them in, it divides by zero, as nothing else in it can.
 WRITE = """
 WITH claimed AS (
     INSERT INTO claims (operation_id, wallet_id, wallet_sequence, closed_at)
@@ -95,14 +98,18 @@ WITH claimed AS (
         %(held_changes)s::numeric[], %(pendings_after)s::numeric[],
         %(availables_after)s::numeric[], %(helds_after)s::numeric[], %(sequences)s::bigint[],
         %(versions)s::bigint[]) AS o
+), balanced AS (
+    UPDATE wallets w
+    SET pending = new.pending, available = new.available, held = new.held,
+        operation_count = new.operation_count, version = new.version
+    FROM unnest(%(changed)s::text[], %(pendings)s::numeric[], %(availables)s::numeric[],
+        %(helds)s::numeric[], %(counts)s::bigint[], %(new_versions)s::bigint[],
+        %(were_versions)s::bigint[])
+        AS new (wallet_id, pending, available, held, operation_count, version, was_version)
+    WHERE w.wallet_id = new.wallet_id AND w.version = new.was_version
+    RETURNING 1
 )
-UPDATE wallets w
-SET pending = new.pending, available = new.available, held = new.held,
-    operation_count = new.operation_count, version = new.version
-FROM unnest(%(changed)s::text[], %(pendings)s::numeric[], %(availables)s::numeric[],
-    %(helds)s::numeric[], %(counts)s::bigint[], %(new_versions)s::bigint[])
-    AS new (wallet_id, pending, available, held, operation_count, version)
-WHERE w.wallet_id = new.wallet_id
+SELECT 1 / CASE WHEN (SELECT count(*) FROM balanced) = %(changed_count)s THEN 1 ELSE 0 END
 """
 
 WRITE_HOLDS = """

@@ -1,10 +1,4 @@
-"""Writes wallets to PostgreSQL: a transaction a batch, three statements whatever its size.
-
-The wallets are locked first, in the order of their ids, then what exists is read, then all is
-written: in separate statements, since a lock wait does not refresh its own statement's snapshot. An
-operation id that another process claims in between fails the batch with 23505; the whole then runs
-again and finds it. What only holds, reversals and refunds need is a statement more for them alone.
-"""
+"""The wallets, for writing: their opening and changes here, operations by way of the pipeline."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -12,11 +6,9 @@ from decimal import Decimal
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.faults import FaultPoints
-from chassis.telemetry import logger
 from wallet_svc import batch_rows, lookup, rows, statements
 from wallet_svc.arrays import texts
 from wallet_svc.domain import errors
-from wallet_svc.domain.decisions import decide
 from wallet_svc.domain.errors import Refusal
 from wallet_svc.domain.hold import expiry_id
 from wallet_svc.domain.operation import Command, Kind, NewOperation
@@ -28,8 +20,9 @@ from wallet_svc.domain.wallet import (
     WalletStatus,
     parse_credit_limit,
 )
-from wallet_svc.domain.wallets import ReversalOutcome, Wallets
+from wallet_svc.domain.wallets import ReversalOutcome
 from wallet_svc.group_commit import GroupCommit
+from wallet_svc.pipeline import Pipeline
 
 _NOTHING = Decimal(0)
 
@@ -52,11 +45,10 @@ class WalletStore:
         faults: FaultPoints | None = None,
     ) -> None:
         self._database = database
-        self._faults = faults or FaultPoints()
         self._clock = clock
-        self._log = logger()
+        pipeline = Pipeline(database, clock, faults or FaultPoints())
         self._commands: GroupCommit[Command, ReversalOutcome] = GroupCommit(
-            self._run, in_flight=batches_in_flight
+            pipeline.run, in_flight=batches_in_flight
         )
 
     async def open_wallets(self, asked: Sequence[NewWallet]) -> Sequence[Wallet | Refusal]:
@@ -167,37 +159,6 @@ class WalletStore:
         await tx.execute(statements.OPEN_WALLETS, batch_rows.new_wallets(missing, self._clock()))
         return found | await _wallets(tx, list(missing))
 
-    async def _run(self, commands: Sequence[Command]) -> Sequence[ReversalOutcome]:
-        outcomes = await self._database.run(lambda tx: self._decide(tx, commands))
-        await self._faults.reach("wallet.batch.committed")
-        self._log.debug("applied", count=len(commands))
-        return outcomes
-
-    async def _decide(self, tx: Transaction, commands: Sequence[Command]) -> list[ReversalOutcome]:
-        # What is reversed never changes, so it may be read before the lock; whether it has been
-        # reversed, and what is still pending, may change, and is read after it.
-        bases = lookup.reversed_ids(commands)
-        credits, closed = await lookup.claimed(tx, sorted(bases)) if bases else ([], [])
-        locked = await lookup.lock(tx, lookup.touched(commands, credits))
-        known, kept_out = await lookup.claimed(tx, sorted(lookup.results(commands)))
-        if arrived := [o for o in known if o.operation_id in bases and o not in credits]:
-            # Applied elsewhere since: its wallet may be another than the one that was asked for.
-            credits += arrived
-            there = {wallet.wallet_id for wallet in locked}
-            locked += await lookup.lock(tx, {o.wallet_id for o in arrived} - there)
-        wallets = Wallets(
-            locked,
-            [*credits, *known],
-            [*closed, *kept_out],
-            holds=await lookup.holds(tx, commands),
-            pending=await lookup.pending(tx, lookup.pots(commands, credits)),
-            now=self._clock(),
-        )
-        outcomes = decide(wallets, commands)
-        await _write(tx, wallets)
-        await self._faults.reach("wallet.batch.written")
-        return outcomes
-
 
 def _opened(wallet: Wallet, asked: NewWallet) -> Wallet | Refusal:
     try:
@@ -210,14 +171,6 @@ def _opened(wallet: Wallet, asked: NewWallet) -> Wallet | Refusal:
 async def _wallets(tx: Transaction, wallet_ids: Sequence[str]) -> dict[str, Wallet]:
     found = map(rows.to_wallet, await tx.all(statements.WALLETS, [texts(wallet_ids)]))
     return {wallet.wallet_id: wallet for wallet in found}
-
-
-async def _write(tx: Transaction, wallets: Wallets) -> None:
-    if not (wallets.applied or wallets.closings):
-        return
-    await tx.execute(statements.WRITE, batch_rows.batch(wallets))
-    if moved := batch_rows.holds(wallets):
-        await tx.execute(statements.WRITE_HOLDS, moved)
 
 
 async def _write_change(tx: Transaction, wallet: Wallet, made: WalletChange) -> None:

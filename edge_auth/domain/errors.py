@@ -66,6 +66,14 @@ def rate_limited(wait_s: float) -> Denial:
     return Denial(429, 8, "RATE_LIMITED", message, retry_after_s=seconds, headers=headers)
 
 
+def queue_full(wait_s: float) -> Denial:
+    """Too many payments wait to be worked on; this one was not passed on."""
+    seconds = max(1, math.ceil(wait_s))
+    message = "Too many payments are waiting; send the same request again later."
+    headers = (("retry-after", str(seconds)),)
+    return Denial(429, 8, "QUEUE_FULL", message, retry_after_s=seconds, headers=headers)
+
+
 def no_such_path() -> Denial:
     """The verb and path are no route of ours."""
     message = "There is nothing at this path, or not with this verb."

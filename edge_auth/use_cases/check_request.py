@@ -15,6 +15,14 @@ _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
 _GRPC = re.compile(r"application/grpc(\+.*)?", re.ASCII)
 _JSON = re.compile(r"application/json\s*(;.*)?", re.IGNORECASE | re.ASCII)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_NATIVE = "/paymesh.payment.v1.PaymentService/"
+# What begins a payment, in both ways of asking.
+_BEGINNING = frozenset(
+    {
+        *("/v1/payments", "/v1/checkout_sessions"),
+        *(f"{_NATIVE}CreatePayment", f"{_NATIVE}CreateCheckoutSession"),
+    }
+)
 _SCANNED_HEADERS = ("idempotency-key", "user-agent", "referer", "prefer")
 
 
@@ -34,15 +42,26 @@ class EdgeRequest:
         return _GRPC.fullmatch(self.headers.get("content-type", "")) is not None
 
     @property
+    def begins_payment(self) -> bool:
+        """Whether it asks for a new payment."""
+        return self.method == "POST" and self.route in _BEGINNING
+
+    @property
     def route(self) -> str:
         """The path without its query."""
         return self.path.partition("?")[0]
 
 
 Wait = Callable[[str], float]
+QueueWait = Callable[[str, str], float]
 ClientOf = Callable[[str], Awaitable[str | None]]
 ShapeOf = Callable[[str, str], Shape | None]
 TextsOf = Callable[[str, bytes], Mapping[str, str] | None]
+
+
+def in_at_once(client_id: str, key: str) -> float:
+    """Let everybody in."""
+    return 0.0
 
 
 async def check_request(
@@ -53,6 +72,7 @@ async def check_request(
     texts_of: TextsOf,
     client_wait: Wait,
     stranger_wait: Wait,
+    queue_wait: QueueWait = in_at_once,
 ) -> str | Denial:
     """Answer the client's id, or the denial.
 
@@ -64,6 +84,7 @@ async def check_request(
             LookupError: there is no such method.
         client_wait: tells how long a client has to wait for its next request; 0: not at all.
         stranger_wait: the same for an address from which credentials are guessed.
+        queue_wait: the same for a client's new payment under a key, while too many wait already.
     """
     bearer = _BEARER.fullmatch(request.headers.get("authorization", ""))
     client_id = await client_of(bearer[1]) if bearer else None
@@ -75,6 +96,10 @@ async def check_request(
     wait_s = client_wait(client_id)
     if wait_s:
         return errors.rate_limited(wait_s)
+    key = request.headers.get("idempotency-key", "")
+    wait_s = queue_wait(client_id, key) if request.begins_payment else 0.0
+    if wait_s:
+        return errors.queue_full(wait_s)
     denial = _check_line(request) or _check_content(request, shape_of, texts_of)
     return denial or client_id
 

@@ -289,9 +289,13 @@ def _bound(name: str, text: str | None, currency: str) -> Money | None:
 
 @dataclass(frozen=True, slots=True)
 class AccountChange:
-    """That an account's status was changed, by whom and why. Never changed itself."""
+    """That an account's status was changed, by whom and why. Never changed itself.
+
+    `number` counts an account's changes from 1.
+    """
 
     account_id: str
+    number: int
     from_status: AccountStatus
     to_status: AccountStatus
     reason: str

@@ -19,12 +19,12 @@ async def require_kept(reader: LedgerReader, since: datetime | None) -> None:
         raise PeriodArchived(archived.until)
 
 
-async def require_effect_kept(reader: LedgerReader, at: datetime) -> None:
-    """Let a balance stand that counts all that took effect up to a time.
+async def require_effect_kept(reader: LedgerReader, at: datetime | None) -> None:
+    """Let a balance stand that counts all that took effect up to a time; None is the beginning.
 
     Raises:
         PeriodArchived: what is archived may take effect later.
     """
     archived = await reader.archived()
-    if archived is not None and at < archived.effective_until:
+    if archived is not None and (at is None or at < archived.effective_until):
         raise PeriodArchived(archived.effective_until)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from ledger_svc.domain.page_token import write_token
 from ledger_svc.domain.transaction import Entry
@@ -14,32 +15,37 @@ CHUNK = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some entries, and what to ask with to go on after them."""
+    """Some entries, and what to ask with to go on after them. With the last chunk, which may have
+    none, up to and without which time nothing was left out.
+    """
 
     entries: Sequence[Entry]
     resume_token: str
+    whole_until: datetime | None = None
 
 
 async def export_entries(
     reader: LedgerReader, which: EntryFilter, resume_token: str
 ) -> AsyncIterator[Chunk]:
-    """Read entries a chunk at a time, the oldest first.
-
-    A batch that is being written meanwhile may be missing: an export is whole up to a time that
-    lies further back than any batch takes.
+    """Read entries a chunk at a time, the oldest first, all that will ever be written before a time
+    that the last chunk tells.
 
     Raises:
         InvalidRequest: the token was made with other filters, or not here.
         PeriodArchived: a part of it is archived; all or nothing is exported.
     """
     filters = filters_of(which)
-    after = position_of(filters, resume_token, field="resume_token")
-    page = Page(CHUNK, after, oldest_first=True)
-    while entries := await reader.entries(which, page):
+    token = resume_token
+    after = position_of(filters, token, field="resume_token")
+    until = await reader.whole_until(which.period.end)
+    whole = replace(which, period=replace(which.period, end=until))
+    while True:
+        entries = await reader.entries(whole, Page(CHUNK, after, oldest_first=True))
         await require_kept(reader, which.period.start)
-        last = entries[-1].transaction_id, entries[-1].line
-        yield Chunk(entries, write_token(filters, last))
+        if entries:
+            after = entries[-1].transaction_id, entries[-1].line
+            token = write_token(filters, after)
         if len(entries) < CHUNK:
+            yield Chunk(entries, token, until)
             return
-        page = replace(page, after=last)
-    await require_kept(reader, which.period.start)
+        yield Chunk(entries, token)

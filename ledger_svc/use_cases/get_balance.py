@@ -25,8 +25,6 @@ async def get_balance(
 ) -> Account:
     """Read an account; with a time, its balance and number of entries as they were then.
 
-    By time of effect the number of entries is not known, and is 0.
-
     Raises:
         AccountNotFound: there is none.
         PeriodArchived: what was written then is archived.
@@ -35,14 +33,13 @@ async def get_balance(
     if at is None:
         return account
     if by_effective_at:
-        balance, count = await reader.balance_effective(account, at), 0
+        then = await reader.balance_effective(account, at)
         await require_effect_kept(reader, at)
     else:
         # Up to and with `at`: times are of whole microseconds.
         then = await reader.balance_before(account, at + _TICK)
         await require_kept(reader, at + _TICK)
-        balance, count = then.balance, then.entry_count
-    standing = account.standing._replace(balance=balance, entry_count=count)
+    standing = account.standing._replace(balance=then.balance, entry_count=then.entry_count)
     return replace(account, standing=standing)
 
 

@@ -37,8 +37,7 @@ async def get_statement(
         InvalidRequest: the period ends before it starts, or the token is of another statement.
         PeriodArchived: a part of it is archived.
     """
-    if period.start and period.end and period.end < period.start:
-        raise InvalidRequest.field("to", "must not be before `from`")
+    require_order(period)
     account = await find_account(reader, account_id)
     opening = BalanceAt(Money.zero(account.currency), 0)
     if period.start is not None:
@@ -62,3 +61,13 @@ async def get_statement(
         page.entries,
         page.next_page_token,
     )
+
+
+def require_order(period: Period) -> None:
+    """Make sure that a period does not end before it starts.
+
+    Raises:
+        InvalidRequest: it does.
+    """
+    if period.start and period.end and period.end < period.start:
+        raise InvalidRequest.field("to", "must not be before `from`")

@@ -9,12 +9,22 @@ from ledger_svc.ports import LedgerReader
 from ledger_svc.use_cases.get_balance import find_account
 from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 
+_NEWEST = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
     """A page of accounts; an empty `next_page_token` ends the list."""
 
     accounts: Sequence[Account]
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """A page of changes; an empty `next_page_token` ends the list."""
+
+    changes: Sequence[AccountChange]
     next_page_token: str
 
 
@@ -34,11 +44,20 @@ async def list_accounts(
     return AccountPage(accounts, token)
 
 
-async def list_account_changes(reader: LedgerReader, account_id: str) -> Sequence[AccountChange]:
-    """List the changes of an account's status, the newest first; at most 500.
+async def list_account_changes(
+    reader: LedgerReader, account_id: str, *, page_size: int, page_token: str
+) -> ChangePage:
+    """Read a page of the changes of an account's status, the newest first; sizes as above.
 
     Raises:
         AccountNotFound: there is none.
+        InvalidRequest: the token was made for another account, or not here.
     """
+    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    filters = ["changes", account_id]
+    (before,) = read_token(filters, page_token, [int]) if page_token else [_NEWEST]
     await find_account(reader, account_id)
-    return await reader.account_changes(account_id)
+    found = await reader.account_changes(account_id, before=int(before), limit=limit + 1)
+    changes = found[:limit]
+    token = write_token(filters, [changes[-1].number]) if len(found) > limit else ""
+    return ChangePage(changes, token)

@@ -78,7 +78,15 @@ def position_of(
     if not token:
         return None
     transaction_id, line = read_token(filters, token, [str, int], field=field)
-    name, number = str(transaction_id), int(line)
-    if not (_ID.fullmatch(name) and number in _LINES):
+    return to_position(str(transaction_id), int(line), field=field)
+
+
+def to_position(transaction_id: str, line: int, *, field: str = "page_token") -> Position:
+    """Hold what a token says against what a place can be.
+
+    Raises:
+        InvalidRequest: the token was not made here.
+    """
+    if not (_ID.fullmatch(transaction_id) and line in _LINES):
         raise InvalidRequest.field(field, "is none of ours")
-    return name, number
+    return transaction_id, line

@@ -22,6 +22,13 @@ class BacklogLimits:
     depth_max: int = 2_000
     age_max: timedelta = timedelta(seconds=30)
 
+    @property
+    def early(self) -> "BacklogLimits":
+        """Half of it: where the edge is asked to send no more, so that what is on its way here is
+        still taken in.
+        """
+        return BacklogLimits(self.depth_max // 2, self.age_max / 2)
+
     def is_above(self, backlog: Backlog) -> bool:
         """Whether too much waits."""
         return backlog.depth > self.depth_max or backlog.oldest > self.age_max

@@ -4,8 +4,11 @@ They derive from our own ids alone, so a step that is run twice asks for the sam
 charge's scope is the id of what it covers: `pay_…` for a whole payment, `ord_…` for one order.
 """
 
+import re
+
 from payment_svc.domain.payment import Order, Payment
 
+_LATE = re.compile(r"att_.+[ckv]\d+l\d+", re.ASCII)
 _SCOPES = {"pay": "payment", "ord": "order"}
 
 
@@ -72,6 +75,13 @@ def late_reference(attempt_id: str) -> str:
 def released_reference(attempt_id: str) -> str:
     """Name the ledger transaction by which a late charge that was given back leaves suspense."""
     return f"suspense:{attempt_id}:released"
+
+
+def is_late(attempt_id: str) -> bool:
+    """Whether psp_gateway gave the id to a charge that came after it had been given up: it is the
+    given-up attempt's own, and the place of the PSP that charged.
+    """
+    return _LATE.fullmatch(attempt_id) is not None
 
 
 def late_void_attempt(attempt_id: str) -> str:

@@ -78,6 +78,7 @@ def violations(
         told.append(("I6", f"{-kept} {payment.currency} more went back than was taken"))
     told += [("I7", how) for how in _forgotten(payment, sagas, now)]
     if is_at_rest(sagas):
+        told += [("I5", how) for how in _kept_late(attempts)]
         told += [("I8", how) for how in _disagreeing(payment, kept)]
     for invariant, how in told:
         yield Violation(invariant, payment.payment_id, how)
@@ -94,15 +95,29 @@ def misbooked(
             yield Violation("I4", payment_id, how)
 
 
-def _charged_twice(payment: Payment, attempts: Sequence[Attempt]) -> Iterator[str]:
-    """Count the charges that were not given back whole; a refund names its charge by its own id."""
+def _not_given_back(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Find what took money and was not given back whole; a refund names its charge by its own
+    id.
+    """
     done = [attempt for attempt in attempts if attempt.outcome == "SUCCEEDED"]
     returned = {(one.attempt_id, one.amount) for one in done if one.kind == "REFUND"}
-    live = [
+    return [
         one
         for one in done
         if one.kind in _TAKES and (books.refund_attempt(one.attempt_id), one.amount) not in returned
     ]
+
+
+def _kept_late(attempts: Sequence[Attempt]) -> Iterator[str]:
+    """Find charges that came after they had been given up: no order is paid by them."""
+    for one in _not_given_back(attempts):
+        if books.is_late(one.attempt_id):
+            yield f"{one.attempt_id} {one.amount} was charged late and is not given back"
+
+
+def _charged_twice(payment: Payment, attempts: Sequence[Attempt]) -> Iterator[str]:
+    """Count the charges that were not given back whole."""
+    live = _not_given_back(attempts)
     per_order = payment.partial_failure_policy is PartialFailurePolicy.KEEP_SUCCESSFUL
     most = len(payment.orders) if per_order else 1
     whole = sum((Decimal(one.amount) for one in live), _ZERO)

@@ -12,6 +12,7 @@ from payment_svc.domain.payment import Payment
 from payment_svc.sagas.commands import Command
 from payment_svc.sagas.journey import (
     AT_ONCE,
+    IN_TROUBLE,
     LAST_TRY,
     UNKNOWN_SINCE,
     WAS_UNKNOWN,
@@ -26,7 +27,11 @@ from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Stuck, Wai
 from payment_svc.sagas.policy import RetryPolicy
 from payment_svc.sagas.retry import EXPONENTIAL, Cancel
 
-_OF_STEP = (WAS_UNKNOWN, UNKNOWN_SINCE)  # what is forgotten when another step is entered
+_OF_STEP = (
+    WAS_UNKNOWN,
+    UNKNOWN_SINCE,
+    IN_TROUBLE,
+)  # what is forgotten when another step is entered
 
 
 def begin(
@@ -192,10 +197,19 @@ def _again(
         # We do not give up by ourselves: a try that is still on its way would charge after all.
         # Who makes the tries is told that the next is the last, and then says no for good.
         journey = journey.remember(**{LAST_TRY: "true"})
-    if pause is None or now - progress.step_since > policy.budget:
+    # What was put off was not tried: time alone fails it no more than it does the others' tries.
+    is_over = now - progress.step_since > policy.budget and not trouble.is_put_off
+    if pause is None or is_over:
         return _dead(journey, trouble.reason)
+    journey = _note_trouble(journey, is_ours=not trouble.from_psp)
     due_after = policy.due_after(pause, trouble.after, from_psp=trouble.from_psp)
     return journey.with_progress(queue=Queue.RETRY, due_after=due_after, reason=trouble.reason)
+
+
+def _note_trouble(journey: Journey, *, is_ours: bool) -> Journey:
+    """Remember whether the next try is one that is made again at one of our own services."""
+    memory = {k: told for k, told in journey.progress.memory.items() if k != IN_TROUBLE}
+    return journey.with_progress(memory=memory | ({IN_TROUBLE: "true"} if is_ours else {}))
 
 
 def _count_psp(journey: Journey) -> Journey:
@@ -218,6 +232,7 @@ def _wait(
     journey: Journey, waiting: Waiting, now: datetime, chance: float, policy: RetryPolicy
 ) -> Journey:
     """Look again later. Time alone fails nothing: when patience ends, a person is asked."""
+    journey = _note_trouble(journey, is_ours=False)
     progress = journey.progress
     patience = policy.debit_budget if waiting.slow else policy.action_budget
     patience = policy.unknown_budget if waiting.unknown else patience

@@ -17,6 +17,8 @@ AT_ONCE = timedelta(0)
 WAS_UNKNOWN, UNKNOWN_SINCE = "outcome_was_unknown", "unknown_since"
 # Where the memory keeps that the PSP was patiently asked, and the next try is the last.
 LAST_TRY = "last_try"
+# The last try of the present step met trouble of our own: the next one is made again.
+IN_TROUBLE = "in_trouble"
 
 
 class Queue(StrEnum):
@@ -64,6 +66,11 @@ class Progress:
         on only evidence ends the step.
         """
         return WAS_UNKNOWN in self.memory
+
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether the present step is to be made again because one of our own did not answer."""
+        return IN_TROUBLE in self.memory
 
     @property
     def unknown_since(self) -> datetime | None:

@@ -10,6 +10,7 @@ from payment_svc.domain.errors import ResolutionUnfit, SagaNotFound
 from payment_svc.domain.operator_action import OperatorAction, OperatorActionKind
 from payment_svc.domain.resolution import Decision, Resolution
 from payment_svc.operations.ports import ResolutionStore
+from payment_svc.sagas.commands import Command, RefundCharge, VoidCharge
 from payment_svc.sagas.journey import Journey
 from payment_svc.sagas.resolving import command_of, fitting, may_be_resolved
 from payment_svc.sagas.retrying import attempt_of
@@ -50,7 +51,7 @@ async def resolve_saga(
 
     def decide(journey: Journey) -> tuple[Resolution, OperatorAction]:
         _require_fit(said, journey)
-        progress = journey.progress
+        progress, command = journey.progress, command_of(journey)
         proposal = Resolution(
             resolution_id=resolution_id,
             saga_id=said.saga_id,
@@ -58,7 +59,7 @@ async def resolve_saga(
             saga_epoch=progress.epoch,
             step=progress.step,
             action="undo" if progress.turned_round else "do",
-            attempt_id=attempt_of(command_of(journey)),
+            attempt_id=attempt_of(command),
             decision=said.decision,
             evidence=said.evidence,
             reason=said.reason,
@@ -66,7 +67,7 @@ async def resolve_saga(
             proposed_at=now,
             expires_at=now + expires_after,
             psp_reference=said.psp_reference,
-            amount=said.amount,
+            amount=said.amount or (_whole(command) if said.psp_reference else None),
             evidence_link=said.evidence_link,
         )
         return proposal, trail_of(proposal, OperatorActionKind.PROPOSE, actor, said.reason, now)
@@ -122,6 +123,11 @@ def _check(said: Said) -> None:
         raise InvalidRequest.field("psp_reference", f"has no place in {said.decision}")
     if said.amount is not None and not charged:
         raise InvalidRequest.field("amount", f"has no place in {said.decision}")
+
+
+def _whole(command: Command | None) -> Money | None:
+    """Tell what was to be given back or let go of: what was done by hand, was done whole."""
+    return command.amount if isinstance(command, RefundCharge | VoidCharge) else None
 
 
 def _require_fit(said: Said, journey: Journey) -> None:

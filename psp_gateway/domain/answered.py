@@ -33,7 +33,8 @@ def _retry_at(
 ) -> datetime | None:
     """Tell when an attempt is worth while to be taken further again."""
     if attempt.outcome is Outcome.UNKNOWN:
-        share = (now - attempt.created_at) / _LOOK_AFTER_SHARE
+        # A wrong clock may have made it tomorrow: that is no reason to ask all the time.
+        share = abs(now - attempt.created_at) / _LOOK_AFTER_SHARE
         most = patience.resend_window / _LOOKS_IN_WINDOW
         return now + max(min(share, most), _LOOK_AFTER_MIN)
     asked = answer.retry_after if isinstance(answer, Verdict) else None

@@ -37,9 +37,8 @@ def objection(said: AttemptResolution, attempt: Attempt, answer: Reply) -> Refus
         return AttemptNotUnknown(attempt.attempt_id, attempt.outcome)
     if isinstance(answer, Opened):
         return AttemptNotUnknown(attempt.attempt_id, "open at the PSP")
-    if said.outcome is not Outcome.SUCCEEDED:
-        return None
-    why = _against_success(said, attempt, answer)
+    is_done = said.outcome is Outcome.SUCCEEDED
+    why = _against_success(said, attempt, answer) if is_done else _against_failure(answer)
     return ResolutionContradicted(attempt.attempt_id, why) if why else None
 
 
@@ -55,6 +54,12 @@ def _against_success(said: AttemptResolution, attempt: Attempt, answer: Reply) -
         return f"the PSP says {answer.reason or 'what must not be'}"
     not_done = isinstance(answer, Created | Absent) and attempt.stage in _READ_BY_ID
     return "the PSP says that it has not done it" if not_done else ""
+
+
+def _against_failure(answer: Reply) -> str:
+    """Tell whether the PSP says that it took something, though not what it was asked for."""
+    took = isinstance(answer, Verdict) and answer.reason == Reason.AMOUNT_MISMATCH
+    return "the PSP says that it has taken another amount" if took else ""
 
 
 def resolved(said: AttemptResolution, attempt: Attempt, now: datetime) -> Attempt:

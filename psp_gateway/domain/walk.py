@@ -89,7 +89,8 @@ class Walk:
 
 def is_due(attempt: Attempt, now: datetime, patience: Patience) -> bool:
     """Whether a stored attempt is to be taken further now, or answered as it stands."""
-    rested = now - (attempt.sent_at or attempt.updated_at) >= patience.pause
+    # What is said to be sent long after now was sent by a clock that was wrong.
+    rested = abs(now - (attempt.sent_at or attempt.updated_at)) >= patience.pause
     can_look_up = patience.can_look_up or attempt.stage is Stage.PAGE
     is_told_unasked = not can_look_up and attempt.delivery is Delivery.ANSWERED
     waits = attempt.outcome in (Outcome.PENDING, Outcome.ACTION_REQUIRED)

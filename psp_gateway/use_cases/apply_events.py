@@ -166,7 +166,7 @@ async def _apply_late(applying: Applying, event: PspEvent, attempt: Attempt) -> 
     """
     means, verdict = applying.means, event.verdict
     if verdict is None:
-        verdict = await ask_if_late(means, attempt, event)
+        verdict = await ask_if_late(means, attempt, event.psp)
     elif attempt.stage not in _STAGES[event.subject] and attempt.kind is not Kind.VOID:
         return _Note(State.APPLIED)
     elif event.psp not in applying.minor_units or not _is_exact(applying, event, attempt):
@@ -175,7 +175,7 @@ async def _apply_late(applying: Applying, event: PspEvent, attempt: Attempt) -> 
         return _Note(State.APPLIED, "The PSP has not charged it.")
     if verdict.outcome is not Outcome.SUCCEEDED:
         return _Note(State.NEW, "The PSP did not tell when it was asked.")
-    late = await keep_late(means, attempt, event, verdict, means.clock())
+    late = await keep_late(means, attempt, event.psp, verdict, means.clock())
     was = "let go" if attempt.kind is Kind.VOID else f"{attempt.outcome} at {attempt.psp}"
     text = f"{attempt.attempt_id} was {was}; {event.psp} has charged it, kept as {late.attempt_id}."
     return _Note(State.CONTRADICTS, text, is_doubtful=True)

@@ -29,12 +29,12 @@ def may_be_late(attempt: Attempt, event: PspEvent) -> bool:
     return is_taking and attempt.outcome is Outcome.DECLINED
 
 
-async def ask_if_late(means: Means, attempt: Attempt, event: PspEvent) -> Verdict | None:
-    """Ask the PSP whether it has charged it; None: it has not.
+async def ask_if_late(means: Means, attempt: Attempt, psp: str) -> Verdict | None:
+    """Ask a PSP that the attempt was at whether it has charged it; None: it has not.
 
     An answer that is UNKNOWN or TRANSIENT tells nothing: ask once more, later.
     """
-    asked = _as_asked(means, attempt, event)
+    asked = _as_asked(means, attempt, psp)
     if asked is None:
         return None
     answer: Reply = await look_up(means, asked)
@@ -49,12 +49,12 @@ async def ask_if_late(means: Means, attempt: Attempt, event: PspEvent) -> Verdic
 _NOT_CHARGED = (Outcome.DECLINED, Outcome.PENDING, Outcome.ACTION_REQUIRED)
 
 
-def _as_asked(means: Means, attempt: Attempt, event: PspEvent) -> Attempt | None:
+def _as_asked(means: Means, attempt: Attempt, psp: str) -> Attempt | None:
     """Tell what to look up; None: there is nothing to look up, or nobody to be asked."""
     if attempt.kind is Kind.VOID:
         asked = replace(attempt, kind=Kind.CAPTURE, stage=Stage.CAPTURE)
-    elif event.psp != attempt.psp:
-        asked = replace(attempt, psp=event.psp, stage=Stage.CREATE, psp_reference="")
+    elif psp != attempt.psp:
+        asked = replace(attempt, psp=psp, stage=Stage.CREATE, psp_reference="")
     else:
         asked = attempt
     if asked.stage is Stage.OPEN or not means.knows(asked):
@@ -63,14 +63,14 @@ def _as_asked(means: Means, attempt: Attempt, event: PspEvent) -> Attempt | None
 
 
 async def keep_late(
-    means: Means, attempt: Attempt, event: PspEvent, verdict: Verdict, now: datetime
+    means: Means, attempt: Attempt, psp: str, verdict: Verdict, now: datetime
 ) -> Attempt:
     """Store a late charge as an attempt of its own, once; answer it.
 
     Raises:
         Unavailable: the store did not answer; keeping it again is safe.
     """
-    late = _late(attempt, event.psp, verdict.reference, now)
+    late = _late(attempt, psp, verdict.reference, now)
     stored = (await means.store.take_up_charge(late)).attempt
     if stored.outcome.is_final:
         return stored

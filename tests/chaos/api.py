@@ -149,6 +149,10 @@ class Api:
         )
         return self.recorder.note(event)
 
+    async def whole(self, payment_id: str) -> dict[str, Any]:
+        """Read all that is told of a payment, unrecorded; empty when nobody answers."""
+        return (await self._ask("GET", f"/v1/payments/{payment_id}", _CALL_S)).body
+
     async def page(self, token: str) -> dict[str, Any]:
         """Read a page of the list of payments; empty when nobody answers."""
         query = {"page_size": "500", **({"page_token": token} if token else {})}

@@ -134,14 +134,18 @@ _JOURNEYS: dict[str, tuple[Journey, int]] = {
 
 
 class Pace:
-    """Lets at most so many journeys begin in a second, in all."""
+    """Lets at most so many journeys begin in a second, in all; with `makes_up`, what was missed is
+    made up for.
+    """
 
-    def __init__(self, per_s: float) -> None:
+    def __init__(self, per_s: float, *, makes_up: bool = False) -> None:
         self._gap_s = 1.0 / per_s
+        self._makes_up = makes_up
         self._next = time.monotonic()
 
     async def turn(self) -> None:
         """Wait for one's turn. What was not used is gone: a pause is not followed by a burst."""
         now = time.monotonic()
-        self._next = max(self._next + self._gap_s, now)
-        await asyncio.sleep(self._next - now)
+        due = self._next + self._gap_s
+        self._next = due if self._makes_up else max(due, now)
+        await asyncio.sleep(max(self._next - now, 0.0))

@@ -14,7 +14,8 @@ VICTIMS = (*_SERVICES, "edge")
 _WHO = {
     "kill": VICTIMS,
     "term": _SERVICES,
-    "pause": ("payment_svc", SECOND, "payment_svc", "psp_gateway", "ledger_svc", "wallet_svc"),
+    # The second coordinator has the most sagas in hand, and so the most to write late.
+    "pause": (SECOND, "payment_svc", SECOND, "psp_gateway", "ledger_svc", "wallet_svc"),
     "postgres_crash": ("immediate", "kill"),
     "redis_loss": ("kill", "flushall"),
     "database": ("lose_reset", "lose_half_open", "blackhole", "half_open", "reset", "cut", "delay"),

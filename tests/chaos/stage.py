@@ -20,6 +20,7 @@ from devstack.stack import down, spawn
 from devstack.state import State
 
 LEASE_S = 5.0
+FIRST_WALKS, SECOND_WALKS, QUEUE_DEPTH_MAX = 24, 128, 400
 # Short, so that a minute of trouble holds many of them; each call still ends within a lease.
 _SETTINGS = {
     "SAGA_LEASE_S": str(LEASE_S),
@@ -28,9 +29,10 @@ _SETTINGS = {
     "STRIPE_TIMEOUT_S": "3",
     "ADYEN_TIMEOUT_S": "3",
     "PAYPAL_TIMEOUT_S": "3",
-    # Sized for two cores, so that an overload of some seconds is one.
-    "SAGAS_IN_FLIGHT_MAX": "128",
-    "QUEUE_DEPTH_MAX": "200",
+    # Sized for two cores, so that an overload of some seconds is one. The instance that the edge
+    # asks walks few sagas itself, so that it answers soon; the second one walks the most.
+    "SAGAS_IN_FLIGHT_MAX": str(FIRST_WALKS),
+    "QUEUE_DEPTH_MAX": str(QUEUE_DEPTH_MAX),
     "LOG_LEVEL": "info",
 }
 _ROOT = Path(__file__).resolve().parents[2]
@@ -131,7 +133,8 @@ class Second:
         pairs = Path(f"/proc/{first}/environ").read_bytes().decode().split("\0")
         told = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
         anywhere = {"LISTEN": "127.0.0.1:0", "METRICS_LISTEN": "127.0.0.1:0"}
-        return {**told, **anywhere, "INSTANCE_ID": SECOND}
+        own = {"INSTANCE_ID": SECOND, "SAGAS_IN_FLIGHT_MAX": str(SECOND_WALKS)}
+        return {**told, **anywhere, **own}
 
 
 def as_role(state: State, context: str, role: str) -> str:

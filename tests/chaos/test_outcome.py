@@ -10,6 +10,7 @@ from benchmarks import results
 from tests.chaos import report
 from tests.chaos.aftermath import Rest
 from tests.chaos.outcome import GOALS_300_S, MUST_STRIKE, Outcome
+from tests.chaos.overload import refusals
 
 
 def whole(**changed: int) -> Outcome:
@@ -101,3 +102,13 @@ def test_machines_read_the_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert {"machine", "commit"} <= set(found)
     assert "pay_1 was charged twice" in page
     assert all(f"| {what} | {much} |" in page for what, much, _ in report.rows(outcome))
+
+
+def test_refusals_are_read_off_the_edges_log(tmp_path: Path) -> None:
+    """Those of the phase alone, and no line that is being written."""
+    log = tmp_path / "edge-access.log"
+    old = b'{"status": 429, "duration_ms": 900}\n'
+    new = b'{"status": 200, "duration_ms": 3}\n{"status": 429, "duration_ms": 12}\n{"status": 42'
+    log.write_bytes(old + new)
+
+    assert list(refusals(log, len(old))) == [0.012]

@@ -36,6 +36,7 @@ class Door:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.queue_wait_s = 0.0
         self.check: Any = None
         self.clients: Any = None
         self.database: Any = None
@@ -57,6 +58,7 @@ async def door(edge_auth_database: ServiceDatabase) -> AsyncIterator[Door]:
                         Routes(),
                         clients=Buckets(2, 3, lambda: door.seconds),
                         strangers=Buckets(1, 20, lambda: door.seconds),
+                        queue_wait=lambda *_: door.queue_wait_s,
                     ),
                 ),
                 partial(
@@ -295,6 +297,27 @@ async def test_client_who_asks_too_often_is_told_to_wait(door: Door) -> None:
     assert headers["retry-after"] == "1"
     assert beside.HasField("ok_response")
     assert later.HasField("ok_response")
+
+
+async def test_new_payments_are_turned_away_while_too_many_wait(door: Door) -> None:
+    """At once, before anything is read, in both ways of asking; whoever only reads is let in."""
+    key = await new_key(door)
+    door.queue_wait_s = 2.4
+
+    asked = await door.check(request(key, GOOD))
+    natively = await door.check(native(key, b""))
+    reading = request(key)
+    reading.attributes.request.http.method = "GET"
+    read = await door.check(reading)
+    headers = {h.header.key: h.header.value for h in asked.denied_response.headers}
+
+    assert (asked.denied_response.status.code, reason(asked)) == (429, "QUEUE_FULL")
+    assert headers["retry-after"] == "3"
+    assert (
+        native_reason({h.header.key: h.header.value for h in natively.denied_response.headers})
+        == "QUEUE_FULL"
+    )
+    assert read.HasField("ok_response")
 
 
 async def test_guessing_keys_is_slowed_and_harms_no_client(door: Door) -> None:

@@ -79,6 +79,30 @@ async def test_changes_tell_who_and_why(ledger: LedgerStub) -> None:
     ]
 
 
+async def test_changes_are_told_page_by_page(ledger: LedgerStub) -> None:
+    """None is left out or told twice; a token holds for its account alone."""
+    for turn in range(3):
+        reason = f"turn {turn}"
+        await ledger.FreezeAccount(service.FreezeAccountRequest(account_id=SELLER, reason=reason))
+        thaw = service.UnfreezeAccountRequest(account_id=SELLER, reason=reason)
+        await ledger.UnfreezeAccount(thaw)
+    whole = await ledger.ListAccountChanges(service.ListAccountChangesRequest(account_id=SELLER))
+    request = service.ListAccountChangesRequest(account_id=SELLER, page_size=2)
+
+    pages = [await ledger.ListAccountChanges(request)]
+    while pages[-1].next_page_token:
+        request.page_token = pages[-1].next_page_token
+        pages.append(await ledger.ListAccountChanges(request))
+
+    assert [len(page.changes) for page in pages] == [2, 2, 2]
+    assert [change for page in pages for change in page.changes] == list(whole.changes)
+    assert not whole.next_page_token
+    request.account_id = CLEARING
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await ledger.ListAccountChanges(request)
+    assert fields(error.value) == ["page_token"]
+
+
 async def test_an_account_is_closed_empty_and_for_good(ledger: LedgerStub) -> None:
     """With a balance it stays; closed it takes nothing, and is never opened again."""
     close = service.CloseAccountRequest(account_id=SELLER, reason="left us")

@@ -233,7 +233,7 @@ async def test_a_freeze_has_one_moment(stores: Pair, ledger_db: Database) -> Non
 
     written = [o.transaction for (o,) in outcomes if isinstance(o, Posted)]
     refused = [o for (o,) in outcomes if isinstance(o, errors.AccountFrozen)]
-    (change,) = await LedgerReader(ledger_db).account_changes(SELLER)
+    (change,) = await LedgerReader(ledger_db).account_changes(SELLER, before=99, limit=99)
     (seller,) = await LedgerReader(ledger_db).accounts([SELLER])
     assert len(written) + len(refused) == 60
     assert (change.reason, change.actor, change.to_status) == ("asked to", "me", "FROZEN")

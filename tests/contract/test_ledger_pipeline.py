@@ -222,6 +222,38 @@ async def test_what_was_refused_by_hearsay_is_asked_again(ledger_db: Database) -
     assert await faults(ledger_db) == {}
 
 
+async def test_a_replay_of_what_was_written_lately_needs_no_lock(
+    ledger_db: Database, ledger_database: ServiceDatabase
+) -> None:
+    """Among new ones, alone, or before the first is on disk, it is told ahead, as the first was; a
+    stranger's, or one with other entries, is looked up.
+    """
+    counting = Meddled(ledger_db, ledger_database.owner_url, seed=1)
+    counting.fates = ("nothing",)
+    stranger, pipeline = LedgerStore(ledger_db), Pipeline(counting, utc_now, FaultPoints())
+    await open_two(stranger)
+    await stranger.do([posting("theirs", "1.00")])
+    counting.is_calm = False
+    firsts = [posting(f"a:{n}", "1.00") for n in range(30)]
+
+    first, again = await asyncio.gather(
+        pipeline.run(firsts), pipeline.run([*firsts, posting("b", "1.00")])
+    )
+    alone = await pipeline.run(firsts[:1])
+
+    assert (counting.met["ahead"], counting.met["locked"]) == (3, 0)
+    told = [replay for replay in [*again, *alone] if isinstance(replay, Posted)]
+    assert [replay.replayed for replay in told] == [True] * 30 + [False, True]
+    assert told[:30] == [replace(one, replayed=True) for one in first if isinstance(one, Posted)]
+    (other,) = await pipeline.run([posting("a:0", "2.00")])
+    (theirs,) = await pipeline.run([posting("theirs", "1.00")])
+    assert isinstance(other, errors.ReferenceReused)
+    assert isinstance(theirs, Posted)
+    assert theirs.replayed
+    assert counting.met["locked"] == 2
+    assert await faults(ledger_db) == {}
+
+
 async def test_a_replay_is_told_though_the_same_would_be_refused_now(ledger_db: Database) -> None:
     """A reference that is there answers as the first time, whatever became of its accounts."""
     store = LedgerStore(ledger_db)

@@ -76,7 +76,7 @@ async def test_a_balance_is_told_by_when_entries_count_from(
 
     account = (await ledger.GetBalance(request)).account
 
-    assert account.balance == "3.00"
+    assert (account.balance, account.entry_count) == ("3.00", 3)
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await ledger.GetBalance(service.GetBalanceRequest(account_id=SELLER, by_effective_at=True))
     assert fields(error.value) == ["by_effective_at"]
@@ -187,7 +187,11 @@ async def test_an_export_sends_everything_and_goes_on_where_it_broke_off(
 
 
 async def test_an_export_of_nothing_ends_at_once(ledger: LedgerStub) -> None:
-    """An account without entries has nothing to send."""
+    """An account without entries has nothing to send but up to when that is so."""
     request = service.ExportEntriesRequest(account_id=SELLER)
 
-    assert [message async for message in ledger.ExportEntries(request)] == []
+    (last,) = [message async for message in ledger.ExportEntries(request)]
+
+    assert list(last.entries) == []
+    assert last.resume_token == ""
+    assert last.HasField("whole_until")

@@ -242,6 +242,15 @@ async def test_an_undo_by_hand_ends_payment_and_saga_together(
     assert events[-1]["type"] == "payment.failed"
 
 
+async def test_what_was_given_back_by_hand_is_told_with_its_amount(desk: Desk) -> None:
+    """The gateway believes nobody of a refund of no amount; one by hand is of the whole."""
+    dead = await stuck_undo(desk.database)
+
+    told = await desk.propose(dead, Decision.DONE_BY_HAND, psp_reference="re_1")
+
+    assert told.amount == dead.amount
+
+
 async def test_only_what_fits_may_be_proposed(desk: Desk) -> None:
     """Another decision, another amount, a saga that is not there: nothing is stored."""
     unknown, undo = await unknown_charge(desk.database), await stuck_undo(desk.database)

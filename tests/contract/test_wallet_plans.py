@@ -31,7 +31,7 @@ QUERIES: dict[str, tuple[str, list[object], set[str]]] = {
     "pending": (statements.PENDING, TWO, {"operations_subject_id"}),
     "holds": (statements.HOLDS, [texts(["h:1"])], {"holds_hold_id"}),
     "due": (statements.DUE_HOLDS, [NOW, 10], {"holds_due"}),
-    "changes": (statements.CHANGES, [SELLER], {"wallet_changes_key"}),
+    "changes": (statements.CHANGES, [SELLER, 99, 51], {"wallet_changes_key"}),
     "sums": (statements.SUBJECT_SUMS, [SELLER], {"operations_wallet_sequence"}),
 }
 

@@ -137,6 +137,29 @@ async def test_changes_are_kept_with_reason_and_actor(wallets: WalletStub) -> No
     ]
 
 
+async def test_changes_are_told_page_by_page(wallets: WalletStub) -> None:
+    """None is left out or told twice; a token that is none of ours is refused."""
+    for turn in range(5):
+        limit = service.SetCreditLimitRequest(
+            wallet_id=SELLER, credit_limit=str(turn + 1), reason="more"
+        )
+        await wallets.SetCreditLimit(limit)
+    whole = await wallets.ListWalletChanges(service.ListWalletChangesRequest(wallet_id=SELLER))
+    request = service.ListWalletChangesRequest(wallet_id=SELLER, page_size=2)
+
+    pages = [await wallets.ListWalletChanges(request)]
+    while pages[-1].next_page_token:
+        request.page_token = pages[-1].next_page_token
+        pages.append(await wallets.ListWalletChanges(request))
+
+    assert [len(page.changes) for page in pages] == [2, 2, 1]
+    assert [change for page in pages for change in page.changes] == list(whole.changes)
+    request.page_token = "none"
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await wallets.ListWalletChanges(request)
+    assert fields(error.value) == ["page_token"]
+
+
 async def test_a_change_without_sense_names_the_field(wallets: WalletStub) -> None:
     """No reason, too long a one, a NUL, a limit that is none."""
     limit = service.SetCreditLimitRequest

@@ -39,7 +39,7 @@ PROMISES = {
         "refused: ALREADY_CAPTURED",
         "asks VoidCharge 99.99 USD under attempt_id att_",
         "nobody approves his own proposal",
-        "APPLIED: DONE_BY_HAND re_",
+        "APPLIED: DONE_BY_HAND 99.99 USD re_",
         "It is final",
         "CANCELLED, accepted",
     ],

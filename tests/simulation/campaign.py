@@ -128,12 +128,15 @@ def undisturbed() -> Iterator[None]:
     """Keep the collector and the log out: a seed makes thousands of objects, and much trouble."""
     was_enabled, config = gc.isenabled(), structlog.get_config()
     quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    gc.collect()
+    gc.freeze()  # what is imported is not looked at again
     gc.disable()
     structlog.configure(wrapper_class=quiet)
     try:
         yield
     finally:
         structlog.configure(**config)
+        gc.unfreeze()
         if was_enabled:
             gc.enable()
         gc.collect()

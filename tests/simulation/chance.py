@@ -29,9 +29,11 @@ RATES = {
     "psp_answer_lost": 0.06,  # it was done
     "psp_limited": 0.03,  # 429, before the keys
     "psp_error_before": 0.04,  # 500, kept under the key
+    "psp_refund_spoilt": 0.15,  # the same, of a refund: its key is spent, and nothing was done
     "psp_error_after": 0.05,  # done, then 500, kept under the key
     "psp_malformed": 0.02,
     "psp_short": 0.01,  # it took less than it was asked for
+    "psp_late_charge": 0.3,  # of what it has declined
     "psp_stale": 0.1,  # a look-up does not know the newest yet
     "webhook_lost": 0.15,
     "webhook_twice": 0.3,
@@ -53,6 +55,17 @@ OTHERS = (
     "wallet_frozen",
     "declined",
     "fenced",
+    "poison_raises",
+    "poison_kills",
+    "quarantined",
+    "retried_by_hand",
+    "resolved_charged",
+    "resolved_not_charged",
+    "resolved_by_hand",
+    "resolved_wrongly",
+    "approved_alone",
+    "killed_approving",
+    "late_success",
 )
 CLASSES = (*RATES, *OTHERS)
 

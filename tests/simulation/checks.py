@@ -13,11 +13,15 @@ from ledger_svc.domain.chain import Head
 from ledger_svc.domain.errors import Unbalanced
 from ledger_svc.domain.posting import require_balanced
 from ledger_svc.domain.transaction import hashed
+from payment_svc.domain.operator_action import OperatorActionKind
+from payment_svc.domain.resolution import Decision, ResolutionStatus
 from payment_svc.domain.statuses import FINAL, PAYMENT_MOVES, OrderStatus, PaymentStatus
 from payment_svc.sagas.journey import Queue
+from payment_svc.sagas.quarantine import POISON
 from psp_gateway.domain.attempt import Kind, Outcome
 from tests.simulation.evidence import TAKEN, Evidence
 from tests.simulation.programs import LEASE
+from tests.simulation.psp import BY_HAND
 
 Problems = Iterator[str]
 Check = Callable[[Evidence], Problems]
@@ -36,6 +40,7 @@ _EVIDENCE: Mapping[str, frozenset[str]] = {
 _NOTHING_HAPPENED = frozenset(
     {"PSP_RATE_LIMITED", "PSP_UNREACHABLE", "PSP_CIRCUIT_OPEN", "PSP_BUSY", "PSP_TRANSIENT"}
 )
+_BY_HAND = "RESOLVED_BY_HAND"
 _OUR_OWN = frozenset({"RISK_REFUSED", "WALLET_FROZEN"})
 
 
@@ -69,20 +74,22 @@ def gateway_equals_psp(seen: Evidence) -> Problems:
     done, captured, let_go = set[str](), set[str](), set[str]()
     for effect in (one for effects in seen.effects.values() for one in effects):
         if effect.kind in ("charged", "held", "refunded"):
-            done.add(effect.attempt_id)
+            done.add(effect.attempt_id.removeprefix(BY_HAND))
         if effect.kind == "voided":
             let_go.add(effect.attempt_id)
         if effect.kind == "captured":
             captured.add(effect.reference)
-    for attempt in seen.parts.attempts.rows.values():
+    attempts = seen.parts.attempts.rows
+    for attempt in attempts.values():
         if attempt.kind is Kind.VOID:
             continue
-        is_done = attempt.attempt_id in done
+        is_done = attempt.attempt_id.removesuffix("l1") in done
         if attempt.kind is Kind.CAPTURE:
             is_done = attempt.charge_reference in captured
         if attempt.outcome is Outcome.SUCCEEDED and not is_done:
             yield f"{attempt.attempt_id} succeeded, and the PSP did nothing"
-        if attempt.outcome is Outcome.DECLINED and is_done and attempt.attempt_id not in let_go:
+        is_undone = attempt.attempt_id in let_go or f"{attempt.attempt_id}l1" in attempts
+        if attempt.outcome is Outcome.DECLINED and is_done and not is_undone:
             yield f"{attempt.attempt_id} was declined, and the PSP did it"
 
 
@@ -159,8 +166,9 @@ def nothing_lost(seen: Evidence) -> Problems:
 
 def no_needless_question(seen: Evidence) -> Problems:
     """INV-7b: a person is asked only what nobody else can tell."""
-    for payment_id, reason in seen.troubled.items():
-        if not _is_excused(seen, payment_id):
+    for payment_id, reason in seen.parts.payments.questions:
+        is_poison = reason.startswith(POISON) and payment_id in seen.parts.payments.poison.ever
+        if not is_poison and not _is_excused(seen, payment_id):
             yield f"{payment_id} is for a person without need: {reason}"
 
 
@@ -171,7 +179,9 @@ def _is_excused(seen: Evidence, payment_id: str) -> bool:
     is_short = any(attempt.reason == "AMOUNT_MISMATCH" for attempt in own)
     # A refund is never sent under another key: what its key is spent on, a person has to decide.
     spoilt = {one for psp in seen.parts.psps.values() for one in psp.spoilt}
-    is_spoilt = any(a.outcome is Outcome.UNKNOWN and a.attempt_id in spoilt for a in own)
+    by_hand = {r.attempt_id for r in seen.parts.resolutions.rows.values()}
+    undecided = [a for a in own if a.outcome is Outcome.UNKNOWN or a.attempt_id in by_hand]
+    is_spoilt = any(a.attempt_id in spoilt for a in undecided)
     return is_short or is_spoilt or any(seen.strikes[name] for name in days)
 
 
@@ -248,8 +258,17 @@ def failure_has_evidence(seen: Evidence) -> Problems:
                 reason = order.failure.reason
                 kinds = {effect.kind for effect in seen.effects[payment.payment_id]}
                 is_told = bool(kinds & _EVIDENCE.get(reason, frozenset()))
+                is_told |= reason == _BY_HAND and _was_resolved(seen, payment.payment_id)
                 if not (is_told or reason in _NOTHING_HAPPENED or reason in _OUR_OWN):
                     yield f"{payment.payment_id} failed of {reason}; the PSP did {sorted(kinds)}"
+
+
+def _was_resolved(seen: Evidence, payment_id: str) -> bool:
+    """Whether two persons said of a charge that it did not happen."""
+    return any(
+        one.payment_id == payment_id and one.decision is Decision.NOT_CHARGED
+        for one in seen.resolutions(ResolutionStatus.APPLIED)
+    )
 
 
 def nothing_posted_twice(seen: Evidence) -> Problems:
@@ -295,6 +314,31 @@ def refused_is_nothing(seen: Evidence) -> Problems:
             yield f"{payment.payment_id} was stored for a request that was refused"
 
 
+def words_stand(seen: Evidence) -> Problems:
+    """INV-18: what two persons said is made true once, never by one alone, and stays true."""
+    for resolution_id in sorted(seen.approved_alone):
+        yield f"{resolution_id} was approved by who had proposed it"
+    for one in seen.resolutions(ResolutionStatus.APPROVED):
+        yield f"{one.resolution_id} was approved, and is not applied"
+    trail = seen.parts.resolutions.trail
+    applied = Counter(a.resolution_id for a in trail if a.kind is OperatorActionKind.APPLY)
+    for resolution_id, count in applied.items():
+        if count > 1:
+            yield f"{resolution_id} was applied {count} times"
+    for one in seen.resolutions(ResolutionStatus.CONTRADICTED):
+        # The operators give back what they say that they have given back.
+        if one.decision is Decision.DONE_BY_HAND and one.psp_reference:
+            yield f"{one.resolution_id} is the truth, and is {one.status}: {one.note}"
+    for one in seen.resolutions(ResolutionStatus.APPLIED):
+        attempt = seen.parts.attempts.rows.get(one.attempt_id)
+        expected = _WORDS.get(one.decision)
+        if expected and (attempt is None or attempt.outcome is not expected):
+            now = attempt.outcome if attempt else "nowhere"
+            yield f"{one.attempt_id} was resolved as {one.decision}, and is {now}"
+
+
+_WORDS = {Decision.CHARGED: Outcome.SUCCEEDED, Decision.NOT_CHARGED: Outcome.DECLINED}
+
 CHECKS: Mapping[str, Check] = {
     "INV-1": books_balance,
     "INV-2": psp_equals_ledger,
@@ -315,6 +359,7 @@ CHECKS: Mapping[str, Check] = {
     "INV-14": world_was_told,
     "INV-15": chain_holds,
     "INV-17": refused_is_nothing,
+    "INV-18": words_stand,
 }
 
 

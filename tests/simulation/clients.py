@@ -30,8 +30,7 @@ from tests.simulation.psp import CHALLENGED, DECLINED, GOOD, Psp
 CLIENT = "demo"
 SELLERS = ("anna", "bert", "cleo")
 _TIMEOUT_S = 8.0
-_POLL_S_MAX = 6 * 3600.0
-_REFUND_POLL_S_MAX = 3600.0
+_POLL_S_MAX = 12 * 3600.0
 _FINAL_OUTCOMES = frozenset({attempt_pb2.Attempt.SUCCEEDED, attempt_pb2.Attempt.DECLINED})
 
 
@@ -234,7 +233,7 @@ class Clients:
                 self.diary.refunds[command.attempt_id] = end
                 return
             await asyncio.sleep(pause * self._chance.between(0.7, 1.3))
-            pause = min(pause * 2, _REFUND_POLL_S_MAX)
+            pause = min(pause * 2, _POLL_S_MAX)
 
     async def _ask_refund(self, command: wire.RefundCommand) -> str:
         """Ask once; tell how it ended, if it has."""

@@ -65,11 +65,13 @@ class SimulatedTask(asyncio.Task[Any]):
 
 
 class Call:
-    """A callback to be run, as asyncio's handles are; a third of their cost."""
+    """A callback to be run, as asyncio's handles are; a third of their cost. Without a context it
+    belongs to no process.
+    """
 
     __slots__ = ("_at", "args", "callback", "context", "is_cancelled")
 
-    def __init__(self, callback: Any, args: Any, context: Context, at: float) -> None:
+    def __init__(self, callback: Any, args: Any, context: Context | None, at: float) -> None:
         self.callback = callback
         self.args = args
         self.context = context
@@ -92,12 +94,14 @@ class Call:
 class SimulatedLoop(asyncio.AbstractEventLoop):
     """Runs what is ready, then jumps to the next moment at which something is due."""
 
+    # Every future asks; `bool()` is False, at a third of the price of a method.
+    get_debug = bool  # type: ignore[assignment]
+
     def __init__(self) -> None:
         self._time = 0.0
-        self._ready: deque[Call] = deque()
+        self._ready: deque[tuple[Any, Any, Context | None, Call | None]] = deque()
         self._timers: list[tuple[float, int, Call]] = []
         self._order = count()
-        self._outside = Context()
         self._tasks: list[asyncio.Task[Any]] = []  # held: collecting one would run its end
         self._tasks_most = _TASKS_KEPT
         self._told_at, self._told = 0.0, EPOCH
@@ -109,15 +113,15 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             self._told_at, self._told = self._time, EPOCH + timedelta(seconds=self._time)
         return self._told
 
-    def later(self, delay: float, callback: Callable[..., Any], *args: Any) -> None:
+    def later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Call:
         """Call something that belongs to no process, and happens whatever becomes of them."""
-        when = self._time + delay
-        call = Call(callback, args, self._outside, when)
-        heappush(self._timers, (when, next(self._order), call))
+        return self.at(self._time + delay, callback, *args)
 
-    def at(self, when: float, callback: Callable[..., Any], *args: Any) -> None:
+    def at(self, when: float, callback: Callable[..., Any], *args: Any) -> Call:
         """Call something that belongs to no process at a time."""
-        self.call_at(when, callback, *args, context=self._outside)
+        call = Call(callback, args, None, when)
+        heappush(self._timers, (when, next(self._order), call))
+        return call
 
     def run_until(self, end: float) -> None:
         """Run everything that happens before a time."""
@@ -130,7 +134,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
                 when, _, call = heappop(self._timers)
                 if not call.is_cancelled:
                     self._time = max(self._time, when)
-                    self._ready.append(call)
+                    self._ready.append((call.callback, call.args, call.context, call))
             self._time = max(self._time, end)
         finally:
             asyncio.events._set_running_loop(None)
@@ -151,18 +155,21 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def _run_ready(self) -> None:
         ready = self._ready
         while ready:
-            call = ready.popleft()
-            if call.is_cancelled:
+            callback, args, context, handle = ready.popleft()
+            if handle is not None and handle.is_cancelled:
+                continue  # by what ran at the same moment
+            self.callback_count += 1
+            if context is None:
+                callback(*args)
                 continue
-            process = call.context.get(_PROCESS)
+            process = context.get(_PROCESS)
             if process is not None:
                 if not process.is_alive:
                     continue
                 if process.paused_until > self._time:
-                    heappush(self._timers, (process.paused_until, next(self._order), call))
+                    self.call_at(process.paused_until, callback, *args, context=context)
                     continue
-            self.callback_count += 1
-            call.context.run(call.callback, *call.args)
+            context.run(callback, *args)
 
     def time(self) -> float:
         """See `asyncio.AbstractEventLoop`; in seconds since the beginning."""
@@ -170,11 +177,9 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> Call:
-        """See `asyncio.AbstractEventLoop`."""
-        call = Call(callback, args, copy_context() if context is None else context, self._time)
-        self._ready.append(call)
-        return call
+    ) -> None:
+        """See `asyncio.AbstractEventLoop`; nobody here ever cancels what is to be run at once."""
+        self._ready.append((callback, args, copy_context() if context is None else context, None))
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
@@ -208,10 +213,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             self._tasks = [one for one in self._tasks if not one.done()]
             self._tasks_most = len(self._tasks) + _TASKS_KEPT
         return task
-
-    def get_debug(self) -> bool:
-        """See `asyncio.AbstractEventLoop`."""
-        return False
 
     def is_running(self) -> bool:
         """See `asyncio.AbstractEventLoop`."""

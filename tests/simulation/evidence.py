@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from ledger_svc.domain.account import Side
 from payment_svc.domain.payment import Payment
+from payment_svc.domain.resolution import Resolution, ResolutionStatus
 from payment_svc.sagas.journey import Queue
 from psp_gateway.domain.attempt import Attempt
 from tests.simulation.clients import Diary
@@ -26,6 +27,7 @@ class Evidence:
     Attributes:
         effects: what the PSPs did for each payment, in order.
         troubled: payments of which a saga waits visibly for a person, and why.
+        approved_alone: resolutions that somebody could approve who had proposed them.
     """
 
     parts: Parts
@@ -34,11 +36,13 @@ class Evidence:
     end: datetime
     effects: dict[str, list[Effect]] = field(default_factory=lambda: defaultdict(list))
     troubled: dict[str, str] = field(default_factory=dict)
+    approved_alone: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, world: World) -> "Evidence":
         """Read a world."""
         found = cls(world.parts, world.clients.diary, world.chance.strikes, world.loop.now())
+        found.approved_alone = world.operators.approved_alone
         for psp in world.psps.values():
             for effect in psp.record:
                 found.effects[effect.payment_id].append(effect)
@@ -56,6 +60,10 @@ class Evidence:
     def settled(self) -> Iterator[Payment]:
         """Every payment that no person has to look at."""
         return (one for one in self.payments if one.payment_id not in self.troubled)
+
+    def resolutions(self, status: ResolutionStatus) -> Iterator[Resolution]:
+        """Resolutions that stand so."""
+        return (one for one in self.parts.resolutions.rows.values() if one.status is status)
 
     def sagas(self, payment_id: str) -> list[Row]:
         """A payment's sagas."""

@@ -46,13 +46,16 @@ class Client:
         if chance.strikes_now("psp_unreachable"):
             self._loop.later(_CONNECT_S, _settle, reply, NotSent())
             return await reply
-        self._loop.later(_TIMEOUT_S, _settle, reply, NoAnswer())
+        deadline = self._loop.later(_TIMEOUT_S, _settle, reply, NoAnswer())
         if not chance.strikes_now("psp_request_lost"):
             delay = chance.between(*_LATENCY_S)
             if chance.strikes_now("psp_request_late"):
                 delay += chance.between(*_LATE_S)
             self._loop.later(delay, self._arrive, ask, reply)
-        return await reply
+        try:
+            return await reply
+        finally:
+            deadline.cancel()
 
     def _arrive(self, ask: Any, reply: Any) -> None:
         told: Told = ask()

@@ -10,10 +10,20 @@ from datetime import timedelta
 from itertools import count
 from typing import Any, cast
 
+from paymesh.psp.v1 import attempt_pb2
+from paymesh.psp.v1.attempt_resolution_service_pb2 import ResolveAttemptsResponse
+from paymesh.psp.v1.psp_gateway_service_pb2 import AttemptResult
+
+from payment_svc.domain.actor import Actor
+from payment_svc.domain.errors import SecondPersonNeeded
+from payment_svc.domain.operator_action import OperatorAction
+from payment_svc.domain.resolution import Resolution, ResolutionStatus
 from payment_svc.domain.statuses import PaymentStatus
+from payment_svc.operations.ports import Concluded
+from payment_svc.operations.wiring import Operations
 from payment_svc.ports import Acceptance, Accepted, NewPayment, Services
 from payment_svc.sagas.commands import CaptureCharge, Command, ExecuteCharge
-from payment_svc.sagas.journey import Journey, Move, Queue
+from payment_svc.sagas.journey import Journey, Move, Progress, Queue
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Waiting
 from psp_gateway.domain.attempt import Attempt
 from psp_gateway.domain.attempt import Outcome as AttemptOutcome
@@ -22,16 +32,20 @@ from psp_gateway.domain.refunds import Refunds
 from psp_gateway.http_client import NoAnswer
 from psp_gateway.ports import Exchange, Provider, Saved, TakenUp
 from psp_gateway.providers.stripe.client import Response, Result
+from psp_gateway.resolution_servicer import AttemptResolutionServicer
 from tests.simulation.attempts import Attempts
 from tests.simulation.books import Ledger, WalletBook, at_once
 from tests.simulation.nemesis import LONG_EVERY, TREACHEROUS
 from tests.simulation.outbox import OutboxTable
 from tests.simulation.payments import OutboxRow, PaymentPlace
 from tests.simulation.programs import Parts
+from tests.simulation.resolutions import ResolutionPlace
 from tests.unit.wallet_svc.memory_store import MemoryStore
 from wallet_svc.domain.operation import Command as WalletCommand
 from wallet_svc.domain.operation import Reversal
 from wallet_svc.domain.wallets import ReversalOutcome
+
+_CLAIMS_BEFORE_POISON = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +258,109 @@ class KeyAfterwards(PaymentPlace):
         return Accepted(payment_id, new.answer, replayed=False)
 
 
+class BlocksItsBatch(PaymentPlace):
+    """A saga that cannot be taken up fails the claim of all that are due with it."""
+
+    async def claim(self, limit: int) -> Sequence[Journey]:
+        """Claim all or nothing."""
+        payments = self.payments
+
+        def work() -> Sequence[Journey]:
+            for row in payments.due()[:limit]:
+                payments.poison.meet("start", row.progress.payment_id)
+            return payments.claim(self.owner, self.lease, limit)
+
+        return await payments.disk.run(work)
+
+
+class PutsPoisonOff(PaymentPlace):
+    """Poison is left for later again and again, and nobody is told of it."""
+
+    async def claim(self, limit: int) -> Sequence[Journey]:
+        """Claim all but what was claimed in vain so often, which begins anew by and by."""
+        payments = self.payments
+        for row in payments.due():
+            if row.unmoved >= _CLAIMS_BEFORE_POISON:
+                row.unmoved = 0
+                payments.set_due(row, payments.now() + timedelta(hours=12))
+        return await super().claim(limit)
+
+
+class DeafToLateCharges(PaymentPlace):
+    """What is charged after it was given up is nobody's."""
+
+    async def begin_once(self, saga: Progress) -> bool:
+        """Begin nothing."""
+        return False
+
+
+class OneSuffices(ResolutionPlace):
+    """Who has proposed may approve."""
+
+    async def decide(
+        self,
+        resolution_id: str,
+        decide: Callable[[Resolution], tuple[Resolution, OperatorAction | None]],
+    ) -> Resolution | None:
+        """Let anybody decide, under another's name."""
+
+        def alone(before: Resolution) -> tuple[Resolution, OperatorAction | None]:
+            try:
+                return decide(before)
+            except SecondPersonNeeded:
+                proposer = Actor("somebody")
+                after, action = decide(replace(before, proposed_by=proposer))
+                return replace(after, proposed_by=proposer), action
+
+        return await super().decide(resolution_id, alone)
+
+
+class AppliesAgain(ResolutionPlace):
+    """A resolution is applied by each who finds it approved, whatever became of it meanwhile."""
+
+    async def conclude(
+        self, resolution_id: str, decide: Callable[[Resolution, Journey], Concluded]
+    ) -> Resolution | None:
+        """Conclude what may be concluded already."""
+
+        def again(before: Resolution, journey: Journey) -> Concluded:
+            return decide(replace(before, status=ResolutionStatus.APPROVED), journey)
+
+        return await super().conclude(resolution_id, again)
+
+
+class ForgetsApproved(Operations):
+    """What was approved is applied by who approves, or by nobody."""
+
+    async def apply_approved(self) -> bool:
+        """Look for nothing."""
+        return False
+
+
+class BelievesAlone(Around):
+    """The gateway says yes to what persons say, and keeps nothing of it: it may still charge."""
+
+    async def ResolveAttempts(self, request: Any, _: Any) -> Any:
+        """Answer what one wants to hear."""
+        said = [
+            attempt_pb2.Attempt(attempt_id=one.attempt_id, outcome=one.outcome)
+            for one in request.resolutions
+        ]
+        return ResolveAttemptsResponse(results=[AttemptResult(attempt=one) for one in said])
+
+
+class BelievesPersons(Around):
+    """The gateway believes persons, and does not ask the PSP once more."""
+
+    async def ResolveAttempts(self, request: Any, context: Any) -> Any:
+        """Resolve while nobody can be asked."""
+        means = self.inner._means
+        deaf = replace(means, providers={})
+        return await AttemptResolutionServicer(deaf, self.inner._reader).ResolveAttempts(
+            request, context
+        )
+
+
 class DropsDeadLetters(PaymentPlace):
     """What went wrong for good is marked as done."""
 
@@ -386,6 +503,14 @@ def _wallets(kind: type[WalletBook]) -> Callable[[Parts], Parts]:
     )
 
 
+def _resolutions(kind: type[ResolutionPlace]) -> Callable[[Parts], Parts]:
+    return lambda parts: replace(parts, resolution_place=kind)
+
+
+def _resolving(kind: type[Around]) -> Callable[[Parts], Parts]:
+    return lambda parts: replace(parts, resolving=kind)
+
+
 def _mutant(
     name: str, says: str, plant: Callable[[Parts], Parts], *found_by: str, needs_hours: bool = False
 ) -> Mutant:
@@ -438,6 +563,22 @@ MUTANTS: Sequence[Mutant] = (
             _wallets(NoTombstone), "INV-5", "INV-6"),
     _mutant("outbox by last id", "the outbox is paged by id > last",
             lambda parts: replace(parts, table=PagesByLast(parts.payments)), "INV-14"),
+    _mutant("poison blocks its batch", "a saga that cannot be taken up fails all that are due",
+            _place(BlocksItsBatch), "INV-7"),
+    _mutant("poison for ever", "a saga that always raises is put off, and laid before nobody",
+            _place(PutsPoisonOff), "INV-7"),
+    _mutant("late charge unheard", "what is charged after all is given back by nobody",
+            _place(DeafToLateCharges), "INV-2", "INV-5", "INV-8"),
+    _mutant("approved alone", "a resolution is approved by who has proposed it",
+            _resolutions(OneSuffices), "INV-18"),
+    _mutant("applied again", "a resolution is applied by each who finds it",
+            _resolutions(AppliesAgain), "INV-18"),
+    _mutant("approved and forgotten", "an approval dies with its process",
+            lambda parts: replace(parts, operations=ForgetsApproved), "INV-18"),
+    _mutant("resolved, still charged", "what was resolved is not kept where the charge is made",
+            _resolving(BelievesAlone), "INV-18"),
+    _mutant("believed over the PSP", "persons are believed without asking the PSP once more",
+            _resolving(BelievesPersons), "INV-2", "INV-5", "INV-8"),
 )  # fmt: skip
 
 _SEEDS_MAX = 200

@@ -55,7 +55,7 @@ class Network:
             PaymeshError: what the servicer raised.
         """
         reply = self._loop.create_future()
-        self._loop.later(timeout_s, _expire, reply)
+        deadline = self._loop.later(timeout_s, _expire, reply)
         machine = self._chance.one_of(self.machines[service])
         for _ in range(2 if self._chance.strikes_now("request_twice") else 1):
             if self._chance.strikes_now("request_lost"):
@@ -66,7 +66,10 @@ class Network:
                 delay += self._chance.between(*_LATE_S)
                 self.told_late(request, delay)
             self._loop.later(delay, self._arrive, machine, method, request, reply, of)
-        return await reply
+        try:
+            return await reply
+        finally:
+            deadline.cancel()
 
     def _arrive(self, machine: Machine, method: str, request: Any, reply: Any, of: str) -> None:
         if {machine.name, of} & self.cut_off:
@@ -110,6 +113,7 @@ class Stub:
         async def call(request: Any, *, timeout: float, metadata: Any = None) -> Any:
             return await self._network.call(self._service, method, request, timeout, self._of)
 
+        setattr(self, method, call)  # so that it is made once
         return call
 
 

@@ -30,16 +30,18 @@ from payment_svc.ports import (
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS
 from payment_svc.sagas.journey import Entry, Journey, Move, Progress, Queue
+from payment_svc.sagas.quarantine import SUSPECT_FROM, quarantine
 from tests.simulation.chance import Chance
-from tests.simulation.clockwork import EPOCH, Process, SimulatedLoop
+from tests.simulation.clockwork import EPOCH, Call, Process, SimulatedLoop
 from tests.simulation.disk import Disk
+from tests.simulation.poison import Poison
 
 _OPEN = frozenset({Queue.PAYMENT, Queue.RETRY, Queue.WAITING})
 _ENDED = frozenset({OrderStatus.FAILED, OrderStatus.CANCELLED})
-_REST = timedelta(seconds=2)
-_STUMBLES_MAX = 20
+_CLAIMS_MAX = 10
+_REST_MIN = timedelta(seconds=1)
 _POLL_S = 0.5
-_POLL_AGAIN_S = 2.0
+_POLL_AGAIN_S, _POLL_AGAIN_S_MAX = 2.0, 900.0
 _RINGS_MAX = 500  # longer than the faults last
 
 Key = tuple[str, str, str]
@@ -50,14 +52,18 @@ class Row:
     """A saga's row; released by its owner's next run, it is anybody's.
 
     Attributes:
-        stumbles: walks in a row that failed of the saga itself.
+        unmoved: claims in a row without a move.
+        last_error: the class of the error that its last walk met.
+        timer: rings when it is due.
     """
 
     progress: Progress
     due_at: datetime | None
     owner: str | None = None
     is_released: bool = False
-    stumbles: int = 0
+    unmoved: int = 0
+    last_error: str = ""
+    timer: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class Payments:
     Attributes:
         history: each status that a payment took, in order.
         signs: when a saga's holder last wrote.
+        questions: each saga that was laid before a person: its payment, and why.
         bells, relay_bells: rung when a saga becomes due, and when an event is there, by the
             process's name.
     """
@@ -93,6 +100,7 @@ class Payments:
     loop: SimulatedLoop
     chance: Chance
     disk: Disk
+    poison: Poison
     rows: dict[str, Payment] = field(default_factory=dict)
     records: dict[Key, tuple[Any, str, bytes]] = field(default_factory=dict)
     sagas: dict[str, Row] = field(default_factory=dict)
@@ -101,6 +109,7 @@ class Payments:
     outbox: list[OutboxRow] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     signs: dict[str, datetime] = field(default_factory=dict)
+    questions: list[tuple[str, str]] = field(default_factory=list)
     bells: dict[str, Callable[[], None]] = field(default_factory=dict)
     relay_bells: dict[str, Callable[[], None]] = field(default_factory=dict)
     event_count: int = 0
@@ -133,6 +142,7 @@ class Payments:
         payment = new.payment
         self.rows[payment.payment_id] = payment
         self.history[payment.payment_id] = [payment.status.value]
+        self.poison.taint(payment.payment_id)
         for saga in new.sagas:
             self.add_saga(saga)
         self.tell([creation_event(payment)])
@@ -152,7 +162,17 @@ class Payments:
         return Accepted(payment_id, decided.answer, replayed=False)
 
     def claim(self, owner: str, lease: timedelta, limit: int) -> list[Journey]:
-        """Take sagas that are due, under a new epoch each."""
+        """Take sagas that are due, under a new epoch each; of those that were claimed without a
+        move, one at a time; who was claimed so too often is laid before a person.
+        """
+        due = self.due()
+        sound = [row for row in due if row.unmoved < SUSPECT_FROM]
+        suspect = [row for row in due if row.unmoved >= SUSPECT_FROM]
+        taken = [self._take(row, owner, lease) for row in (*sound[:limit], *suspect[:1])]
+        return [journey for journey in taken if journey is not None]
+
+    def due(self) -> list[Row]:
+        """List the sagas that are due, the longest first."""
         now = self.now()
         due = [
             row
@@ -160,18 +180,29 @@ class Payments:
             if row.due_at is not None and row.due_at <= now and row.progress.queue in _OPEN
         ]
         due.sort(key=lambda row: row.due_at or now)
-        return [self._take(row, owner, lease) for row in due[:limit]]
+        return due
 
-    def _take(self, row: Row, owner: str, lease: timedelta) -> Journey:
+    def _take(self, row: Row, owner: str, lease: timedelta) -> Journey | None:
         saga_id, now = row.progress.saga_id, self.now()
         if row.owner not in (None, owner) and not row.is_released:
             silence = now - self.signs[saga_id]
             self.claims.append(Claim(saga_id, owner, row.owner or "", silence))
         row.progress = replace(row.progress, epoch=row.progress.epoch + 1, queue=Queue.PAYMENT)
         row.owner, row.is_released, self.signs[saga_id] = owner, False, now
-        self.set_due(row, now + lease)
+        row.unmoved += 1
         before = self.rows[row.progress.payment_id]
-        journey = engine.take_up(SAGAS[row.progress.kind], Journey(row.progress, before))
+        if row.unmoved > _CLAIMS_MAX:
+            self.chance.struck("quarantined")
+            move = quarantine(row.progress, before, row.last_error, now)
+            self.write_saga(row, move, owner, lease)
+            return None
+        self.set_due(row, now + lease)
+        try:
+            self.poison.meet("start", before.payment_id)
+            journey = engine.take_up(SAGAS[row.progress.kind], Journey(row.progress, before))
+        except ValueError as error:
+            self.stumble(row.progress, type(error).__name__, counts=True)
+            return None
         if journey.payment != before:
             self.write(before, journey.payment)
         return journey.with_payment(self.rows[before.payment_id])
@@ -200,7 +231,9 @@ class Payments:
         after, now = move.after.progress, self.now()
         row.progress = after
         row.owner = owner if after.is_runnable else None
-        row.stumbles = 0
+        row.unmoved, row.last_error = 0, ""
+        if after.queue is Queue.DEAD_LETTER:
+            self.questions.append((after.payment_id, after.reason))
         self.signs[after.saga_id] = now
         pause = lease if after.is_runnable else after.due_after
         self.set_due(row, now + pause if after.queue in _OPEN else None)
@@ -211,16 +244,23 @@ class Payments:
             f" {last.detail} -> {after.queue} {move.after.payment.status}"
         )
 
-    def stumble(self, held: Progress, reason: str, *, counts: bool) -> None:
-        """Let go of a saga whose walk failed, unless somebody else has it; of poison, for good."""
+    def stumble(self, held: Progress, error: str, *, counts: bool) -> None:
+        """Let go of a saga whose walk failed, unless somebody else has it."""
         row = self.sagas[held.saga_id]
         if row.progress.epoch == held.epoch and row.progress.queue in _OPEN:
-            row.stumbles += counts
-            is_poison = row.stumbles >= _STUMBLES_MAX
-            queue = Queue.DEAD_LETTER if is_poison else Queue.RETRY
-            row.progress = replace(row.progress, queue=queue, reason=reason)
+            row.unmoved -= not counts
+            row.last_error = error if counts else ""
+            reason = f"WALK_FAILED: {error}"
+            row.progress = replace(row.progress, queue=Queue.RETRY, reason=reason)
             row.owner = None
-            self.set_due(row, None if is_poison else self.now() + _REST)
+            self.set_due(row, self.now() + max(self._rest(row), _REST_MIN))
+
+    def _rest(self, row: Row) -> timedelta:
+        """Tell how long it rests that was claimed without a move."""
+        if row.unmoved < 2:
+            return timedelta(0)
+        seconds = min(2.0 ** (min(row.unmoved, 10) - 2), 60.0)
+        return timedelta(seconds=seconds * self.chance.between(0.5, 1.0))
 
     def _follow(self, move: Move, new_id: NewId) -> None:
         payment, saga = move.after.payment, SAGAS[move.after.progress.kind]
@@ -256,7 +296,7 @@ class Payments:
         own = [r for r in self.sagas.values() if r.owner == owner and r.progress.queue in _OPEN]
         for row in own:
             row.is_released = True
-            self.set_due(row, self.now())
+            self.set_due(row, self.now() + self._rest(row))
         return len(own)
 
     def write(self, before: Payment, after: Payment) -> None:
@@ -294,21 +334,26 @@ class Payments:
         """Store a saga unless one of its id is there."""
         if saga.saga_id in self.sagas:
             return False
+        self.chance.struck("late_success")
         self.add_saga(saga)
         return True
 
     def set_due(self, row: Row, due_at: datetime | None) -> None:
         """Say when a saga is looked at, and have a worker look then, as its polling would."""
         row.due_at = due_at
+        if row.timer is not None:
+            row.timer.cancel()
         if due_at is not None:
             at = max((due_at - EPOCH).total_seconds(), self.loop.time())
-            self.loop.at(at + self.chance.between(0.001, _POLL_S), self._ring_for, row, due_at)
+            at += self.chance.between(0.001, _POLL_S)
+            row.timer = self.loop.at(at, self._ring_for, row, _POLL_AGAIN_S)
 
-    def _ring_for(self, row: Row, due_at: datetime) -> None:
+    def _ring_for(self, row: Row, pause_s: float) -> None:
         """Wake a worker, and one after the other until somebody takes the saga."""
-        if row.due_at == due_at and self.bells:
+        if self.bells:
             self.chance.one_of(list(self.bells.values()))()
-            self.loop.later(_POLL_AGAIN_S, self._ring_for, row, due_at)
+            longer_s = min(2 * pause_s, _POLL_AGAIN_S_MAX)
+            row.timer = self.loop.later(pause_s, self._ring_for, row, longer_s)
 
     def replay(self, asked: Asked) -> Accepted | KeyReused | None:
         """Answer a known key as the first time."""

@@ -18,6 +18,9 @@ from ledger_svc.servicer import LedgerServicer
 from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
 from payment_svc.domain.payment import Payment
+from payment_svc.operations.attempts import GrpcAttempts
+from payment_svc.operations.ports import OperatorStore, ResolutionStore
+from payment_svc.operations.wiring import Operations
 from payment_svc.ports import (
     Accepted,
     LateSagas,
@@ -49,6 +52,7 @@ from psp_gateway.ports import Provider
 from psp_gateway.providers.stripe.client import StripeClient
 from psp_gateway.providers.stripe.provider import CAPABILITIES, StripeProvider
 from psp_gateway.providers.stripe.webhooks import StripeWebhooks
+from psp_gateway.resolution_servicer import AttemptResolutionServicer
 from psp_gateway.running import Running
 from psp_gateway.servicer import PspGatewayServicer
 from psp_gateway.use_cases.apply_events import Applying, apply_events
@@ -65,9 +69,12 @@ from tests.simulation.chance import Chance
 from tests.simulation.clockwork import Process, SimulatedLoop
 from tests.simulation.internet import SECRET, Client
 from tests.simulation.network import Network
+from tests.simulation.office import EXPIRES_AFTER, Office
 from tests.simulation.outbox import OutboxTable, Stream, relay_of
 from tests.simulation.payments import PaymentPlace, Payments
+from tests.simulation.poison import Poisoned
 from tests.simulation.psp import KEYS_KEPT_S, Psp
+from tests.simulation.resolutions import OperatorPlace, ResolutionPlace, Resolutions
 from wallet_svc import ports as wallet_ports
 from wallet_svc.servicer import WalletServicer
 
@@ -97,12 +104,17 @@ class Parts:
     assessments: Assessments
     stream: Stream
     table: OutboxTable
+    resolutions: Resolutions
     policy: RetryPolicy
+    kill: Callable[[Process], None]
     lease: timedelta = LEASE
     place: type[PaymentPlace] = PaymentPlace
+    resolution_place: type[ResolutionPlace] = ResolutionPlace
+    operations: type[Operations] = Operations
     services: Callable[[Services], Services] = lambda services: services
     client: Callable[[Any], Any] = lambda client: client
     provider: Callable[[Provider], Provider] = lambda provider: provider
+    resolving: Callable[[AttemptResolutionServicer], Any] = lambda servicer: servicer
 
     def new_id(self, prefix: str) -> str:
         """Make an id of this seed."""
@@ -125,8 +137,15 @@ class Api:
     """payment_svc as it is called: by clients, through the use cases, and by the gateway."""
 
     def __init__(
-        self, parts: Parts, process: Process, place: PaymentPlace, known: Neighbours, begun: Any
+        self,
+        parts: Parts,
+        process: Process,
+        place: PaymentPlace,
+        known: Neighbours,
+        office: Office,
+        begun: Any,
     ) -> None:
+        self._office = office
         self._new_id = parts.new_id
         self._clock = process.clock
         self._store = cast("PaymentStore", place)
@@ -141,6 +160,9 @@ class Api:
             clock=process.clock,
             woken=begun,
         )
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._office, method)
 
     async def create(self, command: CreatePayment, _: Any) -> Accepted:
         """Accept a payment."""
@@ -208,9 +230,10 @@ def payment_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
     )
     place = parts.place(parts.payments, process, lease=parts.lease, new_id=parts.new_id)
     work, told = asyncio.Event(), asyncio.Event()
+    kill = partial(parts.kill, process)
     coordinator = Coordinator(
         cast("SagaStore", place),
-        parts.services(services),
+        parts.services(cast("Services", Poisoned(services, parts.payments.poison, kill))),
         clock=process.clock,
         in_flight_max=16,
         policy=parts.policy,
@@ -229,7 +252,11 @@ def payment_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
         ledger_stub=cast("Any", ledger),
         inbox_stub=cast("Any", stubs["psp"]),
     )
-    api = Api(parts, process, place, Neighbours(returns, witnesses), work.set)
+    operations = _operations(parts, process, stubs["psp"], work.set)
+    approved = asyncio.Event()
+    parts.resolutions.bells[process.name] = approved.set
+    office = Office(operations)
+    api = Api(parts, process, place, Neighbours(returns, witnesses), office, work.set)
 
     async def walk() -> None:
         await place.release_own()
@@ -239,7 +266,25 @@ def payment_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
         await relay.publish()
         return False  # what is left is rung for
 
-    return api, [walk(), _whenever(told, publish)]
+    apply = operations.apply_approved
+    return api, [walk(), _whenever(told, publish), _whenever(approved, apply)]
+
+
+def _operations(
+    parts: Parts, process: Process, psp_stub: Any, woken: Callable[[], None]
+) -> Operations:
+    resolutions = parts.resolution_place(parts.resolutions, lease=parts.lease, new_id=parts.new_id)
+    return parts.operations(
+        store=cast("OperatorStore", OperatorPlace(parts.resolutions)),
+        resolutions=cast("ResolutionStore", resolutions),
+        attempts=GrpcAttempts(psp_stub, _RPC_TIMEOUT_S),
+        clock=process.clock,
+        new_id=parts.new_id,
+        policy=parts.policy,
+        expires_after=EXPIRES_AFTER,
+        woken=woken,
+        faults=FaultPoints(),
+    )
 
 
 class KeysKept(StripeProvider):
@@ -255,9 +300,14 @@ class Gateway:
     """psp_gateway as it is called: by payment_svc, and by the PSPs' webhooks."""
 
     def __init__(
-        self, servicer: PspGatewayServicer, receiving: Receiving, process: Process
+        self,
+        servicer: PspGatewayServicer,
+        resolving: AttemptResolutionServicer,
+        receiving: Receiving,
+        process: Process,
     ) -> None:
         self._servicer = servicer
+        self.ResolveAttempts = resolving.ResolveAttempts
         self._receiving = receiving
         self._process = process
         self.arrived = asyncio.Event()
@@ -314,7 +364,8 @@ def gateway_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
     )
     readers = {name: StripeWebhooks([SECRET]) for name in providers}
     receiving = Receiving(readers, parts.attempts, cast("Any", None))
-    gateway = Gateway(servicer, receiving, process)
+    resolving = parts.resolving(AttemptResolutionServicer(means, parts.attempts))
+    gateway = Gateway(servicer, resolving, receiving, process)
     following = Following(cast("Any", None), {}, {}, guards, process.clock)
     listener = NewsToPayments(parts.network.stub("payment", process.name))
     applying = Applying(means, parts.attempts, listener, {}, following)

@@ -5,7 +5,7 @@ long as it is kept; a PSP that is dark neither answers nor sends webhooks; it do
 from refunding too much.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -16,8 +16,10 @@ from tests.simulation.clockwork import SimulatedLoop
 KEYS_KEPT_S = 2 * 3600.0  # instead of a day, so that what goes wrong then costs hours, not days
 HELD_FOR_S = 7 * 24 * 3600.0
 DECLINED, CHALLENGED, GOOD = "any_declined", "any_challenged", "any_good"
+BY_HAND = "by hand, instead of "  # before the id of the attempt that it replaces
 _STALE_S = 60.0
 DARK_FOR_LONG_S = 2.5 * 3600.0  # longer than keys are kept
+_LATE_CHARGE_S = (200.0, 2 * 3600.0)  # long after a no
 
 Fields = Mapping[str, Any]
 Object = dict[str, Any]
@@ -132,8 +134,9 @@ class Psp:
             self._take(intent)
 
     def _carry_out(self, path: str, fields: Fields) -> Told:
-        if self.chance.strikes_now("psp_error_before"):
-            if path == "/refunds":
+        is_refund = path == "/refunds"
+        if self.chance.strikes_now("psp_refund_spoilt" if is_refund else "psp_error_before"):
+            if is_refund:
                 self.spoilt.add(fields["metadata"]["attempt_id"])
             return _error(500, "api_error")
         told = self._do(path.strip("/").split("/"), fields)
@@ -177,6 +180,8 @@ class Psp:
             error = {"type": "card_error", "code": "card_declined", "decline_code": "generic"}
             intent["status"], intent["last_payment_error"] = "requires_payment_method", error
             self._did("declined", intent)
+            if self.chance.strikes_now("psp_late_charge"):
+                self.loop.later(self.chance.between(*_LATE_CHARGE_S), self._charge_late, intent)
             return Told(402, {"error": {**error, "payment_intent": dict(intent)}})
         if intent["token"] == CHALLENGED:
             redirect = {"url": f"https://psp.example/{intent['id']}"}
@@ -204,6 +209,12 @@ class Psp:
             self._did("charged", intent)
             self._tell("payment_intent.succeeded", intent)
         self._go_dark_at_once()
+
+    def _charge_late(self, intent: Object) -> None:
+        """Charge, or hold, what was declined."""
+        if intent["status"] == "requires_payment_method":
+            del intent["last_payment_error"]
+            self._take(intent)
 
     def _capture(self, intent: Object, minor: int) -> Told:
         if intent["status"] != "requires_capture":
@@ -244,6 +255,19 @@ class Psp:
         self._tell("refund.created", refund)
         self._go_dark_at_once()
         return Told(200, dict(refund))
+
+    def done_for(self, attempt_id: str) -> Sequence[Object]:
+        """Show what it has of an attempt, as its dashboard does."""
+        return [one for one in self.objects.values() if one["metadata"]["attempt_id"] == attempt_id]
+
+    def refund_by_hand(self, intent: Object, attempt_id: str) -> str:
+        """Give back by its dashboard what was taken, which writes no attempt of ours onto it; once.
+        Answer the refund's id.
+        """
+        metadata = {**intent["metadata"], "attempt_id": f"{BY_HAND}{attempt_id}"}
+        if not self.done_for(metadata["attempt_id"]):
+            self._refund(intent, {"amount": intent["amount_received"], "metadata": metadata})
+        return str(self.done_for(metadata["attempt_id"])[0]["id"])
 
     def _go_dark_at_once(self) -> None:
         """If so armed: after money moved, before anybody hears of it, for longer than keys last."""

@@ -17,10 +17,13 @@ from tests.simulation.disk import Disk
 from tests.simulation.internet import Postman
 from tests.simulation.nemesis import Nemesis, wrong_clock
 from tests.simulation.network import Machine, Network
+from tests.simulation.operators import Operators
 from tests.simulation.outbox import OutboxTable, Stream
 from tests.simulation.payments import Payments
+from tests.simulation.poison import Poison
 from tests.simulation.programs import PROGRAMS, Parts
 from tests.simulation.psp import Psp
+from tests.simulation.resolutions import Resolutions
 from tests.unit.wallet_svc.memory_store import MemoryStore
 from wallet_svc.domain.wallet import WalletStatus
 
@@ -32,9 +35,27 @@ _ARRIVALS_S = 60.0
 _RESTART_S = 1.0
 
 # How long the unknown is looked at before a person is asked: longer than any PSP is away.
-_PATIENCE = timedelta(hours=4)
+_PATIENCE = timedelta(hours=3)
+# What was looked at so often is looked at less often than in production, where it is cheap to wait.
+_PATIENT_AFTER, _RARER = 9, 4
 
 Plant = Callable[[Parts], Parts]
+
+
+class Unhurried(RetryPolicy):
+    """The policy, for hours in which nothing happens."""
+
+    def look_again(
+        self,
+        tries: int,
+        chance: float,
+        after: timedelta | None = None,
+        *,
+        slow: bool = False,
+    ) -> timedelta:
+        """See `RetryPolicy.look_again`."""
+        pause = super().look_again(tries, chance, after, slow=slow)
+        return pause if tries < _PATIENT_AFTER else _RARER * pause
 
 
 class World:
@@ -62,6 +83,14 @@ class World:
         machines = (m for some in self.network.machines.values() for m in some)
         self.machines = {machine.name: machine for machine in machines}
         self.frozen: set[str] = set()
+        self.operators = Operators(
+            self.loop,
+            self.chance,
+            self.network,
+            self.parts.resolutions,
+            self.psps,
+            self._kill_approving,
+        )
         self._skews = wrong_clock(self.chance, list(self.machines))
         self.nemesis = Nemesis(
             self.loop,
@@ -79,6 +108,7 @@ class World:
         for number in range(PAYMENTS):
             self.clients.begin(number, self.chance.between(0.0, _ARRIVALS_S))
         self.loop.later(0.0, lambda: self.loop.create_task(self.nemesis.strike()))
+        self.loop.later(0.0, lambda: self.loop.create_task(self.operators.work(FAULTS_S)))
         self.network.told_late = self._make_it_dangerous
         if self.chance.happens(0.3):
             self.loop.later(self.chance.between(20.0, FAULTS_S), self._freeze)
@@ -93,6 +123,16 @@ class World:
             machine.process.kill()
             machine.process = None
         self.loop.later(down_s, self._start, machine)
+
+    def _kill_approving(self) -> None:
+        """Kill whoever may be about a resolution."""
+        self.chance.struck("killed_approving")
+        for machine in self.network.machines["payment"]:
+            self.kill(machine, self.chance.between(0.2, 5.0))
+
+    def _kill_process(self, process: Process) -> None:
+        self.chance.note(f"{process.name} is killed by what it works at")
+        self.kill(self.machines[process.name], self.chance.between(0.2, 2.0))
 
     def _heal(self) -> None:
         self.chance.note("the faults end")
@@ -159,7 +199,7 @@ class World:
         )
 
     def _parts(self) -> Parts:
-        payments = Payments(self.loop, self.chance, self.disks["payment"])
+        payments = Payments(self.loop, self.chance, self.disks["payment"], Poison(self.chance))
         return Parts(
             loop=self.loop,
             chance=self.chance,
@@ -170,7 +210,9 @@ class World:
             ledger=Ledger(self.loop, self.disks["ledger"]),
             wallets=WalletBook(self.disks["wallet"], MemoryStore(self.loop.now)),
             assessments=Assessments(self.disks["risk"]),
-            policy=RetryPolicy(unknown_budget=_PATIENCE, action_budget=_PATIENCE),
+            policy=Unhurried(unknown_budget=_PATIENCE, action_budget=_PATIENCE),
             stream=Stream(),
             table=OutboxTable(payments),
+            resolutions=Resolutions(payments),
+            kill=self._kill_process,
         )

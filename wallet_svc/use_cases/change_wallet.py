@@ -1,10 +1,7 @@
 """Freezes, unfreezes and closes wallets, and sets their credit limits."""
 
-from collections.abc import Sequence
-
-from wallet_svc.domain.wallet import Wallet, WalletChange, WalletStatus
-from wallet_svc.ports import WalletReader, WalletWriter
-from wallet_svc.use_cases.get_wallet import get_wallet
+from wallet_svc.domain.wallet import Wallet, WalletStatus
+from wallet_svc.ports import WalletWriter
 
 
 async def change_status(
@@ -31,13 +28,3 @@ async def set_credit_limit(
         InvalidAmount: the limit is no decimal of at least zero in the wallet's currency.
     """
     return await writer.set_credit_limit(wallet_id, limit, reason=reason, actor=actor)
-
-
-async def list_wallet_changes(reader: WalletReader, wallet_id: str) -> Sequence[WalletChange]:
-    """List the changes of a wallet's status and limit, the newest first; at most 500.
-
-    Raises:
-        WalletNotFound: there is none.
-    """
-    await get_wallet(reader, wallet_id)
-    return await reader.changes(wallet_id)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payment_svc.admission import QueueAdmission
 from payment_svc.domain.backlog import Backlog, BacklogLimits, Gate
 
 LIMITS = BacklogLimits(depth_max=100, age_max=timedelta(seconds=10))
@@ -49,3 +50,16 @@ def test_it_never_flaps(seen: list[Backlog]) -> None:
         else:
             assert found.is_closed == before.is_closed
         assert timedelta(seconds=1) <= found.wait <= timedelta(seconds=30)
+
+
+def test_the_edge_is_asked_to_stop_before_the_gate_closes() -> None:
+    """At half of the limits; what is on its way then is still taken in."""
+    admission = QueueAdmission(LIMITS)
+
+    admission.saw(Backlog(51, timedelta(seconds=3)))
+    assert admission.early_wait() == timedelta(seconds=3)
+    assert admission.wait() is None
+    admission.saw(Backlog(101, timedelta(seconds=3)))
+    assert admission.wait() == timedelta(seconds=3)
+    admission.saw(Backlog(25, timedelta(0)))
+    assert (admission.early_wait(), admission.wait()) == (None, None)

@@ -96,6 +96,53 @@ def test_two_charges_are_one_too_many_unless_each_order_has_its_own() -> None:
     assert found(payment, [make_attempt(payment, amount="10.01")]) == ["I5", "I8"]
 
 
+@pytest.mark.parametrize("kind", ["CHARGE", "CAPTURE"])
+def test_a_late_charge_offends_until_it_is_given_back(kind: str) -> None:
+    """Beside the one that paid, or alone: no order is paid by it. Given back, it is no charge."""
+    paid = make_completed()
+    charge, late = make_attempt(paid), make_attempt(paid, kind, end="c1l1")
+    back = make_attempt(paid, "REFUND", end="c1l1r1")
+    order = replace(make_order("10.00"), status=OrderStatus.FAILED)
+    failed = replace(make_payment(order), payment_id=paid.payment_id, status=PaymentStatus.FAILED)
+
+    assert set(found(paid, [charge, late])) == {"I5", "I8"}
+    assert found(paid, [charge, late, back]) == []
+    assert set(found(failed, [late])) == {"I5", "I8"}
+    assert found(failed, [late, back]) == []
+
+
+def test_a_late_charge_of_an_order_beside_others_offends() -> None:
+    """Where each order has its own charge, the number alone does not tell."""
+    orders = (
+        replace(make_order("5.00"), status=OrderStatus.SUCCESS),
+        replace(make_order("5.00"), status=OrderStatus.FAILED),
+    )
+    per_order = PartialFailurePolicy.KEEP_SUCCESSFUL
+    payment = replace(
+        make_payment(*orders),
+        partial_failure_policy=per_order,
+        status=PaymentStatus.PARTIALLY_COMPLETED,
+    )
+    paid = make_attempt(payment, amount="5.00")
+    late = make_attempt(payment, amount="5.00", end="c2l1")
+    back = make_attempt(payment, "REFUND", "5.00", end="c2l1r1")
+
+    assert set(found(payment, [paid, late])) == {"I5", "I8"}
+    assert found(payment, [paid, late, back]) == []
+
+
+def test_a_late_charge_that_is_being_given_back_is_in_flight() -> None:
+    """While its saga runs, or a person has it, it is listed as in flight."""
+    payment = replace(
+        make_payment(replace(make_order("10.00"), status=OrderStatus.FAILED)),
+        status=PaymentStatus.FAILED,
+    )
+    late = [make_attempt(payment, end="c1l1")]
+
+    assert found(payment, late, make_standing("RETRY", due_at=NOW)) == []
+    assert found(payment, late, make_standing("DEAD_LETTER", "refused: X")) == []
+
+
 def test_more_given_back_than_taken() -> None:
     """Also in flight."""
     payment = make_completed()

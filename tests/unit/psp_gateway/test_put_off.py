@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+import pytest
+
 from chassis.faults import FaultPoints
 from psp_gateway.domain.answer import Verdict, no_answer
 from psp_gateway.domain.answered import advance
@@ -42,8 +44,24 @@ def test_retry_after_is_kept_and_told() -> None:
 
     assert not is_due(attempt, NOW + 6.9 * SECOND, PATIENCE)
     assert is_due(attempt, NOW + 7 * SECOND, PATIENCE)
-    assert to_attempt(attempt).retry_after.ToTimedelta() == 7 * SECOND
-    assert not to_attempt(limited(None)).HasField("retry_after")
+    assert to_attempt(attempt, NOW).retry_after.ToTimedelta() == 7 * SECOND
+    assert not to_attempt(limited(None), NOW).HasField("retry_after")
+
+
+@pytest.mark.parametrize(("passed", "left"), [(5, 2), (7, 0), (3600, 0)])
+def test_who_asks_later_has_less_to_wait(passed: int, left: int) -> None:
+    """What is told is what is left of the rest, and never negative, however old the row is."""
+    told = to_attempt(limited(7 * SECOND), NOW + passed * SECOND)
+
+    assert told.HasField("retry_after")
+    assert told.retry_after.ToTimedelta() == left * SECOND
+
+
+def test_what_is_final_has_nothing_to_wait_for() -> None:
+    """Though it rested before."""
+    ended = replace(limited(7 * SECOND), outcome=Outcome.DECLINED)
+
+    assert not to_attempt(ended, NOW).HasField("retry_after")
 
 
 def test_retry_after_of_a_day_is_five_minutes() -> None:
@@ -54,11 +72,12 @@ def test_retry_after_of_a_day_is_five_minutes() -> None:
 def test_what_is_not_known_is_looked_up_inside_the_keys_life() -> None:
     """Ever less often, but two dozen times at least while the key may be sent again."""
     walk = Walk(new_charge(), Seen.STORED)
-    for age in (timedelta(0), timedelta(minutes=8), timedelta(hours=11)):
+    # The last was made by a clock that was ahead: it is not looked up each second until then.
+    for age in (timedelta(0), timedelta(minutes=8), timedelta(hours=11), timedelta(hours=-11)):
         now = NOW + age
         after = advance(walk, Step.SEND, no_answer(), now, PATIENCE).attempt
         assert after.outcome is Outcome.UNKNOWN
-        assert after.retry_at == now + max(SECOND, min(age / 8, timedelta(minutes=30)))
+        assert after.retry_at == now + max(SECOND, min(abs(age) / 8, timedelta(minutes=30)))
 
 
 @dataclass
@@ -129,7 +148,7 @@ async def test_what_is_put_off_stays_as_it_is() -> None:
 
     assert answered == replace(first, is_put_off=True, version=answered.version)
     assert not gateway.store.rows["att_1"].is_put_off
-    assert to_attempt(answered).is_put_off
+    assert to_attempt(answered, NOW).is_put_off
 
 
 async def test_polling_a_psp_that_answers_costs_nothing() -> None:

@@ -195,3 +195,11 @@ def test_nothing_is_sent_while_an_old_attempt_is_walked() -> None:
 
     for start in starts():
         walked(start)
+
+
+def test_what_a_wrong_clock_sent_tomorrow_is_due() -> None:
+    """An attempt does not stand still for the day by which another process's clock was ahead."""
+    ahead = replace(new_charge(), outcome=Outcome.UNKNOWN, sent_at=NOW + timedelta(days=1))
+
+    assert is_due(ahead, NOW, PATIENCE)
+    assert not is_due(replace(ahead, sent_at=NOW + PATIENCE.pause / 2), NOW, PATIENCE)

@@ -41,13 +41,26 @@ async def test_small_requests_share_a_transaction() -> None:
 
 
 async def test_a_large_request_has_its_own_transaction() -> None:
-    """More than 8 items run alone, and whole."""
+    """More than 250 items run alone, and whole."""
     database = Transactions()
     commit = GroupCommit(database.run, in_flight=1)
 
-    await asyncio.gather(commit.submit(range(20)), commit.submit([100]), commit.submit(range(9)))
+    await asyncio.gather(
+        commit.submit(range(251)), commit.submit([100]), commit.submit(range(1000))
+    )
 
-    assert sorted(map(len, database.batches)) == [1, 9, 20]
+    assert sorted(map(len, database.batches)) == [1, 251, 1000]
+
+
+async def test_middling_requests_share_a_transaction_among_themselves() -> None:
+    """From 9 to 250 items, up to 8 requests run together; each gets its own answers, in order."""
+    database = Transactions()
+    commit = GroupCommit(database.run, in_flight=1)
+
+    answers = await asyncio.gather(*(commit.submit(range(n, n + 100)) for n in range(10)))
+
+    assert answers == [[-item for item in range(n, n + 100)] for n in range(10)]
+    assert [len(batch) for batch in database.batches] == [800, 200]
 
 
 async def test_a_request_at_fault_fails_alone() -> None:

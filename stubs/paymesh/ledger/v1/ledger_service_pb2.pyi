@@ -317,16 +317,24 @@ class ListAccountChangesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """The account."""
+    page_size: _builtins.int
+    """Default 50, at most 500; larger is lowered."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
     def __init__(
         self,
         *,
         account_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -334,11 +342,14 @@ Global___ListAccountChangesRequest: _TypeAlias = ListAccountChangesRequest  # no
 
 @_typing.final
 class ListAccountChangesResponse(_message.Message):
-    """The changes."""
+    """A page of changes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CHANGES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Ask for the next page with it; empty at the end."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.AccountChange]:
         """The changes, the newest first."""
@@ -347,10 +358,11 @@ class ListAccountChangesResponse(_message.Message):
         self,
         *,
         changes: _abc.Iterable[_ledger_pb2.AccountChange] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -671,14 +683,18 @@ class ExportEntriesRequest(_message.Message):
     account_id: _builtins.str
     """Only this account's."""
     resume_token: _builtins.str
-    """Go on after this entry: what the last message of a stream that broke off said."""
+    """Go on after this entry: what the last message said, of a stream that broke off, or of an export without `created_to`
+    that ended.
+    """
     @_builtins.property
     def created_from(self) -> _timestamp_pb2.Timestamp:
         """Only those written at this time or later."""
 
     @_builtins.property
     def created_to(self) -> _timestamp_pb2.Timestamp:
-        """Only those written before this time."""
+        """Only those written before this time. Absent, or not there yet: up to the newest; that may be a second old while
+        several instances write.
+        """
 
     def __init__(
         self,
@@ -704,21 +720,27 @@ class ExportEntriesResponse(_message.Message):
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    WHOLE_UNTIL_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
     """Ask with it to go on after these."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.Entry]:
-        """At most 1,000."""
+        """At most 1,000; the last message may have none."""
+
+    @_builtins.property
+    def whole_until(self) -> _timestamp_pb2.Timestamp:
+        """With the last message: the export is whole up to, and without, this time. The next one's `created_from`."""
 
     def __init__(
         self,
         *,
         entries: _abc.Iterable[_ledger_pb2.Entry] | None = ...,
         resume_token: _builtins.str = ...,
+        whole_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["whole_until", b"whole_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "resume_token", b"resume_token", "whole_until", b"whole_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -736,7 +758,9 @@ class GetBalanceRequest(_message.Message):
     account_id: _builtins.str
     """Its id."""
     by_effective_at: _builtins.bool
-    """True: `at` goes by when entries count from, not by when they were written; reads all the account's entries."""
+    """True: `at` goes by when entries count from, not by when they were written. Reads the account's entries since the last
+    checkpoint before which nothing takes effect later than `at`: without one, all of them.
+    """
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """As of this time; absent: now. What is pending, the status and the bounds are told as they are now."""
@@ -845,12 +869,17 @@ class GetStatementRequest(_message.Message):
     TO_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    BY_EFFECTIVE_AT_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """The account."""
     page_size: _builtins.int
     """Default 50, at most 500; larger is lowered."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first."""
+    by_effective_at: _builtins.bool
+    """True: the period goes by when entries count from, not by when they were written, and so does their order. Their
+    `balance_after` stays what the account had when they were written.
+    """
     @_builtins.property
     def to(self) -> _timestamp_pb2.Timestamp:
         """Up to, and without, this time. Absent: now."""
@@ -862,10 +891,11 @@ class GetStatementRequest(_message.Message):
         to: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        by_effective_at: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "from", b"from", "page_size", b"page_size", "page_token", b"page_token", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "by_effective_at", b"by_effective_at", "from", b"from", "page_size", b"page_size", "page_token", b"page_token", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -924,6 +954,11 @@ class GetTrialBalanceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     AT_FIELD_NUMBER: _builtins.int
+    BY_EFFECTIVE_AT_FIELD_NUMBER: _builtins.int
+    by_effective_at: _builtins.bool
+    """True: `at` goes by when entries count from, not by when they were written. Reads all entries since the last
+    checkpoint before which nothing takes effect later than `at`.
+    """
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """As of this time; absent: now."""
@@ -932,10 +967,11 @@ class GetTrialBalanceRequest(_message.Message):
         self,
         *,
         at: _timestamp_pb2.Timestamp | None = ...,
+        by_effective_at: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by_effective_at", b"by_effective_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -182,7 +182,7 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAccountChanges(self, request, context):
-        """Lists the changes of an account's status, the newest first; at most 500.
+        """Lists the changes of an account's status, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -236,6 +236,9 @@ class LedgerServiceServicer:
 
     def ExportEntries(self, request, context):
         """Sends entries, the oldest first, for as long as there are.
+
+        Sends all that will ever be written before a time, which the last message tells: an export that begins there sends
+        every entry that this one did not, and none that it did.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,7 +51,7 @@ class LedgerServiceStub:
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListAccountsRequest, _ledger_service_pb2.ListAccountsResponse]
     """Lists accounts by id."""
     ListAccountChanges: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListAccountChangesRequest, _ledger_service_pb2.ListAccountChangesResponse]
-    """Lists the changes of an account's status, the newest first; at most 500."""
+    """Lists the changes of an account's status, the newest first."""
     PostTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.PostTransactionsRequest, _ledger_service_pb2.PostTransactionsResponse]
     """Posts transactions, each whole or not at all.
 
@@ -77,7 +77,11 @@ class LedgerServiceStub:
     ListEntries: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListEntriesRequest, _ledger_service_pb2.ListEntriesResponse]
     """Lists entries, the newest first."""
     ExportEntries: _grpc.UnaryStreamMultiCallable[_ledger_service_pb2.ExportEntriesRequest, _ledger_service_pb2.ExportEntriesResponse]
-    """Sends entries, the oldest first, for as long as there are."""
+    """Sends entries, the oldest first, for as long as there are.
+
+    Sends all that will ever be written before a time, which the last message tells: an export that begins there sends
+    every entry that this one did not, and none that it did.
+    """
     GetBalance: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalanceRequest, _ledger_service_pb2.GetBalanceResponse]
     """Reads an account with its balance, now or at a time."""
     GetBalances: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalancesRequest, _ledger_service_pb2.GetBalancesResponse]
@@ -126,7 +130,7 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     ListAccounts: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListAccountsRequest, _ledger_service_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Lists accounts by id."""
     ListAccountChanges: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListAccountChangesRequest, _ledger_service_pb2.ListAccountChangesResponse]  # type: ignore[assignment]
-    """Lists the changes of an account's status, the newest first; at most 500."""
+    """Lists the changes of an account's status, the newest first."""
     PostTransactions: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.PostTransactionsRequest, _ledger_service_pb2.PostTransactionsResponse]  # type: ignore[assignment]
     """Posts transactions, each whole or not at all.
 
@@ -152,7 +156,11 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     ListEntries: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListEntriesRequest, _ledger_service_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """Lists entries, the newest first."""
     ExportEntries: _aio.UnaryStreamMultiCallable[_ledger_service_pb2.ExportEntriesRequest, _ledger_service_pb2.ExportEntriesResponse]  # type: ignore[assignment]
-    """Sends entries, the oldest first, for as long as there are."""
+    """Sends entries, the oldest first, for as long as there are.
+
+    Sends all that will ever be written before a time, which the last message tells: an export that begins there sends
+    every entry that this one did not, and none that it did.
+    """
     GetBalance: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalanceRequest, _ledger_service_pb2.GetBalanceResponse]  # type: ignore[assignment]
     """Reads an account with its balance, now or at a time."""
     GetBalances: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalancesRequest, _ledger_service_pb2.GetBalancesResponse]  # type: ignore[assignment]
@@ -234,7 +242,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_service_pb2.ListAccountChangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.ListAccountChangesResponse, _abc.Awaitable[_ledger_service_pb2.ListAccountChangesResponse]]:
-        """Lists the changes of an account's status, the newest first; at most 500."""
+        """Lists the changes of an account's status, the newest first."""
 
     @_abc_1.abstractmethod
     def PostTransactions(
@@ -296,7 +304,11 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_service_pb2.ExportEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ledger_service_pb2.ExportEntriesResponse], _abc.AsyncIterator[_ledger_service_pb2.ExportEntriesResponse]]:
-        """Sends entries, the oldest first, for as long as there are."""
+        """Sends entries, the oldest first, for as long as there are.
+
+        Sends all that will ever be written before a time, which the last message tells: an export that begins there sends
+        every entry that this one did not, and none that it did.
+        """
 
     @_abc_1.abstractmethod
     def GetBalance(

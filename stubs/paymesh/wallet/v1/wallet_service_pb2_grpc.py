@@ -177,7 +177,7 @@ class WalletServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListWalletChanges(self, request, context):
-        """Lists who changed a wallet's status and credit limit, when and why, the newest first; at most 500.
+        """Lists who changed a wallet's status and credit limit, when and why, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

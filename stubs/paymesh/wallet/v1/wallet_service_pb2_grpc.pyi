@@ -63,7 +63,7 @@ class WalletServiceStub:
     SetCreditLimit: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.SetCreditLimitRequest, _wallet_service_pb2.SetCreditLimitResponse]
     """Tells how far below zero a wallet may go by what is asked of it."""
     ListWalletChanges: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.ListWalletChangesRequest, _wallet_service_pb2.ListWalletChangesResponse]
-    """Lists who changed a wallet's status and credit limit, when and why, the newest first; at most 500."""
+    """Lists who changed a wallet's status and credit limit, when and why, the newest first."""
     GetWallet: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.GetWalletRequest, _wallet_service_pb2.GetWalletResponse]
     """Reads a wallet."""
     GetWallets: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.GetWalletsRequest, _wallet_service_pb2.GetWalletsResponse]
@@ -121,7 +121,7 @@ class WalletServiceAsyncStub(WalletServiceStub):
     SetCreditLimit: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.SetCreditLimitRequest, _wallet_service_pb2.SetCreditLimitResponse]  # type: ignore[assignment]
     """Tells how far below zero a wallet may go by what is asked of it."""
     ListWalletChanges: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ListWalletChangesRequest, _wallet_service_pb2.ListWalletChangesResponse]  # type: ignore[assignment]
-    """Lists who changed a wallet's status and credit limit, when and why, the newest first; at most 500."""
+    """Lists who changed a wallet's status and credit limit, when and why, the newest first."""
     GetWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetWalletRequest, _wallet_service_pb2.GetWalletResponse]  # type: ignore[assignment]
     """Reads a wallet."""
     GetWallets: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetWalletsRequest, _wallet_service_pb2.GetWalletsResponse]  # type: ignore[assignment]
@@ -224,7 +224,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_service_pb2.ListWalletChangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_wallet_service_pb2.ListWalletChangesResponse, _abc.Awaitable[_wallet_service_pb2.ListWalletChangesResponse]]:
-        """Lists who changed a wallet's status and credit limit, when and why, the newest first; at most 500."""
+        """Lists who changed a wallet's status and credit limit, when and why, the newest first."""
 
     @_abc_1.abstractmethod
     def GetWallet(

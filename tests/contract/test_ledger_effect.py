@@ -1,0 +1,142 @@
+"""Reports by when entries count from, with and without checkpoints, against plain sums."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from chassis.database import Database
+from chassis.errors import InvalidRequest
+from ledger_svc.domain import errors
+from ledger_svc.domain.books import Posted
+from ledger_svc.domain.posting import Posting
+from ledger_svc.domain.transaction import Entry
+from ledger_svc.ports import EntryFilter, Page, Period
+from ledger_svc.store import LedgerStore
+from ledger_svc.use_cases.get_balance import get_balance
+from ledger_svc.use_cases.get_effective_statement import get_effective_statement
+from ledger_svc.use_cases.get_statement import Statement
+from ledger_svc.use_cases.get_trial_balance import get_trial_balance
+from tests.contract.test_ledger_closing import NOW, Ledger, month_after
+from tests.servers import ServiceDatabase
+from tests.unit.ledger_svc.builders import CLEARING, SELLER, open_two, posting
+
+_DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def mixed(ledger_db: Database, ledger_database: ServiceDatabase) -> Ledger:
+    """Write three transactions a month, over four months; the third counts from long before, or
+    long after, it was written.
+    """
+    made = Ledger(ledger_db, ledger_database.owner_url, month_after(4) + 3 * _DAY)
+    await open_two(LedgerStore(ledger_db))
+    for month, days in enumerate((75, -40, -100, 20)):
+        for number in range(2):
+            await _write(made, posting(f"{month}:{number}", "1.00"), month, number)
+        asked = posting(f"{month}:shifted", f"{month + 1}.50", debit=SELLER, credit=CLEARING)
+        at = month_after(month) + timedelta(days=days)
+        await _write(made, replace(asked, effective_at=at), month, 2)
+    return made
+
+
+async def _write(ledger: Ledger, asked: Posting, month: int, number: int) -> None:
+    at = month_after(month) + timedelta(days=3 + number)
+    assert isinstance(await ledger.do(asked, max(at, NOW)), Posted)
+
+
+def sums(entries: list[Entry], at: datetime) -> Decimal:
+    """Sum what counts up to a time on the seller's account."""
+    return sum(
+        (
+            e.amount.amount if e.side.value == "CREDIT" else -e.amount.amount
+            for e in entries
+            if e.effective_at <= at
+        ),
+        Decimal(0),
+    )
+
+
+async def statement(ledger: Ledger, period: Period, token: str = "") -> Statement:
+    """Ask for a statement by pages of three."""
+    return await get_effective_statement(
+        ledger.reader, SELLER, period, page_size=3, page_token=token
+    )
+
+
+@pytest.mark.parametrize("closed", [None, 0, 1, 2])
+async def test_reports_are_the_sums_of_what_counts(mixed: Ledger, closed: int | None) -> None:
+    """At any time, with whatever month closed; debits are as large as credits."""
+    entries = list(
+        await mixed.reader.entries(EntryFilter(account_id=SELLER), Page(99, oldest_first=True))
+    )
+    if closed is not None:
+        await mixed.close(month_after(closed))
+    moments = [e.effective_at + shift for e in entries for shift in (-_DAY / 24, _DAY * 0)]
+
+    for moment in [*moments, month_after(9)]:
+        then = await get_balance(mixed.reader, SELLER, moment, by_effective_at=True)
+        (line,) = await get_trial_balance(mixed.reader, moment, by_effective_at=True)
+        assert then.balance.amount == sums(entries, moment)
+        assert then.standing.entry_count == sum(e.effective_at <= moment for e in entries)
+        assert line.debits == line.credits == abs(sums(entries, moment))
+
+
+@pytest.mark.parametrize("closed", [None, 1])
+async def test_a_statement_has_what_counts_in_its_order(mixed: Ledger, closed: int | None) -> None:
+    """Page by page; what it opens and closes with are the balances by effect."""
+    entries = list(await mixed.reader.entries(EntryFilter(account_id=SELLER), Page(99)))
+    if closed is not None:
+        await mixed.close(month_after(closed))
+    times = sorted(e.effective_at for e in entries)
+    period = Period(times[2], times[-2])
+
+    pages = [await statement(mixed, period)]
+    while pages[-1].next_page_token:
+        pages.append(await statement(mixed, period, pages[-1].next_page_token))
+
+    found = [e for page in pages for e in page.entries]
+    wanted = [e for e in entries if times[2] <= e.effective_at < times[-2]]
+    assert found == sorted(wanted, key=lambda e: (e.effective_at, e.transaction_id))
+    for page in pages:
+        assert page.entry_count == len(wanted) > 3
+        assert page.opening_balance.amount == sums(entries, times[2] - _DAY / 24)
+        assert page.closing_balance.amount == sums(entries, times[-2] - _DAY / 24)
+    whole = await get_effective_statement(
+        mixed.reader, SELLER, Period(), page_size=0, page_token=""
+    )
+    assert (len(whole.entries), whole.closing_balance) == (12, whole.account.balance)
+
+
+async def test_a_token_of_another_statement_is_refused(mixed: Ledger) -> None:
+    """Of another period; so is a period that ends before it starts."""
+    token = (await statement(mixed, Period())).next_page_token
+
+    with pytest.raises(InvalidRequest):
+        await statement(mixed, Period(NOW, None), token)
+    with pytest.raises(InvalidRequest):
+        await statement(mixed, Period(NOW, NOW - _DAY))
+
+
+async def test_what_may_count_later_is_not_passed_over_in_the_archive(mixed: Ledger) -> None:
+    """What is archived counts whole behind its last effect, and is refused before."""
+    entries = list(await mixed.reader.entries(EntryFilter(account_id=SELLER), Page(99)))
+    checkpoint = await mixed.close(month_after(1))
+    mixed.archive(month_after(2))
+    last = checkpoint.effective_until
+    assert last > month_after(2)
+
+    then = await get_balance(mixed.reader, SELLER, last, by_effective_at=True)
+    (line,) = await get_trial_balance(mixed.reader, last, by_effective_at=True)
+    since = await statement(mixed, Period(last + _DAY, None))
+
+    assert then.balance.amount == sums(entries, last)
+    assert line.debits == line.credits == abs(sums(entries, last))
+    assert since.opening_balance.amount == sums(entries, last + _DAY)
+    with pytest.raises(errors.PeriodArchived):
+        await get_trial_balance(mixed.reader, last - _DAY, by_effective_at=True)
+    with pytest.raises(errors.PeriodArchived):
+        await statement(mixed, Period(last - _DAY, None))
+    with pytest.raises(errors.PeriodArchived):
+        await statement(mixed, Period())

@@ -1,0 +1,244 @@
+"""One batch is written while the next is decided; whatever befalls the first, wallets are exact."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import psycopg
+import pytest
+
+from chassis.clock import utc_now
+from chassis.database import Database
+from chassis.errors import Unavailable
+from chassis.faults import FaultPoints
+from tests.conftest import opened
+from tests.contract.test_wallet_crash import Kill, kill
+from tests.servers import ServiceDatabase
+from tests.unit.wallet_svc.audit import faults
+from tests.unit.wallet_svc.builders import OTHER, SELLER, new_wallet, operation
+from tests.unit.wallet_svc.model import Model, Purse
+from wallet_svc import lookup
+from wallet_svc.domain import errors
+from wallet_svc.domain.operation import Command, Kind, Reversal
+from wallet_svc.domain.wallet import WalletStatus
+from wallet_svc.domain.wallets import Applied, Closed, ReversalOutcome
+from wallet_svc.pipeline import Pipeline
+from wallet_svc.reader import WalletReader
+from wallet_svc.store import WalletStore
+
+__all__ = ["kill"]
+
+_DEADLINE_S = 20
+_FATES = ("serialization", "stranger", "down", "answer lost")
+_PLAIN = (Kind.CREDIT, Kind.SETTLE, Kind.DEBIT, Kind.TRANSFER)
+
+
+class Meddled(Database):
+    """A database that, before a batch is written, does what a seeded dice says, and keeps a log.
+
+    `log` holds what was committed, in that order, the stranger's operations too; `met` counts what
+    was done.
+    """
+
+    def __init__(self, database: Database, seed: int) -> None:
+        self._database = database
+        self._stranger = WalletStore(database)
+        self._dice = random.Random(seed)
+        self.log: list[Sequence[Command]] = []
+        self.met: Counter[str] = Counter()
+        self.is_calm = True
+        self.fates: tuple[str, ...] = ("nothing",) * 8 + _FATES
+        self.asked: Sequence[Sequence[Command]] = ()
+
+    async def run(self, work: Any, *, timeout_s: float | None = None, alone: bool = False) -> Any:
+        """Run work; a batch may meet with something first."""
+        told = work.keywords if isinstance(work, partial) else {}
+        is_batch = "commands" in told or "rows" in told
+        if self.is_calm or not is_batch:
+            return await self._database.run(work, timeout_s=timeout_s, alone=alone)
+        commands = told["commands"] if "commands" in told else self._of(told["rows"])
+        fate = self._dice.choice(self.fates)
+        self.met["locked" if "commands" in told else "ahead"] += 1
+        self.met[fate] += 1
+        if fate == "stranger":
+            theirs = [operation(f"stranger:{self.met['stranger']}", "1.00")]
+            await self._stranger.do(theirs)
+            self.log.append(theirs)
+        elif fate == "down":
+            raise Unavailable("The database did not answer.")
+        if fate == "serialization":
+            work = _failing_once(work)
+        result = await self._database.run(work, alone=alone)
+        self.log.append(commands)
+        if fate == "answer lost":
+            raise Unavailable("The database did not answer in time.")
+        return result
+
+    def _of(self, rows: dict[str, Any]) -> Sequence[Command]:
+        """Tell which batch rows are of, by what they claim."""
+        claims = set(rows["claims"].strip('{"}').split('","'))
+        return next(c for c in self.asked if claims == lookup.results(c))
+
+
+def _failing_once(work: Any) -> Any:
+    left = [psycopg.errors.SerializationFailure("could not serialize")]
+
+    async def run(tx: Any) -> Any:
+        if left:
+            raise left.pop()
+        return await work(tx)
+
+    return run
+
+
+@pytest.mark.parametrize("isolation", ["read committed", "serializable"])
+async def test_batches_behind_each_other_come_to_what_one_after_the_other_would(
+    wallet_database: ServiceDatabase, wallet_db: Database, isolation: str
+) -> None:
+    """Three batches at a time, of which any may fail, be overtaken, or lose its answer, come to
+    what the rules say that the committed ones come to, in their order, with all that was known.
+    """
+    async with await psycopg.AsyncConnection.connect(wallet_database.owner_url) as owner:
+        await owner.execute(
+            f"ALTER DATABASE {wallet_database.name}"
+            f" SET default_transaction_isolation = '{isolation}'"
+        )
+    chance = random.Random(3)
+    drawn = [_batch(chance, number) for number in range(90)]
+    async with opened(wallet_database) as database:
+        meddled = Meddled(database, seed=len(isolation))
+        pipeline = Pipeline(meddled, utc_now, FaultPoints())
+        await WalletStore(database).open_wallets([new_wallet(SELLER), new_wallet(OTHER)])
+        meddled.is_calm = False
+        meddled.asked = drawn
+        answers: dict[int, Sequence[ReversalOutcome]] = {}  # by place in the log
+
+        async def insist(commands: Sequence[Command]) -> None:
+            while True:
+                try:
+                    outcomes = await pipeline.run(commands)
+                except Unavailable:
+                    continue
+                answers[max(n for n, done in enumerate(meddled.log) if done is commands)] = outcomes
+                return
+
+        for first in range(0, len(drawn), 3):
+            await asyncio.gather(*map(insist, drawn[first : first + 3]))
+
+    model = Model({SELLER: Purse(), OTHER: Purse()})
+    for place, commands in enumerate(meddled.log):
+        ends = [_in_model(model, command) for command in commands]
+        if place in answers:
+            assert list(map(_end, answers[place])) == ends
+    assert len(answers) == len(drawn)
+    assert min(meddled.met[met] for met in ("ahead", "locked", *_FATES)) > 3
+    for wallet in await WalletReader(wallet_db).wallets([SELLER, OTHER]):
+        purse, standing = model.purses[wallet.wallet_id], wallet.standing
+        cents = [int(amount * 100) for amount in standing[:3]]
+        assert [*cents, standing.version] == [
+            purse.pending,
+            purse.available,
+            purse.held,
+            purse.version,
+        ]
+    assert await faults(wallet_db) == {}
+
+
+def _batch(chance: random.Random, number: int) -> list[Command]:
+    """Draw a batch: most ask for what wallets alone decide, some ids are of the batch before."""
+    kinds = _PLAIN * 4 + ((Kind.REFUND,) if chance.random() < 0.2 else ())
+    made: list[Command] = []
+    for place in range(chance.randint(1, 6)):
+        wallet_id, other = chance.sample((SELLER, OTHER), 2)
+        kind = chance.choice(kinds) if place else Kind.CREDIT
+        made.append(
+            operation(
+                f"{number - (chance.random() < 0.05)}:{place}",
+                f"{chance.randint(1, 9)}.25",
+                kind=kind,
+                wallet_id=wallet_id,
+                subject_id=chance.choice(("pay_1", "pay_2")),
+                refers_to=other if kind is Kind.TRANSFER else "",
+            )
+        )
+    if chance.random() < 0.1:
+        made.append(Reversal(f"{number}:0"))
+    return made
+
+
+def _in_model(model: Model, command: Command) -> str:
+    if isinstance(command, Reversal):
+        return str(model.reverse(command.operation_id))
+    return str(model.apply(command, None))
+
+
+def _end(outcome: ReversalOutcome) -> str:
+    if isinstance(outcome, Applied):
+        return "REPLAYED" if outcome.replayed else ""
+    return "CLOSED" if isinstance(outcome, Closed) else outcome.reason
+
+
+async def test_a_batch_behind_one_that_dies_is_decided_again(
+    wallet_db: Database, wallet_database: ServiceDatabase, kill: Kill
+) -> None:
+    """The second was decided on what the first would leave; the first leaves nothing."""
+    store = WalletStore(wallet_db)
+    await store.open_wallets([new_wallet(SELLER)])
+    await store.do([operation(f"warm:{n}", "1.00") for n in range(10)])
+    async with await psycopg.AsyncConnection.connect(wallet_database.owner_url) as owner:
+        await owner.execute("LOCK TABLE operations IN EXCLUSIVE MODE")
+        first = asyncio.create_task(store.do([operation(f"a:{n}", "1.00") for n in range(300)]))
+        second = asyncio.create_task(store.do([operation(f"b:{n}", "1.00") for n in range(300)]))
+        deadline = time.monotonic() + _DEADLINE_S
+        waiting = "wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO operations%%'"
+        while not await kill(waiting):
+            assert time.monotonic() < deadline
+        with pytest.raises(Unavailable):
+            await first
+        assert not second.done()
+
+    outcomes = await second
+
+    assert all(isinstance(outcome, Applied) and not outcome.replayed for outcome in outcomes)
+    (seller,) = await WalletReader(wallet_db).wallets([SELLER])
+    assert (int(seller.standing.pending), seller.standing.operation_count) == (310, 310)
+    assert await faults(wallet_db) == {}
+
+
+async def test_what_was_refused_by_hearsay_is_asked_again(wallet_db: Database) -> None:
+    """What one instance knows of a wallet, another has changed: no refusal comes of it."""
+    one, other = WalletStore(wallet_db), WalletStore(wallet_db)
+    await one.open_wallets([new_wallet(SELLER)])
+    await one.do([operation("a", "1.00")])
+    await one.change_status(SELLER, WalletStatus.FROZEN, reason="look", actor="me")
+    (refused,) = await one.do([operation("b", "1.00")])
+    await other.change_status(SELLER, WalletStatus.OPEN, reason="looked", actor="me")
+
+    (applied,) = await one.do([operation("b", "1.00")])
+
+    assert isinstance(refused, errors.WalletFrozen)
+    assert isinstance(applied, Applied)
+
+
+async def test_where_strangers_write_what_is_known_is_asked_less_often(
+    wallet_db: Database,
+) -> None:
+    """Two instances on one hot wallet overtake each other; soon they lock at once."""
+    counting = Meddled(wallet_db, seed=1)
+    counting.fates = ("nothing",)
+    counting.is_calm = False
+    stranger, pipeline = WalletStore(wallet_db), Pipeline(counting, utc_now, FaultPoints())
+    await stranger.open_wallets([new_wallet(SELLER)])
+    mine: list[list[Command]] = [[operation(f"mine:{turn}", "1.00")] for turn in range(100)]
+    counting.asked = mine
+    for turn, commands in enumerate(mine):
+        await pipeline.run(commands)
+        await stranger.do([operation(f"theirs:{turn}", "1.00")])
+
+    assert counting.met["locked"] >= 90
+    assert counting.met["ahead"] <= 20
+    assert await faults(wallet_db) == {}

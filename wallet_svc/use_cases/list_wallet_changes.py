@@ -1,0 +1,42 @@
+"""Lists who changed a wallet, when and why, the newest first, a page at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wallet_svc.domain.page_token import read_token, write_token
+from wallet_svc.domain.wallet import WalletChange
+from wallet_svc.ports import WalletReader
+from wallet_svc.use_cases.get_wallet import get_wallet
+
+PAGE_SIZE_DEFAULT = 50
+PAGE_SIZE_MAX = 500
+
+_NEWEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """A page of changes; an empty `next_page_token` ends the list."""
+
+    changes: Sequence[WalletChange]
+    next_page_token: str
+
+
+async def list_wallet_changes(
+    reader: WalletReader, wallet_id: str, *, page_size: int, page_token: str
+) -> ChangePage:
+    """Read a page of at most `page_size` changes: 0 means 50, more than 500 means 500.
+
+    Raises:
+        WalletNotFound: there is none.
+        InvalidRequest: the token was made for another wallet, or not here.
+    """
+    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    filters = ["changes", wallet_id]
+    (before,) = read_token(filters, page_token, [int]) if page_token else [_NEWEST]
+    await get_wallet(reader, wallet_id)
+    # One more than asked for tells whether there is a next page.
+    found = await reader.changes(wallet_id, before=int(before), limit=limit + 1)
+    changes = found[:limit]
+    token = write_token(filters, [changes[-1].version]) if len(found) > limit else ""
+    return ChangePage(changes, token)
