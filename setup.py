@@ -5,7 +5,9 @@ pyproject.toml alone cannot say.
 from setuptools import find_namespace_packages, setup
 
 SERVICES = ["payment_svc", "ledger_svc", "wallet_svc", "risk_svc", "psp_gateway", "edge_auth"]
-ROOT = [name + more for name in ("audit_log", "chassis", "devstack", *SERVICES) for more in ("", ".*")]
+ROOT = [
+    name + more for name in ("audit_log", "chassis", "devstack", *SERVICES) for more in ("", ".*")
+]
 
 setup(
     packages=[

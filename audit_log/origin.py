@@ -1,6 +1,8 @@
-"""Who makes the call under way: read off the request's context."""
+"""Who makes the call under way, and why: read off the request's context."""
 
-from audit_log.record import ActorKind, Origin
+from collections.abc import Mapping
+
+from audit_log.record import ActorKind, Origin, Record, record
 from chassis.interceptors import ACTOR, request_context
 
 _SYSTEM = "system"
@@ -31,3 +33,20 @@ def current_origin(otherwise: str = "") -> Origin:
         said = (context.header(ACTOR) or _SYSTEM).strip()[:_ID_MAX]
         kind, name, is_verified = ActorKind.OPERATOR, said or _SYSTEM, False
     return Origin(kind, name, is_verified, action, request_id)
+
+
+def by_caller(
+    otherwise: str,
+    object_kind: str,
+    object_id: str,
+    *,
+    reason: str = "",
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> Record:
+    """Make a record of what the call under way changes; without a reason, of the one that its
+    request gives.
+    """
+    why = reason or request_context().reason
+    origin = current_origin(otherwise)
+    return record(origin, object_kind, object_id, reason=why, before=before, after=after)

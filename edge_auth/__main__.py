@@ -8,6 +8,8 @@ from ext_authz.external_auth_pb2_grpc import add_AuthorizationServicer_to_server
 from paymesh.edge.v1.client_service_pb2_grpc import add_ClientServiceServicer_to_server
 from redis.asyncio import Redis
 
+from audit_log import sealer as audit_sealer
+from audit_log import servicer as audit_log
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.server import Wiring, main
@@ -47,9 +49,14 @@ async def build(_: ServerSettings, environment: Environment, stack: AsyncExitSta
         register=(
             partial(add_AuthorizationServicer_to_server, door),
             partial(add_ClientServiceServicer_to_server, OperatorsClientService(store, utc_now)),
+            audit_log.serving(database),
         ),
-        names=("envoy.service.auth.v3.Authorization", "paymesh.edge.v1.ClientService"),
-        jobs=[sign.watch()] if sign else [],
+        names=(
+            "envoy.service.auth.v3.Authorization",
+            "paymesh.edge.v1.ClientService",
+            audit_log.NAME,
+        ),
+        jobs=[audit_sealer.sealing(database), *([sign.watch()] if sign else [])],
     )
 
 

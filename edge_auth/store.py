@@ -1,5 +1,7 @@
 """API clients in PostgreSQL."""
 
+from audit_log.origin import by_caller
+from audit_log.writing import add_in
 from chassis.database import Database, Transaction
 from edge_auth.domain.credentials import Client, StoredKey
 
@@ -31,6 +33,9 @@ class PostgresClientStore:
                 return False
             values = [key.key_id, key.client_id, key.secret_hash, client.created_at]
             await tx.execute(_ADD_KEY, values)
+            after = {"display_name": client.display_name, "key_id": key.key_id}
+            told = by_caller("edge_auth/CreateClient", "client", client.client_id, after=after)
+            await add_in(tx, [told])
             return True
 
         return await self._database.run(work)

@@ -13,6 +13,8 @@ from paymesh.payment.v1 import (
 )
 from redis.asyncio import Redis
 
+from audit_log import sealer as audit_sealer
+from audit_log import servicer as audit_log
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.faults import FaultPoints
@@ -48,6 +50,7 @@ _NAMES = (
     "paymesh.payment.v1.AuditService",
     "paymesh.payment.v1.PspEventService",
     "paymesh.payment.v1.WebhookEndpointService",
+    audit_log.NAME,
 )
 _PAYMENTS = payment_service_pb2_grpc.add_PaymentServiceServicer_to_server
 _OPERATIONS = operations_service_pb2_grpc.add_OperationsServiceServicer_to_server
@@ -99,6 +102,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             auditing.register,
             partial(_PSP_EVENTS, psp_events),
             partial(_WEBHOOKS, endpoints),
+            audit_log.serving(database),
         ),
         names=_NAMES,
         jobs=(
@@ -113,6 +117,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             jobs.unknown_gauge(sagas),
             jobs.loop_watch(),
             *auditing.jobs,
+            audit_sealer.sealing(database),
         ),
     )
 

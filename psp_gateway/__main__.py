@@ -13,6 +13,8 @@ from paymesh.psp.v1 import dispute_service_pb2_grpc as dispute_wire
 from paymesh.psp.v1 import psp_gateway_service_pb2_grpc as wire
 from paymesh.psp.v1 import webhook_service_pb2_grpc as webhook_wire
 
+from audit_log import sealer as audit_sealer
+from audit_log import servicer as audit_log
 from chassis import server
 from chassis.channel import open_channel
 from chassis.clock import utc_now
@@ -21,6 +23,7 @@ from chassis.faults import FaultPoints
 from chassis.server import Job, Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import jobs
+from psp_gateway.audited import tell_audit_log
 from psp_gateway.bank_outbox import Outbox, bank_worker
 from psp_gateway.bank_statements import Statements
 from psp_gateway.bank_store import OrderStore
@@ -65,6 +68,7 @@ _NAMES = (
     "paymesh.psp.v1.WebhookService",
     "paymesh.psp.v1.DisputeService",
     "paymesh.psp.v1.AttemptResolutionService",
+    audit_log.NAME,
 )
 
 
@@ -100,11 +104,12 @@ async def build(
     router = Router(_rules(settings), providers, guards, psps.pages)
     outbox = _outbox(settings, database)
     paying = _paying(psps, outbox, Paying(PayoutStore(database), {}, guards, utc_now, faults))
-    statements = Statements(outbox.bank, outbox.book, paying) if outbox else None
+    tell = partial(tell_audit_log, database)
+    statements = Statements(outbox.bank, outbox.book, paying, tell) if outbox else None
     key = settings.fingerprint_key
     payouts = PayoutCalls(paying, payouts_running, statements, fingerprint_key=key)
     servicer = PspGatewayServicer(
-        means, router, store, running, guards, payouts, fingerprint_key=key
+        means, router, store, running, guards, payouts, fingerprint_key=key, tell=tell
     )
     inbox = InboxStore(database, utc_now, timedelta(seconds=settings.inbox_lease_s))
     arrived = asyncio.Event()
@@ -120,9 +125,11 @@ async def build(
             partial(webhook_wire.add_WebhookServiceServicer_to_server, webhooks),
             partial(dispute_wire.add_DisputeServiceServicer_to_server, DisputeServicer(answering)),
             partial(_ADD_RESOLUTIONS, resolutions),
+            audit_log.serving(database),
         ],
         names=_NAMES,
         jobs=[
+            audit_sealer.sealing(database),
             jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s, faults),
             _late_looker(means, database, store, listener, settings),
             *([bank_worker(outbox, settings.bank.poll_s)] if outbox else []),
