@@ -21,6 +21,7 @@ _COMMANDS = {
     "ledger": "devstack.ledger:ledger",
     "dlq": "devstack.dlq:dlq",
     "audit": "devstack.audit.command:audit",
+    "audit-log": "devstack.audit_log.command:audit_log",
     "certs": "devstack.mesh.command:certs",
 }
 
