@@ -135,6 +135,7 @@ async def _export(stack: Mapping[str, Any], service: str, chosen: Any, target: A
 async def _of_stack(
     stack: Mapping[str, Any], services: Sequence[str], known: Mapping[str, Mapping[int, bytes]]
 ) -> dict[str, dict[str, Any]]:
+    from paymesh.audit.v1 import audit_log_service_pb2 as wire
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -152,7 +153,7 @@ async def _of_stack(
 
             offences = []
             async for told in calls.verify(stack, service, known.get(service, {}), shown):
-                if hasattr(told, "kind"):
+                if isinstance(told, wire.AuditOffence):
                     offences.append(plain(told))
                     bar.console.print(f"{service}  {told.kind}  {told.subject}: {told.message}")
                 else:
@@ -214,8 +215,9 @@ def _known(seals: Sequence[str]) -> dict[str, dict[int, bytes]]:
 def _chosen(given: Mapping[str, Any]) -> Any:
     from paymesh.audit.v1 import audit_log_service_pb2 as wire
 
-    texts = {name: value for name, value in given.items() if isinstance(value, str)}
-    chosen = wire.AuditFilter(**texts)
+    chosen = wire.AuditFilter()
+    for name in ("actor_id", "object_id", "object_kind", "action"):
+        setattr(chosen, name, given[name])
     for name in ("since", "until"):
         at: datetime | None = given.get(name)
         if at is not None:
