@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import psycopg
@@ -240,18 +240,16 @@ async def test_batches_never_cut_a_transaction_in_two(database: Database) -> Non
     assert (offences, verdict.line_count) == ([], 14)
 
 
+def _writer(stored: ServiceDatabase, number: int) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.audit_writer", stored.app_url, str(number)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
 async def test_many_writers_and_sealers_leave_one_sound_chain(
     stored: ServiceDatabase, database: Database
 ) -> None:
     """Four writers in processes of their own, two of them killed, and two sealers alongside."""
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.audit_writer", stored.app_url, str(n)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for n in range(4)
-    ]
+    writers = [_writer(stored, n) for n in range(4)]
     other = Database(stored.app_url)
     await other.open()
     try:
@@ -302,7 +300,15 @@ async def _exported(database: Database, path: Path, *, is_whole: bool, object_id
             for line in lines
             if chosen.fits(line)
         ]
-    path.write_text("\n".join(told) + "\n")
+    _write(path, told)
+
+
+def _read(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+def _write(path: Path, lines: Sequence[str]) -> None:
+    path.write_text("\n".join(lines) + "\n")
 
 
 async def test_an_export_is_proved_as_the_log_is(database: Database, tmp_path: Path) -> None:
@@ -316,13 +322,13 @@ async def test_an_export_is_proved_as_the_log_is(database: Database, tmp_path: P
     *offences, verdict = files.verify_file(path, {})
     assert (offences, verdict) == ([], (await _verify(database))[1])
 
-    lines = path.read_text().splitlines()
+    lines = _read(path)
     for place, text in enumerate(lines[1:], 1):
         changed = json.loads(text)
         if "line" not in changed:
             continue
         changed["line"]["reason"] = "another"
-        path.write_text("\n".join([*lines[:place], json.dumps(changed), *lines[place + 1 :]]))
+        _write(path, [*lines[:place], json.dumps(changed), *lines[place + 1 :]])
         assert [one.kind for one in files.verify_file(path, {}) if isinstance(one, Offence)] == [
             Kind.LINE_CHANGED
         ]

@@ -35,6 +35,7 @@ PROMISES = {
     ],
     "disputes": ['"NEEDS_RESPONSE"', '"isMoneyWithdrawn"', '"WON"', "SUCCEEDED", '"ACCEPTED"'],
     "auditing": ["✓  I1", "I8", "judged at rest", '"isDone"'],
+    "audit-log": ["They say that it is over", "CreatePayment", "psp_gateway: sound", "closed"],
     "dead-letters": [
         "refused: ALREADY_CAPTURED",
         "asks VoidCharge 99.99 USD under attempt_id att_",
