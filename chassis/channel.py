@@ -18,6 +18,7 @@ Response = TypeVar("Response")
 
 _MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 _UNKNOWN_LEVEL = 0
+_INFO = error_details_pb2.ErrorInfo.DESCRIPTOR
 
 _NUMBERS = {code.value[0]: code for code in grpc.StatusCode}
 _ERRORS = {_NUMBERS[number]: kind for kind, number in CODES.items()}
@@ -89,10 +90,16 @@ async def call(method: Callable[..., Any], request: Any, timeout_s: float) -> An
 
 
 def to_error(error: grpc.aio.AioRpcError) -> errors.PaymeshError:
-    """Turn a status into the error it was made from, as far as its details tell."""
+    """Turn a status into the error it was made from, as far as its details tell.
+
+    What a service of ours says has a reason; what the channel or a proxy says names hosts and
+    sockets, and may reach a caller: it is not repeated.
+    """
     kind = _ERRORS.get(error.code(), errors.PaymeshError)
-    result = kind(error.details() or error.code().name)
     status = rpc_status.from_call(error)
+    is_ours = status is not None and any(d.Is(_INFO) for d in status.details)
+    words = error.details() if is_ours else None
+    result = kind(words or f"Another part answered {error.code().name}.")
     for detail in status.details if status else ():
         info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
         if detail.Unpack(info):

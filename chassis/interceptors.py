@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 
 from chassis import errors
 from chassis.telemetry import RPC_SECONDS, logger
+from privacy.messages import card_number_in_free_text
 
 CLIENT_ID = "x-paymesh-client-id"  # set by the edge alone, which strips what callers send
 CALLER = "x-paymesh-identity"  # set by our own sidecar: whose certificate it has checked
@@ -124,11 +125,15 @@ def _bad_request(violations: Sequence[errors.FieldViolation]) -> error_details_p
 
 
 def validate(request: Message) -> None:
-    """Hold a request against the rules in its proto.
+    """Hold a request against the rules in its proto; no card number may stand in free text, which
+    reaches a service by its operators too, past the edge.
 
     Raises:
         InvalidRequest: naming each field that breaks a rule.
     """
+    path = card_number_in_free_text(request)
+    if path is not None:
+        raise errors.InvalidRequest.field(path, "holds a card number", "CARD_NUMBER_REFUSED")
     broken = protovalidate.collect_violations(request)
     if not broken:
         return

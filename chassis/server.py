@@ -131,7 +131,7 @@ async def _until_stopped(stopping: asyncio.Event, jobs: Sequence["asyncio.Task[N
     waiter.cancel()
     for task in done - {waiter}:
         if not stopping.is_set():
-            logger().error("job_ended", error=repr(task.exception()))
+            logger().error("job_ended", error=task.exception())
             raise PaymeshError("a background job ended")
 
 
@@ -164,7 +164,7 @@ async def repeat(
             if await work():
                 continue
         except Exception as error:  # noqa: BLE001 - a loop must outlive any failure
-            log.warning("job_failed", operation=name, error=repr(error))
+            log.warning("job_failed", operation=name, error=error)
         await _pause(stopping, wake, pause_s)
 
 

@@ -20,6 +20,7 @@ _COMMANDS = {
     "webhooks": "devstack.webhooks:webhooks",
     "ledger": "devstack.ledger:ledger",
     "dlq": "devstack.dlq:dlq",
+    "client": "devstack.client:client",
     "audit": "devstack.audit.command:audit",
     "audit-log": "devstack.audit_log.command:audit_log",
     "certs": "devstack.mesh.command:certs",

@@ -150,13 +150,13 @@ def retry(
 
     async def one(letters: "DeadLetters") -> Mapping[str, Any]:
         seen = await letters.plan(str(saga_id))
-        _confirm(lambda: dlq_show.plan(seen), "Let it go on?", yes=yes)
+        confirm(lambda: dlq_show.plan(seen), "Let it go on?", yes=yes)
         return await letters.retry(seen, why)
 
     async def all_(letters: "DeadLetters") -> Mapping[str, Any]:
         seen = await letters.choose(count_max, per_second, **chosen)
         if seen["count"]:
-            _confirm(lambda: dlq_show.chosen(seen, per_second), "Let them go on?", yes=yes)
+            confirm(lambda: dlq_show.chosen(seen, per_second), "Let them go on?", yes=yes)
         return await letters.retry_many(seen, count_max, per_second, why, **chosen)
 
     done = _asked(folder, actor, all_ if many else one)
@@ -221,7 +221,7 @@ def approve(
 
     async def run(letters: "DeadLetters") -> Mapping[str, Any]:
         seen = await letters.find(resolution_id)
-        _confirm(lambda: dlq_show.resolution(seen), "Approve it?", yes=yes)
+        confirm(lambda: dlq_show.resolution(seen), "Approve it?", yes=yes)
         return await letters.approve(resolution_id, why)
 
     applied = _asked(folder, actor, run)
@@ -292,8 +292,12 @@ def _asked(folder: Path, actor: str, ask: "Callable[[DeadLetters], Awaitable[Ans
         raise StackError(str(error)) from error
 
 
-def _confirm(shown: Callable[[], Sequence[str]], question: str, *, yes: bool) -> None:
-    """Show what would happen, and ask; nobody to ask is a no."""
+def confirm(shown: Callable[[], Sequence[str]], question: str, *, yes: bool) -> None:
+    """Show what would happen, and ask.
+
+    Raises:
+        StackError: nobody can be asked, or he says no.
+    """
     click.echo("\n".join(shown()), err=True)
     if yes:
         return

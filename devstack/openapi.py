@@ -51,7 +51,7 @@ def document() -> Json:
             {"url": "/", "description": "Whoever serves this page."},
             {"url": "http://127.0.0.1:8080", "description": "The embedded stack."},
         ],
-        "security": [{"api_key": []}],
+        "security": [{"api_key": []}, {"api_key": [], "signature": []}],
         "tags": [
             {"name": service.name, "description": schemas.words.get(service.full_name, "")}
             for service in PUBLIC

@@ -8,7 +8,8 @@ Json = dict[str, Any]
 
 _ERRORS: dict[str, tuple[str, str]] = {
     "400": ("Invalid", "It can never be right as it is, or the state of things forbids it."),
-    "401": ("Unauthenticated", "The API key is missing or not valid."),
+    "401": ("Unauthenticated", "The API key or the signature is missing or not valid."),
+    "403": ("Forbidden", "The client has not the scope; `metadata.scope` names it."),
     "404": ("NotFound", "It is not there, or it is another client's."),
     "408": ("TooSlow", "The request did not arrive in time."),
     "409": ("Taken", "The key or an id belongs to something else."),
@@ -19,7 +20,7 @@ _ERRORS: dict[str, tuple[str, str]] = {
     "503": ("Unavailable", "Not now; the same request, the same key, after `Retry-After`."),
     "504": ("NoAnswer", "No answer in time; ask again with the same key."),
 }
-_WITH_KEY_ALONE, _WITH_RETRY = {"409"}, {"429", "503"}
+_WITH_KEY_ALONE, _WITH_RETRY, _WITH_LIMIT = {"409"}, {"429", "503"}, {"403", "429"}
 
 _PARAMETERS: dict[str, Json] = {
     "IdempotencyKey": {
@@ -39,6 +40,20 @@ _PARAMETERS: dict[str, Json] = {
         "schema": {"type": "string", "pattern": "^wait=[0-9]{1,2}$"},
         "example": "wait=5",
     },
+    "Timestamp": {
+        "name": "X-Paymesh-Timestamp",
+        "in": "header",
+        "required": False,
+        "description": "Unix time in seconds, within 300 of ours; of a signed request.",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,12}$"},
+    },
+    "Nonce": {
+        "name": "X-Paymesh-Nonce",
+        "in": "header",
+        "required": False,
+        "description": "Good for one request; of a signed request.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._~+/=:-]{1,128}$"},
+    },
 }
 _HEADERS: dict[str, Json] = {
     "Replayed": {
@@ -55,7 +70,22 @@ _HEADERS: dict[str, Json] = {
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
     },
+    "RateLimit": {
+        "description": "Requests that may follow at once, and seconds until the burst is whole "
+        "again, or until the next may come. Absent where there is no limit.",
+        "schema": {"type": "string", "examples": ['"client";r=998;t=1']},
+    },
+    "RateLimitPolicy": {
+        "description": "The burst, and the seconds in which it is whole again. Absent where there "
+        "is no limit.",
+        "schema": {"type": "string", "examples": ['"client";q=1000;w=2']},
+    },
 }
+_SIGNATURE = (
+    "Hex of HMAC-SHA256, under the client's secret, over six lines joined by line feeds: method, "
+    "path with query, X-Paymesh-Timestamp, X-Paymesh-Nonce, Idempotency-Key (an empty line where "
+    "there is none), hex of the body's SHA-256. Asked of clients that are registered as signing."
+)
 _VIOLATION = {
     "type": "object",
     "required": ["field", "description", "reason"],
@@ -103,7 +133,13 @@ def components() -> Json:
     """Give everything that operations refer to, beside the schemas of the protos."""
     return {
         "securitySchemes": {
-            "api_key": {"type": "http", "scheme": "bearer", "description": "The client's API key."}
+            "api_key": {"type": "http", "scheme": "bearer", "description": "The client's API key."},
+            "signature": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-Paymesh-Signature",
+                "description": _SIGNATURE,
+            },
         },
         "parameters": _PARAMETERS,
         "headers": _HEADERS,
@@ -114,7 +150,7 @@ def components() -> Json:
 
 def headers_asked(*, keyed: bool, waits: bool) -> list[Json]:
     """Refer to the headers that a request may bring."""
-    names = ["IdempotencyKey"] * keyed + ["Prefer"] * waits
+    names = [*["IdempotencyKey"] * keyed, *["Prefer"] * waits, "Timestamp", "Nonce"]
     return [{"$ref": f"#/components/parameters/{name}"} for name in names]
 
 
@@ -122,6 +158,7 @@ def headers_told(*, keyed: bool) -> Json:
     """Refer to the headers that a good answer brings."""
     return {
         "X-Request-Id": _header("RequestId"),
+        **_LIMIT_HEADERS,
         **({"Idempotent-Replayed": _header("Replayed")} if keyed else {}),
     }
 
@@ -134,6 +171,8 @@ def errors(*, keyed: bool) -> Json:
 
 def _error(status: str) -> Json:
     headers = {"X-Request-Id": _header("RequestId")}
+    if status in _WITH_LIMIT:
+        headers |= _LIMIT_HEADERS
     if status in _WITH_RETRY:
         headers["Retry-After"] = _header("RetryAfter")
     return {
@@ -145,3 +184,9 @@ def _error(status: str) -> Json:
 
 def _header(name: str) -> Json:
     return {"$ref": f"#/components/headers/{name}"}
+
+
+_LIMIT_HEADERS = {
+    "RateLimit": _header("RateLimit"),
+    "RateLimit-Policy": _header("RateLimitPolicy"),
+}

@@ -114,6 +114,8 @@ def service_recipe(
 ) -> Recipe:
     """Tell how to start a service. What the user's environment says wins, but for addresses."""
     told = {"LOG_LEVEL": "info", **_settings(state, ports, choices.risk).get(service.name, {})}
+    if service.name == "edge_auth" and choices.environment == "development":
+        told["UNSIGNED_MONEY_OUT"] = "on"  # so that the demo client may do all with curl alone
     told = {name: os.environ.get(name, value) for name, value in told.items()}
     places = mesh or Loopback(ports)
     own = {
@@ -142,7 +144,12 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
             "WEBHOOK_RETRY_AFTER_S": "5,30,120,600,1800,3600,14400",
             "AUDIT_EVERY_S": "300",
         },
-        "edge_auth": {"CLIENT_REQUESTS_PER_SECOND": "0", "STRANGER_REQUESTS_PER_SECOND": "0"},
+        "edge_auth": {
+            "EDGE_AUTH_SEALING_KEYS": f"local={state.secret('edge_auth_sealing')}",
+            "CLIENT_REQUESTS_PER_SECOND": "0",
+            "ADDRESS_REQUESTS_PER_SECOND": "0",
+            "STRANGER_REQUESTS_PER_SECOND": "0",
+        },
         "risk_svc": {"RISK_SUBJECT_KEY": state.secret("risk_subject"), **_velocity(risk)},
         "psp_gateway": {
             "PSP_FINGERPRINT_KEY": state.secret("psp_fingerprint"),

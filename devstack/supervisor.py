@@ -139,9 +139,13 @@ class Supervisor:
     async def _demo_client(self, described: Mapping[str, Any]) -> dict[str, Any]:
         from devstack.demo_client import ensure_demo_client
 
-        known = self._state.known_secret("demo_api_key")
-        client = await ensure_demo_client(described, known)
-        self._state.keep_secret("demo_api_key", str(client["api_key"]))
+        secret = self._state.known_secret
+        known = {"api_key": secret("demo_api_key"), "secret": secret("demo_secret")}
+        is_free = self._choices.environment == "development"
+        client = await ensure_demo_client(described, known, may_all=is_free)
+        for name in known:
+            if client[name] is not None:
+                self._state.keep_secret(f"demo_{name}", str(client[name]))
         return client
 
     async def _redis_gate(self) -> None:

@@ -2,53 +2,63 @@
 
 import time
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
+from uuid import uuid4
 
 from ext_authz.external_auth_pb2_grpc import add_AuthorizationServicer_to_server
 from paymesh.edge.v1.client_service_pb2_grpc import add_ClientServiceServicer_to_server
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 from audit_log import sealer as audit_sealer
 from audit_log import servicer as audit_log
 from chassis.clock import utc_now
 from chassis.database import Database
-from chassis.server import Wiring, main
-from chassis.settings import Environment, ServerSettings
+from chassis.server import Wiring, main, repeat
+from chassis.settings import Environment, ServerSettings, SettingsError
 from edge_auth.clients_servicer import OperatorsClientService
 from edge_auth.domain.buckets import Buckets
 from edge_auth.key_cache import KeyCache
 from edge_auth.queue_sign import QueueSign
+from edge_auth.revision import POLL_S, Revision
 from edge_auth.routes import Routes
 from edge_auth.servicer import EdgeAuthorization
 from edge_auth.settings import EdgeAuthSettings
 from edge_auth.store import PostgresClientStore
-from edge_auth.use_cases.check_request import in_at_once
+from edge_auth.turnstile import LocalTurnstile, RedisTurnstile
+from edge_auth.use_cases.check_request import Door
 
-_STRANGER_BURST = 100
 
-
-async def build(_: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
-    """Wire the service."""
-    settings = EdgeAuthSettings.read(environment)
-    database = Database(settings.database_url, connections=settings.database_connections)
+async def build(server: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
+    """Wire the service to its database, and to Redis, which need not answer yet."""
+    settings = EdgeAuthSettings.read(environment, server)
+    database = Database(settings.database_url.reveal(), connections=settings.database_connections)
     await database.open()
     stack.push_async_callback(database.close)
-    store = PostgresClientStore(database)
-    keys = KeyCache(store, seconds=time.monotonic, remember_s=settings.cache_s)
-    clients = Buckets(settings.client_per_second, settings.client_burst, time.monotonic)
-    strangers = Buckets(settings.stranger_per_second, _STRANGER_BURST, time.monotonic)
-    sign = _queue_sign(settings, stack)
-    door = EdgeAuthorization(
-        keys,
-        Routes(),
-        clients=clients,
-        strangers=strangers,
-        queue_wait=sign.wait_s if sign else in_at_once,
+    redis = _redis(settings)
+    stack.push_async_callback(redis.aclose)
+    store = PostgresClientStore(database, settings.sealer, uuid4)
+    keys = KeyCache(store, seconds=time.monotonic, clock=utc_now, remember_s=settings.cache_s)
+    revision = Revision(redis, keys.forget)
+    passes = Buckets(time.monotonic)
+    sign = QueueSign(redis, passes, settings.queue_full_passes_per_second)
+    operators = OperatorsClientService(
+        store,
+        revision,
+        utc_now,
+        untold_within=timedelta(seconds=settings.cache_s),
+        is_unsigned_money_out=settings.is_unsigned_money_out,
     )
     return Wiring(
         register=(
-            partial(add_AuthorizationServicer_to_server, door),
-            partial(add_ClientServiceServicer_to_server, OperatorsClientService(store, utc_now)),
+            partial(
+                add_AuthorizationServicer_to_server,
+                EdgeAuthorization(_door(settings, keys, redis, sign)),
+            ),
+            partial(add_ClientServiceServicer_to_server, operators),
             audit_log.serving(database),
         ),
         names=(
@@ -56,17 +66,41 @@ async def build(_: ServerSettings, environment: Environment, stack: AsyncExitSta
             "paymesh.edge.v1.ClientService",
             audit_log.NAME,
         ),
-        jobs=[audit_sealer.sealing(database), *([sign.watch()] if sign else [])],
+        jobs=(
+            lambda stopping: repeat("revision", revision.look, stopping, pause_s=POLL_S),
+            sign.watch(),
+            audit_sealer.sealing(database),
+        ),
     )
 
 
-def _queue_sign(settings: EdgeAuthSettings, stack: AsyncExitStack) -> QueueSign | None:
-    if not settings.redis_url:
-        return None
-    redis = Redis.from_url(settings.redis_url, decode_responses=True)
-    stack.push_async_callback(redis.aclose)
-    passes = Buckets(settings.queue_full_passes_per_second, 1, time.monotonic)
-    return QueueSign(redis, passes)
+def _door(settings: EdgeAuthSettings, keys: KeyCache, redis: Redis, sign: QueueSign) -> Door:
+    routes = Routes()
+    return Door(
+        caller_of=keys.caller_of,
+        rpc_of=routes.rpc_of,
+        shape_of=routes.shape_of,
+        texts_of=routes.texts_of,
+        turnstile=RedisTurnstile(redis, LocalTurnstile(time.monotonic), time.monotonic),
+        rates=settings.rates,
+        clock=utc_now,
+        is_unsigned_money_out=settings.is_unsigned_money_out,
+        queue_wait=sign.wait_s,
+    )
+
+
+def _redis(settings: EdgeAuthSettings) -> Redis:
+    """Open Redis, impatient: nothing at the door waits for it, and nothing is asked twice."""
+    try:
+        redis: Redis = Redis.from_url(
+            settings.redis_url.reveal(),
+            socket_timeout=settings.redis_timeout_s,
+            socket_connect_timeout=settings.redis_timeout_s,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except (ValueError, RedisError) as error:
+        raise SettingsError(f"REDIS_URL: {error}") from error
+    return redis
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from chassis.server import Job, repeat
 from edge_auth.domain.buckets import Buckets
+from edge_auth.domain.limits import Limit
 
 KEY = "paymesh:queue_full"
 _LOOK_EVERY_S = 0.1
@@ -22,13 +23,15 @@ class QueueSign:
     """The sign as it was last seen.
 
     Args:
-        passes: new payments of each client that pass all the same: whether a key is known that did
-            not pass here is known to payment_svc alone.
+        buckets: count what passes all the same.
+        passes_per_second: new payments of each client that do: whether a key is known that did not
+            pass here is known to payment_svc alone.
     """
 
-    def __init__(self, redis: "Redis", passes: Buckets) -> None:
+    def __init__(self, redis: "Redis", buckets: Buckets, passes_per_second: float) -> None:
         self._redis = redis
-        self._passes = passes
+        self._buckets = buckets
+        self._passes_per_second = passes_per_second
         self._wait_s = 0.0
         self._passed: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -37,13 +40,17 @@ class QueueSign:
         all. What has passed once passes again: it may have been accepted.
         """
         asked = (client_id, key)
-        if self._wait_s and asked not in self._passed and self._passes.take(client_id):
+        if self._wait_s and asked not in self._passed and not self._passes(client_id):
             return self._wait_s
         self._passed[asked] = None
         self._passed.move_to_end(asked)
         if len(self._passed) > _PASSED_MAX:
             self._passed.popitem(last=False)
         return 0.0
+
+    def _passes(self, client_id: str) -> bool:
+        limit = Limit("queue", client_id, self._passes_per_second, 1)
+        return not self._buckets.take([limit]).wait_s
 
     async def look(self) -> None:
         """Look at it."""

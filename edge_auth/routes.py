@@ -14,6 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 from paymesh.payment.v1 import payment_service_pb2, webhook_endpoint_service_pb2
 
 from edge_auth.domain.strict_json import Shape
+from privacy.messages import texts
 
 PUBLIC = (
     payment_service_pb2.DESCRIPTOR.services_by_name["PaymentService"],
@@ -34,7 +35,7 @@ class Routes:
     """The routes of the public API."""
 
     def __init__(self) -> None:
-        self._rest: list[tuple[str, re.Pattern[str], Shape]] = []
+        self._rest: list[tuple[str, re.Pattern[str], str, Shape]] = []
         self._native: dict[str, type[Message]] = {}
         for service in PUBLIC:
             for method in service.methods:
@@ -42,11 +43,24 @@ class Routes:
                 self._native[path] = GetMessageClass(method.input_type)
                 self._rest += _rest_routes(method)
 
-    def shape_of(self, method: str, path: str) -> Shape | None:
+    def rpc_of(self, verb: str, path: str) -> str | None:
+        """Name the method, `package.Service/Method`, of a verb and path, or with the verb "" of a
+        native path; None: there is none.
+        """
+        if not verb:
+            return path[1:] if path in self._native else None
+        found = self._find(verb, path)
+        return found[0] if found else None
+
+    def shape_of(self, verb: str, path: str) -> Shape | None:
         """Tell the shape of the body of a verb and path; None: no such route."""
-        for verb, pattern, shape in self._rest:
-            if verb == method and pattern.fullmatch(path):
-                return shape
+        found = self._find(verb, path)
+        return found[1] if found else None
+
+    def _find(self, wanted: str, path: str) -> tuple[str, Shape] | None:
+        for verb, pattern, rpc, shape in self._rest:
+            if verb == wanted and pattern.fullmatch(path):
+                return rpc, shape
         return None
 
     def texts_of(self, path: str, body: bytes) -> Mapping[str, str] | None:
@@ -66,10 +80,10 @@ class Routes:
             message.ParseFromString(frame)
         except DecodeError:
             return None
-        return dict(_texts(message, ""))
+        return dict(texts(message))
 
 
-def _rest_routes(method: MethodDescriptor) -> Iterator[tuple[str, re.Pattern[str], Shape]]:
+def _rest_routes(method: MethodDescriptor) -> Iterator[tuple[str, re.Pattern[str], str, Shape]]:
     options: Any = method.GetOptions()
     rule = options.Extensions[annotations_pb2.http]
     for verb in _VERBS:
@@ -80,7 +94,8 @@ def _rest_routes(method: MethodDescriptor) -> Iterator[tuple[str, re.Pattern[str
         pattern = re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)))
         shape = _shape(method.input_type)
         fields = {name: s for name, s in shape.fields.items() if name not in bound}
-        yield verb.upper(), pattern, Shape("message", fields=fields)
+        rpc = f"{method.containing_service.full_name}/{method.name}"
+        yield verb.upper(), pattern, rpc, Shape("message", fields=fields)
 
 
 @cache
@@ -98,18 +113,3 @@ def _field(field: FieldDescriptor) -> Shape:
         return Shape("map", fields={"": _field(field.message_type.fields_by_name["value"])})
     inner = _shape(field.message_type)
     return Shape(inner.kind, is_list=field.is_repeated, fields=inner.fields)
-
-
-def _texts(message: Message, prefix: str) -> Iterator[tuple[str, str]]:
-    for field, value in message.ListFields():
-        path = prefix + field.name
-        if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            yield from ((f"{path}.(key {at})", str(key)) for at, key in enumerate(value))
-            yield from ((f"{path}.{key}", text) for key, text in value.items())
-            continue
-        for index, item in enumerate(value if field.is_repeated else [value]):
-            here = f"{path}[{index}]" if field.is_repeated else path
-            if isinstance(item, Message):
-                yield from _texts(item, here + ".")
-            elif isinstance(item, str):
-                yield here, item

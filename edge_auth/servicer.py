@@ -12,16 +12,10 @@ from ext_authz.external_auth_pb2_grpc import AuthorizationServicer
 from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2  # noqa: F401 - the details must be known
 
-from edge_auth.domain.buckets import Buckets
+from edge_auth.domain import signing
+from edge_auth.domain.edge_request import EdgeRequest
 from edge_auth.domain.errors import Denial
-from edge_auth.key_cache import KeyCache
-from edge_auth.routes import Routes
-from edge_auth.use_cases.check_request import (
-    EdgeRequest,
-    QueueWait,
-    check_request,
-    in_at_once,
-)
+from edge_auth.use_cases.check_request import Decision, Door, check_request
 
 _CLIENT_ID = "x-paymesh-client-id"
 _DOMAIN = "edge.paymesh"
@@ -35,20 +29,8 @@ _MESSAGE_SAFE = "".join(chr(c) for c in range(0x20, 0x7F) if c != 0x25)
 class EdgeAuthorization(AuthorizationServicer):
     """Serves `envoy.service.auth.v3.Authorization`."""
 
-    def __init__(
-        self,
-        keys: KeyCache,
-        routes: Routes,
-        *,
-        clients: Buckets,
-        strangers: Buckets,
-        queue_wait: QueueWait = in_at_once,
-    ) -> None:
-        self._keys = keys
-        self._routes = routes
-        self._clients = clients
-        self._strangers = strangers
-        self._queue_wait = queue_wait
+    def __init__(self, door: Door) -> None:
+        self._door = door
 
     async def Check(self, request: ext.CheckRequest, _: Any) -> ext.CheckResponse:
         """Let a request in as its client, or turn it away."""
@@ -60,34 +42,29 @@ class EdgeAuthorization(AuthorizationServicer):
             body=http.raw_body or http.body.encode(),
             peer=request.attributes.source.address.socket_address.address,
         )
-        decided = await check_request(
-            seen,
-            client_of=self._keys.client_of,
-            shape_of=self._routes.shape_of,
-            texts_of=self._routes.texts_of,
-            client_wait=self._clients.take,
-            stranger_wait=self._strangers.take,
-            queue_wait=self._queue_wait,
-        )
-        if isinstance(decided, Denial):
-            return _denied(decided, seen.is_grpc)
+        decided = await check_request(seen, self._door)
+        if decided.denial is not None:
+            return _denied(decided.denial, decided, is_grpc=seen.is_grpc)
         return _allowed(decided, seen.headers)
 
 
-def _allowed(client_id: str, headers: Mapping[str, str]) -> ext.CheckResponse:
+def _allowed(decided: Decision, headers: Mapping[str, str]) -> ext.CheckResponse:
     response = ext.CheckResponse()
-    response.ok_response.headers.append(_header(_CLIENT_ID, client_id))
+    ok = response.ok_response
+    ok.headers.append(_header(_CLIENT_ID, decided.client_id))
     # HTTP has names of headers that gRPC refuses a whole request for: "x$y".
     strange = (name for name in headers if not _GRPC_KEY.fullmatch(name))
-    response.ok_response.headers_to_remove.extend(["authorization", *strange])
+    signed = (name for name in signing.HEADERS if name in headers)
+    ok.headers_to_remove.extend(["authorization", *signed, *strange])
+    ok.response_headers_to_add.extend(_header(*pair) for pair in decided.passage.headers())
     return response
 
 
-def _denied(denial: Denial, is_grpc: bool) -> ext.CheckResponse:  # noqa: FBT001
+def _denied(denial: Denial, decided: Decision, *, is_grpc: bool) -> ext.CheckResponse:
     response = ext.CheckResponse()
     response.status.code = denial.code
     answer = response.denied_response
-    headers = list(denial.headers)
+    headers = [*denial.headers, *decided.passage.headers()]
     if is_grpc:
         # Envoy would make a status of its own out of the HTTP one: a trailers-only answer is ours.
         answer.status.code = 200
@@ -104,7 +81,9 @@ def _denied(denial: Denial, is_grpc: bool) -> ext.CheckResponse:  # noqa: FBT001
 
 def render(denial: Denial) -> str:
     """Write a denial in the shape of every REST error."""
-    metadata = {"field": denial.fields[0]} if denial.fields else {}
+    metadata = dict(denial.facts)
+    if denial.fields:
+        metadata["field"] = denial.fields[0]
     info = {"@type": f"{_TYPE}ErrorInfo", "reason": denial.reason, "domain": _DOMAIN}
     details: list[dict[str, Any]] = [{**info, "metadata": metadata}]
     if denial.fields:

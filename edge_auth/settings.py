@@ -2,36 +2,73 @@
 
 from dataclasses import dataclass
 
-from chassis.settings import Environment
+from chassis.settings import Environment, ServerSettings, SettingsError
+from edge_auth.sealing import Sealer
+from edge_auth.use_cases.check_request import Rates
+from privacy.masked import Secret
+
+_STAND_IN = "dev=development-only-development-only"
+_STRANGER_BURST = 100
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeAuthSettings:
     """What edge_auth is told."""
 
-    database_url: str
+    database_url: Secret[str]
     database_connections: int
-    redis_url: str  # where payment_svc says that too much waits; empty: nobody says
+    redis_url: Secret[str]
     queue_full_passes_per_second: float  # new payments of a client that pass all the same
-    client_per_second: float  # requests of one client in the long run; 0: no limit
-    client_burst: int  # and at once, after a rest
-    stranger_per_second: float  # requests with wrong credentials from one address; 0: no limit
-    cache_s: float  # how long a verified key is believed; a revoked one works that much longer
+    redis_timeout_s: float  # for one answer; longer, and Redis is away
+    sealer: Sealer  # of signing secrets
+    rates: Rates
+    is_unsigned_money_out: bool  # whether refunds and payouts pass unsigned; never in production
+    cache_s: float  # how long a verified key is believed while Redis is away
 
     @classmethod
-    def read(cls, environment: Environment) -> "EdgeAuthSettings":
+    def read(cls, environment: Environment, server: ServerSettings) -> "EdgeAuthSettings":
         """Read the environment.
 
         Raises:
-            SettingsError: a setting is missing or malformed.
+            SettingsError: a setting is missing, malformed, or not for production.
         """
         return cls(
-            database_url=environment.text("EDGE_AUTH_DATABASE_URL"),
+            database_url=Secret(environment.text("EDGE_AUTH_DATABASE_URL")),
             database_connections=environment.integer("EDGE_AUTH_DATABASE_CONNECTIONS", 4),
-            redis_url=environment.text("REDIS_URL", ""),
+            redis_url=Secret(environment.text("REDIS_URL")),
             queue_full_passes_per_second=environment.number("QUEUE_FULL_PASSES_PER_SECOND", 1.0),
-            client_per_second=environment.number("CLIENT_REQUESTS_PER_SECOND", 500.0),
-            client_burst=environment.integer("CLIENT_BURST", 1000),
-            stranger_per_second=environment.number("STRANGER_REQUESTS_PER_SECOND", 10.0),
+            redis_timeout_s=environment.number("EDGE_AUTH_REDIS_TIMEOUT_S", 0.25),
+            sealer=_sealer(environment, server),
+            rates=_rates(environment),
+            is_unsigned_money_out=_unsigned_money_out(environment, server),
             cache_s=environment.number("EDGE_AUTH_CACHE_S", 5.0),
         )
+
+
+def _rates(environment: Environment) -> Rates:
+    address_per_second = environment.number("ADDRESS_REQUESTS_PER_SECOND", 1000.0)
+    return Rates(
+        client_per_second=environment.number("CLIENT_REQUESTS_PER_SECOND", 500.0),
+        client_burst=max(1, environment.integer("CLIENT_BURST", 1000)),
+        address_per_second=address_per_second,
+        address_burst=max(1, environment.integer("ADDRESS_BURST", 2000)),
+        stranger_per_second=environment.number("STRANGER_REQUESTS_PER_SECOND", 10.0),
+        stranger_burst=_STRANGER_BURST,
+    )
+
+
+def _sealer(environment: Environment, server: ServerSettings) -> Sealer:
+    text = environment.text("EDGE_AUTH_SEALING_KEYS", "")
+    if server.is_production and text in ("", _STAND_IN):
+        raise SettingsError("EDGE_AUTH_SEALING_KEYS must be set in production: id=key,id=key")
+    try:
+        return Sealer.parse(text or _STAND_IN)
+    except ValueError as error:
+        raise SettingsError(f"EDGE_AUTH_SEALING_KEYS: {error}") from error
+
+
+def _unsigned_money_out(environment: Environment, server: ServerSettings) -> bool:
+    is_on = environment.choice("UNSIGNED_MONEY_OUT", ("off", "on")) == "on"
+    if is_on and server.is_production:
+        raise SettingsError("UNSIGNED_MONEY_OUT=on is for development only")
+    return is_on

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from chassis.settings import Environment
+from privacy.masked import Secret
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerSettings:
     """What the ledger needs to know beside what every service does."""
 
-    database_url: str  # of the app role
+    database_url: Secret[str]  # of the app role
     database_connections: int  # at most
     database_timeout_s: float  # for one transaction, waiting for a connection included
     report_timeout_s: float  # for what reads the whole ledger
@@ -26,7 +27,7 @@ class LedgerSettings:
             SettingsError: one is missing or malformed.
         """
         return cls(
-            database_url=environment.text("LEDGER_DATABASE_URL"),
+            database_url=Secret(environment.text("LEDGER_DATABASE_URL")),
             database_connections=environment.integer("LEDGER_DATABASE_CONNECTIONS", 12),
             database_timeout_s=environment.number("LEDGER_DATABASE_TIMEOUT_S", 10.0),
             report_timeout_s=environment.number("LEDGER_REPORT_TIMEOUT_S", 30.0),

@@ -64,7 +64,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     settings = PaymentSettings.read(environment, server)
     faults = FaultPoints.parse(server.fault_points, server.environment)
     database = await _open_database(settings, stack)
-    redis = Redis.from_url(settings.redis_url, decode_responses=True)
+    redis = Redis.from_url(settings.redis_url.reveal(), decode_responses=True)
     stack.push_async_callback(redis.aclose)
 
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
@@ -94,7 +94,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     psp_events = PaymentPspEventService(
         payments, sagas, sagas, witnesses, clock=utc_now, woken=work.set
     )
-    endpoints = webhooks.servicer(_make_id, settings.fingerprint_key)
+    endpoints = webhooks.servicer(_make_id, settings.fingerprint_key.reveal())
     return Wiring(
         register=(
             partial(_PAYMENTS, public),
@@ -140,7 +140,7 @@ def _public(
         return_urls=settings.return_urls,
         clock=utc_now,
         new_id=_make_id,
-        fingerprint_key=settings.fingerprint_key,
+        fingerprint_key=settings.fingerprint_key.reveal(),
         begun=work.set,
         admission=admission,
     )
@@ -182,7 +182,7 @@ def _operations(
 
 
 async def _open_database(settings: PaymentSettings, stack: AsyncExitStack) -> Database:
-    database = Database(settings.database_url, connections=settings.database_connections)
+    database = Database(settings.database_url.reveal(), connections=settings.database_connections)
     await database.open()
     stack.push_async_callback(database.close)
     return database

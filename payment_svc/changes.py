@@ -9,6 +9,7 @@ from payment_svc import rows
 from payment_svc.domain.payment import Order, Payment
 from payment_svc.events import status_events
 from payment_svc.webhooks import outbox as webhook_outbox
+from privacy.masked import revealed
 
 # Only over the revision that was read: whoever decided by an older one decides again.
 _UPDATE_PAYMENTS = """
@@ -69,7 +70,8 @@ def stored(before: Payment, after: Payment) -> Payment:
 
 def _payment_change(before: Payment, after: Payment) -> tuple[object, ...]:
     return (
-        after.payment_id, before.revision, after.status.value, after.version, after.payment_token,
+        after.payment_id, before.revision, after.status.value, after.version,
+        revealed(after.payment_token),
         *rows.failure_columns(after.failure), after.executed_at, after.capture_before,
     )  # fmt: skip
 

@@ -157,7 +157,8 @@ class GrpcServices:
         """Hash the card's token; empty where the buyer pays on the PSP's page."""
         if payment.payment_token is None:
             return ""
-        return hmac.new(self._key, payment.payment_token.encode(), hashlib.sha256).hexdigest()
+        token = payment.payment_token.reveal().encode()
+        return hmac.new(self._key, token, hashlib.sha256).hexdigest()
 
     async def _make_sure(self, command: AssessPayment) -> Outcome:
         """Open the sellers' wallets and accounts unless they are known to be open."""

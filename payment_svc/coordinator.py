@@ -114,7 +114,7 @@ class Coordinator:
         try:
             await self._store.stumbled(progress, type(error).__name__, counts=blame)
         except Exception as trouble:  # noqa: BLE001 - then the lease brings it back
-            self._log.warning("stumble_not_kept", saga_id=progress.saga_id, error=repr(trouble))
+            self._log.warning("stumble_not_kept", saga_id=progress.saga_id, error=trouble)
 
     async def _step(self, journey: Journey) -> Journey:
         progress = journey.progress

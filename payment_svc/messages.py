@@ -29,6 +29,7 @@ from payment_svc.sagas.commands import (
     WalletOperation,
 )
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Waiting
+from privacy.masked import revealed
 
 _Attempt = attempt_pb2.Attempt
 
@@ -41,7 +42,7 @@ def facts(payment: Payment, card_fingerprint: str) -> risk.PaymentFacts:
         client_id=payment.client_id,
         buyer_id=buyer.buyer_id,
         card_fingerprint=card_fingerprint,
-        ip_address=buyer.ip_address,
+        ip_address=revealed(buyer.ip_address),
         amount=str(payment.amount),
         currency=payment.currency,
         seller_accounts=sorted({order.seller_account for order in payment.orders}),
@@ -65,7 +66,7 @@ def charge(command: ExecuteCharge) -> psp.ChargeCommand:
         client_id=command.client_id,
         amount=str(command.amount),
         currency=command.amount.currency,
-        payment_token=command.payment_token or "",
+        payment_token=revealed(command.payment_token) or "",
         capture_method=psp.ChargeCommand.MANUAL if command.is_held else psp.ChargeCommand.AUTOMATIC,
         is_last_try=command.is_last_try,
         payment_method=_PAYMENT_METHODS[command.method],
@@ -83,7 +84,7 @@ def _page(page: CheckoutPage, payment_id: str, buyer: Buyer | None) -> psp.Hoste
         cancel_url=_with_session(page.cancel_url, session_id),
         description=page.description,
         locale=page.locale,
-        buyer_email=(buyer and buyer.email) or "",
+        buyer_email=revealed(buyer.email if buyer else None) or "",
     )
     message.expires_at.FromDatetime(page.expires_at)
     return message

@@ -81,7 +81,7 @@ def connect(settings: PaymentSettings, stack: AsyncExitStack) -> Neighbours:
             psp_stub=psps,
             wallet_stub=wallets,
             ledger_stub=books,
-            fingerprint_key=settings.fingerprint_key,
+            fingerprint_key=settings.fingerprint_key.reveal(),
             timeout_s=settings.rpc_timeout_s,
             auto_open_sellers=settings.auto_open_sellers,
         ),

@@ -145,6 +145,10 @@ class PaymentStore(Protocol):
         """Read a payment of any client."""
         ...
 
+    async def find_own(self, client_id: str, payment_id: str) -> Payment | None:
+        """Read a payment of a client; another's costs what an unknown one does, and is None too."""
+        ...
+
     async def list(
         self, filters: Filters, limit: int, after: Page | None
     ) -> tuple[Sequence[Payment], Page | None]:

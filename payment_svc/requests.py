@@ -19,6 +19,7 @@ from payment_svc.ports import Asked, Filters
 from payment_svc.use_cases.capture_payment import CapturePayment
 from payment_svc.use_cases.create_checkout_session import CreateCheckoutSession
 from payment_svc.use_cases.create_payment import CreatePayment, NewOrder
+from privacy.masked import Secret, personal
 
 _CAPTURE_METHODS = {value: method for method, value in presenter.CAPTURE_METHODS.items()}
 _PAYMENT_METHODS = {value: method for method, value in presenter.PAYMENT_METHODS.items()}
@@ -52,7 +53,7 @@ def new_payment(asked: Asked, request: service.CreatePaymentRequest) -> CreatePa
         asked=asked,
         checkout_id=request.checkout_id,
         buyer=_buyer(request.buyer_info),
-        payment_token=request.credit_card_info.token,
+        payment_token=Secret(request.credit_card_info.token),
         orders=_orders(request.payment_orders),
         capture_method=_CAPTURE_METHODS.get(request.capture_method, CaptureMethod.AUTOMATIC),
         partial_failure_policy=_POLICIES.get(
@@ -91,8 +92,8 @@ def checkout_session(
 def _buyer(info: payment_pb2.BuyerInfo) -> Buyer:
     return Buyer(
         buyer_id=info.id,
-        email=info.email or None,
-        ip_address=info.ip_address if info.HasField("ip_address") else None,
+        email=personal(info.email or None),
+        ip_address=personal(info.ip_address if info.HasField("ip_address") else None),
         country_code=info.country_code if info.HasField("country_code") else None,
     )
 

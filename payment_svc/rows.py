@@ -19,6 +19,7 @@ from payment_svc.domain.payment import (
 )
 from payment_svc.domain.statuses import OrderStatus, PaymentStatus
 from payment_svc.sagas.journey import Progress, Queue
+from privacy.masked import personal, revealed, secret
 
 Row = Mapping[str, Any]
 
@@ -44,10 +45,10 @@ def payment_row(payment: Payment) -> tuple[object, ...]:
         payment.status.value,
         payment.version,
         buyer.buyer_id,
-        buyer.email,
-        buyer.ip_address,
+        revealed(buyer.email),
+        revealed(buyer.ip_address),
         buyer.country_code,
-        payment.payment_token,
+        revealed(payment.payment_token),
         *failure_columns(payment.failure),
         payment.created_at,
         payment.executed_at,
@@ -132,8 +133,13 @@ def to_payment(row: Row, orders: Sequence[Row]) -> Payment:
         payment_id=row["payment_id"],
         client_id=row["client_id"],
         checkout_id=row["checkout_id"],
-        buyer=Buyer(row["buyer_id"], row["buyer_email"], row["buyer_ip"], row["buyer_country"]),
-        payment_token=row["payment_token"],
+        buyer=Buyer(
+            row["buyer_id"],
+            personal(row["buyer_email"]),
+            personal(row["buyer_ip"]),
+            row["buyer_country"],
+        ),
+        payment_token=secret(row["payment_token"]),
         orders=tuple(to_order(order) for order in orders),
         created_at=row["created_at"],
         capture_method=CaptureMethod(row["capture_method"]),

@@ -9,20 +9,21 @@ from payment_svc.domain.return_url import ReturnUrls
 from payment_svc.sagas.policy import RetryPolicy
 from payment_svc.sagas.retry_budget import Shares
 from payment_svc.webhooks.settings import WebhookSettings
+from privacy.masked import Secret
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentSettings:
     """What payment_svc is told."""
 
-    database_url: str
+    database_url: Secret[str]
     database_connections: int
-    redis_url: str
+    redis_url: Secret[str]
     risk_target: str
     psp_target: str
     wallet_target: str
     ledger_target: str
-    fingerprint_key: bytes  # hashes request fields and card tokens; secret
+    fingerprint_key: Secret[bytes]  # hashes request fields and card tokens; secret
     auto_open_sellers: bool  # a seller is opened on first use; else an unknown one is refused
     sagas_in_flight_max: int  # walked at once
     lease: timedelta  # how long a saga stays ours without a sign of life
@@ -46,15 +47,17 @@ class PaymentSettings:
             SettingsError: a setting is missing or malformed.
         """
         return cls(
-            database_url=environment.text("PAYMENT_DATABASE_URL"),
+            database_url=Secret(environment.text("PAYMENT_DATABASE_URL")),
             database_connections=environment.integer("PAYMENT_DATABASE_CONNECTIONS", 8),
-            redis_url=environment.text("REDIS_URL"),
+            redis_url=Secret(environment.text("REDIS_URL")),
             risk_target=environment.text("RISK_TARGET"),
             psp_target=environment.text("PSP_TARGET"),
             wallet_target=environment.text("WALLET_TARGET"),
             ledger_target=environment.text("LEDGER_TARGET"),
-            fingerprint_key=environment.secret(
-                "IDEMPOTENCY_FINGERPRINT_KEY", in_production=server.is_production
+            fingerprint_key=Secret(
+                environment.secret(
+                    "IDEMPOTENCY_FINGERPRINT_KEY", in_production=server.is_production
+                )
             ),
             auto_open_sellers=environment.choice("AUTO_OPEN_SELLERS", ("off", "on")) == "on",
             sagas_in_flight_max=environment.integer("SAGAS_IN_FLIGHT_MAX", 512),

@@ -72,7 +72,12 @@ FROM unnest(%b::text[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[
     %b::timestamptz[], %b::timestamptz[], %b::interval[]) AS u ({rows.SAGA_COLUMNS}, due_after)
 """
 _FIND_PAYMENTS = f"SELECT {rows.PAYMENT_COLUMNS} FROM payments WHERE payment_id = ANY(%s)"
-_LOCK_PAYMENT = "SELECT payment_id FROM payments WHERE payment_id = %s FOR UPDATE"
+# Another client's row is not read: it costs what one that is unknown does.
+_FIND_OWN = f"""
+SELECT {rows.PAYMENT_COLUMNS} FROM unnest(%b::text[], %b::text[]) AS w (payment_id, client_id)
+JOIN payments USING (payment_id, client_id)
+"""
+_LOCK_OWN = "SELECT payment_id FROM payments WHERE payment_id = %s AND client_id = %s FOR UPDATE"
 _FIND_ORDERS = """
 SELECT payment_id, order_id, payment_order_id, seller_account, amount, currency, status, captured,
     failure_reason, failure_message, failure_psp_code, redirect_url
@@ -93,7 +98,9 @@ class PostgresPaymentStore:
         self._recalling: Coalescer[Asked, Accepted | KeyReused | None] = Coalescer(
             self._recall, in_flight_max=2, patience_s=0.0
         )
-        self._finding: Coalescer[str, Payment | None] = Coalescer(self._find_all, in_flight_max=2)
+        self._finding: Coalescer[tuple[str, str], Payment | None] = Coalescer(
+            self._find_own, in_flight_max=2
+        )
 
     async def accept(self, new: NewPayment) -> Acceptance:
         """See `ports.PaymentStore.accept`."""
@@ -115,7 +122,13 @@ class PostgresPaymentStore:
 
     async def find(self, payment_id: str) -> Payment | None:
         """See `ports.PaymentStore.find`."""
-        return await self._finding.submit(payment_id)
+        return (await self._database.run(lambda tx: load_payments(tx, [payment_id]))).get(
+            payment_id
+        )
+
+    async def find_own(self, client_id: str, payment_id: str) -> Payment | None:
+        """See `ports.PaymentStore.find_own`."""
+        return await self._finding.submit((payment_id, client_id))
 
     async def list(
         self, filters: Filters, limit: int, after: Page | None
@@ -138,21 +151,27 @@ class PostgresPaymentStore:
         await self._faults.reach("payment.accept.committed")
         return accepted
 
-    async def _find_all(self, payment_ids: Sequence[str]) -> Sequence[Payment | None]:
-        found = await self._database.run(lambda tx: load_payments(tx, payment_ids))
-        return [found.get(payment_id) for payment_id in payment_ids]
+    async def _find_own(self, wanted: Sequence[tuple[str, str]]) -> Sequence[Payment | None]:
+        payment_ids, clients = zip(*wanted, strict=True)
+        found = await self._database.run(lambda tx: load_payments(tx, payment_ids, clients))
+        return [
+            found[payment_id]
+            if payment_id in found and found[payment_id].client_id == client_id
+            else None
+            for payment_id, client_id in wanted
+        ]
 
     async def _change(
         self, asked: Asked, payment_id: str, decide: Decide, tx: Transaction
     ) -> Accepted | KeyReused | None:
         # Lock, then read: the second of two calls under one key waits here, and sees the first.
-        await tx.execute(_LOCK_PAYMENT, [payment_id])
+        locked = await tx.all(_LOCK_OWN, [payment_id, asked.client_id])
         record = (await _known(tx, [asked])).get(_key(asked))
         if record is not None:
             return _replay(asked, record)
-        before = (await load_payments(tx, [payment_id])).get(payment_id)
-        if before is None or before.client_id != asked.client_id:
+        if not locked:
             return None
+        before = (await load_payments(tx, [payment_id]))[payment_id]
         decided, now = decide(before), self._clock()
         await tx.together(
             [
@@ -170,12 +189,16 @@ def new_sagas(sagas: Sequence[Progress]) -> Write:
     return Write(_ADD_SAGAS, [(*rows.saga_row(saga, None), saga.due_after) for saga in sagas], 17)
 
 
-async def load_payments(tx: Transaction, payment_ids: Sequence[str]) -> dict[str, Payment]:
-    """Read payments with their orders."""
-    wanted = list(set(payment_ids))
-    payments = await tx.all(_FIND_PAYMENTS, [wanted])
+async def load_payments(
+    tx: Transaction, payment_ids: Sequence[str], clients: Sequence[str] | None = None
+) -> dict[str, Payment]:
+    """Read payments with their orders; with `clients`, each only if it is that client's."""
+    if clients is None:
+        payments = await tx.all(_FIND_PAYMENTS, [list(set(payment_ids))])
+    else:
+        payments = await tx.all(_FIND_OWN, [list(payment_ids), list(clients)])
     orders = defaultdict(list)
-    for row in await tx.all(_FIND_ORDERS, [wanted]):
+    for row in await tx.all(_FIND_ORDERS, [[row["payment_id"] for row in payments]]):
         orders[row["payment_id"]].append(row)
     return {row["payment_id"]: rows.to_payment(row, orders[row["payment_id"]]) for row in payments}
 

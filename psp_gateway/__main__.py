@@ -106,7 +106,7 @@ async def build(
     paying = _paying(psps, outbox, Paying(PayoutStore(database), {}, guards, utc_now, faults))
     tell = partial(tell_audit_log, database)
     statements = Statements(outbox.bank, outbox.book, paying, tell) if outbox else None
-    key = settings.fingerprint_key
+    key = settings.fingerprint_key.reveal()
     payouts = PayoutCalls(paying, payouts_running, statements, fingerprint_key=key)
     servicer = PspGatewayServicer(
         means, router, store, running, guards, payouts, fingerprint_key=key, tell=tell
@@ -152,7 +152,7 @@ def _late_looker(
 
 async def _open_database(settings: PspSettings, stack: AsyncExitStack) -> Database:
     database = Database(
-        settings.database_url,
+        settings.database_url.reveal(),
         connections=settings.database_connections,
         timeout_s=settings.database_timeout_s,
     )
@@ -174,7 +174,8 @@ def _outbox(settings: PspSettings, database: Database) -> Outbox | None:
     """Put together what pays through a bank; None where none is configured."""
     if not settings.bank.debtor_iban:
         return None
-    debtor = Debtor(settings.bank.debtor_name, settings.bank.debtor_iban, settings.bank.debtor_bic)
+    told = settings.bank
+    debtor = Debtor(told.debtor_name, told.debtor_iban.reveal(), told.debtor_bic)
     try:
         bank = BankPayouts(debtor)
     except Unfit as error:

@@ -56,7 +56,7 @@ class Outbox:
         handed = await self.book.hand_over(partial(self._put, copy), copy, now)
         released = await self._release()
         if handed or released:
-            logger().info("bank_file", message_id=handed, orders=count, released=released)
+            logger().info("bank_file", message_id=handed, count=count, released=released)
         return bool(count or handed)
 
     def _draft(self, orders: Sequence[CreditTransfer], now: datetime) -> Draft:

@@ -48,7 +48,7 @@ def inbox_worker(
         for told in settled:
             WEBHOOK_EVENTS.labels(told.event.psp, told.state.value).inc()
             if told.state is State.CONTRADICTS:
-                logger().error("psp_contradicts", number=told.number, note=told.note)
+                logger().error("psp_contradicts", number=told.number, reason=told.note)
         await asyncio.sleep(_ROUND_S)
         return True
 

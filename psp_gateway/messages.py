@@ -8,6 +8,7 @@ from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import provider_pb2 as nouns
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
+from privacy.masked import Personal
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Method, Outcome
 from psp_gateway.domain.capabilities import Capabilities, Captures
 from psp_gateway.domain.circuit import Circuit, State
@@ -46,7 +47,7 @@ def page_of(command: service.ChargeCommand) -> PageRequest | None:
         expires_at=page.expires_at.ToDatetime(UTC),
         description=page.description,
         locale=page.locale,
-        buyer_email=page.buyer_email,
+        buyer_email=Personal(page.buyer_email),
     )
 
 

@@ -11,6 +11,7 @@ from paymesh.psp.v1 import payout_pb2 as noun
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
 from chassis.errors import InvalidRequest
+from privacy.masked import Personal
 from psp_gateway.bank_statements import Statements, import_statement
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.payout import BankAccount, Destination, Payout, PspAccount, State
@@ -104,9 +105,11 @@ def to_destination(item: service.PayoutCommand) -> Destination:
     given = item.destination
     if given.HasField("bank_account"):
         account = given.bank_account
-        to: PspAccount | BankAccount = BankAccount(account.iban, account.holder_name, account.bic)
+        to: PspAccount | BankAccount = BankAccount(
+            Personal(account.iban), Personal(account.holder_name), account.bic
+        )
     else:
-        to = PspAccount(given.psp_account.psp, given.psp_account.account)
+        to = PspAccount(given.psp_account.psp, Personal(given.psp_account.account))
     return Destination(to, item.reference_text)
 
 

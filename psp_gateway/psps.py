@@ -86,7 +86,7 @@ async def _stripe(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
     client, files = [
         StripeClient(
             base,
-            settings.stripe_api_key,
+            settings.stripe_api_key.reveal(),
             connect_timeout_s=settings.stripe_connect_timeout_s,
             timeout_s=settings.stripe_timeout_s,
         )
@@ -102,14 +102,18 @@ async def _stripe(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
     psps.pages["stripe"] = MeasuredPages("stripe", StripePages(client))
     psps.payers["stripe"] = MeasuredPayouts("stripe", StripePayouts(client))
     if settings.stripe_webhook_secrets:
-        psps.readers["stripe"] = StripeWebhooks(settings.stripe_webhook_secrets)
+        psps.readers["stripe"] = StripeWebhooks(
+            tuple(s.reveal() for s in settings.stripe_webhook_secrets)
+        )
 
 
 async def _adyen(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:
     if not settings.adyen_merchant_account:
         raise SettingsError("ADYEN_MERCHANT_ACCOUNT goes with ADYEN_API_KEY")
     client = AdyenClient(
-        settings.adyen_api_base, settings.adyen_api_key, timeout_s=settings.adyen_timeout_s
+        settings.adyen_api_base,
+        settings.adyen_api_key.reveal(),
+        timeout_s=settings.adyen_timeout_s,
     )
     stack.push_async_callback(client.close)
     await client.open()
@@ -124,13 +128,13 @@ async def _adyen(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> No
     if settings.adyen_balance_account:
         await _adyen_payouts(psps, settings, stack)
     if settings.adyen_hmac_keys:
-        psps.readers["adyen"] = AdyenWebhooks(settings.adyen_hmac_keys)
+        psps.readers["adyen"] = AdyenWebhooks(tuple(k.reveal() for k in settings.adyen_hmac_keys))
 
 
 async def _adyen_disputes(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:
     client = AdyenClient(
         settings.adyen_dispute_base,
-        settings.adyen_api_key,
+        settings.adyen_api_key.reveal(),
         timeout_s=settings.adyen_timeout_s,
         path=ADYEN_DISPUTES,
     )
@@ -144,7 +148,7 @@ async def _adyen_disputes(psps: Psps, settings: PspSettings, stack: AsyncExitSta
 async def _adyen_payouts(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> None:
     client = AdyenClient(
         settings.adyen_transfer_base,
-        settings.adyen_transfer_api_key or settings.adyen_api_key,
+        (settings.adyen_transfer_api_key or settings.adyen_api_key).reveal(),
         timeout_s=settings.adyen_timeout_s,
         path=ADYEN_TRANSFERS,
     )
@@ -160,7 +164,7 @@ async def _paypal(psps: Psps, settings: PspSettings, stack: AsyncExitStack) -> N
     client = PayPalClient(
         settings.paypal_api_base,
         settings.paypal_client_id,
-        settings.paypal_client_secret,
+        settings.paypal_client_secret.reveal(),
         timeout_s=settings.paypal_timeout_s,
     )
     stack.push_async_callback(client.close)

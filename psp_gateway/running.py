@@ -101,7 +101,7 @@ class Running(Generic[Taken]):
                 raise Unavailable("Too many attempts are under way; try again soon.")
             return await item.take()
         except Exception as error:
-            self._log.warning("attempt_left", attempt_id=item.attempt.attempt_id, error=repr(error))
+            self._log.warning("attempt_left", attempt_id=item.attempt.attempt_id, error=error)
             raise
         finally:
             del self._running[item.attempt.attempt_id]

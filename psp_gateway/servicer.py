@@ -11,6 +11,7 @@ from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 from paymesh.psp.v1.psp_gateway_service_pb2_grpc import PspGatewayServiceServicer
 
 from chassis.errors import InvalidRequest
+from privacy.masked import Secret
 from psp_gateway.domain.attempt import Attempt, Kind
 from psp_gateway.domain.errors import InvalidAmount, NoRoute, Refusal
 from psp_gateway.guard import Guard
@@ -201,7 +202,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
             client_id=item.client_id,
             amount=item.amount,
             currency=item.currency,
-            token=item.payment_token,
+            token=Secret(item.payment_token),
             fingerprint=hmac.digest(self._key, paid_by(item), "sha256").hex(),
             is_held=item.capture_method == service.ChargeCommand.MANUAL,
             method=METHODS_IN[item.payment_method],

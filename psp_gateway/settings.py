@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from chassis.settings import Environment, ServerSettings, SettingsError
+from privacy.masked import Personal, Secret
 from psp_gateway import routing_file
 from psp_gateway.providers.adyen import client as adyen
 from psp_gateway.providers.adyen import payouts as adyen_payouts
@@ -17,7 +18,7 @@ class BankSettings:
     """How the gateway pays out through a bank."""
 
     debtor_name: str  # whose account pays
-    debtor_iban: str  # empty: no bank pays out
+    debtor_iban: Personal[str]  # empty: no bank pays out
     debtor_bic: str
     outbox: Path  # where files for the bank are put; of this instance alone
     poll_s: float  # how often orders are collected into a file
@@ -31,7 +32,7 @@ class BankSettings:
         """
         return cls(
             debtor_name=environment.text("BANK_DEBTOR_NAME", ""),
-            debtor_iban=environment.text("BANK_DEBTOR_IBAN", ""),
+            debtor_iban=Personal(environment.text("BANK_DEBTOR_IBAN", "")),
             debtor_bic=environment.text("BANK_DEBTOR_BIC", ""),
             outbox=Path(environment.text("BANK_OUTBOX", "bank-outbox")),
             poll_s=environment.number("BANK_POLL_S", 600.0),
@@ -42,37 +43,39 @@ class BankSettings:
 class PspSettings:
     """What the gateway needs to know beside what every service does."""
 
-    database_url: str  # of the app role
+    database_url: Secret[str]  # of the app role
     database_connections: int  # at most
     database_timeout_s: float  # for one transaction, waiting for a connection included
     batches_in_flight: int  # transactions at once, per kind of write
-    fingerprint_key: bytes  # hashes payment tokens, which are never stored; secret
+    fingerprint_key: Secret[bytes]  # hashes payment tokens, which are never stored; secret
     answer_s: float  # how long a call waits before it answers PENDING
     attempts_max: int  # under way at once; more are left for the next call
-    stripe_api_key: str
+    stripe_api_key: Secret[str]
     stripe_api_base: str  # scheme, host, port and path before /v1
     stripe_files_base: str  # the same before /v1/files
     stripe_connect_timeout_s: float
     stripe_timeout_s: float  # for one request in all
     stripe_return_url: str  # where buyers come back to after 3-D Secure; empty for none
-    adyen_api_key: str  # empty: Adyen is not configured
+    adyen_api_key: Secret[str]  # empty: Adyen is not configured
     adyen_api_base: str  # scheme, host, port and path before /v71
     adyen_dispute_base: str  # the same before /ca/services/DisputeService
     adyen_merchant_account: str
-    adyen_hmac_keys: tuple[str, ...]  # in hexadecimal; several while one is rotated
+    adyen_hmac_keys: tuple[Secret[str], ...]  # in hexadecimal; several while one is rotated
     adyen_transfer_base: str  # scheme, host, port and path before /v4
-    adyen_transfer_api_key: str  # of the balance platform
+    adyen_transfer_api_key: Secret[str]  # of the balance platform
     adyen_balance_account: str  # what is paid out from; empty: Adyen pays nothing out
     adyen_timeout_s: float  # for one request in all
     adyen_return_url: str  # where buyers come back to after 3-D Secure; empty for none
     paypal_client_id: str  # empty: PayPal is not configured
-    paypal_client_secret: str
+    paypal_client_secret: Secret[str]
     paypal_api_base: str  # scheme, host, port and path before /v1 and /v2
     paypal_webhook_id: str  # our endpoint, as PayPal knows it; empty: no webhooks are taken
     paypal_webhook_roots: bytes  # in PEM; empty: those of DigiCert that PayPal's chain to
     paypal_timeout_s: float  # for one request in all
     paypal_return_url: str  # where buyers come back to after they approve; empty for none
-    stripe_webhook_secrets: tuple[str, ...]  # the present one and, while it is rotated, the next
+    stripe_webhook_secrets: tuple[
+        Secret[str], ...
+    ]  # the present one and, while it is rotated, the next
     bank: BankSettings
     payment_target: str  # host:port of payment_svc, which hears of news; empty for nobody
     inbox_poll_s: float  # how often the inbox is looked at when nothing arrives
@@ -103,37 +106,37 @@ class PspSettings:
         transfer_base = adyen_payouts.API_BASE if is_adyens else adyen_base
         dispute_base = adyen.DISPUTE_BASE if is_adyens else adyen_base
         return cls(
-            database_url=environment.text("PSP_DATABASE_URL"),
+            database_url=Secret(environment.text("PSP_DATABASE_URL")),
             database_connections=environment.integer("PSP_DATABASE_CONNECTIONS", 8),
             database_timeout_s=environment.number("PSP_DATABASE_TIMEOUT_S", 10.0),
             batches_in_flight=environment.integer("PSP_BATCHES_IN_FLIGHT", 1),
-            fingerprint_key=key,
+            fingerprint_key=Secret(key),
             answer_s=environment.number("PSP_ANSWER_S", 5.0),
             attempts_max=environment.integer("PSP_ATTEMPTS_MAX", 4096),
-            stripe_api_key=environment.text("STRIPE_API_KEY"),
+            stripe_api_key=Secret(environment.text("STRIPE_API_KEY")),
             stripe_api_base=api_base,
             stripe_files_base=_base(environment, server, "STRIPE_FILES_BASE", files_base),
             stripe_connect_timeout_s=environment.number("STRIPE_CONNECT_TIMEOUT_S", 2.0),
             stripe_timeout_s=environment.number("STRIPE_TIMEOUT_S", 15.0),
             stripe_return_url=environment.text("STRIPE_RETURN_URL", ""),
-            adyen_api_key=environment.text("ADYEN_API_KEY", ""),
+            adyen_api_key=Secret(environment.text("ADYEN_API_KEY", "")),
             adyen_api_base=adyen_base,
             adyen_dispute_base=_base(environment, server, "ADYEN_DISPUTE_BASE", dispute_base),
             adyen_merchant_account=environment.text("ADYEN_MERCHANT_ACCOUNT", ""),
             adyen_hmac_keys=_hex_keys(environment.text("ADYEN_HMAC_KEY", "")),
             adyen_transfer_base=_base(environment, server, "ADYEN_TRANSFER_BASE", transfer_base),
-            adyen_transfer_api_key=environment.text("ADYEN_TRANSFER_API_KEY", ""),
+            adyen_transfer_api_key=Secret(environment.text("ADYEN_TRANSFER_API_KEY", "")),
             adyen_balance_account=environment.text("ADYEN_BALANCE_ACCOUNT", ""),
             adyen_timeout_s=environment.number("ADYEN_TIMEOUT_S", 15.0),
             adyen_return_url=environment.text("ADYEN_RETURN_URL", ""),
             paypal_client_id=environment.text("PAYPAL_CLIENT_ID", ""),
-            paypal_client_secret=environment.text("PAYPAL_CLIENT_SECRET", ""),
+            paypal_client_secret=Secret(environment.text("PAYPAL_CLIENT_SECRET", "")),
             paypal_api_base=_base(environment, server, "PAYPAL_API_BASE", paypal.API_BASE),
             paypal_webhook_id=environment.text("PAYPAL_WEBHOOK_ID", ""),
             paypal_webhook_roots=_roots(environment, server),
             paypal_timeout_s=environment.number("PAYPAL_TIMEOUT_S", 15.0),
             paypal_return_url=environment.text("PAYPAL_RETURN_URL", ""),
-            stripe_webhook_secrets=_several(environment.text("STRIPE_WEBHOOK_SECRET", "")),
+            stripe_webhook_secrets=_secrets(environment.text("STRIPE_WEBHOOK_SECRET", "")),
             bank=BankSettings.read(environment),
             payment_target=environment.text("PAYMENT_TARGET", ""),
             inbox_poll_s=environment.number("PSP_INBOX_POLL_S", 1.0),
@@ -170,11 +173,11 @@ def _roots(environment: Environment, server: ServerSettings) -> bytes:
         raise SettingsError(f"PAYPAL_WEBHOOK_ROOTS: {error}") from error
 
 
-def _hex_keys(text: str) -> tuple[str, ...]:
-    keys = _several(text)
+def _hex_keys(text: str) -> tuple[Secret[str], ...]:
+    keys = _secrets(text)
     for key in keys:
         try:
-            bytes.fromhex(key)
+            bytes.fromhex(key.reveal())
         except ValueError:
             raise SettingsError("ADYEN_HMAC_KEY must be hexadecimal") from None
     return keys
@@ -192,6 +195,10 @@ def _spans(environment: Environment, name: str, default: str) -> tuple[timedelta
     return spans
 
 
-def _several(text: str) -> tuple[str, ...]:
+def _secrets(text: str) -> tuple[Secret[str], ...]:
     """Read secrets separated by commas."""
+    return tuple(map(Secret, _several(text)))
+
+
+def _several(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (part.strip() for part in text.split(","))))

@@ -50,7 +50,7 @@ class PspWebhookService(WebhookServiceServicer):
         except (BadSignature, UnreadableWebhook) as error:
             WEBHOOKS.labels(psp, "refused").inc()
             # What is wrong stays here: who guesses is told nothing.
-            logger().warning("webhook_refused", psp=psp, why=str(error))
+            logger().warning("webhook_refused", psp=psp, error=error)
             raise InvalidRequest.field("raw", "is not signed by the PSP") from None
         WEBHOOKS.labels(psp, "stored" if new_count else "known").inc()
         if new_count:

@@ -32,12 +32,14 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     faults = FaultPoints.parse(server.fault_points, server.environment)
     redis = _redis(settings)
     stack.push_async_callback(redis.aclose)
-    database = Database(settings.database_url, connections=settings.database_connections)
+    database = Database(settings.database_url.reveal(), connections=settings.database_connections)
     stack.push_async_callback(database.close)
     await database.open()
     assessor = RiskAssessor(
         PostgresAssessmentStore(database),
-        RedisAttemptCounter(redis, settings.subject_key, kept_max=settings.attempts_kept_max),
+        RedisAttemptCounter(
+            redis, settings.subject_key.reveal(), kept_max=settings.attempts_kept_max
+        ),
         limits=settings.limits,
         clock=utc_now,
         faults=faults,
@@ -54,7 +56,7 @@ def _redis(settings: RiskSettings) -> Redis:
     """
     try:
         redis: Redis = Redis.from_url(
-            settings.redis_url,
+            settings.redis_url.reveal(),
             socket_timeout=settings.redis_timeout_s,
             socket_connect_timeout=settings.redis_timeout_s,
             retry=Retry(NoBackoff(), 1),

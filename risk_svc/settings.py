@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 
 from chassis.money import UnknownCurrency, currency_decimals
 from chassis.settings import Environment, ServerSettings, SettingsError
+from privacy.masked import Secret
 from risk_svc.domain.assessment import Subject
 from risk_svc.use_cases.assess_payments import Limits
 
@@ -19,11 +20,11 @@ _KEPT_MIN = 1_000
 class RiskSettings:
     """What risk_svc is told."""
 
-    database_url: str  # of the app role
+    database_url: Secret[str]  # of the app role
     database_connections: int  # at most
-    redis_url: str
+    redis_url: Secret[str]
     redis_timeout_s: float  # for connecting and for an answer each
-    subject_key: bytes  # hashes buyers, cards and addresses before they reach Redis; secret
+    subject_key: Secret[bytes]  # hashes buyers, cards and addresses before they reach Redis; secret
     limits: Limits
 
     @property
@@ -39,11 +40,13 @@ class RiskSettings:
             SettingsError: a setting is missing or malformed.
         """
         return cls(
-            database_url=environment.text("RISK_DATABASE_URL"),
+            database_url=Secret(environment.text("RISK_DATABASE_URL")),
             database_connections=environment.integer("RISK_DATABASE_CONNECTIONS", 8),
-            redis_url=environment.text("REDIS_URL"),
+            redis_url=Secret(environment.text("REDIS_URL")),
             redis_timeout_s=environment.number("RISK_REDIS_TIMEOUT_S", 1.0),
-            subject_key=environment.secret("RISK_SUBJECT_KEY", in_production=server.is_production),
+            subject_key=Secret(
+                environment.secret("RISK_SUBJECT_KEY", in_production=server.is_production)
+            ),
             limits=_limits(environment),
         )
 

@@ -10,6 +10,7 @@ from payment_svc.ports import Asked, NewPayment
 from payment_svc.sagas import engine
 from payment_svc.sagas.journey import Journey, Saga
 from payment_svc.sagas.pay_in import PAY_IN
+from privacy.masked import Personal, Secret
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 _serial = count(1)
@@ -33,8 +34,8 @@ def make_payment(*orders: Order, client_id: str = "demo") -> Payment:
         payment_id=make_id("pay"),
         client_id=client_id,
         checkout_id="checkout_abc",
-        buyer=Buyer("buyer_123", "buyer@example.com"),
-        payment_token="psp_card_token_xyz",
+        buyer=Buyer("buyer_123", Personal("buyer@example.com")),
+        payment_token=Secret("psp_card_token_xyz"),
         orders=orders or (make_order(),),
         created_at=NOW,
     )

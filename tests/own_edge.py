@@ -1,6 +1,7 @@
 """An edge of a test's own: the real Envoy and the real edge_auth in front of a stand-in service."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,40 +29,21 @@ from chassis.server import Register, make_server
 from devstack import edge
 from devstack.health import url_ready
 from devstack.state import State
-from edge_auth.domain.buckets import Buckets
-from edge_auth.domain.credentials import Client, StoredKey
+from edge_auth.domain.scopes import Scope
 from edge_auth.key_cache import KeyCache
+from edge_auth.ports import ClientStore, Turnstile
 from edge_auth.routes import Routes
 from edge_auth.servicer import EdgeAuthorization
-from edge_auth.use_cases.create_client import create_client
+from edge_auth.turnstile import LocalTurnstile
+from edge_auth.use_cases.check_request import Door, Rates
+from edge_auth.use_cases.create_client import CreatedClient, NewClient, create_client
+from tests.known_clients import KnownClients
 from tests.servers import free_port
 
 SERVICE_TIMEOUT_S = 0.3
 _READY_S = 20
-
-
-class KnownClients:
-    """`edge_auth.ports.ClientStore` in memory."""
-
-    def __init__(self) -> None:
-        self._clients: dict[str, Client] = {}
-        self._keys: dict[str, StoredKey] = {}
-
-    async def add(self, client: Client, key: StoredKey) -> bool:
-        """See `ports.ClientStore.add`."""
-        if client.client_id in self._clients:
-            return False
-        self._clients[client.client_id] = client
-        self._keys[key.key_id] = key
-        return True
-
-    async def find(self, client_id: str) -> Client | None:
-        """See `ports.ClientStore.find`."""
-        return self._clients.get(client_id)
-
-    async def find_key(self, key_id: str) -> StoredKey | None:
-        """See `ports.ClientStore.find_key`."""
-        return self._keys.get(key_id)
+DEMO = NewClient("demo", scopes=tuple(Scope))
+FREE = Rates()
 
 
 class Busy(errors.Unavailable):
@@ -110,6 +92,7 @@ class OwnEdge:
 
     url: str
     api_key: str
+    secret: str
     service: StandIn
     access_log: Path
     stop: Callable[[], Awaitable[None]] = field(repr=False)
@@ -145,28 +128,22 @@ class OwnEdge:
 async def own_edge(
     folder: Path,
     *,
-    clients: Buckets | None = None,
-    strangers: Buckets | None = None,
+    wanted: NewClient = DEMO,
+    rates: Rates = FREE,
+    turnstile: Turnstile | None = None,
     is_service_up: bool = True,
     is_edge_auth_up: bool = True,
 ) -> AsyncIterator[OwnEdge]:
     """Run an edge; who is not up has a port on which nobody listens."""
     state = State(folder)
     state.prepare()
-    store, stand_in = KnownClients(), StandIn()
-    made = await create_client("demo", "", store=store, clock=utc_now, random_bytes=bytes)
-    free = Buckets(0, 1, lambda: 0.0)
-    door = EdgeAuthorization(
-        KeyCache(store, seconds=lambda: 0.0, remember_s=5),
-        Routes(),
-        clients=clients or free,
-        strangers=strangers or free,
-    )
+    stand_in = StandIn()
+    made, door = await _door(wanted, rates, turnstile or LocalTurnstile(lambda: 0.0))
     payments, payments_port = await _serve(
         "payment.paymesh", partial(add_PaymentServiceServicer_to_server, stand_in)
     )
     auth, auth_port = await _serve(
-        "edge.paymesh", partial(add_AuthorizationServicer_to_server, door)
+        "edge.paymesh", partial(add_AuthorizationServicer_to_server, EdgeAuthorization(door))
     )
     ports = {
         "edge": free_port(),
@@ -187,10 +164,36 @@ async def own_edge(
         async with asyncio.timeout(_READY_S):
             await url_ready(f"http://127.0.0.1:{ports['edge_admin']}/ready")
         url = f"http://127.0.0.1:{ports['edge']}"
-        yield OwnEdge(url, made.api_key, stand_in, state.log("edge-access"), stop)
+        yield OwnEdge(url, made.api_key, made.secret, stand_in, state.log("edge-access"), stop)
     finally:
         await stop()
         await asyncio.gather(payments.stop(None), auth.stop(None))
+
+
+async def _door(
+    wanted: NewClient, rates: Rates, turnstile: Turnstile
+) -> tuple[CreatedClient, Door]:
+    store = KnownClients()
+    made = await create_client(
+        wanted, store=store, clock=utc_now, random_bytes=os.urandom, is_unsigned_money_out=True
+    )
+    return made, door_of(store, rates, turnstile)
+
+
+def door_of(store: ClientStore, rates: Rates, turnstile: Turnstile) -> Door:
+    """Make what requests are held against; who need not sign moves money out unsigned."""
+    keys = KeyCache(store, seconds=lambda: 0.0, clock=utc_now, remember_s=5)
+    routes = Routes()
+    return Door(
+        caller_of=keys.caller_of,
+        rpc_of=routes.rpc_of,
+        shape_of=routes.shape_of,
+        texts_of=routes.texts_of,
+        turnstile=turnstile,
+        rates=rates,
+        clock=utc_now,
+        is_unsigned_money_out=True,
+    )
 
 
 async def _serve(domain: str, register: Register) -> tuple[grpc.aio.Server, int]:

@@ -36,7 +36,7 @@ async def build(told: ServerSettings, environment: Environment, stack: AsyncExit
     settings = WalletSettings.read(environment)
     faults = FaultPoints.parse(told.fault_points, told.environment)
     database = Database(
-        settings.database_url,
+        settings.database_url.reveal(),
         connections=settings.database_connections,
         timeout_s=settings.database_timeout_s,
     )

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from chassis.settings import Environment
+from privacy.masked import Secret
 
 
 @dataclass(frozen=True, slots=True)
 class WalletSettings:
     """What the wallets need to know beside what every service does."""
 
-    database_url: str  # of the app role
+    database_url: Secret[str]  # of the app role
     database_connections: int  # at most
     database_timeout_s: float  # for one transaction, waiting for a connection included
     report_timeout_s: float  # for what reads all operations of a wallet
@@ -27,7 +28,7 @@ class WalletSettings:
             SettingsError: one is missing or malformed.
         """
         return cls(
-            database_url=environment.text("WALLET_DATABASE_URL"),
+            database_url=Secret(environment.text("WALLET_DATABASE_URL")),
             database_connections=environment.integer("WALLET_DATABASE_CONNECTIONS", 12),
             database_timeout_s=environment.number("WALLET_DATABASE_TIMEOUT_S", 10.0),
             report_timeout_s=environment.number("WALLET_REPORT_TIMEOUT_S", 30.0),

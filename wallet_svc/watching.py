@@ -94,7 +94,7 @@ class Watching:
             try:
                 await self._tell()
             except Exception as error:  # noqa: BLE001 - what cannot be read now is read next time
-                logger().warning("watch_failed", error=repr(error))
+                logger().warning("watch_failed", error=error)
 
     async def _tell(self) -> None:
         # The oldest state that any watcher of a wallet knows: those who know more are not told.

@@ -1,37 +1,57 @@
 """Token buckets: how many requests a caller may send, a burst included."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from edge_auth.domain.limits import UNLIMITED, Limit, Passage, in_force
 
 _CALLERS_MAX = 10_000
 
 
 class Buckets:
-    """A bucket per caller, each filled at `per_second` up to `burst`; kept in this process alone.
+    """A bucket per limit and subject, each filled at its rate up to its burst; kept in this process
+    alone.
 
-    The callers that were not heard of for longest are forgotten first: their buckets are full.
+    The subjects that were not heard of for longest are forgotten first: their buckets are full.
 
     Args:
-        per_second: requests a second in the long run; 0: no limit.
-        burst: requests at once after a rest; at least 1.
         seconds: tells the time, in seconds that only rise.
     """
 
-    def __init__(self, per_second: float, burst: int, seconds: Callable[[], float]) -> None:
-        self._per_second = per_second
-        self._burst = max(burst, 1)
+    def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
-        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._levels: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
-    def take(self, caller: str) -> float:
-        """Let one request of a caller pass: 0; or tell how many seconds to wait for the next."""
-        if self._per_second <= 0:
-            return 0.0
+    def take(self, limits: Sequence[Limit]) -> Passage:
+        """Let one request pass, if all its limits allow it; a refused one takes nothing."""
+        wanted = in_force(limits)
+        if not wanted:
+            return UNLIMITED
         now = self._seconds()
-        level, since = self._levels.pop(caller, (self._burst, now))
-        level = min(level + (now - since) * self._per_second, self._burst)
-        passes = level >= 1
-        self._levels[caller] = (level - passes, now)
+        levels = [self._level(limit, now) for limit in wanted]
+        waits = [
+            (1 - level) / limit.per_second for level, limit in zip(levels, wanted, strict=True)
+        ]
+        longest = max(range(len(wanted)), key=lambda place: waits[place])
+        passes = all(level >= 1 for level in levels)
+        for level, limit in zip(levels, wanted, strict=True):
+            self._keep(limit, level - passes, now)
+        told = 0 if passes else longest
+        level, limit = levels[told] - passes, wanted[told]
+        return Passage(
+            wait_s=0.0 if passes else waits[longest],
+            limit=limit,
+            left=max(0, int(level)),
+            full_s=(limit.burst - level) / limit.per_second,
+        )
+
+    def _level(self, limit: Limit, now: float) -> float:
+        level, since = self._levels.get((limit.name, limit.subject), (limit.burst, now))
+        return min(level + (now - since) * limit.per_second, limit.burst)
+
+    def _keep(self, limit: Limit, level: float, now: float) -> None:
+        place = (limit.name, limit.subject)
+        self._levels[place] = (level, now)
+        self._levels.move_to_end(place)
         if len(self._levels) > _CALLERS_MAX:
             self._levels.popitem(last=False)
-        return 0.0 if passes else (1 - level) / self._per_second

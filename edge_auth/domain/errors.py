@@ -3,13 +3,13 @@
 import math
 from dataclasses import dataclass, field
 
-from chassis.errors import AlreadyExists, NotFound
+from chassis.errors import AlreadyExists, FailedPrecondition, NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
     """A request turned away. `code` is the gRPC code, `http` the status; `fields` are offenders;
-    `retry_after_s` tells when it may be sent again as it is.
+    `facts` are for programs; `retry_after_s` tells when it may be sent again as it is.
     """
 
     http: int
@@ -17,6 +17,7 @@ class Denial:
     reason: str
     message: str
     fields: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
     retry_after_s: int | None = None
     headers: tuple[tuple[str, str], ...] = field(default=())
 
@@ -32,8 +33,69 @@ def invalid_credentials() -> Denial:
     return _unauthenticated("CREDENTIALS_INVALID", "The API key is not valid.")
 
 
-def _unauthenticated(reason: str, message: str) -> Denial:
-    return Denial(401, 16, reason, message, headers=(("www-authenticate", "Bearer"),))
+def _unauthenticated(reason: str, message: str, facts: tuple[tuple[str, str], ...] = ()) -> Denial:
+    challenge = (("www-authenticate", "Bearer"),)
+    return Denial(401, 16, reason, message, facts=facts, headers=challenge)
+
+
+def signature_missing(header: str) -> Denial:
+    """The request must be signed, or says that it is, and a header of the signature is missing."""
+    message = f"The request must be signed: {header} is missing."
+    return _unauthenticated("SIGNATURE_MISSING", message, (("header", header),))
+
+
+def signature_malformed(header: str) -> Denial:
+    """The signature has not the form of one."""
+    message = f"{header} must be the 64 hex digits of an HMAC-SHA256."
+    return _unauthenticated("SIGNATURE_INVALID", message, (("header", header),))
+
+
+def signature_invalid(canonical_digest: str, body_digest: str) -> Denial:
+    """No live secret of the client gives this signature over the request as it arrived. The digests
+    are of what the caller sent: they tell where its own canonical string differs, and no secret.
+    """
+    message = "The signature does not fit the request: compare the digests of what you signed."
+    facts = (("canonicalSha256", canonical_digest), ("bodySha256", body_digest))
+    return _unauthenticated("SIGNATURE_INVALID", message, facts)
+
+
+def timestamp_invalid(header: str) -> Denial:
+    """The timestamp is no time."""
+    message = f"{header} must be Unix time in whole seconds."
+    return _unauthenticated("TIMESTAMP_INVALID", message, (("header", header),))
+
+
+def timestamp_out_of_window(ahead_s: int, window_s: int) -> Denial:
+    """The request is too old, or from the future."""
+    side = "ahead of" if ahead_s > 0 else "behind"
+    message = f"The timestamp is {abs(ahead_s)} s {side} our clock; {window_s} s are allowed."
+    facts = (("aheadSeconds", str(ahead_s)), ("windowSeconds", str(window_s)))
+    return _unauthenticated("TIMESTAMP_OUT_OF_WINDOW", message, facts)
+
+
+def nonce_invalid(header: str) -> Denial:
+    """The nonce is too long, or has other characters than a nonce may have."""
+    message = f"{header} must be 1 to 128 letters, digits or any of ._~+/=:-"
+    return _unauthenticated("NONCE_INVALID", message, (("header", header),))
+
+
+def nonce_used() -> Denial:
+    """The client has sent this nonce before."""
+    message = "This nonce was used before: sign every request anew, each try too."
+    return _unauthenticated("NONCE_USED", message)
+
+
+def nonce_unchecked() -> Denial:
+    """Nobody can tell whether the nonce was used, and nothing else makes the request once."""
+    message = "Signed requests without an Idempotency-Key cannot be checked now; try again."
+    headers = (("retry-after", "1"),)
+    return Denial(503, 14, "UNAVAILABLE", message, retry_after_s=1, headers=headers)
+
+
+def scope_missing(scope: str) -> Denial:
+    """The client may not do this."""
+    message = f"The client has no scope {scope}."
+    return Denial(403, 7, "SCOPE_MISSING", message, facts=(("scope", scope),))
 
 
 def unsupported_content_type() -> Denial:
@@ -106,3 +168,32 @@ class ClientNotFound(NotFound):
 
     def __init__(self, client_id: str) -> None:
         super().__init__(f"There is no client {client_id}.", clientId=client_id)
+
+
+class ClientRevoked(FailedPrecondition):
+    """The client is revoked for good."""
+
+    reason = "CLIENT_REVOKED"
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(f"The client {client_id} is revoked.", clientId=client_id)
+
+
+class CredentialNotFound(NotFound):
+    """The client has no such key or secret."""
+
+    reason = "CREDENTIAL_NOT_FOUND"
+
+    def __init__(self, client_id: str, credential_id: str) -> None:
+        message = f"The client {client_id} has no key or secret {credential_id}."
+        super().__init__(message, clientId=client_id, credentialId=credential_id)
+
+
+class RotationUnderWay(FailedPrecondition):
+    """Two live already; the oldest has to end first."""
+
+    reason = "ROTATION_UNDER_WAY"
+
+    def __init__(self, client_id: str, oldest_id: str) -> None:
+        message = f"Two of {client_id} live already; revoke {oldest_id}, or wait for its end."
+        super().__init__(message, clientId=client_id, credentialId=oldest_id)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge_auth.domain import errors
-from edge_auth.domain.card_numbers import holds_card_number
 from edge_auth.domain.errors import Denial
+from edge_auth.domain.screening import is_offending
+from privacy.card_numbers import holds_card_number
 
 _DEPTH_MAX = 10
 BODY_BYTES_MAX = 65_536
@@ -100,7 +101,7 @@ def _check_field(value: Any, shape: Shape, path: str, depth: int) -> None:
 
 
 def _check_value(value: Any, shape: Shape, path: str, depth: int) -> None:
-    if isinstance(value, str) and holds_card_number(value):
+    if isinstance(value, str) and is_offending(path, value):
         raise _Refused(errors.card_number(path))
     if isinstance(value, _Pairs):
         if shape.kind not in ("message", "map", "any"):

@@ -1,17 +1,16 @@
 """GetClient: read an API client."""
 
-from edge_auth.domain.credentials import Client
 from edge_auth.domain.errors import ClientNotFound
-from edge_auth.ports import ClientStore
+from edge_auth.ports import ClientStore, Details
 
 
-async def get_client(client_id: str, *, store: ClientStore) -> Client:
-    """Read a client.
+async def get_client(client_id: str, *, store: ClientStore) -> Details:
+    """Read a client with its credentials and its latest changes.
 
     Raises:
         ClientNotFound: there is none with this id.
     """
-    client = await store.find(client_id)
-    if client is None:
+    found = await store.find(client_id)
+    if found is None:
         raise ClientNotFound(client_id)
-    return client
+    return found

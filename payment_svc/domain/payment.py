@@ -15,6 +15,7 @@ from payment_svc.domain.statuses import (
     OrderStatus,
     PaymentStatus,
 )
+from privacy.masked import Personal, Secret
 
 NewId = Callable[[str], str]
 
@@ -50,8 +51,8 @@ class Buyer:
     """Who pays. What the caller did not tell is None."""
 
     buyer_id: str
-    email: str | None = None
-    ip_address: str | None = None
+    email: Personal[str] | None = None
+    ip_address: Personal[str] | None = None
     country_code: str | None = None
 
 
@@ -118,7 +119,7 @@ class Payment:
     client_id: str
     checkout_id: str
     buyer: Buyer
-    payment_token: str | None
+    payment_token: Secret[str] | None
     orders: tuple[Order, ...]
     created_at: datetime
     capture_method: CaptureMethod = CaptureMethod.AUTOMATIC

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from chassis.money import Money
 from payment_svc.domain.checkout_page import CheckoutPage
 from payment_svc.domain.payment import Buyer, Order, Payment, PaymentMethod
+from privacy.masked import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class ExecuteCharge:
     payment_id: str
     client_id: str
     amount: Money
-    payment_token: str | None
+    payment_token: Secret[str] | None
     is_held: bool = False
     page: CheckoutPage | None = None
     buyer: Buyer | None = None

@@ -32,6 +32,7 @@ from payment_svc.ports import (
 from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import FIRST
 from payment_svc.sagas.journey import Progress
+from privacy.masked import Secret
 
 METHOD = "CreatePayment"
 
@@ -52,7 +53,7 @@ class CreatePayment:
     asked: Asked
     checkout_id: str
     buyer: Buyer
-    payment_token: str | None
+    payment_token: Secret[str] | None
     orders: Sequence[NewOrder]
     capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
     partial_failure_policy: PartialFailurePolicy = PartialFailurePolicy.ALL_OR_NOTHING

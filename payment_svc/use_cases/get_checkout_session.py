@@ -14,7 +14,7 @@ async def get_checkout_session(
     Raises:
         CheckoutSessionNotFound: no such session of this client.
     """
-    payment = await store.find(payment_of(checkout_session_id))
-    if payment is None or payment.client_id != client_id or payment.page is None:
+    payment = await store.find_own(client_id, payment_of(checkout_session_id))
+    if payment is None or payment.page is None:
         raise CheckoutSessionNotFound(checkout_session_id)
     return payment

@@ -11,7 +11,7 @@ async def get_payment(client_id: str, payment_id: str, *, store: PaymentStore) -
     Raises:
         PaymentNotFound: no such payment of this client.
     """
-    payment = await store.find(payment_id)
-    if payment is None or payment.client_id != client_id:
+    payment = await store.find_own(client_id, payment_id)
+    if payment is None:
         raise PaymentNotFound(payment_id)
     return payment

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from privacy.masked import Personal
 from psp_gateway.domain.answer import Answer
 
 # A page may be paid in its last moment, and clocks differ.
 PAGE_GRACE = timedelta(minutes=1)
+
+
+_NOBODY = Personal("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class PageRequest:
     expires_at: datetime
     description: str = ""
     locale: str = ""
-    buyer_email: str = ""
+    buyer_email: Personal[str] = _NOBODY
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from chassis.money import Money
+from privacy.masked import Personal
 from psp_gateway.domain.answer import Verdict
 from psp_gateway.domain.attempt import Delivery, Outcome
 from psp_gateway.domain.reasons import MESSAGES, Reason
@@ -67,15 +68,15 @@ class PspAccount:
     """
 
     psp: str
-    account: str = field(repr=False)
+    account: Personal[str]
 
 
 @dataclass(frozen=True, slots=True)
 class BankAccount:
     """An account at a bank."""
 
-    iban: str = field(repr=False)
-    holder: str = field(repr=False)
+    iban: Personal[str]
+    holder: Personal[str]
     bic: str = ""
 
 
@@ -94,9 +95,9 @@ class Destination:
     def content(self) -> tuple[str, ...]:
         """What makes it this one: what a fingerprint is made of."""
         if isinstance(self.to, PspAccount):
-            return ("psp", self.to.psp, self.to.account, self.text)
-        iban = self.to.iban.replace(" ", "").upper()
-        return ("bank", iban, self.to.bic, self.to.holder, self.text)
+            return ("psp", self.to.psp, self.to.account.reveal(), self.text)
+        iban = self.to.iban.reveal().replace(" ", "").upper()
+        return ("bank", iban, self.to.bic, self.to.holder.reveal(), self.text)
 
 
 @dataclass(frozen=True, slots=True)

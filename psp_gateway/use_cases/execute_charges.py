@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from privacy.masked import Secret
 from psp_gateway.domain.attempt import Attempt, Kind
 from psp_gateway.domain.endings import give_up
 from psp_gateway.domain.errors import AttemptReused, NoRoute, Refusal, inexpressible
@@ -38,7 +39,9 @@ def begin_charge(command: ChargeCommand, router: Router, now: datetime) -> tuple
         created_at=now,
         updated_at=now,
     )
-    paying = Paying(bare(command.token), route.psps, command.page, command.is_last_try)
+    paying = Paying(
+        Secret(bare(command.token.reveal())), route.psps, command.page, command.is_last_try
+    )
     return attempt, paying
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from chassis import money
 from chassis.money import Money
+from privacy.masked import Secret
 from psp_gateway.domain import routing
 from psp_gateway.domain.attempt import Method
 from psp_gateway.domain.capabilities import Capabilities, Captures
@@ -29,7 +30,7 @@ class ChargeCommand:
     client_id: str
     amount: str
     currency: str
-    token: str  # what pays; `stripe:…` goes to that PSP without the prefix
+    token: Secret[str]  # what pays; `stripe:…` goes to that PSP without the prefix
     fingerprint: str  # keyed hash of the token
     is_held: bool = False  # held, to be captured later
     method: Method = Method.CARD
@@ -62,7 +63,7 @@ class Router:
             client_id=command.client_id,
             method=command.method,
             country=command.country,
-            token_psp=psp_of(command.token),
+            token_psp=psp_of(command.token.reveal()),
             preferred_psp=command.preferred_psp,
             has_page=command.page is not None,
         )

@@ -7,6 +7,7 @@ from functools import partial
 
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
+from privacy.masked import Secret
 from psp_gateway.domain.answer import class_of
 from psp_gateway.domain.answered import advance
 from psp_gateway.domain.attempt import Attempt, Stage
@@ -34,6 +35,9 @@ _SENT_AT_STAGE = {
     Stage.VOID: "psp.voided",
     Stage.REFUND: "psp.refunded",
 }
+
+
+_NO_TOKEN = Secret("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Paying:
         is_last_try: whether the charge ends when nothing comes of it now.
     """
 
-    token: str = ""
+    token: Secret[str] = _NO_TOKEN
     psps: Sequence[str] = ()
     page: PageRequest | None = None
     is_last_try: bool = False
@@ -193,7 +197,7 @@ async def _cancel(means: Means, attempt: Attempt) -> Reply:
 
 
 async def _send(means: Means, attempt: Attempt, step: Step, paying: Paying) -> Reply:
-    provider, token = means.providers[attempt.psp], paying.token
+    provider, token = means.providers[attempt.psp], paying.token.reveal()
     key = f"{attempt.attempt_id}:{attempt.stage.lower()}"
     if step is Step.SEND_FRESH:
         # Safe only because the look-up before it proved that the object is not there, or not

@@ -17,6 +17,7 @@ from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sellers import AnySeller
 from payment_svc.store import PostgresPaymentStore
 from payment_svc.use_cases.create_payment import CreatePayment, NewOrder, create_payment
+from privacy.masked import Secret
 from tests.builders import make_id
 from tests.contract.test_saga_store import accept, saga_store
 
@@ -40,7 +41,7 @@ class Service:
         asked = Asked("demo", "CreatePayment", key, {"amount": amount})
         order = NewOrder("seller_456", Money.parse(amount, "USD"), f"order-{key}")
         return await create_payment(
-            CreatePayment(asked, "checkout", Buyer("buyer_123"), "tok", [order]),
+            CreatePayment(asked, "checkout", Buyer("buyer_123"), Secret("tok"), [order]),
             store=PostgresPaymentStore(self.database, utc_now),
             sellers=AnySeller(),
             clock=utc_now,

@@ -25,6 +25,7 @@ from payment_svc.use_cases.create_checkout_session import (
 )
 from payment_svc.use_cases.create_payment import CreatePayment, NewOrder
 from payment_svc.use_cases.get_checkout_session import get_checkout_session
+from privacy.masked import Personal
 from tests.builders import NOW, make_asked, make_id, make_journey, make_payment
 
 SHOP = ReturnUrls.parse("https://shop.example", is_production=True)
@@ -37,7 +38,7 @@ def command(**changes: object) -> CreateCheckoutSession:
     """Write a checkout session as it is asked."""
     orders = [NewOrder("seller", Money.parse("10.00", "EUR"), "order-1")]
     asked = make_asked("CreateCheckoutSession")
-    paying = CreatePayment(asked, "checkout", Buyer("b", "b@example.com"), None, orders)
+    paying = CreatePayment(asked, "checkout", Buyer("b", Personal("b@example.com")), None, orders)
     usual = CreateCheckoutSession(paying, PAGE.success_url, PAGE.cancel_url)
     return replace(usual, **changes)  # type: ignore[arg-type]
 

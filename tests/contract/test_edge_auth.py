@@ -3,8 +3,10 @@
 import base64
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -17,53 +19,69 @@ from paymesh.edge.v1.client_service_pb2_grpc import (
     add_ClientServiceServicer_to_server,
 )
 from paymesh.payment.v1 import payment_service_pb2
+from redis.asyncio import Redis
 
 from chassis.clock import utc_now
 from chassis.server import Wiring, add_wiring, make_server
 from devstack.rest import specification_request
 from edge_auth.clients_servicer import OperatorsClientService
-from edge_auth.domain.buckets import Buckets
 from edge_auth.key_cache import KeyCache
+from edge_auth.revision import Revision
 from edge_auth.routes import Routes
+from edge_auth.sealing import Sealer
 from edge_auth.servicer import EdgeAuthorization
 from edge_auth.store import PostgresClientStore
+from edge_auth.turnstile import LocalTurnstile
+from edge_auth.use_cases.check_request import Door, Rates
 from tests.conftest import opened
 from tests.servers import ServiceDatabase
 
+SEALER = Sealer.parse("k1=" + "a" * 32)
 
-class Door:
+
+class Served:
     """A served edge_auth with a clock that a test can move."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self.queue_wait_s = 0.0
+        self.began = utc_now()
         self.check: Any = None
         self.clients: Any = None
         self.database: Any = None
 
+    @property
+    def now(self) -> datetime:
+        """The time of day by the same clock."""
+        return self.began + timedelta(seconds=self.seconds)
+
 
 @pytest.fixture
-async def door(edge_auth_database: ServiceDatabase) -> AsyncIterator[Door]:
+async def door(edge_auth_database: ServiceDatabase, redis_url: str) -> AsyncIterator[Served]:
     """Serve edge_auth on a free port."""
-    door = Door()
+    door = Served()
     async with opened(edge_auth_database) as database:
-        store = PostgresClientStore(database)
-        keys = KeyCache(store, seconds=lambda: door.seconds, remember_s=5)
+        store = PostgresClientStore(database, SEALER, uuid4)
+        keys = KeyCache(store, seconds=lambda: door.seconds, clock=lambda: door.now, remember_s=5)
+        routes = Routes()
+        checks = Door(
+            caller_of=keys.caller_of,
+            rpc_of=routes.rpc_of,
+            shape_of=routes.shape_of,
+            texts_of=routes.texts_of,
+            turnstile=LocalTurnstile(lambda: door.seconds),
+            rates=Rates(2, 3, 0, 1, 1, 20),
+            clock=lambda: door.now,
+            queue_wait=lambda *_: door.queue_wait_s,
+        )
+        revision = Revision(Redis.from_url(redis_url), keys.forget)
+        operators = OperatorsClientService(
+            store, revision, lambda: door.now, untold_within=timedelta(seconds=5)
+        )
         wiring = Wiring(
             register=(
-                partial(
-                    add_AuthorizationServicer_to_server,
-                    EdgeAuthorization(
-                        keys,
-                        Routes(),
-                        clients=Buckets(2, 3, lambda: door.seconds),
-                        strangers=Buckets(1, 20, lambda: door.seconds),
-                        queue_wait=lambda *_: door.queue_wait_s,
-                    ),
-                ),
-                partial(
-                    add_ClientServiceServicer_to_server, OperatorsClientService(store, utc_now)
-                ),
+                partial(add_AuthorizationServicer_to_server, EdgeAuthorization(checks)),
+                partial(add_ClientServiceServicer_to_server, operators),
             ),
             names=(),
         )
@@ -79,7 +97,7 @@ async def door(edge_auth_database: ServiceDatabase) -> AsyncIterator[Door]:
         await server.stop(None)
 
 
-async def new_key(door: Door, client_id: str = "demo") -> str:
+async def new_key(door: Served, client_id: str = "demo") -> str:
     """Create a client."""
     created = await door.clients.CreateClient(edge.CreateClientRequest(client_id=client_id))
     return str(created.api_key)
@@ -125,7 +143,7 @@ def native_reason(headers: dict[str, str]) -> str:
     return str(info.reason)
 
 
-async def test_key_opens_the_door_for_its_client(door: Door) -> None:
+async def test_key_opens_the_door_for_its_client(door: Served) -> None:
     """A good request goes on with the client's id and without the key."""
     response = await door.check(request(await new_key(door), GOOD))
 
@@ -135,7 +153,7 @@ async def test_key_opens_the_door_for_its_client(door: Door) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "", "x", "pm_000000000000_" + "0" * 52])
-async def test_without_a_valid_key_nobody_enters(door: Door, key: str | None) -> None:
+async def test_without_a_valid_key_nobody_enters(door: Served, key: str | None) -> None:
     """Missing, malformed and unknown keys are 401."""
     response = await door.check(request(key, GOOD))
 
@@ -143,7 +161,7 @@ async def test_without_a_valid_key_nobody_enters(door: Door, key: str | None) ->
     assert reason(response) in ("CREDENTIALS_MISSING", "CREDENTIALS_INVALID")
 
 
-async def test_one_wrong_digit_is_a_wrong_key(door: Door) -> None:
+async def test_one_wrong_digit_is_a_wrong_key(door: Served) -> None:
     """The secret part is compared whole."""
     key = await new_key(door)
     wrong = key[:-1] + ("0" if key[-1] != "0" else "1")
@@ -153,7 +171,7 @@ async def test_one_wrong_digit_is_a_wrong_key(door: Door) -> None:
     assert reason(response) == "CREDENTIALS_INVALID"
 
 
-async def test_key_is_believed_for_seconds_only(door: Door) -> None:
+async def test_key_is_believed_for_seconds_only(door: Served) -> None:
     """A revoked key works until the cache forgets it, and no longer."""
     import psycopg
 
@@ -170,7 +188,7 @@ async def test_key_is_believed_for_seconds_only(door: Door) -> None:
     assert reason(after) == "CREDENTIALS_INVALID"
 
 
-async def test_secret_is_not_stored(door: Door) -> None:
+async def test_secret_is_not_stored(door: Served) -> None:
     """The database holds a hash, not the key."""
     import psycopg
 
@@ -190,7 +208,7 @@ async def test_secret_is_not_stored(door: Door) -> None:
     ],
 )
 async def test_malformed_requests_are_turned_away(
-    door: Door, body: bytes, headers: dict[str, str], expected: str
+    door: Served, body: bytes, headers: dict[str, str], expected: str
 ) -> None:
     """Who may enter must still be well-formed."""
     response = await door.check(request(await new_key(door), body, **headers))
@@ -205,7 +223,7 @@ async def test_malformed_requests_are_turned_away(
      "APPLICATION/GRPC", ""],
 )  # fmt: skip
 async def test_nothing_that_envoy_reads_as_json_passes_unread(
-    door: Door, content_type: str
+    door: Served, content_type: str
 ) -> None:
     """Envoy transcodes whatever is not exactly gRPC: no other type takes a body past the checks."""
     body = json.dumps({**specification_request(), "checkout_id": "4242424242424242"}).encode()
@@ -218,7 +236,7 @@ async def test_nothing_that_envoy_reads_as_json_passes_unread(
 @pytest.mark.parametrize(
     "path", ["/v1/payments/", "/v1/payments:x", "/v1/nothing", "/v1/payments/x/y"]
 )
-async def test_body_for_a_path_that_is_none_is_not_let_in(door: Door, path: str) -> None:
+async def test_body_for_a_path_that_is_none_is_not_let_in(door: Served, path: str) -> None:
     """Envoy takes `/v1/payments/` for `/v1/payments`: what is no route here enters nowhere."""
     check = request(await new_key(door), GOOD)
     check.attributes.request.http.path = path
@@ -229,7 +247,7 @@ async def test_body_for_a_path_that_is_none_is_not_let_in(door: Door, path: str)
     assert reason(response) == "NO_SUCH_PATH"
 
 
-async def test_card_number_in_an_escaped_path_is_found(door: Door) -> None:
+async def test_card_number_in_an_escaped_path_is_found(door: Served) -> None:
     """Percent signs and plus signs hide no digit."""
     check = request(await new_key(door), GOOD)
     http = check.attributes.request.http
@@ -240,7 +258,7 @@ async def test_card_number_in_an_escaped_path_is_found(door: Door) -> None:
     assert reason(response) == "CARD_NUMBER_REFUSED"
 
 
-async def test_native_messages_are_searched_for_card_numbers(door: Door) -> None:
+async def test_native_messages_are_searched_for_card_numbers(door: Served) -> None:
     """A card number in a protobuf field is refused, as a gRPC status."""
     message = payment_service_pb2.CreatePaymentRequest(checkout_id="4242424242424242")
 
@@ -261,7 +279,7 @@ async def test_native_messages_are_searched_for_card_numbers(door: Door) -> None
     ],
 )
 async def test_native_callers_read_why_they_are_turned_away(
-    door: Door, payload: bytes, rpc: str, code: str, expected: str
+    door: Served, payload: bytes, rpc: str, code: str, expected: str
 ) -> None:
     """A message that is unreadable, too large or for nobody is refused with its reason."""
     response = await door.check(native(await new_key(door), payload, rpc))
@@ -271,7 +289,7 @@ async def test_native_callers_read_why_they_are_turned_away(
     assert native_reason(headers) == expected
 
 
-async def test_taken_client_id_is_refused(door: Door) -> None:
+async def test_taken_client_id_is_refused(door: Served) -> None:
     """Two clients cannot have one id."""
     await new_key(door)
 
@@ -281,7 +299,7 @@ async def test_taken_client_id_is_refused(door: Door) -> None:
     assert raised.value.code() is grpc.StatusCode.ALREADY_EXISTS
 
 
-async def test_client_who_asks_too_often_is_told_to_wait(door: Door) -> None:
+async def test_client_who_asks_too_often_is_told_to_wait(door: Served) -> None:
     """Three at once and two a second: the fourth is 429 with the seconds to wait."""
     key, other = await new_key(door), await new_key(door, "other")
 
@@ -299,7 +317,7 @@ async def test_client_who_asks_too_often_is_told_to_wait(door: Door) -> None:
     assert later.HasField("ok_response")
 
 
-async def test_new_payments_are_turned_away_while_too_many_wait(door: Door) -> None:
+async def test_new_payments_are_turned_away_while_too_many_wait(door: Served) -> None:
     """At once, before anything is read, in both ways of asking; whoever only reads is let in."""
     key = await new_key(door)
     door.queue_wait_s = 2.4
@@ -320,7 +338,7 @@ async def test_new_payments_are_turned_away_while_too_many_wait(door: Door) -> N
     assert read.HasField("ok_response")
 
 
-async def test_guessing_keys_is_slowed_and_harms_no_client(door: Door) -> None:
+async def test_guessing_keys_is_slowed_and_harms_no_client(door: Served) -> None:
     """From one address, twenty wrong keys at once; the right key passes all the same."""
     key = await new_key(door)
 
@@ -332,7 +350,7 @@ async def test_guessing_keys_is_slowed_and_harms_no_client(door: Door) -> None:
     assert right.HasField("ok_response")
 
 
-async def test_native_caller_reads_why(door: Door) -> None:
+async def test_native_caller_reads_why(door: Served) -> None:
     """A denial of a native call carries google.rpc.Status with its reason."""
     check = request("wrong", b"", content_type="application/grpc")
 
@@ -343,7 +361,7 @@ async def test_native_caller_reads_why(door: Door) -> None:
     assert native_reason(headers) == "CREDENTIALS_INVALID"
 
 
-async def test_header_that_grpc_refuses_goes_no_further(door: Door) -> None:
+async def test_header_that_grpc_refuses_goes_no_further(door: Served) -> None:
     """A name that HTTP allows and gRPC does not is taken off; the others stay."""
     check = request(await new_key(door), GOOD, user_agent="x")
     check.attributes.request.http.headers.update({"x$y": "1", "!|`t": "2", ":path": "/"})

@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from paymesh.payment.v1 import payment_service_pb2 as service
 
 from devstack.rest import specification_request
-from edge_auth.domain.buckets import Buckets
+from edge_auth.use_cases.check_request import Rates
 from tests.own_edge import OwnEdge, own_edge
 
 SERVICE = "/paymesh.payment.v1.PaymentService/"
@@ -105,7 +105,7 @@ async def test_who_cannot_be_reached_is_503_and_may_be_asked_again(
 
 async def test_limited_client_is_told_when_in_both_forms(tmp_path: Path) -> None:
     """429 RATE_LIMITED with the seconds; what was refused did not reach the service."""
-    async with own_edge(tmp_path, clients=Buckets(0.25, 1, lambda: 0.0)) as door:
+    async with own_edge(tmp_path, rates=Rates(client_per_second=0.25, client_burst=1)) as door:
         await door.rest("/v1/payments/pay_1")
         answered, body, headers = await door.rest("/v1/payments/pay_1")
         status, trailers = await door.native(GET, asking("pay_1"))
@@ -120,7 +120,7 @@ async def test_limited_client_is_told_when_in_both_forms(tmp_path: Path) -> None
 
 async def test_guesser_is_limited_by_his_address_and_not_by_his_guess(tmp_path: Path) -> None:
     """Wrong keys from one address share a bucket in both forms; a right key does not need it."""
-    async with own_edge(tmp_path, strangers=Buckets(1, 2, lambda: 0.0)) as door:
+    async with own_edge(tmp_path, rates=Rates(stranger_per_second=1, stranger_burst=2)) as door:
         wrong = [
             (await door.rest("/v1/payments/pay_1", headers={"Authorization": f"Bearer {guess}"}))[0]
             for guess in "abc"

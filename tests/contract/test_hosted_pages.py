@@ -14,6 +14,7 @@ import pytest
 from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
+from privacy.masked import Personal
 from psp_gateway.domain.answer import Created, Verdict
 from psp_gateway.domain.attempt import Outcome, Stage
 from psp_gateway.domain.hosted_page import Opened, PageRequest
@@ -48,7 +49,9 @@ PAYS: Mapping[str, dict[str, str]] = {
 }
 EXPIRES_AT = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
 SUCCESS, CANCEL = "https://shop.example/thanks?order=7", "https://shop.example/basket"
-REQUEST = PageRequest(SUCCESS, CANCEL, EXPIRES_AT, "One blue teapot", "de-CH", "b@example.com")
+REQUEST = PageRequest(
+    SUCCESS, CANCEL, EXPIRES_AT, "One blue teapot", "de-CH", Personal("b@example.com")
+)
 ASKED = replace(new_charge(), stage=Stage.OPEN, page_expires_at=EXPIRES_AT)
 
 

@@ -17,6 +17,7 @@ import pytest
 from chassis.clock import utc_now
 from chassis.faults import FaultPoints
 from chassis.money import Money
+from privacy.masked import Secret
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
 from psp_gateway.domain.errors import RefundExceedsCharge, Refusal
 from psp_gateway.providers.stripe.client import StripeClient
@@ -51,7 +52,7 @@ class World:
         asked = replace(asked, psp="stripe", created_at=utc_now(), updated_at=utc_now())
         async with asyncio.timeout(20):
             while True:
-                answer = await execute_charge(self.means, asked, Paying(token))
+                answer = await execute_charge(self.means, asked, Paying(Secret(token)))
                 assert not isinstance(answer, Refusal)
                 if answer.outcome.is_final:
                     return answer

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from chassis.clock import utc_now
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.errors import InvalidRequest
 from chassis.faults import FaultPoints
 from payment_svc.coordinator import Coordinator
@@ -89,6 +89,21 @@ def cancelling(store: PostgresPaymentStore, asked: Asked, payment_id: str) -> Aw
 def rendered(payment: Payment) -> bytes:
     """Write a payment so that a replay can be told."""
     return f"{payment.payment_id} {payment.status} {payment.version}".encode()
+
+
+async def test_another_client_waits_for_nobody(payment_db: Database) -> None:
+    """While a payment is locked another client is told at once that there is none."""
+    payment = await held(payment_db)
+    store = PostgresPaymentStore(payment_db, utc_now)
+    stranger = replace(make_asked("CancelPayment"), client_id="other")
+
+    async def locked(tx: Transaction) -> None:
+        lock = "SELECT 1 FROM payments WHERE payment_id = %s FOR UPDATE"
+        assert await tx.all(lock, [payment.payment_id])
+        with pytest.raises(PaymentNotFound):
+            await cancelling(store, stranger, payment.payment_id)
+
+    await payment_db.run(locked)
 
 
 async def test_capture_begins_once_and_is_replayed(payment_db: Database) -> None:

@@ -31,6 +31,23 @@ async def test_accepted_payment_is_found_as_it_was(payment_db: Database) -> None
     assert await store.find("pay_0") is None
 
 
+async def test_a_payment_is_found_by_its_client_alone(payment_db: Database) -> None:
+    """Asked for at once by its client, by another and for nothing, only its client gets it."""
+    store = PostgresPaymentStore(payment_db, utc_now)
+    payment = make_payment()
+    await store.accept(make_new_payment(payment))
+    own, id_ = payment.client_id, payment.payment_id
+
+    found = await asyncio.gather(
+        *(
+            store.find_own(*pair)
+            for pair in ((own, id_), ("other", id_), (own, "pay_0"), (own, id_))
+        )
+    )
+
+    assert found == [payment, None, None, payment]
+
+
 async def test_same_key_replays_the_first_answer(payment_db: Database) -> None:
     """A second payment under the same key with the same content is the first one."""
     store = PostgresPaymentStore(payment_db, utc_now)

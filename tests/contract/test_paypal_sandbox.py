@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chassis.faults import FaultPoints
+from privacy.masked import Secret
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.reasons import Reason
@@ -67,7 +68,7 @@ class Walked:
                 answer = await execute_hold(self.means, asked)
             case _:
                 taken_up = await self.store.take_up_charge(asked)
-                answer = await take_further(self.means, taken_up, Paying(token))
+                answer = await take_further(self.means, taken_up, Paying(Secret(token)))
         assert isinstance(answer, Attempt)
         return answer
 

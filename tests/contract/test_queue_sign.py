@@ -25,7 +25,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 def edge(redis: Redis) -> at_edge.QueueSign:
     """Make the edge's side; one request of each client passes, and no more."""
-    return at_edge.QueueSign(redis, Buckets(0.001, 1, lambda: SECONDS[0]))
+    return at_edge.QueueSign(redis, Buckets(lambda: SECONDS[0]), 0.001)
 
 
 def test_both_speak_of_the_same_sign() -> None:

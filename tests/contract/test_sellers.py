@@ -14,6 +14,7 @@ from payment_svc.ports import Accepted, Sellers
 from payment_svc.sellers import AnySeller, GrpcSellers
 from payment_svc.store import PostgresPaymentStore
 from payment_svc.use_cases.create_payment import CreatePayment, NewOrder, create_payment
+from privacy.masked import Secret
 from tests.builders import make_asked, make_id
 from tests.unit.wallet_svc.builders import WalletStub, served, wire_wallet
 
@@ -32,7 +33,9 @@ async def wallets(wallet_db: Database) -> AsyncIterator[WalletStub]:
 async def create(database: Database, sellers: Sellers, *names: str) -> Accepted:
     """Ask for a payment to these sellers."""
     orders = [NewOrder(name, Money.parse("1.00", "USD"), f"o-{name}") for name in names]
-    command = CreatePayment(make_asked("CreatePayment"), "checkout", Buyer("b"), "tok", orders)
+    command = CreatePayment(
+        make_asked("CreatePayment"), "checkout", Buyer("b"), Secret("tok"), orders
+    )
     return await create_payment(
         command, store=PostgresPaymentStore(database, utc_now), sellers=sellers, clock=utc_now,
         new_id=make_id, render=_rendered,

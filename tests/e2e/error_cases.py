@@ -148,6 +148,16 @@ CASES = [
          headers={"Authorization": "Basic ZGVtbzpkZW1v"}),
     Case("a key that is none of ours", 401, 16, "CREDENTIALS_INVALID", is_native=True,
          headers={"Authorization": "Bearer pm_000000000000_" + "0" * 52}),
+    *(Case(title, 401, 16, reason, is_native=native, headers={
+        "X-Paymesh-Timestamp": "0", "X-Paymesh-Nonce": "n", "X-Paymesh-Signature": "0" * 64,
+        **headers})
+      for title, reason, headers, native in (
+          ("a signature without its nonce", "SIGNATURE_MISSING", {"X-Paymesh-Nonce": None}, True),
+          ("a signature that is none", "SIGNATURE_INVALID", {"X-Paymesh-Signature": "x"}, True),
+          ("a timestamp that is none", "TIMESTAMP_INVALID", {"X-Paymesh-Timestamp": "now"}, True),
+          ("a nonce with a space", "NONCE_INVALID", {"X-Paymesh-Nonce": "a b"}, True),
+          ("a signature of long ago", "TIMESTAMP_OUT_OF_WINDOW", {}, False),
+      )),
     Case("a body over 64 KiB", 413, 3, "REQUEST_TOO_LARGE", raw=b" " * 70_000),
     Case("headers over 16 KiB", 431, 3, "HEADERS_TOO_LARGE", headers={"X-Long": "x" * 20_000}),
     Case("a type that looks like gRPC", 400, 3, "UNSUPPORTED_CONTENT_TYPE", "Content-Type",
@@ -188,6 +198,9 @@ NOT_HELD = [
 ABOVE = Case("capturing more than is held", 400, 3, "AMOUNT_ABOVE_AUTHORIZED", "amount",
              raw=b'{"amount": "100.00"}', is_native=True)  # fmt: skip
 STRANGER = Case("another client's payment", 404, 5, "PAYMENT_NOT_FOUND", is_native=True)
+REPLAYED = Case("a signed request sent twice", 401, 16, "NONCE_USED")
+NO_SCOPE = Case("a method that the client has no scope for", 403, 7, "SCOPE_MISSING",
+                is_native=True)  # fmt: skip
 SLOW_BODY = Case("a body that does not arrive", 408, 4, "REQUEST_TIMEOUT")
 AWAY = {
     name: Case(f"{name} does not answer", 503, 14, "UNAVAILABLE", is_native=True,
@@ -199,5 +212,5 @@ FAULT = Case("a fault of ours", 500, 13, "INTERNAL", is_native=True)
 NO_SELLER = Case("a seller that nobody knows", 400, 3, "UNKNOWN_SELLER",
                  "payment_orders[0].seller_account", is_native=True)  # fmt: skip
 LIMITED = Case("too many requests", 429, 8, "RATE_LIMITED", is_native=True)
-LATER = [REUSED, IN_USE, *NOT_HELD, ABOVE, STRANGER, SLOW_BODY, *AWAY.values(), NO_ANSWER, FAULT,
-         NO_SELLER, LIMITED]  # fmt: skip
+LATER = [REUSED, IN_USE, *NOT_HELD, ABOVE, STRANGER, REPLAYED, NO_SCOPE, SLOW_BODY,
+         *AWAY.values(), NO_ANSWER, FAULT, NO_SELLER, LIMITED]  # fmt: skip

@@ -35,6 +35,7 @@ from tests.e2e.error_calls import (
 )
 from tests.e2e.error_cases import CASES, KEY, LATER, Case
 from tests.own_edge import own_edge
+from tests.signed import signed
 
 SERVICE = "/paymesh.payment.v1.PaymentService/"
 
@@ -49,6 +50,7 @@ async def observe_states(caller: Caller) -> list[Seen]:
     path = f"/v1/payments/{payment_id}"
     above = at(cases.ABOVE, "POST", f"/v1/payments/{held_id}/capture")
     stranger = at(cases.STRANGER, "GET", path, Authorization=await key_of(caller))
+    reader = await key_of(caller, "read")
     before = caller.stored()
     seen = [
         await observe(caller, under(cases.REUSED, key), other),
@@ -59,6 +61,8 @@ async def observe_states(caller: Caller) -> list[Seen]:
         ],
         await observe(caller, above),
         await observe(caller, stranger),
+        await observe_replay(caller, path),
+        await observe(caller, at(cases.NO_SCOPE, "POST", "/v1/payments", Authorization=reader)),
     ]
     assert caller.stored() == before
     return seen
@@ -72,10 +76,21 @@ async def until(caller: Caller, payment_id: str, status: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def key_of(caller: Caller) -> str:
+async def observe_replay(caller: Caller, path: str) -> Seen:
+    """Send a request that is signed well, and send it again."""
+    headers = signed(caller.stack["client"]["secret"], "GET", path)
+    case = at(cases.REPLAYED, "GET", path, **headers)
+    assert (await caller.rest(case, {}))[0] == 401, "a key that was not signed"
+    headers = signed(caller.stack["client"]["secret"], "GET", path)
+    case = at(cases.REPLAYED, "GET", path, **{**headers, KEY: None})
+    assert (await caller.rest(case, {}))[0] == 200
+    return await observe(caller, case)
+
+
+async def key_of(caller: Caller, *scopes: str) -> str:
     """Create another client; answer its credentials."""
     async with grpc.aio.insecure_channel(caller.stack["services"]["edge_auth"]["grpc"]) as channel:
-        request = edge.CreateClientRequest(client_id=f"other-{uuid4()}")
+        request = edge.CreateClientRequest(client_id=f"other-{uuid4()}", scopes=scopes)
         created = await ClientServiceStub(channel).CreateClient(request)
     return f"Bearer {created.api_key}"
 

@@ -34,6 +34,14 @@ PROMISES = {
         '"SUBMITTED"',
     ],
     "disputes": ['"NEEDS_RESPONSE"', '"isMoneyWithdrawn"', '"WON"', "SUCCEEDED", '"ACCEPTED"'],
+    "signing-requests": [
+        '"status":"PENDING"',
+        "NONCE_USED",
+        "read, signed as well",
+        "shown this once",
+        "REVOKED",
+        "5 a second, burst 20",
+    ],
     "auditing": ["✓  I1", "I8", "judged at rest", '"isDone"'],
     "audit-log": ["They say that it is over", "CreatePayment", "psp_gateway: sound", "closed"],
     "dead-letters": [

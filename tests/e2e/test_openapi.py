@@ -24,6 +24,7 @@ from devstack.openapi import PAGE, document
 
 API = schemathesis.openapi.from_dict(document())
 VERBS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+SIGNATURE = ("X-Paymesh-Timestamp", "X-Paymesh-Nonce", "X-Paymesh-Signature")
 UNSUPPORTED = [
     (verb, path.replace("{payment_id}", "pay_0").replace("{endpoint_id}", "whe_0"))
     for path, operations in document()["paths"].items()
@@ -100,6 +101,8 @@ def test_edge_answers_as_described(stack: dict[str, Any], case: schemathesis.Cas
     ours, a status that is listed, a body and headers of its shape; nothing forbidden is let in.
     """
     headers = {"Authorization": f"Bearer {stack['client']['api_key']}"}
+    for name in SIGNATURE:  # the demo client does not sign, and what is drawn is no signature
+        case.headers.pop(name, None)
 
     answer = case.call(base_url=stack["edge"]["url"], headers=headers, timeout=30)
 

@@ -22,6 +22,7 @@ from payment_svc.domain.statuses import FINAL, PaymentStatus
 from payment_svc.ports import Asked
 from payment_svc.use_cases.capture_payment import CapturePayment
 from payment_svc.use_cases.create_payment import CreatePayment, NewOrder
+from privacy.masked import Secret
 from tests.simulation.chance import Chance
 from tests.simulation.clockwork import SimulatedLoop
 from tests.simulation.network import Network
@@ -94,7 +95,7 @@ class Clients:
             asked=Asked(CLIENT, "CreatePayment", key, {"checkout_id": key}),
             checkout_id=key,
             buyer=Buyer("buyer"),
-            payment_token=token,
+            payment_token=Secret(token),
             orders=orders,
             capture_method=CaptureMethod.MANUAL if is_manual else CaptureMethod.AUTOMATIC,
             partial_failure_policy=PartialFailurePolicy.KEEP_SUCCESSFUL

@@ -395,6 +395,11 @@ class PaymentPlace:
         """See `ports.PaymentStore`."""
         return await self.payments.disk.run(lambda: self.payments.rows.get(payment_id))
 
+    async def find_own(self, client_id: str, payment_id: str) -> Payment | None:
+        """See `ports.PaymentStore`."""
+        found = await self.find(payment_id)
+        return found if found is not None and found.client_id == client_id else None
+
     async def claim(self, limit: int) -> Sequence[Journey]:
         """See `ports.SagaStore`."""
         return await self.payments.disk.run(

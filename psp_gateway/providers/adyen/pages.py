@@ -44,7 +44,7 @@ class AdyenPages:
         }
         optional = {
             "description": page.description,
-            "shopperEmail": page.buyer_email,
+            "shopperEmail": page.buyer_email.reveal(),
             "shopperLocale": page.locale,
         }
         content |= {name: text for name, text in optional.items() if text}

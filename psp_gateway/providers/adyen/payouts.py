@@ -106,7 +106,7 @@ class AdyenPayouts:
     def refusal(self, amount: Money, destination: Destination) -> Refusal | None:
         """See `payout_ports.PayOut.refusal`."""
         to = destination.to
-        if not isinstance(to, PspAccount) or not _party(to.account):
+        if not isinstance(to, PspAccount) or not _party(to.account.reveal()):
             why = "Adyen pays to balance accounts, BA…, and transfer instruments, SE…"
             return InvalidDestination("account", why)
         try:
@@ -121,7 +121,7 @@ class AdyenPayouts:
         content = {
             "amount": units.to_wire(payout.amount),
             "balanceAccountId": self._account,
-            **_party(to.account if isinstance(to, PspAccount) else ""),
+            **_party(to.account.reveal() if isinstance(to, PspAccount) else ""),
             "reference": payout.attempt_id,
             **({"description": destination.text} if destination.text else {}),
         }

@@ -82,8 +82,8 @@ def _transfer(
     return CreditTransfer(
         attempt_id=attempt_id,
         amount=amount,
-        creditor_name=to.holder,
-        creditor_iban=to.iban,
+        creditor_name=to.holder.reveal(),
+        creditor_iban=to.iban.reveal(),
         creditor_bic=to.bic,
         remittance=destination.text,
     )

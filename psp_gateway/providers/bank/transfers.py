@@ -64,7 +64,7 @@ class Debtor:
     """Whose account pays."""
 
     name: str
-    iban: str
+    iban: str = field(repr=False)
     bic: str
 
 

@@ -105,7 +105,7 @@ class PayPalPayouts:
     def refusal(self, amount: Money, destination: Destination) -> Refusal | None:
         """See `payout_ports.PayOut.refusal`."""
         to = destination.to
-        if not isinstance(to, PspAccount) or not _receiver(to.account):
+        if not isinstance(to, PspAccount) or not _receiver(to.account.reveal()):
             return InvalidDestination("account", "PayPal pays to payer ids and e-mail addresses")
         try:
             units.to_wire(amount)
@@ -118,7 +118,7 @@ class PayPalPayouts:
         to = destination.to
         amount = units.to_wire(payout.amount)
         item = {
-            **_receiver(to.account if isinstance(to, PspAccount) else ""),
+            **_receiver(to.account.reveal() if isinstance(to, PspAccount) else ""),
             "amount": {"currency": amount["currency_code"], "value": amount["value"]},
             "sender_item_id": item_name(payout.attempt_id),
             **({"note": destination.text} if destination.text else {}),

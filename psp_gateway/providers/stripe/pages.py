@@ -83,7 +83,7 @@ def _fields(attempt: Attempt, page: PageRequest) -> dict[str, Any]:
         **mapping.several(attempt),
     }
     if page.buyer_email:
-        fields["customer_email"] = page.buyer_email
+        fields["customer_email"] = page.buyer_email.reveal()
     return {**fields, **_locale(page.locale)}
 
 

@@ -60,7 +60,7 @@ class StripePayouts:
     def refusal(self, amount: Money, destination: Destination) -> Refusal | None:
         """See `payout_ports.PayOut.refusal`."""
         to = destination.to
-        if not isinstance(to, PspAccount) or _ACCOUNT.fullmatch(to.account) is None:
+        if not isinstance(to, PspAccount) or _ACCOUNT.fullmatch(to.account.reveal()) is None:
             return InvalidDestination("account", "Stripe pays to connected accounts, acct_…")
         try:
             units.to_minor(amount)
@@ -74,7 +74,7 @@ class StripePayouts:
         fields: dict[str, object] = {
             "amount": units.to_minor(payout.amount),
             "currency": payout.amount.currency.lower(),
-            "destination": to.account if isinstance(to, PspAccount) else "",
+            "destination": to.account.reveal() if isinstance(to, PspAccount) else "",
             "transfer_group": payout.payout_id,
             "metadata": {
                 "attempt_id": payout.attempt_id,

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from devstack import dlq_show
 from devstack.cli import main
-from devstack.dlq import Span, _confirm
+from devstack.dlq import Span, confirm
 from devstack.state import StackError
 
 
@@ -37,8 +37,8 @@ def test_other_spans_are_refused(text: str) -> None:
 def test_where_nobody_can_be_asked_nothing_is_changed(capsys: pytest.CaptureFixture[str]) -> None:
     """What would happen is shown all the same."""
     with pytest.raises(StackError, match="--yes"):
-        _confirm(lambda: ["would do step void"], "Let it go on?", yes=False)
-    _confirm(lambda: ["would do step post"], "Let it go on?", yes=True)
+        confirm(lambda: ["would do step void"], "Let it go on?", yes=False)
+    confirm(lambda: ["would do step post"], "Let it go on?", yes=True)
 
     assert capsys.readouterr().err == "would do step void\nwould do step post\n"
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from chassis.settings import Environment, ServerSettings
 from devstack import plan
 from devstack.ports import default_ports
 from devstack.processes import Recipe
 from devstack.services import SERVICES
 from devstack.state import State
+from edge_auth.settings import EdgeAuthSettings
 
 PORTS = default_ports()
 
@@ -99,3 +101,14 @@ def test_redis_keeps_its_password_from_the_command_line(state: State) -> None:
     lines = file.read_text().splitlines()
     assert {"bind 127.0.0.1", "appendonly yes", "appendfsync everysec"} <= set(lines)
     assert f"requirepass {state.secret('redis')}" in lines
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_money_moves_out_unsigned_in_development_alone(state: State, environment: str) -> None:
+    """What edge_auth is told starts in both, and seals with a key of this state."""
+    told = recipe(state, "edge_auth", environment=environment).environment
+    known = Environment(told)
+    settings = EdgeAuthSettings.read(known, ServerSettings.read(known, "edge_auth"))
+
+    assert settings.is_unsigned_money_out is (environment == "development")
+    assert state.secret("edge_auth_sealing") in told["EDGE_AUTH_SEALING_KEYS"]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.faults import FaultPoints, InjectedFault
+from privacy.masked import Secret
 from psp_gateway.domain.answer import Answer, Verdict, no_answer, not_sent, unusable
 from psp_gateway.domain.attempt import Attempt, Delivery, Outcome, Stage
 from psp_gateway.domain.capabilities import Capabilities
@@ -80,7 +81,7 @@ class World:
         stage = self.psps[first].capabilities.first_stage
         asked = replace(new_charge(), psp=first, stage=stage)
         try:
-            answer = await execute_charge(means, asked, Paying("tok", self.order))
+            answer = await execute_charge(means, asked, Paying(Secret("tok"), self.order))
         except InjectedFault:
             return None
         assert not isinstance(answer, Refusal)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.faults import FaultPoints, InjectedFault
+from privacy.masked import Secret
 from psp_gateway.domain.attempt import Attempt, Outcome, Stage
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.use_cases.execute_charges import execute_charge
@@ -52,7 +53,7 @@ class Shop:
 
     async def ask(self, plan: str = "") -> Attempt | None:
         """Ask for the attempt; None when the process crashed on the way."""
-        paying = Paying("approval", ["fake"], PAGE)
+        paying = Paying(Secret("approval"), ["fake"], PAGE)
         try:
             answer = await execute_charge(self.means(plan), new_paged(), paying)
         except InjectedFault:

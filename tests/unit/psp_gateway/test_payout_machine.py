@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from chassis.faults import FaultPoints, InjectedFault
 from chassis.money import Money
+from privacy.masked import Personal
 from psp_gateway.domain.attempt import Delivery
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.payout import MOVES, Destination, Payout, PspAccount, State
@@ -20,7 +21,7 @@ from tests.builders import NOW
 from tests.unit.psp_gateway.fakes import FreePassage
 from tests.unit.psp_gateway.payout_fakes import FakeBook, FakePayer
 
-TO = Destination(PspAccount("fake", "acct_1"), "Sales of May")
+TO = Destination(PspAccount("fake", Personal("acct_1")), "Sales of May")
 FAULTS = (
     "none",
     "not_sent",

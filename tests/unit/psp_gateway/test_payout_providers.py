@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.money import Money
+from privacy.masked import Personal
 from psp_gateway.domain.answer import Absent, Answer, Verdict
 from psp_gateway.domain.attempt import Delivery, Outcome
 from psp_gateway.domain.errors import InvalidAmount, InvalidDestination
@@ -27,9 +28,9 @@ from tests.unit.psp_gateway.any_json import json_values
 from tests.unit.psp_gateway.wire import HANG, Request, Wire, answer, opened, scripted
 
 TO = {
-    "stripe": Destination(PspAccount("stripe", "acct_1"), "Sales of May"),
-    "adyen": Destination(PspAccount("adyen", "SE1234"), "Sales of May"),
-    "paypal": Destination(PspAccount("paypal", "jo@example.com"), "Sales of May"),
+    "stripe": Destination(PspAccount("stripe", Personal("acct_1")), "Sales of May"),
+    "adyen": Destination(PspAccount("adyen", Personal("SE1234")), "Sales of May"),
+    "paypal": Destination(PspAccount("paypal", Personal("jo@example.com")), "Sales of May"),
 }
 READERS: Mapping[str, Callable[[Mapping[str, Any], Payout, str], Answer]] = {
     "stripe": stripe.transfer_answer,
@@ -499,7 +500,10 @@ async def test_what_is_known_not_to_be_taken(psp: str) -> None:
         right = adapter.refusal(Money.parse("1.00", "USD"), TO[psp])
         wrong = [
             adapter.refusal(Money.parse("1.00", "USD"), Destination(to))
-            for to in (PspAccount(psp, "no such"), BankAccount("DE0", "Jo"))
+            for to in (
+                PspAccount(psp, Personal("no such")),
+                BankAccount(Personal("DE0"), Personal("Jo")),
+            )
         ]
         odd = adapter.refusal(Money.parse("1.0001", "CLF"), TO[psp])
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from chassis.faults import FaultPoints
+from privacy.masked import Secret
 from psp_gateway.domain.answer import Verdict, no_answer
 from psp_gateway.domain.answered import advance
 from psp_gateway.domain.attempt import Attempt, Outcome, Stage
@@ -104,7 +105,7 @@ class Gateway:
             faults=FaultPoints({}),
         )
         asked = replace(new_charge(), attempt_id=attempt_id, created_at=self.now)
-        found = await execute_charge(means, asked, Paying(self.token))
+        found = await execute_charge(means, asked, Paying(Secret(self.token)))
         assert isinstance(found, Attempt)
         return found
 

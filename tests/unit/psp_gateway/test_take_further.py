@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chassis.faults import FaultPoints, InjectedFault
 from chassis.money import Money
+from privacy.masked import Secret
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.use_cases.execute_charges import execute_charge
@@ -118,7 +119,7 @@ class World:
                 case Kind.CAPTURE | Kind.VOID:
                     return await execute_hold(means, asked)
                 case _:
-                    paying = Paying(self.token, is_last_try=self.is_last_try)
+                    paying = Paying(Secret(self.token), is_last_try=self.is_last_try)
                     return await execute_charge(means, asked, paying)
         except InjectedFault:
             return None

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ClientServiceStub:
-    """Keeps the API clients that may enter at the edge. Operators only.
+    """Keeps the API clients that may enter at the edge. Operators only. Who changes something says why; the actor is in the
+    metadata, `x-paymesh-actor`.
     """
 
     def __init__(self, channel):
@@ -45,23 +46,77 @@ class ClientServiceStub:
                 request_serializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.GetClientRequest.SerializeToString,
                 response_deserializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.GetClientResponse.FromString,
                 _registered_method=True)
+        self.ListClients = channel.unary_unary(
+                '/paymesh.edge.v1.ClientService/ListClients',
+                request_serializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.ListClientsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.ListClientsResponse.FromString,
+                _registered_method=True)
+        self.RotateCredential = channel.unary_unary(
+                '/paymesh.edge.v1.ClientService/RotateCredential',
+                request_serializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.RotateCredentialRequest.SerializeToString,
+                response_deserializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.RotateCredentialResponse.FromString,
+                _registered_method=True)
+        self.RevokeClient = channel.unary_unary(
+                '/paymesh.edge.v1.ClientService/RevokeClient',
+                request_serializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.RevokeClientRequest.SerializeToString,
+                response_deserializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.RevokeClientResponse.FromString,
+                _registered_method=True)
+        self.SetClientLimit = channel.unary_unary(
+                '/paymesh.edge.v1.ClientService/SetClientLimit',
+                request_serializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.SetClientLimitRequest.SerializeToString,
+                response_deserializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.SetClientLimitResponse.FromString,
+                _registered_method=True)
 
 
 class ClientServiceServicer:
-    """Keeps the API clients that may enter at the edge. Operators only.
+    """Keeps the API clients that may enter at the edge. Operators only. Who changes something says why; the actor is in the
+    metadata, `x-paymesh-actor`.
     """
 
     def CreateClient(self, request, context):
-        """Creates a client with its first API key, which is shown this once and stored as a hash.
+        """Creates a client with its first API key and its first signing secret, which are shown this once. Of the key a hash
+        is stored, the secret is stored encrypted.
 
-        An id that is taken is refused, CLIENT_ALREADY_EXISTS.
+        An id that is taken is refused, CLIENT_ALREADY_EXISTS; scopes that move money out without `signing`,
+        SIGNING_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetClient(self, request, context):
-        """Reads a client.
+        """Reads a client with its keys, secrets and latest changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListClients(self, request, context):
+        """Lists clients by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateCredential(self, request, context):
+        """Makes a new API key or signing secret, shown this once. The old one lives on for `overlap`.
+
+        While two live, a third is refused, ROTATION_UNDER_WAY; so is a revoked client, CLIENT_REVOKED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeClient(self, request, context):
+        """Revokes one key, one secret, or the client with all of them. It cannot be taken back; said again, it changes
+        nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetClientLimit(self, request, context):
+        """Sets how much a client may ask; fields that are absent go back to the default.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,6 +135,26 @@ def add_ClientServiceServicer_to_server(servicer, server):
                     request_deserializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.GetClientRequest.FromString,
                     response_serializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.GetClientResponse.SerializeToString,
             ),
+            'ListClients': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListClients,
+                    request_deserializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.ListClientsRequest.FromString,
+                    response_serializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.ListClientsResponse.SerializeToString,
+            ),
+            'RotateCredential': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateCredential,
+                    request_deserializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.RotateCredentialRequest.FromString,
+                    response_serializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.RotateCredentialResponse.SerializeToString,
+            ),
+            'RevokeClient': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeClient,
+                    request_deserializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.RevokeClientRequest.FromString,
+                    response_serializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.RevokeClientResponse.SerializeToString,
+            ),
+            'SetClientLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetClientLimit,
+                    request_deserializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.SetClientLimitRequest.FromString,
+                    response_serializer=paymesh_dot_edge_dot_v1_dot_client__service__pb2.SetClientLimitResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'paymesh.edge.v1.ClientService', rpc_method_handlers)
@@ -89,7 +164,8 @@ def add_ClientServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ClientService:
-    """Keeps the API clients that may enter at the edge. Operators only.
+    """Keeps the API clients that may enter at the edge. Operators only. Who changes something says why; the actor is in the
+    metadata, `x-paymesh-actor`.
     """
 
     @staticmethod
@@ -136,6 +212,114 @@ class ClientService:
             '/paymesh.edge.v1.ClientService/GetClient',
             paymesh_dot_edge_dot_v1_dot_client__service__pb2.GetClientRequest.SerializeToString,
             paymesh_dot_edge_dot_v1_dot_client__service__pb2.GetClientResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListClients(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.edge.v1.ClientService/ListClients',
+            paymesh_dot_edge_dot_v1_dot_client__service__pb2.ListClientsRequest.SerializeToString,
+            paymesh_dot_edge_dot_v1_dot_client__service__pb2.ListClientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateCredential(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.edge.v1.ClientService/RotateCredential',
+            paymesh_dot_edge_dot_v1_dot_client__service__pb2.RotateCredentialRequest.SerializeToString,
+            paymesh_dot_edge_dot_v1_dot_client__service__pb2.RotateCredentialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeClient(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.edge.v1.ClientService/RevokeClient',
+            paymesh_dot_edge_dot_v1_dot_client__service__pb2.RevokeClientRequest.SerializeToString,
+            paymesh_dot_edge_dot_v1_dot_client__service__pb2.RevokeClientResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetClientLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.edge.v1.ClientService/SetClientLimit',
+            paymesh_dot_edge_dot_v1_dot_client__service__pb2.SetClientLimitRequest.SerializeToString,
+            paymesh_dot_edge_dot_v1_dot_client__service__pb2.SetClientLimitResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,35 +27,71 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ClientServiceStub:
-    """Keeps the API clients that may enter at the edge. Operators only."""
+    """Keeps the API clients that may enter at the edge. Operators only. Who changes something says why; the actor is in the
+    metadata, `x-paymesh-actor`.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ClientServiceAsyncStub: ...
     CreateClient: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.CreateClientRequest, _client_service_pb2.CreateClientResponse]
-    """Creates a client with its first API key, which is shown this once and stored as a hash.
+    """Creates a client with its first API key and its first signing secret, which are shown this once. Of the key a hash
+    is stored, the secret is stored encrypted.
 
-    An id that is taken is refused, CLIENT_ALREADY_EXISTS.
+    An id that is taken is refused, CLIENT_ALREADY_EXISTS; scopes that move money out without `signing`,
+    SIGNING_REQUIRED.
     """
     GetClient: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.GetClientRequest, _client_service_pb2.GetClientResponse]
-    """Reads a client."""
+    """Reads a client with its keys, secrets and latest changes."""
+    ListClients: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.ListClientsRequest, _client_service_pb2.ListClientsResponse]
+    """Lists clients by id."""
+    RotateCredential: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.RotateCredentialRequest, _client_service_pb2.RotateCredentialResponse]
+    """Makes a new API key or signing secret, shown this once. The old one lives on for `overlap`.
+
+    While two live, a third is refused, ROTATION_UNDER_WAY; so is a revoked client, CLIENT_REVOKED.
+    """
+    RevokeClient: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.RevokeClientRequest, _client_service_pb2.RevokeClientResponse]
+    """Revokes one key, one secret, or the client with all of them. It cannot be taken back; said again, it changes
+    nothing.
+    """
+    SetClientLimit: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.SetClientLimitRequest, _client_service_pb2.SetClientLimitResponse]
+    """Sets how much a client may ask; fields that are absent go back to the default."""
 
 @_typing.type_check_only
 class ClientServiceAsyncStub(ClientServiceStub):
-    """Keeps the API clients that may enter at the edge. Operators only."""
+    """Keeps the API clients that may enter at the edge. Operators only. Who changes something says why; the actor is in the
+    metadata, `x-paymesh-actor`.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateClient: _aio.UnaryUnaryMultiCallable[_client_service_pb2.CreateClientRequest, _client_service_pb2.CreateClientResponse]  # type: ignore[assignment]
-    """Creates a client with its first API key, which is shown this once and stored as a hash.
+    """Creates a client with its first API key and its first signing secret, which are shown this once. Of the key a hash
+    is stored, the secret is stored encrypted.
 
-    An id that is taken is refused, CLIENT_ALREADY_EXISTS.
+    An id that is taken is refused, CLIENT_ALREADY_EXISTS; scopes that move money out without `signing`,
+    SIGNING_REQUIRED.
     """
     GetClient: _aio.UnaryUnaryMultiCallable[_client_service_pb2.GetClientRequest, _client_service_pb2.GetClientResponse]  # type: ignore[assignment]
-    """Reads a client."""
+    """Reads a client with its keys, secrets and latest changes."""
+    ListClients: _aio.UnaryUnaryMultiCallable[_client_service_pb2.ListClientsRequest, _client_service_pb2.ListClientsResponse]  # type: ignore[assignment]
+    """Lists clients by id."""
+    RotateCredential: _aio.UnaryUnaryMultiCallable[_client_service_pb2.RotateCredentialRequest, _client_service_pb2.RotateCredentialResponse]  # type: ignore[assignment]
+    """Makes a new API key or signing secret, shown this once. The old one lives on for `overlap`.
+
+    While two live, a third is refused, ROTATION_UNDER_WAY; so is a revoked client, CLIENT_REVOKED.
+    """
+    RevokeClient: _aio.UnaryUnaryMultiCallable[_client_service_pb2.RevokeClientRequest, _client_service_pb2.RevokeClientResponse]  # type: ignore[assignment]
+    """Revokes one key, one secret, or the client with all of them. It cannot be taken back; said again, it changes
+    nothing.
+    """
+    SetClientLimit: _aio.UnaryUnaryMultiCallable[_client_service_pb2.SetClientLimitRequest, _client_service_pb2.SetClientLimitResponse]  # type: ignore[assignment]
+    """Sets how much a client may ask; fields that are absent go back to the default."""
 
 class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Keeps the API clients that may enter at the edge. Operators only."""
+    """Keeps the API clients that may enter at the edge. Operators only. Who changes something says why; the actor is in the
+    metadata, `x-paymesh-actor`.
+    """
 
     @_abc_1.abstractmethod
     def CreateClient(
@@ -63,9 +99,11 @@ class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _client_service_pb2.CreateClientRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_client_service_pb2.CreateClientResponse, _abc.Awaitable[_client_service_pb2.CreateClientResponse]]:
-        """Creates a client with its first API key, which is shown this once and stored as a hash.
+        """Creates a client with its first API key and its first signing secret, which are shown this once. Of the key a hash
+        is stored, the secret is stored encrypted.
 
-        An id that is taken is refused, CLIENT_ALREADY_EXISTS.
+        An id that is taken is refused, CLIENT_ALREADY_EXISTS; scopes that move money out without `signing`,
+        SIGNING_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -74,6 +112,43 @@ class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _client_service_pb2.GetClientRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_client_service_pb2.GetClientResponse, _abc.Awaitable[_client_service_pb2.GetClientResponse]]:
-        """Reads a client."""
+        """Reads a client with its keys, secrets and latest changes."""
+
+    @_abc_1.abstractmethod
+    def ListClients(
+        self,
+        request: _client_service_pb2.ListClientsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_service_pb2.ListClientsResponse, _abc.Awaitable[_client_service_pb2.ListClientsResponse]]:
+        """Lists clients by id."""
+
+    @_abc_1.abstractmethod
+    def RotateCredential(
+        self,
+        request: _client_service_pb2.RotateCredentialRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_service_pb2.RotateCredentialResponse, _abc.Awaitable[_client_service_pb2.RotateCredentialResponse]]:
+        """Makes a new API key or signing secret, shown this once. The old one lives on for `overlap`.
+
+        While two live, a third is refused, ROTATION_UNDER_WAY; so is a revoked client, CLIENT_REVOKED.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeClient(
+        self,
+        request: _client_service_pb2.RevokeClientRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_service_pb2.RevokeClientResponse, _abc.Awaitable[_client_service_pb2.RevokeClientResponse]]:
+        """Revokes one key, one secret, or the client with all of them. It cannot be taken back; said again, it changes
+        nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def SetClientLimit(
+        self,
+        request: _client_service_pb2.SetClientLimitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_service_pb2.SetClientLimitResponse, _abc.Awaitable[_client_service_pb2.SetClientLimitResponse]]:
+        """Sets how much a client may ask; fields that are absent go back to the default."""
 
 def add_ClientServiceServicer_to_server(servicer: ClientServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
