@@ -8,7 +8,10 @@ from chassis.database import Database
 _PAYMENT = "paymesh.payment.v1."
 # Every change by a client or an operator: one line per object that is changed.
 LOGGED: Mapping[str, frozenset[str]] = {
-    "edge_auth": frozenset({"paymesh.edge.v1.ClientService/CreateClient"}),
+    "edge_auth": frozenset(
+        f"paymesh.edge.v1.ClientService/{name}"
+        for name in ("CreateClient", "RotateCredential", "RevokeClient", "SetClientLimit")
+    ),
     "ledger_svc": frozenset(
         f"paymesh.ledger.v1.LedgerService/{name}"
         for name in ("OpenAccounts", "FreezeAccount", "UnfreezeAccount", "CloseAccount")

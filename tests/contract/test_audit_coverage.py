@@ -1,12 +1,13 @@
 """Every RPC that changes something is in the audit log once, or is said to be told elsewhere."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
 import grpc
 import pytest
+from paymesh.edge.v1 import client_service_pb2 as edge
 from paymesh.ledger.v1 import ledger_pb2
 from paymesh.ledger.v1 import ledger_service_pb2 as ledger
 from paymesh.psp.v1 import psp_gateway_service_pb2 as psp
@@ -15,8 +16,6 @@ from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 from chassis.database import Database
 from chassis.interceptors import RequestContext, _current
 from devstack.mesh.contracts import Repetition, methods
-from edge_auth.domain.credentials import Client, StoredKey
-from edge_auth.store import PostgresClientStore
 from payment_svc.domain.errors import SagaMoved
 from payment_svc.domain.resolution import Decision
 from payment_svc.operations.ports import Bulk, SagaFilter
@@ -28,6 +27,7 @@ from tests.audit_coverage import LOGGED, NOT_LOGGED, logged, said
 from tests.builders import NOW
 from tests.conftest import opened
 from tests.contract import test_attempt_resolutions as attempts
+from tests.contract import test_client_service as clients
 from tests.contract import test_psp_bank_payouts as bank
 from tests.contract import test_psp_disputes as disputes
 from tests.contract.test_resolutions import Desk
@@ -205,20 +205,36 @@ async def test_attempts(psp_database: ServiceDatabase, tmp_path: Path) -> None:
     assert (line["before"], line["after"]["outcome"]) == ({"outcome": "UNKNOWN"}, "SUCCEEDED")
 
 
-async def test_clients_of_the_edge(edge_auth_database: ServiceDatabase) -> None:
-    """A new client is told, an id that is taken is not; no secret is."""
-    async with opened(edge_auth_database) as database:
-        store = PostgresClientStore(database)
-        with under("paymesh.edge.v1.ClientService", "CreateClient", "they signed"):
-            for _ in range(2):
-                await store.add(Client("shop", "Shop", NOW), StoredKey("key_1", "shop", b"hash"))
-        (line,) = await logged(database)
+async def test_clients_of_the_edge(edge_auth_database: ServiceDatabase, redis_url: str) -> None:
+    """What is made, rotated, limited and revoked, once each; no refusal, no secret."""
+    name, why = "shop", "they signed"
+    async with AsyncExitStack() as stack:
+        stub = (await clients.instance(stack, edge_auth_database, redis_url)).stub
+        create = edge.CreateClientRequest(client_id=name, signing=True, reason=why)
+        made = await stub.CreateClient(create, metadata=ACTOR)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.CreateClient(create, metadata=ACTOR)
+        rotate = edge.RotateCredentialRequest(
+            client_id=name, kind=edge.Credential.API_KEY, reason=why
+        )
+        rotated = await stub.RotateCredential(rotate, metadata=ACTOR)
+        limit = edge.SetClientLimitRequest(
+            client_id=name, requests_per_second=5, burst=9, reason=why
+        )
+        await stub.SetClientLimit(limit, metadata=ACTOR)
+        revoke = edge.RevokeClientRequest(client_id=name, reason=why)
+        for _ in range(2):
+            await stub.RevokeClient(revoke, metadata=ACTOR)
 
-    assert line["action"] in LOGGED["edge_auth"]
-    assert (line["actor_kind"], line["actor_id"], line["is_verified"], line["reason"]) == (
-        "operator", "spiffe://x/ann", True, "they signed",
-    )  # fmt: skip
-    assert line["after"] == {"display_name": "Shop", "key_id": "key_1"}
+    async with opened(edge_auth_database) as database:
+        lines = await logged(database)
+    assert len(lines) == len({line["action"] for line in lines}) == 4
+    assert {line["action"] for line in lines} == LOGGED["edge_auth"]
+    assert {(line["actor_id"], line["reason"]) for line in lines} == {("alice@ops", why)}
+    assert said(lines, "SetClientLimit")["after"] == {"requests_per_second": "5", "burst": "9"}
+    assert said(lines, "RevokeClient")["after"] == {"status": "revoked"}
+    secrets = [made.api_key, made.secret, rotated.value]
+    assert not [one for one in secrets if one and one.split("_")[2] in str(lines)]
 
 
 _OPERATIONS = "paymesh.payment.v1.OperationsService"
