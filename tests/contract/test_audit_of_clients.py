@@ -1,15 +1,24 @@
 """Clients' own changes in the audit log: payments and webhook endpoints, through the stores."""
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
+from audit_log.origin import current_origin
+from chassis.clock import utc_now
 from chassis.database import Database
+from chassis.errors import PaymeshError
 from chassis.interceptors import RequestContext, _current
 from payment_svc.domain.webhook_endpoint import EndpointStatus, WebhookEndpoint
 from payment_svc.ports import Asked
+from payment_svc.store import PostgresPaymentStore
 from payment_svc.webhooks.log import PostgresWebhookLog
 from payment_svc.webhooks.store import PostgresWebhookStore
 from tests.audit_coverage import LOGGED, logged, said
-from tests.builders import NOW
+from tests.builders import NOW, make_asked, make_new_payment
+from tests.contract.test_payment_changes import cancelling, capturing, held
 
 _SERVICE = "paymesh.payment.v1.WebhookEndpointService"
 
@@ -19,8 +28,6 @@ def _under(rpc: str) -> None:
 
 
 def _asked(rpc: str, key: str) -> Asked:
-    from audit_log.origin import current_origin
-
     _under(rpc)
     return Asked("demo", rpc, key, {"url": "f"}, current_origin())
 
@@ -58,3 +65,46 @@ async def test_webhook_endpoints(payment_db: Database) -> None:
     )  # fmt: skip
     assert said(lines, "DeleteWebhookEndpoint")["after"] == {"status": "DELETED"}
     assert "canary" not in str(lines)
+
+
+async def test_payments_accepted_together(payment_db: Database) -> None:
+    """Each call of a batch has a line of its own, with its own client and call; a replay none."""
+    store = PostgresPaymentStore(payment_db, utc_now)
+    new = [make_new_payment() for _ in range(8)]
+    for place, one in enumerate(new):
+        _current.set(
+            RequestContext(
+                client_id="demo", request_id=f"req_{place}", caller="edge",
+                method="paymesh.payment.v1.PaymentService/CreatePayment",
+            )
+        )  # fmt: skip
+        new[place] = replace(one, asked=replace(one.asked, origin=current_origin()))
+
+    await asyncio.gather(*(store.accept(one) for one in new))
+    await asyncio.gather(*(store.accept(one) for one in new))
+
+    lines = await logged(payment_db)
+    assert {(line["object_id"], line["request_id"]) for line in lines} == {
+        (one.payment.payment_id, f"req_{place}") for place, one in enumerate(new)
+    }
+    assert len(lines) == len(new)
+    assert {line["action"] for line in lines} < LOGGED["clients"]
+    assert all(line["is_verified"] and line["actor_kind"] == "client" for line in lines)
+    assert {key for line in lines for key in line["after"]} == {
+        "status", "amount", "currency", "capture_method", "orders",
+    }  # fmt: skip
+
+
+async def test_captures_and_cancellations(payment_db: Database) -> None:
+    """A line with what the status was and is; a replay and a refusal leave none."""
+    payment = await held(payment_db)
+    store = PostgresPaymentStore(payment_db, utc_now)
+    for _ in range(2):
+        await capturing(store, payment.payment_id)
+    with pytest.raises(PaymeshError):
+        await cancelling(store, make_asked("CancelPayment", "k2"), payment.payment_id)
+
+    _, line = await logged(payment_db)
+
+    assert line["action"].endswith("/CapturePayment")
+    assert (line["before"]["status"], line["after"]["status"]) == ("REQUIRES_CAPTURE", "PROCESSING")
