@@ -13,8 +13,7 @@ from paymesh.payment.v1 import (
 )
 from redis.asyncio import Redis
 
-from audit_log import sealer as audit_sealer
-from audit_log import servicer as audit_log
+from audit_log.wiring import with_audit_log
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.faults import FaultPoints
@@ -50,7 +49,6 @@ _NAMES = (
     "paymesh.payment.v1.AuditService",
     "paymesh.payment.v1.PspEventService",
     "paymesh.payment.v1.WebhookEndpointService",
-    audit_log.NAME,
 )
 _PAYMENTS = payment_service_pb2_grpc.add_PaymentServiceServicer_to_server
 _OPERATIONS = operations_service_pb2_grpc.add_OperationsServiceServicer_to_server
@@ -95,14 +93,13 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         payments, sagas, sagas, witnesses, clock=utc_now, woken=work.set
     )
     endpoints = webhooks.servicer(_make_id, settings.fingerprint_key.reveal())
-    return Wiring(
+    wiring = Wiring(
         register=(
             partial(_PAYMENTS, public),
             partial(_OPERATIONS, operators),
             auditing.register,
             partial(_PSP_EVENTS, psp_events),
             partial(_WEBHOOKS, endpoints),
-            audit_log.serving(database),
         ),
         names=_NAMES,
         jobs=(
@@ -117,9 +114,9 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             jobs.unknown_gauge(sagas),
             jobs.loop_watch(),
             *auditing.jobs,
-            audit_sealer.sealing(database),
         ),
     )
+    return with_audit_log(wiring, database)
 
 
 def _public(

@@ -13,8 +13,7 @@ from paymesh.psp.v1 import dispute_service_pb2_grpc as dispute_wire
 from paymesh.psp.v1 import psp_gateway_service_pb2_grpc as wire
 from paymesh.psp.v1 import webhook_service_pb2_grpc as webhook_wire
 
-from audit_log import sealer as audit_sealer
-from audit_log import servicer as audit_log
+from audit_log.wiring import with_audit_log
 from chassis import server
 from chassis.channel import open_channel
 from chassis.clock import utc_now
@@ -62,13 +61,13 @@ from psp_gateway.use_cases.route_charge import PSPS, Router
 from psp_gateway.use_cases.take_further import Means
 from psp_gateway.webhook_servicer import PspWebhookService
 
+_ADD_WEBHOOKS = webhook_wire.add_WebhookServiceServicer_to_server
 _ADD_RESOLUTIONS = resolution_wire.add_AttemptResolutionServiceServicer_to_server
 _NAMES = (
     "paymesh.psp.v1.PspGatewayService",
     "paymesh.psp.v1.WebhookService",
     "paymesh.psp.v1.DisputeService",
     "paymesh.psp.v1.AttemptResolutionService",
-    audit_log.NAME,
 )
 
 
@@ -114,27 +113,24 @@ async def build(
     inbox = InboxStore(database, utc_now, timedelta(seconds=settings.inbox_lease_s))
     arrived = asyncio.Event()
     receiving = Receiving(psps.readers, inbox, psps.certificates)
-    webhooks = PspWebhookService(receiving, utc_now, arrived.set)
     answering = _answering(psps, DisputeStore(database), guards)
     listener = await _listener(settings, stack)
     applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following, paying)
-    resolutions = AttemptResolutionServicer(means, store)
-    return Wiring(
+    wiring = Wiring(
         register=[
             partial(wire.add_PspGatewayServiceServicer_to_server, servicer),
-            partial(webhook_wire.add_WebhookServiceServicer_to_server, webhooks),
+            partial(_ADD_WEBHOOKS, PspWebhookService(receiving, utc_now, arrived.set)),
             partial(dispute_wire.add_DisputeServiceServicer_to_server, DisputeServicer(answering)),
-            partial(_ADD_RESOLUTIONS, resolutions),
-            audit_log.serving(database),
+            partial(_ADD_RESOLUTIONS, AttemptResolutionServicer(means, store)),
         ],
         names=_NAMES,
         jobs=[
-            audit_sealer.sealing(database),
             jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s, faults),
             _late_looker(means, database, store, listener, settings),
             *([bank_worker(outbox, settings.bank.poll_s)] if outbox else []),
         ],
     )
+    return with_audit_log(wiring, database)
 
 
 def _late_looker(
