@@ -90,13 +90,10 @@ async def call(method: Callable[..., Any], request: Any, timeout_s: float) -> An
 
 
 def to_error(error: grpc.aio.AioRpcError) -> errors.PaymeshError:
-    """Turn a status into the error it was made from, as far as its details tell.
-
-    What a service of ours says has a reason; what the channel or a proxy says names hosts and
-    sockets, and may reach a caller: it is not repeated.
-    """
+    """Turn a status into the error it was made from, as far as its details tell."""
     kind = _ERRORS.get(error.code(), errors.PaymeshError)
     status = rpc_status.from_call(error)
+    # What the channel or a proxy says names hosts, and may reach a caller: it is not repeated.
     is_ours = status is not None and any(d.Is(_INFO) for d in status.details)
     words = error.details() if is_ours else None
     result = kind(words or f"Another part answered {error.code().name}.")

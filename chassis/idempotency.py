@@ -6,8 +6,10 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from chassis.errors import InvalidRequest
@@ -51,11 +53,18 @@ def differing(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:
 
 def _leaves(message: Message, prefix: str) -> Iterator[tuple[str, str]]:
     for field, value in message.ListFields():
-        path = prefix + field.name
-        items = value if field.is_repeated else [value]
-        for index, item in enumerate(items):
-            here = f"{path}[{index}]" if field.is_repeated else path
+        for place, item in _items(field, value):
+            here = f"{prefix}{field.name}{place}"
             if isinstance(item, Message):
                 yield from _leaves(item, here + ".")
             else:
                 yield here, str(item)
+
+
+def _items(field: FieldDescriptor, value: Any) -> Iterable[tuple[str, Any]]:
+    """List what a field holds, each with its place: none, `[0]`, or the key of a map."""
+    if not field.is_repeated:
+        return [("", value)]
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return [(f"[{json.dumps(key)}]", value[key]) for key in sorted(value)]
+    return [(f"[{index}]", item) for index, item in enumerate(value)]

@@ -23,6 +23,7 @@ _COMMANDS = {
     "client": "devstack.client:client",
     "audit": "devstack.audit.command:audit",
     "audit-log": "devstack.audit_log.command:audit_log",
+    "keys": "devstack.keys:keys",
     "certs": "devstack.mesh.command:certs",
 }
 

@@ -84,11 +84,10 @@ class Supervisor:
             begin(plan.redis_recipe(self._state, self._ports), self._redis_gate),
             begin(plan.sandbox_recipe(self._state, self._ports), self._sandbox_gate),
             self._start_postgres(postgres),
-        )
-        await together(
-            *(self._start_service(service, postgres) for service in SERVICES),
+            # What they call comes later; to have them by then costs nobody any time.
             *(self._start_sidecar(self._mesh, s.name) for s in SERVICES if self._mesh),
         )
+        await together(*(self._start_service(service, postgres) for service in SERVICES))
         rendered = edge.render(self._state, self._ports, self._choices.environment, self._mesh)
         await begin(edge.recipe(rendered), self._edge_gate)
         described = plan.describe(self._state, self._ports, postgres, {})

@@ -15,7 +15,9 @@ from redis.asyncio import Redis
 
 from audit_log.wiring import with_audit_log
 from chassis.clock import utc_now
+from chassis.data_keys import learning
 from chassis.database import Database
+from chassis.encryption import Keyring
 from chassis.faults import FaultPoints
 from chassis.ids import new_id
 from chassis.outbox import Relay
@@ -113,6 +115,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             jobs.backlog_watch(sagas, admission, settings.backlog, QueueSign(redis)),
             jobs.unknown_gauge(sagas),
             jobs.loop_watch(),
+            learning(database),
             *auditing.jobs,
         ),
     )
@@ -179,7 +182,11 @@ def _operations(
 
 
 async def _open_database(settings: PaymentSettings, stack: AsyncExitStack) -> Database:
-    database = Database(settings.database_url.reveal(), connections=settings.database_connections)
+    database = Database(
+        settings.database_url.reveal(),
+        connections=settings.database_connections,
+        keyring=Keyring("payment_svc", settings.keys),
+    )
     await database.open()
     stack.push_async_callback(database.close)
     return database

@@ -17,7 +17,9 @@ from audit_log.wiring import with_audit_log
 from chassis import server
 from chassis.channel import open_channel
 from chassis.clock import utc_now
+from chassis.data_keys import learning
 from chassis.database import Database
+from chassis.encryption import Keyring
 from chassis.faults import FaultPoints
 from chassis.server import Job, Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
@@ -125,6 +127,7 @@ async def build(
         ],
         names=_NAMES,
         jobs=[
+            learning(database),
             jobs.inbox_worker(inbox, applying, arrived, settings.inbox_poll_s, faults),
             _late_looker(means, database, store, listener, settings),
             *([bank_worker(outbox, settings.bank.poll_s)] if outbox else []),
@@ -151,6 +154,7 @@ async def _open_database(settings: PspSettings, stack: AsyncExitStack) -> Databa
         settings.database_url.reveal(),
         connections=settings.database_connections,
         timeout_s=settings.database_timeout_s,
+        keyring=Keyring("psp_gateway", settings.keys),
     )
     stack.push_async_callback(database.close)
     await database.open()

@@ -97,17 +97,17 @@ class AttemptStore:
     async def of_payment(self, payment_id: str) -> Sequence[Attempt]:
         """See `ports.AttemptReader.of_payment`."""
         found = await self._database.read(statements.OF_PAYMENT, [payment_id])
-        return [rows.to_attempt(row) for row in found]
+        return [rows.to_attempt(row, self._database.keyring) for row in found]
 
     async def of_payments(self, payment_ids: Sequence[str]) -> Sequence[Attempt]:
         """See `ports.AttemptReader.of_payments`."""
         found = await self._database.read(statements.OF_PAYMENTS, [list(payment_ids)])
-        return [rows.to_attempt(row) for row in found]
+        return [rows.to_attempt(row, self._database.keyring) for row in found]
 
     async def find(self, attempt_ids: Sequence[str]) -> Sequence[Attempt]:
         """See `ports.AttemptReader.find`."""
         found = await self._database.read(statements.BY_ID, [list(attempt_ids)])
-        return [rows.to_attempt(row) for row in found]
+        return [rows.to_attempt(row, self._database.keyring) for row in found]
 
     async def _take_up_charges(self, asked: Sequence[Attempt]) -> list[TakenUp]:
         """Insert what is not there.
@@ -192,7 +192,7 @@ def _apart(savings: Sequence[Saving]) -> Iterator[list[int]]:
 
 
 async def _save_each_once(tx: Transaction, savings: Sequence[Saving]) -> list[Saved]:
-    values = columns([rows.saved_row(attempt) for attempt, _, _ in savings], _SAVED_WIDTH)
+    values = columns([rows.saved_row(one, tx.keyring) for one, _, _ in savings], _SAVED_WIDTH)
     trail = [rows.event_row(attempt, exchange) for attempt, exchange, _ in savings]
     saved = await tx.tuples(statements.SAVE, [*values, *columns(trail, _EVENT_WIDTH)])
     versions: dict[str, int] = dict(saved)
@@ -219,4 +219,4 @@ async def _attempts(
     tx: Transaction, query: LiteralString, ids: Sequence[str]
 ) -> dict[str, Attempt]:
     found = await tx.all(query, [list(ids)])
-    return {row["attempt_id"]: rows.to_attempt(row) for row in found}
+    return {row["attempt_id"]: rows.to_attempt(row, tx.keyring) for row in found}

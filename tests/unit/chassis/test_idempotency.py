@@ -1,6 +1,7 @@
 """The fingerprint tells which fields differ, and nothing of what is in them."""
 
 import pytest
+from google.protobuf.struct_pb2 import Struct
 from hypothesis import given
 from hypothesis import strategies as st
 from paymesh.payment.v1 import payment_pb2
@@ -26,6 +27,19 @@ def test_only_what_differs_is_named(first: str, second: str) -> None:
 
     expected = [] if first == second else ["payment_orders[0].seller_account"]
     assert differing(*prints) == expected
+
+
+def test_maps_differ_by_their_values() -> None:
+    """A value in a map tells requests apart; the order of keys is nothing."""
+    one, two, same = Struct(), Struct(), Struct()
+    one.update({"a": "1", "b": "x"})
+    two.update({"a": "2", "b": "x"})
+    same.update({"b": "x", "a": "1"})
+
+    hashes = [fingerprint(each, b"secret") for each in (one, two, same)]
+
+    assert differing(hashes[0], hashes[1]) == ['fields["a"].string_value']
+    assert hashes[0] == hashes[2]
 
 
 def test_values_cannot_be_read_without_the_key() -> None:
