@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from chassis import errors
+from chassis import errors, telemetry
 from chassis.telemetry import RPC_SECONDS, logger
 from privacy.messages import card_number_in_free_text
 
@@ -201,6 +201,7 @@ class Gate(grpc.aio.ServerInterceptor):
         started = time.perf_counter()
         caller = read_context(context.invocation_metadata() or (), context.peer())
         _current.set(caller)  # the RPC's task ends with it
+        telemetry.TRACEPARENT.set(caller.traceparent)
         problem: errors.PaymeshError | None = None
         try:
             yield

@@ -35,6 +35,7 @@ class Choices:
     environment: str = "development"
     database_port: int = 0
     mesh: bool = False
+    tls: bool = False
 
 
 class Loopback:

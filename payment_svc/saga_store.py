@@ -24,6 +24,7 @@ from payment_svc.sagas.catalogue import SAGAS
 from payment_svc.sagas.journey import Entry, Journey, Move, Progress, Queue
 from payment_svc.sagas.quarantine import SUSPECT_FROM, quarantine
 from payment_svc.store import load_payments, load_readable, new_sagas
+from payment_svc.tracing import follow
 
 _CLAIM = f"""
 WITH sound AS (
@@ -294,13 +295,16 @@ class PostgresSagaStore:
 
     def _follow_ups(self, moves: Sequence[Move], now: datetime) -> list[Progress]:
         return [
-            engine.begin(
-                SAGAS[move.follow_up],
-                self._new_id("sga"),
-                move.after.payment,
-                now,
-                order_id=move.after.progress.order_id,
-                due_at=SAGAS[move.after.progress.kind].then_at(move.after.payment),
+            follow(
+                engine.begin(
+                    SAGAS[move.follow_up],
+                    self._new_id("sga"),
+                    move.after.payment,
+                    now,
+                    order_id=move.after.progress.order_id,
+                    due_at=SAGAS[move.after.progress.kind].then_at(move.after.payment),
+                ),
+                move.after.progress,
             )
             for move in moves
             if move.follow_up is not None

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -30,6 +31,7 @@ from payment_svc.ports import (
     Page,
 )
 from payment_svc.sagas.journey import Progress
+from payment_svc.tracing import traced
 from payment_svc.webhooks import outbox as webhook_outbox
 
 _Key = tuple[str, str, str]
@@ -106,7 +108,8 @@ class PostgresPaymentStore:
 
     async def accept(self, new: NewPayment) -> Acceptance:
         """See `ports.PaymentStore.accept`."""
-        return await self._accepting.submit(new)
+        sagas = tuple(traced(saga) for saga in new.sagas)
+        return await self._accepting.submit(replace(new, sagas=sagas))
 
     async def known(self, asked: Asked) -> Accepted | KeyReused | None:
         """See `ports.PaymentStore.known`."""
@@ -179,7 +182,7 @@ class PostgresPaymentStore:
             [
                 *changes.writes([(before, decided.payment)], now, tx.keyring),
                 _new_records([(asked, payment_id, decided.answer)], now),
-                new_sagas([decided.saga]),
+                new_sagas([traced(decided.saga)]),
             ]
         )
         return Accepted(payment_id, decided.answer, replayed=False)
