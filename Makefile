@@ -9,7 +9,7 @@ RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BROWSER := $(VENV)/.browser
 PIP := $(RUN)/python -m pip --disable-pip-version-check
-SOURCES := client privacy chassis payment_svc ledger_svc wallet_svc risk_svc psp_gateway edge_auth devstack benchmarks tests docs
+SOURCES := client audit_log privacy chassis payment_svc ledger_svc wallet_svc risk_svc psp_gateway edge_auth devstack benchmarks tests docs
 ONLY ?=
 CASE ?=
 SEEDS ?= 500
@@ -82,7 +82,7 @@ baseline: setup ## accept today's protos as what `buf breaking` compares with
 	$(RUN)/buf build protos --exclude-source-info -o protos/baseline.binpb
 
 audit: setup ## look for known vulnerabilities in the locked dependencies
-	@$(RUN)/pip-audit --strict --disable-pip --require-hashes -r requirements/development.lock || { echo "NOT AUDITED, or something was found"; exit 1; }
+	@$(RUN)/python -m devstack.dependency_audit requirements/development.lock requirements/sources.lock requirements/browser.lock
 
 sim: setup ## the whole under simulated time, faults and crashes; SEEDS=500
 	@$(RUN)/python -m tests.simulation --seeds $(SEEDS)

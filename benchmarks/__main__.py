@@ -4,11 +4,12 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-from benchmarks import ledger, ledger_storage, pay_in, payment_lists, psp, wallet
+from benchmarks import ledger, ledger_storage, mesh, pay_in, payment_lists, psp, wallet
 from benchmarks.results import Measure, write
 
 BENCHMARKS: dict[str, Callable[[], list[Measure]]] = {
     "pay_in": lambda: asyncio.run(pay_in.run()),
+    "mesh": lambda: asyncio.run(mesh.run()),
     "psp": lambda: asyncio.run(psp.run()),
     "payment_lists": lambda: asyncio.run(payment_lists.run()),
     "ledger_storage": ledger_storage.run,

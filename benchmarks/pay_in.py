@@ -6,7 +6,8 @@ posts again. Load generator, PSP sandbox, PostgreSQL and Redis share the machine
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -78,26 +79,33 @@ async def run() -> list[Measure]:
             await asyncio.to_thread(down, state)
 
 
-async def _measure(stack: Mapping[str, Any], state: State) -> list[Measure]:
-    table = Table("in flight", "payments/s", "answer p50", "p99", "completion p50", "p99", box=None)
-    shares = Table("in flight", "CPU µs per payment, by process", box=None)
-    measures: list[Measure] = []
+@asynccontextmanager
+async def connected(stack: Mapping[str, Any]) -> AsyncIterator[tuple[RestClient, Finals]]:
+    """Connect to a running stack: its public API, and what becomes of payments."""
     async with (
         Redis.from_url(stack["redis"], decode_responses=True) as redis,
         RestClient(stack["edge"]["url"], stack["client"]["api_key"]) as rest,
     ):
         finals = Finals(redis)
         following = asyncio.create_task(finals.follow())
-        for count in IN_FLIGHT:
-            load, elapsed, cpu = await _at(count, rest, finals, state)
-            measures += _figures(count, load, elapsed, cpu, table, shares)
+        yield rest, finals
         following.cancel()
+
+
+async def _measure(stack: Mapping[str, Any], state: State) -> list[Measure]:
+    table = Table("in flight", "payments/s", "answer p50", "p99", "completion p50", "p99", box=None)
+    shares = Table("in flight", "CPU µs per payment, by process", box=None)
+    measures: list[Measure] = []
+    async with connected(stack) as (rest, finals):
+        for count in IN_FLIGHT:
+            load, elapsed, cpu = await under_load(count, rest, finals, state)
+            measures += _figures(count, load, elapsed, cpu, table, shares)
     console = Console()
     console.print(table, "", shares)
     return measures
 
 
-async def _at(
+async def under_load(
     count: int, rest: RestClient, finals: Finals, state: State
 ) -> tuple[Load, float, dict[str, float]]:
     """Run `count` callers; measure after the warm-up."""

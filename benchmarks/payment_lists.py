@@ -59,7 +59,7 @@ async def run() -> list[Measure]:
     rows = int(os.environ.get("ROWS", "10000000"))
     with tempfile.TemporaryDirectory() as folder, PostgresServer.start(Path(folder)) as server:
         where = server.fresh_database("payment_svc")
-        database = Database(where.app_url, timeout_s=30.0)
+        database = Database(where.app_url, timeout_s=30.0, keyring=where.keyring())
         await database.open()
         console = Console()
         await _fill(where, rows, console)

@@ -15,6 +15,8 @@ import psycopg
 from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from chassis import data_keys
+from chassis.encryption import DataKeyUnknown, Keyring
 from chassis.errors import Unavailable
 from chassis.telemetry import DATABASE_RETRIES
 
@@ -46,8 +48,9 @@ class Write:
 class Transaction:
     """One open transaction; it commits when the work given to `Database.run` returns."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[DictRow]) -> None:
+    def __init__(self, connection: psycopg.AsyncConnection[DictRow], keyring: Keyring) -> None:
         self._connection = connection
+        self.keyring = keyring
 
     async def all(self, query: LiteralString, parameters: Parameters = ()) -> list[DictRow]:
         """Run a query and read all its rows."""
@@ -82,11 +85,14 @@ Work = Callable[[Transaction], Awaitable[Result]]
 
 class Database:
     """A pool of connections, `connections` at most, and the one way to run a transaction on it, in
-    `timeout_s`, waiting for a connection included.
+    `timeout_s`, waiting for a connection included; with a keyring, if it has private columns.
     """
 
-    def __init__(self, url: str, *, connections: int = 8, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, url: str, *, connections: int = 8, timeout_s: float = 10.0, keyring: Any = None
+    ) -> None:
         self._timeout_s = timeout_s
+        self.keyring: Keyring = keyring  # of a database without one nobody asks it
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
             url,
             min_size=min(2, connections),
@@ -103,15 +109,18 @@ class Database:
         )
 
     async def open(self) -> None:
-        """Open the pool.
+        """Open the pool, and learn the data keys.
 
         Raises:
             Unavailable: the database cannot be reached.
+            Undecipherable: a data key cannot be unwrapped.
         """
         try:
             await self._pool.open(wait=True, timeout=self._timeout_s)
         except PoolTimeout as error:
             raise Unavailable("The database cannot be reached.") from error
+        if self.keyring is not None:
+            await data_keys.learn(self)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -143,11 +152,13 @@ class Database:
                 if attempt == _TRIES_MAX:
                     raise Unavailable("Too many want the same; nothing was done.") from error
                 DATABASE_RETRIES.labels(state).inc()
+            except DataKeyUnknown:  # another instance has made it since
+                await data_keys.learn(self)
             except (TimeoutError, PoolTimeout) as error:
                 raise Unavailable("The database did not answer in time.") from error
             pause_s = min(_PAUSE_S * 2**attempt, _PAUSE_MAX_S)
             await asyncio.sleep(pause_s * random.random())  # noqa: S311 - jitter
-        raise AssertionError("unreachable")
+        raise Unavailable("Too many data keys were not learned.")
 
     async def read(self, query: LiteralString, parameters: Parameters = ()) -> list[DictRow]:
         """Run one statement that is a transaction of its own, and read all its rows.
@@ -160,10 +171,11 @@ class Database:
 
     async def _once(self, work: Work[Result], *, alone: bool) -> Result:
         async with self._pool.connection() as connection:
+            transaction = Transaction(connection, self.keyring)
             if alone:
-                return await work(Transaction(connection))
+                return await work(transaction)
             async with connection.transaction():
-                return await work(Transaction(connection))
+                return await work(transaction)
 
 
 def _is_connection_loss(error: psycopg.Error) -> bool:

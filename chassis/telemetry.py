@@ -2,9 +2,12 @@
 
 import logging
 import sys
+from contextvars import ContextVar
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from structlog.typing import EventDict
 
 from chassis.errors import PaymeshError
 from privacy.events import HARMLESS, LibraryLogs, crashing, told
@@ -25,6 +28,17 @@ DATABASE_RETRIES = Counter(
 FENCED_WRITES = Counter(
     "paymesh_fenced_writes_total", "Refused: another has taken over.", ["of"], registry=REGISTRY
 )
+UNDECIPHERABLE = Counter(
+    "paymesh_undecipherable_total", "Ciphertexts refused.", ["place", "why"], registry=REGISTRY
+)
+
+# The W3C context of the request or the saga under way; it goes along with calls and into the log.
+TRACEPARENT: ContextVar[str] = ContextVar("traceparent", default="")
+
+
+def _with_trace(_: Any, __: str, event: EventDict) -> EventDict:
+    parts = TRACEPARENT.get().split("-")
+    return {"trace_id": parts[1], **event} if len(parts) == 4 else event
 
 
 def configure_logging(service: str, level: str) -> None:
@@ -34,6 +48,7 @@ def configure_logging(service: str, level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _with_trace,
             lambda _, __, event: told(event, HARMLESS, (PaymeshError,)),
             structlog.processors.JSONRenderer(),
         ],

@@ -38,8 +38,10 @@ REPLIES: Mapping[int, Reply] = {
     409: Reply(10, "ABORTED", "A race was lost; try again."),
     # Sent again as it is, it would be refused again: not RESOURCE_EXHAUSTED, which asks to retry.
     413: Reply(3, "REQUEST_TOO_LARGE", "The request is larger than 64 KiB."),
+    426: Reply(3, "MALFORMED_REQUEST", "HTTP/1.1 or HTTP/2 is needed."),
     429: Reply(8, "TOO_MANY_REQUESTS", "Too many requests; try again.", is_retryable=True),
     431: Reply(3, "HEADERS_TOO_LARGE", "The request's headers are too large."),
+    501: Reply(3, "MALFORMED_REQUEST", "No Transfer-Encoding but chunked is understood."),
     503: Reply(
         14, "UNAVAILABLE", "The service cannot be reached now; try again.", is_retryable=True
     ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devstack import key_files as keys
 from devstack.mesh.embedded import EmbeddedMesh
 from devstack.postgres import Postgres
 from devstack.processes import Recipe
@@ -34,6 +35,7 @@ class Choices:
     environment: str = "development"
     database_port: int = 0
     mesh: bool = False
+    tls: bool = False
 
 
 class Loopback:
@@ -129,6 +131,8 @@ def service_recipe(
         ),
         **{name: places.target(service.name, peer) for name, peer in service.peers.items()},
     }
+    if service.name in keys.ENCRYPTED:
+        told["PAYMESH_KEYS_FILE"] = str(keys.keys_file(state, service.context))
     return Recipe(service.name, [sys.executable, "-m", service.name], {**told, **own})
 
 

@@ -38,6 +38,7 @@ SERVICES = (
 # Ports of everything else; PostgreSQL and Redis keep clear of what a machine may run already.
 OTHER_PORTS: Mapping[str, int] = {
     "edge": 8080,
+    "edge_tls": 8443,
     "edge_admin": 9901,
     "operators": 8081,
     "sandbox": 8090,

@@ -45,13 +45,15 @@ def spawn(
     environment: str = "development",
     database_port: int = 0,
     mesh: bool = False,
+    tls: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Start a stack in the background and wait until it is ready; answer its stack.json.
 
     `ports` is "" for the documented ones, or "auto"; `risk` "spec" or "open"; `environment`
     "development" or "production"; `database_port` is where services reach PostgreSQL when something
-    stands between; `mesh`: with sidecars and mTLS; `tell` is given the lines of progress.
+    stands between; `mesh`: with sidecars and mTLS; `tls`: the edge speaks TLS, too; `tell` is given
+    the lines of progress.
 
     Raises:
         StackError: it did not start; the message holds the last lines of what failed.
@@ -60,6 +62,7 @@ def spawn(
     command = [sys.executable, "-m", "devstack.supervisor", "--state", str(state.folder)]
     command += ["--ports", ports, "--risk", risk, "--environment", environment]
     command += ["--database-port", str(database_port), *(["--mesh"] if mesh else [])]
+    command += ["--tls"] if tls else []
     with state.log("supervisor").open("ab") as stream:
         lines = _Lines(state.log("supervisor"))
         process = subprocess.Popen(

@@ -84,14 +84,24 @@ class Supervisor:
             begin(plan.redis_recipe(self._state, self._ports), self._redis_gate),
             begin(plan.sandbox_recipe(self._state, self._ports), self._sandbox_gate),
             self._start_postgres(postgres),
-        )
-        await together(
-            *(self._start_service(service, postgres) for service in SERVICES),
+            # What they call comes later; to have them by then costs nobody any time.
             *(self._start_sidecar(self._mesh, s.name) for s in SERVICES if self._mesh),
         )
-        rendered = edge.render(self._state, self._ports, self._choices.environment, self._mesh)
+        await together(*(self._start_service(service, postgres) for service in SERVICES))
+        certificate = None
+        if self._choices.tls:
+            certificate = await asyncio.to_thread(edge.own_certificate, self._state, utc_now())
+        rendered = edge.render(
+            self._state,
+            self._ports,
+            self._choices.environment,
+            self._mesh,
+            certificate=certificate,
+        )
         await begin(edge.recipe(rendered), self._edge_gate)
         described = plan.describe(self._state, self._ports, postgres, {})
+        if self._choices.tls:
+            described["edge"] |= edge.describe_tls(self._state, self._ports)
         if self._mesh:
             await self._until_connected(self._mesh)
             described["operators"] = self._mesh.describe()
@@ -233,9 +243,10 @@ def main() -> int:
     parser.add_argument("--environment", default="development")
     parser.add_argument("--database-port", type=int, default=0)
     parser.add_argument("--mesh", action="store_true")
+    parser.add_argument("--tls", action="store_true")
     given = parser.parse_args()
     choices = plan.Choices(
-        given.ports, given.risk, given.environment, given.database_port, given.mesh
+        given.ports, given.risk, given.environment, given.database_port, given.mesh, given.tls
     )
     try:
         asyncio.run(supervise(State(given.state), choices, lambda line: print(line, flush=True)))

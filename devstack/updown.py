@@ -17,6 +17,7 @@ from devstack.state import StackError, State
 @click.command()
 @click.option("--detach", is_flag=True, help="Return once the stack is ready; leave it running.")
 @click.option("--mesh/--no-mesh", default=False, help="Envoy sidecars with mTLS at every service.")
+@click.option("--tls", is_flag=True, help="The edge speaks TLS 1.3 as well, on a port of its own.")
 @click.option(
     "--ports", type=click.Choice(["auto"]), help="Use free ports instead of the documented ones."
 )
@@ -30,7 +31,14 @@ from devstack.state import StackError, State
 @JSON
 @STATE
 def up(
-    *, detach: bool, mesh: bool, ports: str | None, risk: str, as_json: bool, folder: Path
+    *,
+    detach: bool,
+    mesh: bool,
+    tls: bool,
+    ports: str | None,
+    risk: str,
+    as_json: bool,
+    folder: Path,
 ) -> None:
     """Start the stack; without --detach it runs until Ctrl-C."""
     state = State(folder)
@@ -38,17 +46,17 @@ def up(
         _show_running(state, as_json=as_json)
         return
     if not detach:
-        _run(state, ports or "", risk, mesh=mesh)
+        _run(state, ports or "", risk, mesh=mesh, tls=tls)
         return
     with progress() as tell:
-        described = stack.spawn(state, ports=ports or "", risk=risk, mesh=mesh, tell=tell)
+        described = stack.spawn(state, ports=ports or "", risk=risk, mesh=mesh, tls=tls, tell=tell)
     if as_json:
         click.echo(json.dumps(described, indent=2))
     else:
         click.echo(f"up: {described['edge']['url']}; `paymesh down` stops it")
 
 
-def _run(state: State, ports: str, risk: str, *, mesh: bool) -> None:
+def _run(state: State, ports: str, risk: str, *, mesh: bool, tls: bool) -> None:
     """Run a stack in the foreground; what is shown is in the supervisor's log too."""
     from devstack.plan import Choices
     from devstack.supervisor import supervise
@@ -60,7 +68,7 @@ def _run(state: State, ports: str, risk: str, *, mesh: bool) -> None:
             print(line, file=log, flush=True)
             show(line)
 
-        asyncio.run(supervise(state, Choices(ports, risk, mesh=mesh), tell))
+        asyncio.run(supervise(state, Choices(ports, risk, mesh=mesh, tls=tls), tell))
 
 
 def _show_running(state: State, *, as_json: bool) -> None:
@@ -123,6 +131,9 @@ def _print(described: dict[str, Any]) -> None:
         restarts = f", restarted {entry['restarts']} times" if entry["restarts"] else ""
         click.echo(f"{name:<20} {where.get(name, ''):<22} pid {entry['pid']:<8} {health}{restarts}")
     client = described["client"]
+    if "tls_url" in described["edge"]:
+        edge = described["edge"]
+        click.echo(f"\nby TLS at {edge['tls_url']}, whose roots are in {edge['roots']}")
     if "operators" in described:
         click.echo(f"\noperators, with their certificates, at {described['operators']['target']}")
     click.echo(f"\nREST and gRPC at {where['edge']}, as client {client['id']}: {client['api_key']}")

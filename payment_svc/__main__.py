@@ -13,8 +13,11 @@ from paymesh.payment.v1 import (
 )
 from redis.asyncio import Redis
 
+from audit_log.wiring import with_audit_log
 from chassis.clock import utc_now
+from chassis.data_keys import learning
 from chassis.database import Database
+from chassis.encryption import Keyring
 from chassis.faults import FaultPoints
 from chassis.ids import new_id
 from chassis.outbox import Relay
@@ -92,7 +95,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         payments, sagas, sagas, witnesses, clock=utc_now, woken=work.set
     )
     endpoints = webhooks.servicer(_make_id, settings.fingerprint_key.reveal())
-    return Wiring(
+    wiring = Wiring(
         register=(
             partial(_PAYMENTS, public),
             partial(_OPERATIONS, operators),
@@ -112,9 +115,11 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             jobs.backlog_watch(sagas, admission, settings.backlog, QueueSign(redis)),
             jobs.unknown_gauge(sagas),
             jobs.loop_watch(),
+            learning(database),
             *auditing.jobs,
         ),
     )
+    return with_audit_log(wiring, database)
 
 
 def _public(
@@ -177,7 +182,11 @@ def _operations(
 
 
 async def _open_database(settings: PaymentSettings, stack: AsyncExitStack) -> Database:
-    database = Database(settings.database_url.reveal(), connections=settings.database_connections)
+    database = Database(
+        settings.database_url.reveal(),
+        connections=settings.database_connections,
+        keyring=Keyring("payment_svc", settings.keys),
+    )
     await database.open()
     stack.push_async_callback(database.close)
     return database

@@ -5,21 +5,23 @@ from dataclasses import replace
 from datetime import datetime
 
 from chassis.database import Write
+from chassis.encryption import Keyring
 from payment_svc import rows
 from payment_svc.domain.payment import Order, Payment
 from payment_svc.events import status_events
 from payment_svc.webhooks import outbox as webhook_outbox
-from privacy.masked import revealed
 
 # Only over the revision that was read: whoever decided by an older one decides again.
 _UPDATE_PAYMENTS = """
-UPDATE payments AS p SET status = u.status, version = u.version, payment_token = u.payment_token,
+UPDATE payments AS p SET status = u.status, version = u.version,
+    payment_token = CASE WHEN u.keeps_token THEN p.payment_token END,
+    payment_token_encrypted = CASE WHEN u.keeps_token THEN p.payment_token_encrypted END,
     failure_reason = u.failure_reason, failure_message = u.failure_message,
     failure_psp_code = u.failure_psp_code, executed_at = u.executed_at,
     capture_before = u.capture_before, revision = u.revision + 1
-FROM unnest(%b::text[], %b::int[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[],
+FROM unnest(%b::text[], %b::int[], %b::text[], %b::int[], %b::bool[], %b::text[], %b::text[],
     %b::text[], %b::timestamptz[], %b::timestamptz[])
-    AS u (payment_id, revision, status, version, payment_token, failure_reason,
+    AS u (payment_id, revision, status, version, keeps_token, failure_reason,
     failure_message, failure_psp_code, executed_at, capture_before)
 WHERE p.payment_id = u.payment_id AND p.revision = u.revision
 RETURNING p.payment_id
@@ -27,11 +29,12 @@ RETURNING p.payment_id
 _UPDATE_ORDERS = """
 UPDATE orders AS o SET status = u.status, captured = u.captured,
     failure_reason = u.failure_reason, failure_message = u.failure_message,
-    failure_psp_code = u.failure_psp_code, redirect_url = u.redirect_url
+    failure_psp_code = u.failure_psp_code, redirect_url = NULL,
+    redirect_url_encrypted = u.redirect_url_encrypted
 FROM unnest(%b::text[], %b::text[], %b::numeric[], %b::text[], %b::text[], %b::text[],
-    %b::text[])
+    %b::bytea[])
     AS u (order_id, status, captured, failure_reason, failure_message, failure_psp_code,
-    redirect_url)
+    redirect_url_encrypted)
 WHERE o.order_id = u.order_id
 """
 ADD_HISTORY = """
@@ -43,12 +46,12 @@ HISTORY_WIDTH = 6
 Change = tuple[Payment, Payment]
 
 
-def writes(changed: Sequence[Change], now: datetime) -> list[Write]:
+def writes(changed: Sequence[Change], now: datetime, keyring: Keyring) -> list[Write]:
     """Make the writes of payments before and after; the first one's RETURNING tells which were
     still what they were before.
     """
     orders = [
-        rows.order_change(after)
+        rows.order_change(after, keyring)
         for old, new in changed
         for before, after in zip(old.orders, new.orders, strict=True)
         if before != after
@@ -71,7 +74,7 @@ def stored(before: Payment, after: Payment) -> Payment:
 def _payment_change(before: Payment, after: Payment) -> tuple[object, ...]:
     return (
         after.payment_id, before.revision, after.status.value, after.version,
-        revealed(after.payment_token),
+        after.payment_token is not None,  # it is dropped one day, and never another
         *rows.failure_columns(after.failure), after.executed_at, after.capture_before,
     )  # fmt: skip
 

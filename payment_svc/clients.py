@@ -17,6 +17,7 @@ from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 from chassis.channel import call
 from chassis.coalescer import Coalescer
 from chassis.errors import InvalidRequest, PaymeshError, ResourceExhausted
+from chassis.telemetry import TRACEPARENT
 from payment_svc import messages
 from payment_svc.domain import books
 from payment_svc.domain.payment import Payment
@@ -233,7 +234,10 @@ class GrpcServices:
         hold the items and their answers; a batch that is malformed is bisected.
         """
 
-        async def run(items: Sequence[Any]) -> Sequence[Any]:
+        async def run(traced: Sequence[tuple[str, Any]]) -> Sequence[Any]:
+            # A call has one trace; a batch of several goes on with that of its first item.
+            TRACEPARENT.set(traced[0][0])
+            items = [item for _, item in traced]
             response = await call(method, request(**{asked: items}), self._timeout_s)
             answers: Sequence[Any] = getattr(response, answered)
             return answers
@@ -241,4 +245,4 @@ class GrpcServices:
         coalescer: Coalescer[Any, Any] = Coalescer(
             run, in_flight_max=in_flight_max, bisect_on=(InvalidRequest,)
         )
-        return coalescer.submit
+        return lambda item: coalescer.submit((TRACEPARENT.get(), item))

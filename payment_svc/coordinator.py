@@ -13,6 +13,7 @@ from chassis.clock import Clock
 from chassis.errors import PaymeshError
 from chassis.faults import FaultPoints
 from chassis.telemetry import FENCED_WRITES, logger
+from payment_svc import tracing
 from payment_svc.metrics import SAGA_STEPS, WALKS_FAILED
 from payment_svc.ports import LostLease, SagaStore, Services, StalePayment
 from payment_svc.retry_budgets import RetryBudgets
@@ -93,6 +94,7 @@ class Coordinator:
     async def _walk(self, journey: Journey) -> None:
         """Walk until the saga parks, ends or is lost; the lease brings back what fails here."""
         progress = journey.progress
+        tracing.take_up(progress)
         try:
             while journey.progress.is_runnable:
                 journey = await self._step(journey)

@@ -23,7 +23,8 @@ from payment_svc.sagas import engine
 from payment_svc.sagas.catalogue import SAGAS
 from payment_svc.sagas.journey import Entry, Journey, Move, Progress, Queue
 from payment_svc.sagas.quarantine import SUSPECT_FROM, quarantine
-from payment_svc.store import load_payments, new_sagas
+from payment_svc.store import load_payments, load_readable, new_sagas
+from payment_svc.tracing import follow
 
 _CLAIM = f"""
 WITH sound AS (
@@ -151,7 +152,11 @@ class PostgresSagaStore:
             claimed = await tx.all(_CLAIM, parameters)
             if not claimed:
                 return [], []
-            found = await load_payments(tx, [row["payment_id"] for row in claimed])
+            found, unreadable = await load_readable(tx, [row["payment_id"] for row in claimed])
+            for row in claimed:
+                if row["payment_id"] in unreadable:  # for a person: its payment is not what it was
+                    await tx.execute(_STUMBLED, _stumble(rows.to_progress(row), "Undecipherable"))
+            claimed = [row for row in claimed if row["payment_id"] in found]
             sound = [row for row in claimed if row["unmoved"] <= self._claims_max]
             poison = [self._poison(r, found) for r in claimed if r["unmoved"] > self._claims_max]
             if poison:
@@ -161,7 +166,9 @@ class PostgresSagaStore:
                 await tx.execute(_STUMBLED, _stumble(progress, error))
             changed = [(found[p.payment_id], p) for p in taken_up if p != found[p.payment_id]]
             if changed:
-                answer = await tx.together(changes.writes(changed, self._clock()), _TOUCHED)
+                answer = await tx.together(
+                    changes.writes(changed, self._clock(), tx.keyring), _TOUCHED
+                )
                 if len(answer["touched"]) < len(changed):
                     raise psycopg.errors.SerializationFailure("a payment was changed meanwhile")
             now = {p.payment_id: changes.stored(found[p.payment_id], p) for p in taken_up}
@@ -265,11 +272,12 @@ class PostgresSagaStore:
         now = self._clock()
         steps = [step_row(move.after.progress.saga_id, e) for move in moves for e in move.entries]
         changed = [m for m in moves if m.before.payment != m.after.payment]
+        pairs = [(m.before.payment, m.after.payment) for m in changed]
         writes = [
             Write(_UPDATE_SAGAS, [self._saga_change(move) for move in moves], 12),
             Write(ADD_STEPS, steps, 9),
             new_sagas(self._follow_ups(moves, now)),
-            *changes.writes([(m.before.payment, m.after.payment) for m in changed], now),
+            *changes.writes(pairs, now, tx.keyring),
             attention.record(moves),
             *cases.writes(moves),
         ]
@@ -287,13 +295,16 @@ class PostgresSagaStore:
 
     def _follow_ups(self, moves: Sequence[Move], now: datetime) -> list[Progress]:
         return [
-            engine.begin(
-                SAGAS[move.follow_up],
-                self._new_id("sga"),
-                move.after.payment,
-                now,
-                order_id=move.after.progress.order_id,
-                due_at=SAGAS[move.after.progress.kind].then_at(move.after.payment),
+            follow(
+                engine.begin(
+                    SAGAS[move.follow_up],
+                    self._new_id("sga"),
+                    move.after.payment,
+                    now,
+                    order_id=move.after.progress.order_id,
+                    due_at=SAGAS[move.after.progress.kind].then_at(move.after.payment),
+                ),
+                move.after.progress,
             )
             for move in moves
             if move.follow_up is not None

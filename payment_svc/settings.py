@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from chassis.encryption import LocalKeys
 from chassis.settings import Environment, ServerSettings, SettingsError
 from payment_svc.domain.backlog import BacklogLimits
 from payment_svc.domain.return_url import ReturnUrls
@@ -23,6 +24,7 @@ class PaymentSettings:
     psp_target: str
     wallet_target: str
     ledger_target: str
+    keys: LocalKeys  # wrap the data keys that encrypt what is personal or secret
     fingerprint_key: Secret[bytes]  # hashes request fields and card tokens; secret
     auto_open_sellers: bool  # a seller is opened on first use; else an unknown one is refused
     sagas_in_flight_max: int  # walked at once
@@ -54,6 +56,7 @@ class PaymentSettings:
             psp_target=environment.text("PSP_TARGET"),
             wallet_target=environment.text("WALLET_TARGET"),
             ledger_target=environment.text("LEDGER_TARGET"),
+            keys=LocalKeys.configured(environment, is_production=server.is_production),
             fingerprint_key=Secret(
                 environment.secret(
                     "IDEMPOTENCY_FINGERPRINT_KEY", in_production=server.is_production

@@ -3,18 +3,21 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 import psycopg
 
+from audit_log import writing as audit_log
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write, columns
+from chassis.encryption import Undecipherable
 from chassis.errors import Aborted
 from chassis.faults import FaultPoints
 from chassis.idempotency import differing
-from payment_svc import changes, listing, rows
+from payment_svc import audited, changes, listing, rows
 from payment_svc.domain.payment import Payment
 from payment_svc.events import creation_event
 from payment_svc.ports import (
@@ -29,6 +32,7 @@ from payment_svc.ports import (
     Page,
 )
 from payment_svc.sagas.journey import Progress
+from payment_svc.tracing import traced
 from payment_svc.webhooks import outbox as webhook_outbox
 
 _Key = tuple[str, str, str]
@@ -53,9 +57,9 @@ SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::jsonb[], %b::text[]
 _ADD_PAYMENTS = f"""
 INSERT INTO payments ({rows.PAYMENT_COLUMNS})
 SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::int[], %b::text[],
-    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+    %b::bytea[], %b::bytea[], %b::text[], %b::bytea[], %b::text[], %b::text[], %b::text[],
     %b::timestamptz[], %b::timestamptz[], %b::int[], %b::text[], %b::text[], %b::timestamptz[],
-    %b::numeric[], %b::text[], %b::jsonb[], %b::text[])
+    %b::numeric[], %b::text[], %b::bytea[], %b::text[])
 """
 _ADD_ORDERS = """
 INSERT INTO orders (order_id, payment_id, position, client_id, payment_order_id, seller_account,
@@ -70,16 +74,17 @@ FROM unnest(%b::text[], %b::text[], %b::int[], %b::text[], %b::text[], %b::text[
     %b::bool[], %b::int[], %b::text[], %b::jsonb[], %b::int[], %b::bigint[], %b::text[],
     %b::timestamptz[], %b::timestamptz[], %b::interval[]) AS u ({rows.SAGA_COLUMNS}, due_after)
 """
-_FIND_PAYMENTS = f"SELECT {rows.PAYMENT_COLUMNS} FROM payments WHERE payment_id = ANY(%s)"
+_COLUMNS = f"{rows.PAYMENT_COLUMNS}, {rows.PLAIN_COLUMNS}"
+_FIND_PAYMENTS = f"SELECT {_COLUMNS} FROM payments WHERE payment_id = ANY(%s)"
 # Another client's row is not read: it costs what one that is unknown does.
 _FIND_OWN = f"""
-SELECT {rows.PAYMENT_COLUMNS} FROM unnest(%b::text[], %b::text[]) AS w (payment_id, client_id)
+SELECT {_COLUMNS} FROM unnest(%b::text[], %b::text[]) AS w (payment_id, client_id)
 JOIN payments USING (payment_id, client_id)
 """
 _LOCK_OWN = "SELECT payment_id FROM payments WHERE payment_id = %s AND client_id = %s FOR UPDATE"
 _FIND_ORDERS = """
 SELECT payment_id, order_id, payment_order_id, seller_account, amount, currency, status, captured,
-    failure_reason, failure_message, failure_psp_code, redirect_url
+    failure_reason, failure_message, failure_psp_code, redirect_url, redirect_url_encrypted
 FROM orders WHERE payment_id = ANY(%s) ORDER BY payment_id, position
 """
 
@@ -97,13 +102,15 @@ class PostgresPaymentStore:
         self._recalling: Coalescer[Asked, Accepted | KeyReused | None] = Coalescer(
             self._recall, in_flight_max=2, patience_s=0.0
         )
+        # One that cannot be read fails nobody but who asked for it.
         self._finding: Coalescer[tuple[str, str], Payment | None] = Coalescer(
-            self._find_own, in_flight_max=2
+            self._find_own, in_flight_max=2, bisect_on=(Undecipherable,)
         )
 
     async def accept(self, new: NewPayment) -> Acceptance:
         """See `ports.PaymentStore.accept`."""
-        return await self._accepting.submit(new)
+        sagas = tuple(traced(saga) for saga in new.sagas)
+        return await self._accepting.submit(replace(new, sagas=sagas))
 
     async def known(self, asked: Asked) -> Accepted | KeyReused | None:
         """See `ports.PaymentStore.known`."""
@@ -174,9 +181,10 @@ class PostgresPaymentStore:
         decided, now = decide(before), self._clock()
         await tx.together(
             [
-                *changes.writes([(before, decided.payment)], now),
+                *changes.writes([(before, decided.payment)], now, tx.keyring),
                 _new_records([(asked, payment_id, decided.answer)], now),
-                new_sagas([decided.saga]),
+                new_sagas([traced(decided.saga)]),
+                audit_log.add([audited.changed(asked, before, decided.payment)]),
             ]
         )
         return Accepted(payment_id, decided.answer, replayed=False)
@@ -190,7 +198,21 @@ def new_sagas(sagas: Sequence[Progress]) -> Write:
 async def load_payments(
     tx: Transaction, payment_ids: Sequence[str], clients: Sequence[str] | None = None
 ) -> dict[str, Payment]:
-    """Read payments with their orders; with `clients`, each only if it is that client's."""
+    """Read payments with their orders; with `clients`, each only if it is that client's.
+
+    Raises:
+        Undecipherable: one of them cannot be read: it was tampered with.
+    """
+    readable, unreadable = await load_readable(tx, payment_ids, clients)
+    for problem in unreadable.values():
+        raise problem
+    return readable
+
+
+async def load_readable(
+    tx: Transaction, payment_ids: Sequence[str], clients: Sequence[str] | None = None
+) -> tuple[dict[str, Payment], dict[str, Undecipherable]]:
+    """Read payments as `load_payments`, and tell which cannot be read, and why."""
     if clients is None:
         payments = await tx.all(_FIND_PAYMENTS, [list(set(payment_ids))])
     else:
@@ -198,7 +220,15 @@ async def load_payments(
     orders = defaultdict(list)
     for row in await tx.all(_FIND_ORDERS, [[row["payment_id"] for row in payments]]):
         orders[row["payment_id"]].append(row)
-    return {row["payment_id"]: rows.to_payment(row, orders[row["payment_id"]]) for row in payments}
+    readable: dict[str, Payment] = {}
+    unreadable: dict[str, Undecipherable] = {}
+    for row in payments:
+        payment_id = row["payment_id"]
+        try:
+            readable[payment_id] = rows.to_payment(row, orders[payment_id], tx.keyring)
+        except Undecipherable as problem:
+            unreadable[payment_id] = problem
+    return readable, unreadable
 
 
 async def accept_all(tx: Transaction, batch: Sequence[NewPayment]) -> list[Acceptance]:
@@ -288,10 +318,13 @@ async def _insert(tx: Transaction, fresh: Sequence[NewPayment]) -> None:
     await tx.together(
         [
             _new_records(kept, payments[0].created_at),
-            Write(_ADD_PAYMENTS, [rows.payment_row(payment) for payment in payments], 23),
+            Write(
+                _ADD_PAYMENTS, [rows.payment_row(payment, tx.keyring) for payment in payments], 23
+            ),
             Write(_ADD_ORDERS, orders, 10),
             new_sagas([saga for new in fresh for saga in new.sagas]),
             Write(changes.ADD_HISTORY, history, changes.HISTORY_WIDTH),
             *webhook_outbox.record([creation_event(payment) for payment in payments]),
+            audit_log.add([audited.accepted(new.asked, new.payment) for new in fresh]),
         ]
     )

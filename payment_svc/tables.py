@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from audit_log import schema as audit_log
 from payment_svc.operations import tables as operations_tables
 from payment_svc.webhooks import tables as webhook_tables
 
@@ -67,6 +68,10 @@ PAYMENTS = Table(
     Column("currency", Text, nullable=False),
     Column("page", JSONB),  # of a checkout session: how the PSP's page is to be
     Column("payment_method", Text, nullable=False, server_default=text("'CARD'")),
+    Column("buyer_email_encrypted", LargeBinary),
+    Column("buyer_ip_encrypted", LargeBinary),
+    Column("payment_token_encrypted", LargeBinary),
+    Column("page_encrypted", LargeBinary),
     _newest_first("payments_newest"),
     _newest_first("payments_by_buyer", "buyer_id"),
     _newest_first("payments_by_checkout", "checkout_id"),
@@ -91,6 +96,7 @@ ORDERS = Table(
     Column("failure_psp_code", Text),
     Column("redirect_url", Text),
     _at("created_at"),  # the payment's
+    Column("redirect_url_encrypted", LargeBinary),
     _newest_first("orders_by_seller", "seller_account"),
     CheckConstraint("captured >= 0 AND captured <= amount", name="orders_captured_within"),
     CheckConstraint("amount > 0", name="orders_amount_above_zero"),
@@ -238,5 +244,15 @@ CASE_HISTORY = Table(
     PrimaryKeyConstraint("case_id", "sequence"),
 )
 
+DATA_KEYS = Table(
+    "data_keys",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("wrapped_by", Text, nullable=False),  # the name of the key-encryption key
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+)
+
+audit_log.describe(METADATA)
 operations_tables.describe(METADATA)
 webhook_tables.describe(METADATA)

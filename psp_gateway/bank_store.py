@@ -1,19 +1,22 @@
 """Keeps orders to a bank, and the files that they are in, in PostgreSQL."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from psycopg.rows import DictRow
 
 from chassis.database import Database, Transaction
+from chassis.encryption import Keyring
 from chassis.money import Money
+from psp_gateway.private import CREDITOR, FILE
 from psp_gateway.providers.bank.orders import Draft
 from psp_gateway.providers.bank.transfers import CreditTransfer
 
 _ORDER = """
-INSERT INTO bank_orders (attempt_id, end_to_end_id, amount, currency, creditor_name, creditor_iban,
-    creditor_bic, remittance, ordered_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO bank_orders (attempt_id, end_to_end_id, amount, currency, creditor_encrypted,
+    ordered_at, creditor_name, creditor_iban, creditor_bic, remittance)
+VALUES (%s, %s, %s, %s, %s, %s, '', '', '', '')
 ON CONFLICT (attempt_id) DO NOTHING
 """
 _IS_ORDERED = "SELECT 1 FROM bank_orders WHERE attempt_id = %s"
@@ -22,12 +25,13 @@ SELECT * FROM bank_orders WHERE message_id IS NULL
 ORDER BY ordered_at, attempt_id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 _FILE = """
-INSERT INTO bank_files (message_id, name, content, sha256, created_at) VALUES (%s, %s, %s, %s, %s)
+INSERT INTO bank_files (message_id, name, content_encrypted, sha256, created_at, content)
+VALUES (%s, %s, %s, %s, %s, '')
 """
 # In a file: the creditor is not needed here any more.
 _FILED = """
-UPDATE bank_orders SET message_id = %s, creditor_name = '', creditor_iban = '', creditor_bic = '',
-    remittance = ''
+UPDATE bank_orders SET message_id = %s, creditor_encrypted = NULL, creditor_name = '',
+    creditor_iban = '', creditor_bic = '', remittance = ''
 WHERE attempt_id = ANY(%b::text[])
 """
 _OLDEST = """
@@ -35,7 +39,8 @@ SELECT * FROM bank_files WHERE handed_over_at IS NULL
 ORDER BY created_at, message_id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 _HANDED = """
-UPDATE bank_files SET handed_over_at = %s, copy = %s, content = '' WHERE message_id = %s
+UPDATE bank_files SET handed_over_at = %s, copy = %s, content = '', content_encrypted = NULL
+WHERE message_id = %s
 """
 _WHICH_HANDED = """
 SELECT message_id, copy FROM bank_files
@@ -60,7 +65,7 @@ class OrderStore:
         """See `orders.OrderBook.order`."""
 
         async def work(tx: Transaction) -> None:
-            await tx.execute(_ORDER, [*_order_row(transfer), now])
+            await tx.execute(_ORDER, [*_order_row(transfer, tx.keyring), now])
 
         await self._database.run(work)
 
@@ -77,9 +82,10 @@ class OrderStore:
             rows = await tx.all(_UNFILED, [limit])
             if not rows:
                 return 0
-            made = draft([_to_transfer(row) for row in rows])
+            made = draft([_to_transfer(row, tx.keyring) for row in rows])
             file = made.file
-            await tx.execute(_FILE, [made.message_id, file.name, file.content, file.sha256, now])
+            content = tx.keyring.encrypt(FILE, made.message_id, file.content)
+            await tx.execute(_FILE, [made.message_id, file.name, content, file.sha256, now])
             await tx.execute(_FILED, [made.message_id, [row["attempt_id"] for row in rows]])
             return len(rows)
 
@@ -90,7 +96,8 @@ class OrderStore:
 
         async def work(tx: Transaction) -> str:
             for row in await tx.all(_OLDEST):
-                put(row["message_id"], bytes(row["content"]))
+                kept = tx.keyring.decrypt(FILE, row["message_id"], row["content_encrypted"])
+                put(row["message_id"], bytes(row["content"]) if kept is None else kept)
                 await tx.execute(_HANDED, [now, copy, row["message_id"]])
                 return str(row["message_id"])
             return ""
@@ -105,28 +112,39 @@ class OrderStore:
     async def ordered_as(self, end_to_end_ids: Sequence[str]) -> Sequence[CreditTransfer]:
         """See `orders.OrderBook.ordered_as`."""
         found = await self._database.read(_BY_END_TO_END_ID, [list(end_to_end_ids)])
-        return [_to_transfer(row) for row in found]
+        return [_to_transfer(row, self._database.keyring) for row in found]
 
 
-def _order_row(transfer: CreditTransfer) -> list[object]:
+def _order_row(transfer: CreditTransfer, keyring: Keyring) -> list[object]:
+    creditor = {
+        "name": transfer.creditor_name,
+        "iban": transfer.creditor_iban,
+        "bic": transfer.creditor_bic,
+        "remittance": transfer.remittance,
+    }
     return [
         transfer.attempt_id,
         transfer.end_to_end_id,
         transfer.amount.amount,
         transfer.amount.currency,
-        transfer.creditor_name,
-        transfer.creditor_iban,
-        transfer.creditor_bic,
-        transfer.remittance,
+        keyring.encrypt(CREDITOR, transfer.attempt_id, json.dumps(creditor)),
     ]
 
 
-def _to_transfer(row: DictRow) -> CreditTransfer:
+def _to_transfer(row: DictRow, keyring: Keyring) -> CreditTransfer:
+    kept = keyring.text(CREDITOR, row["attempt_id"], row["creditor_encrypted"], None)
+    creditor = json.loads(kept) if kept is not None else _in_the_plain(row)
     return CreditTransfer(
         attempt_id=row["attempt_id"],
         amount=Money.of_stored(row["amount"], row["currency"]),
-        creditor_name=row["creditor_name"],
-        creditor_iban=row["creditor_iban"],
-        creditor_bic=row["creditor_bic"],
-        remittance=row["remittance"],
+        creditor_name=creditor["name"],
+        creditor_iban=creditor["iban"],
+        creditor_bic=creditor["bic"],
+        remittance=creditor["remittance"],
     )
+
+
+def _in_the_plain(row: DictRow) -> Mapping[str, str]:
+    """Read an order of before encryption, or one that is in a file and empty here."""
+    names = ("creditor_name", "creditor_iban", "creditor_bic", "remittance")
+    return {name.removeprefix("creditor_"): row[name] for name in names}

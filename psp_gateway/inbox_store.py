@@ -24,6 +24,7 @@ from psp_gateway.domain.attempt import Attempt, Outcome
 from psp_gateway.domain.inbox import Raw, State, Told
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.domain.reasons import Reason
+from psp_gateway.private import BODY
 
 Putting = tuple[Raw, Sequence[PspEvent]]
 
@@ -35,8 +36,8 @@ _PATIENCE_S = 0.01
 # brought before is left as it is.
 _PUT = """
 WITH stored AS (
-    INSERT INTO webhooks (webhook_id, psp, headers, body, received_at)
-    SELECT raw.*, %s FROM unnest(%b::text[], %b::text[], %b::jsonb[], %b::bytea[]) AS raw
+    INSERT INTO webhooks (webhook_id, psp, headers, body_encrypted, body, received_at)
+    SELECT raw.*, '', %s FROM unnest(%b::text[], %b::text[], %b::jsonb[], %b::bytea[]) AS raw
 )
 INSERT INTO webhook_events (webhook_id, psp, event_id, event_type, subject, reference,
     charge_reference, attempt_id, outcome, reason, psp_code, amount_minor, currency, occurred_at,
@@ -134,8 +135,9 @@ class InboxStore:
     async def _put(self, batch: Sequence[Putting]) -> list[int]:
         now = self._clock()
         ids = [new_id("whk", now) for _ in batch]
+        keyring = self._database.keyring
         raws = [
-            (id_, raw.psp, json.dumps(raw.headers), raw.body)
+            (id_, raw.psp, json.dumps(raw.headers), keyring.encrypt(BODY, id_, raw.body))
             for id_, (raw, _) in zip(ids, batch, strict=True)
         ]
         # Of an event that comes twice in a batch the first counts.
@@ -199,7 +201,7 @@ class InboxStore:
             named = await tx.all(_NAMED, [ids, psps, references])
             about = await tx.all(_ABOUT, [sorted({row["attempt_id"] for row in named})])
             found = {row["attempt_id"]: row for row in [*named, *about]}
-            return [rows.to_attempt(row) for row in found.values()]
+            return [rows.to_attempt(row, tx.keyring) for row in found.values()]
 
         known = _Known.of(await self._database.run(work))
         return [known.concerned(event) for event in events]

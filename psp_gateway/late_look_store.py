@@ -55,7 +55,7 @@ class LateLookStore:
     async def given_up(self, since: datetime, until: datetime, limit: int) -> Sequence[Attempt]:
         """See `ports.LateLooks.given_up`."""
         found = await self._database.read(_GIVEN_UP, [since, until, limit])
-        return [rows.to_attempt(row) for row in found]
+        return [rows.to_attempt(row, self._database.keyring) for row in found]
 
     async def plan(self, looks: Sequence[LateLook]) -> None:
         """See `ports.LateLooks.plan`."""

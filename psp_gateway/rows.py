@@ -4,13 +4,20 @@ from collections.abc import Sequence
 
 from psycopg.rows import DictRow
 
+from chassis.encryption import Keyring
 from chassis.money import Money
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Method, Outcome, Stage
 from psp_gateway.ports import Exchange
+from psp_gateway.private import REDIRECT_URL
 
 
-def to_attempt(row: DictRow) -> Attempt:
-    """Read a row of `attempts`."""
+def to_attempt(row: DictRow, keyring: Keyring) -> Attempt:
+    """Read a row of `attempts`.
+
+    Raises:
+        Undecipherable: its redirection was tampered with.
+    """
+    url, before = row["redirect_url_encrypted"], row["redirect_url"]
     return Attempt(
         attempt_id=row["attempt_id"],
         kind=Kind(row["kind"]),
@@ -29,7 +36,7 @@ def to_attempt(row: DictRow) -> Attempt:
         reason=row["reason"],
         psp_code=row["psp_code"],
         message=row["message"],
-        redirect_url=row["redirect_url"],
+        redirect_url=keyring.text(REDIRECT_URL, row["attempt_id"], url, before) or "",
         request_count=row["request_count"],
         version=row["version"],
         sent_at=row["sent_at"],
@@ -67,7 +74,7 @@ def new_row(attempt: Attempt) -> Sequence[object]:
     )
 
 
-def saved_row(attempt: Attempt) -> Sequence[object]:
+def saved_row(attempt: Attempt, keyring: Keyring) -> Sequence[object]:
     """Write how an attempt stands, in the order of `statements.SAVE`."""
     return (
         attempt.attempt_id,
@@ -79,7 +86,7 @@ def saved_row(attempt: Attempt) -> Sequence[object]:
         attempt.reason,
         attempt.psp_code,
         attempt.message,
-        attempt.redirect_url,
+        keyring.encrypt(REDIRECT_URL, attempt.attempt_id, attempt.redirect_url or None),
         attempt.request_count,
         attempt.sent_at,
         attempt.updated_at,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from chassis.encryption import LocalKeys
 from chassis.settings import Environment, ServerSettings, SettingsError
 from privacy.masked import Personal, Secret
 from psp_gateway import routing_file
@@ -47,6 +48,7 @@ class PspSettings:
     database_connections: int  # at most
     database_timeout_s: float  # for one transaction, waiting for a connection included
     batches_in_flight: int  # transactions at once, per kind of write
+    keys: LocalKeys  # wrap the data keys that encrypt what is personal or secret
     fingerprint_key: Secret[bytes]  # hashes payment tokens, which are never stored; secret
     answer_s: float  # how long a call waits before it answers PENDING
     attempts_max: int  # under way at once; more are left for the next call
@@ -92,10 +94,8 @@ class PspSettings:
 
     @classmethod
     def read(cls, environment: Environment, server: ServerSettings) -> "PspSettings":
-        """Read PSP_DATABASE_URL, STRIPE_API_KEY and the others.
-
-        Raises:
-            SettingsError: one is missing, malformed, or too weak for production.
+        """Read PSP_DATABASE_URL, STRIPE_API_KEY and the others. Raises SettingsError when one is
+        missing, malformed, or too weak for production.
         """
         key = environment.secret("PSP_FINGERPRINT_KEY", in_production=server.is_production)
         api_base = _base(environment, server, "STRIPE_API_BASE", stripe.API_BASE)
@@ -110,6 +110,7 @@ class PspSettings:
             database_connections=environment.integer("PSP_DATABASE_CONNECTIONS", 8),
             database_timeout_s=environment.number("PSP_DATABASE_TIMEOUT_S", 10.0),
             batches_in_flight=environment.integer("PSP_BATCHES_IN_FLIGHT", 1),
+            keys=LocalKeys.configured(environment, is_production=server.is_production),
             fingerprint_key=Secret(key),
             answer_s=environment.number("PSP_ANSWER_S", 5.0),
             attempts_max=environment.integer("PSP_ATTEMPTS_MAX", 4096),

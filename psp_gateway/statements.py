@@ -39,17 +39,18 @@ WITH saved AS (
 UPDATE attempts a
 SET stage = new.stage, outcome = new.outcome, delivery = new.delivery,
     psp_reference = new.psp_reference, reason = new.reason, psp_code = new.psp_code,
-    message = new.message, redirect_url = new.redirect_url, request_count = new.request_count,
+    message = new.message, redirect_url = '',
+    redirect_url_encrypted = new.redirect_url_encrypted, request_count = new.request_count,
     sent_at = new.sent_at, updated_at = new.updated_at, expires_at = new.expires_at,
     psp = new.psp, psps_tried = new.psps_tried, page_expires_at = new.page_expires_at,
     retry_at = new.retry_at,
     version = a.version + 1
 FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
-    %b::text[], %b::text[], %b::text[], %b::integer[], %b::timestamptz[], %b::timestamptz[],
+    %b::text[], %b::text[], %b::bytea[], %b::integer[], %b::timestamptz[], %b::timestamptz[],
     %b::timestamptz[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[])
     AS new (attempt_id, version, stage, outcome, delivery, psp_reference, reason,
-        psp_code, message, redirect_url, request_count, sent_at, updated_at, expires_at, psp,
-        psps_tried, page_expires_at, retry_at)
+        psp_code, message, redirect_url_encrypted, request_count, sent_at, updated_at, expires_at,
+        psp, psps_tried, page_expires_at, retry_at)
 WHERE a.attempt_id = new.attempt_id
     AND a.outcome NOT IN ('SUCCEEDED', 'DECLINED')
     AND (a.version = new.version

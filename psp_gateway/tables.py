@@ -19,6 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from audit_log import schema as audit_log
+
 METADATA = MetaData()
 
 ATTEMPTS = Table(
@@ -54,6 +56,7 @@ ATTEMPTS = Table(
     Column("method", Text, nullable=False, server_default=text("'CARD'")),
     Column("is_final", Boolean, nullable=False, server_default=text("true")),
     Column("captured_before", Numeric(19, 4), nullable=False, server_default=text("0")),
+    Column("redirect_url_encrypted", LargeBinary),
     Index("attempts_payment_id", "payment_id", "created_at"),
     Index("attempts_charge_attempt_id", "charge_attempt_id"),
     Index("attempts_psp_reference", "psp", "psp_reference"),
@@ -89,6 +92,7 @@ WEBHOOKS = Table(
     Column("headers", JSONB, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("body_encrypted", LargeBinary),
 )
 
 LATE_LOOKS = Table(
@@ -260,6 +264,7 @@ BANK_FILES = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("handed_over_at", DateTime(timezone=True)),
     Column("copy", Text, nullable=False, server_default=text("''")),
+    Column("content_encrypted", LargeBinary),
     Index("bank_files_waiting", "created_at", postgresql_where=text("handed_over_at IS NULL")),
 )
 
@@ -276,6 +281,18 @@ BANK_ORDERS = Table(
     Column("remittance", Text, nullable=False),
     Column("ordered_at", DateTime(timezone=True), nullable=False),
     Column("message_id", Text, ForeignKey("bank_files.message_id")),
+    Column("creditor_encrypted", LargeBinary),
     UniqueConstraint("end_to_end_id", name="bank_orders_end_to_end_id"),
     Index("bank_orders_waiting", "ordered_at", postgresql_where=text("message_id IS NULL")),
 )
+
+DATA_KEYS = Table(
+    "data_keys",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("wrapped_by", Text, nullable=False),  # the name of the key-encryption key
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+)
+
+audit_log.describe(METADATA)

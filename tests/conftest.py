@@ -171,14 +171,14 @@ def _folder(factory: pytest.TempPathFactory, name: str) -> Path:
 
 def opened(database: ServiceDatabase) -> "OpenDatabase":
     """Open a pool as the app role for a `async with`."""
-    return OpenDatabase(database.app_url)
+    return OpenDatabase(database)
 
 
 class OpenDatabase:
     """A `Database` that closes itself."""
 
-    def __init__(self, url: str) -> None:
-        self._database = Database(url, connections=8)
+    def __init__(self, database: ServiceDatabase) -> None:
+        self._database = Database(database.app_url, connections=8, keyring=database.keyring())
 
     async def __aenter__(self) -> Database:
         await self._database.open()

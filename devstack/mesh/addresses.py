@@ -33,3 +33,9 @@ def is_resolved(target: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_loopback(target: str) -> bool:
+    """Tell whether nobody but this machine reaches an address."""
+    host = target.rpartition(":")[0].strip("[]")
+    return target.startswith(_UNIX) or (is_resolved(target) and ip_address(host).is_loopback)

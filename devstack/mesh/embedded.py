@@ -18,6 +18,7 @@ from devstack.mesh.identities import DEVELOPMENT, EDGE, OPERATORS, WORKLOADS
 from devstack.mesh.operators import Operators
 from devstack.mesh.sidecar import Peer, Sidecar, render
 from devstack.mesh.tls import Identity, secret_files
+from devstack.mesh.traces import OTLP_ENDPOINT, collector
 from devstack.processes import Recipe
 from devstack.services import SERVICES
 from devstack.state import StackError, State
@@ -86,6 +87,7 @@ class EmbeddedMesh:
             },
             access_log=str(self._state.log(f"{name}-access")),
             in_development=self._in_development,
+            collector=collector(os.environ.get(OTLP_ENDPOINT, "")),
         )
         file = self._state.folder / "envoy" / f"{name}.yaml"
         file.write_text(render(described, read_callers(in_development=self._in_development)))

@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from devstack.mesh import traces
 from devstack.mesh.addresses import envoy_address
 from devstack.mesh.callers import Callers
 from devstack.mesh.clusters import Upstream, cluster
@@ -14,6 +15,7 @@ from devstack.mesh.identities import DEVELOPMENT, TrustDomain
 from devstack.mesh.policies import policies
 from devstack.mesh.routes import inward, outward
 from devstack.mesh.tls import Identity, server_socket
+from devstack.mesh.traces import Collector
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "envoy" / "sidecar.yaml"
 _SERVICE = "service"  # the cluster beside the sidecar
@@ -44,6 +46,7 @@ class Sidecar:
         access_log: a file, or /dev/stdout.
         in_development: whether callers may ask for faults, by headers.
         domain: where names come from.
+        collector: who takes its spans; None: there are none.
     """
 
     service: str
@@ -56,6 +59,7 @@ class Sidecar:
     access_log: str
     in_development: bool = False
     domain: TrustDomain = DEVELOPMENT
+    collector: Collector | None = None
 
 
 def render(sidecar: Sidecar, callers: Callers) -> str:
@@ -69,6 +73,7 @@ def render(sidecar: Sidecar, callers: Callers) -> str:
     reached = [name for name, rows in called.items() if rows]
     clusters = [cluster(Upstream(_SERVICE, sidecar.application, _REQUESTS_MAX))]
     clusters += [cluster(_upstream(sidecar, name)) for name in reached]
+    clusters += traces.clusters(sidecar.collector)
     values: Mapping[str, Any] = {
         "ADMIN": envoy_address(sidecar.admin, mode=0o600),
         "INGRESS": envoy_address(sidecar.ingress),
@@ -83,7 +88,10 @@ def render(sidecar: Sidecar, callers: Callers) -> str:
     written = {name: json.dumps(value) for name, value in values.items()}
     faults = f"- {json.dumps(_faults())}" if sidecar.in_development else ""
     return Template(TEMPLATE.read_text()).substitute(
-        written, SERVICE=sidecar.service, FAULTS=faults
+        written,
+        SERVICE=sidecar.service,
+        FAULTS=faults,
+        TRACING=traces.tracing(sidecar.collector, sidecar.service),
     )
 
 

@@ -11,6 +11,10 @@ from devstack.mesh.secret_folder import CERTIFICATE, KEY, ROOTS
 Json = dict[str, Any]
 
 _EXTENSION = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3."
+_ONLY_1_3 = {
+    "tls_minimum_protocol_version": "TLSv1_3",
+    "tls_maximum_protocol_version": "TLSv1_3",
+}
 _CERTIFICATE_FILE, _ROOTS_FILE = "certificate.yaml", "roots.yaml"
 
 
@@ -62,6 +66,18 @@ def server_socket(identity: Identity, clients: str) -> Json:
     )
 
 
+def public_socket(secrets: Path) -> Json:
+    """Serve clients who have no certificate; ours is that of `secret_files` in `secrets`."""
+    common = {
+        "tls_params": _ONLY_1_3,
+        "alpn_protocols": ["h2", "http/1.1"],
+        "tls_certificate_sds_secret_configs": [
+            _reference("certificate", secrets / _CERTIFICATE_FILE)
+        ],
+    }
+    return _socket("Downstream", {"common_tls_context": common})
+
+
 def _socket(side: str, content: Json) -> Json:
     return {
         "name": "envoy.transport_sockets.tls",
@@ -70,12 +86,8 @@ def _socket(side: str, content: Json) -> Json:
 
 
 def _common(identity: Identity, peer: Json) -> Json:
-    version = "TLSv1_3"
     return {
-        "tls_params": {
-            "tls_minimum_protocol_version": version,
-            "tls_maximum_protocol_version": version,
-        },
+        "tls_params": _ONLY_1_3,
         "alpn_protocols": ["h2"],
         "tls_certificate_sds_secret_configs": [
             _reference("certificate", identity.secrets / _CERTIFICATE_FILE)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from chassis.clock import Clock
 from edge_auth.domain import errors, signing
@@ -175,7 +176,13 @@ def _check_nonce(request: EdgeRequest, scope: Scope | None, passage: Passage) ->
 
 
 def _check_line(request: EdgeRequest) -> Denial | None:
-    """Look for card numbers outside the body."""
+    """Look for card numbers outside the body, and for what is no text: the transcoder would pass it
+    on, in a message that no service can read.
+    """
+    try:
+        unquote_to_bytes(request.path).decode()
+    except UnicodeDecodeError:
+        return errors.refused_field("MALFORMED_REQUEST", "(the path)", "is not UTF-8")
     offender = offending_line(request.path, request.headers)
     return errors.card_number(offender) if offender is not None else None
 

@@ -79,7 +79,7 @@ async def test_a_payment_by_token_is_no_session(payment_db: Database) -> None:
     """Its id leads to no session."""
     store = PostgresPaymentStore(payment_db, lambda: NOW)
     accepted = await create(payment_db, command())
-    (row,) = await payment_db.read("UPDATE payments SET page = NULL RETURNING payment_id")
+    (row,) = await payment_db.read("UPDATE payments SET page_encrypted = NULL RETURNING payment_id")
 
     assert row["payment_id"] == accepted.payment_id
     with pytest.raises(CheckoutSessionNotFound):

@@ -102,7 +102,9 @@ async def test_key_used_at_once_by_many_makes_one_payment(
     payment_database: ServiceDatabase,
 ) -> None:
     """Two instances, forty calls, one key: one payment, all answered with it."""
-    databases = [Database(payment_database.app_url) for _ in range(2)]
+    databases = [
+        Database(payment_database.app_url, keyring=payment_database.keyring()) for _ in range(2)
+    ]
     for database in databases:
         await database.open()
     stores = [PostgresPaymentStore(database, utc_now) for database in databases]
@@ -122,7 +124,9 @@ async def test_order_id_used_at_once_by_many_is_taken_once(
     payment_database: ServiceDatabase,
 ) -> None:
     """Two instances race for one payment_order_id under different keys: one wins."""
-    databases = [Database(payment_database.app_url) for _ in range(2)]
+    databases = [
+        Database(payment_database.app_url, keyring=payment_database.keyring()) for _ in range(2)
+    ]
     for database in databases:
         await database.open()
     stores = [PostgresPaymentStore(database, utc_now) for database in databases]

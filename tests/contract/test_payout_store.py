@@ -26,7 +26,7 @@ EXCHANGE = Exchange("SEND", "ANSWERED:SUCCEEDED", "200 req_1")
 @pytest.fixture
 async def store(psp_database: ServiceDatabase) -> AsyncIterator[PayoutStore]:
     """A book in a database of its own."""
-    database = Database(psp_database.app_url, connections=4)
+    database = Database(psp_database.app_url, keyring=psp_database.keyring(), connections=4)
     await database.open()
     yield PayoutStore(database)
     await database.close()
@@ -110,7 +110,7 @@ async def test_attempts_at_one_payout_wait_for_each_other(
     store: PayoutStore, psp_database: ServiceDatabase
 ) -> None:
     """Over two instances at once, one of twenty is taken up, and the others are told which."""
-    database = Database(psp_database.app_url, connections=4)
+    database = Database(psp_database.app_url, keyring=psp_database.keyring(), connections=4)
     await database.open()
     other = PayoutStore(database)
     asked = [new(f"att_{n:02}") for n in range(20)]

@@ -27,9 +27,11 @@ DIES = """
 import asyncio, os, signal, sys
 from chassis.database import Database
 from tests.dead_letters import saga_store
+from tests.servers import ServiceDatabase
 
 async def main():
-    database = Database(sys.argv[1])
+    keyring = ServiceDatabase("", "", "", "payment_svc").keyring()
+    database = Database(sys.argv[1], keyring=keyring)
     await database.open()
     store = saga_store(database, "dying", claims_max=int(sys.argv[2]))
     await store.release_own()

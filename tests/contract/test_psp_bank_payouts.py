@@ -250,7 +250,7 @@ async def test_a_crash_loses_no_file_and_makes_no_second(
     when it is stored as handed over: the next process ends what is left, and the transport has
     seen each order once.
     """
-    database = Database(psp_database.app_url, connections=2)
+    database = Database(psp_database.app_url, keyring=psp_database.keyring(), connections=2)
     await database.open()
     await _put_payout(psp_database)
     store = OrderStore(database)
@@ -275,7 +275,7 @@ async def test_a_copy_that_another_instance_overtook_never_gets_out(
     """Written here, but not stored as handed over; then handed over by an instance with a folder
     of its own. The bank is sent the orders once.
     """
-    database = Database(psp_database.app_url, connections=2)
+    database = Database(psp_database.app_url, keyring=psp_database.keyring(), connections=2)
     await database.open()
     await _put_payout(psp_database)
     store = OrderStore(database)

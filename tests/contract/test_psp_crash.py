@@ -3,6 +3,7 @@ once.
 """
 
 import asyncio
+import base64
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -24,7 +25,10 @@ from tests.unit.psp_gateway.sandbox import (
 )
 
 KILLED = -9
-STRONG = {"PSP_FINGERPRINT_KEY": "a-key-of-production"}
+STRONG = {
+    "PSP_FINGERPRINT_KEY": "a-key-of-production",
+    "PAYMESH_KEY": f"k1 {base64.b64encode(bytes(range(32))).decode()}",
+}
 
 
 @pytest.fixture

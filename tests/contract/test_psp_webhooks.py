@@ -16,6 +16,8 @@ from google.api.httpbody_pb2 import HttpBody
 from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import webhook_service_pb2 as service
 
+from psp_gateway.private import BODY
+from tests.conftest import opened
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
@@ -104,10 +106,11 @@ async def test_an_authenticated_charge_succeeds_by_its_webhook(
     assert (answer.data, answer.content_type) == (b"{}", "application/json")
     assert await outcome(gateway) == (noun.Attempt.SUCCEEDED, "")
     assert (applied.subject, applied.tries, applied.HasField("due_at")) == ("CHARGE", 1, False)
-    with psycopg.connect(psp_database.app_url) as app:
-        rows = app.execute("SELECT psp, headers, body FROM webhooks").fetchall()
-    assert [(psp, body_) for psp, _, body_ in rows] == [("stripe", body)]
-    assert {name for name, _ in rows[0][1]} == {"stripe-signature", "user-agent"}
+    async with opened(psp_database) as app:
+        (row,) = await app.read("SELECT * FROM webhooks")
+        kept = app.keyring.decrypt(BODY, row["webhook_id"], row["body_encrypted"])
+    assert (row["psp"], kept, row["body"]) == ("stripe", body, b"")
+    assert {name for name, _ in row["headers"]} == {"stripe-signature", "user-agent"}
 
 
 async def test_what_an_event_says_is_not_believed(gateway: Gateway) -> None:

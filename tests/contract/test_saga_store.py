@@ -60,7 +60,9 @@ async def test_claimed_saga_is_nobody_elses(payment_db: Database) -> None:
 
 async def test_two_claim_at_once_without_sharing(payment_database: ServiceDatabase) -> None:
     """Two coordinators over one database divide the work."""
-    databases = [Database(payment_database.app_url) for _ in range(2)]
+    databases = [
+        Database(payment_database.app_url, keyring=payment_database.keyring()) for _ in range(2)
+    ]
     for database in databases:
         await database.open()
     await accept(databases[0], 50)

@@ -25,7 +25,6 @@ from devstack.mesh.sidecar import Peer, Sidecar, render
 from devstack.mesh.tls import Identity, secret_files
 from devstack.processes import start
 from devstack.state import reachable_folder
-from tests.servers import free_port
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 LEDGER = service.DESCRIPTOR.services_by_name["LedgerService"]
@@ -90,7 +89,7 @@ async def beside_payment_svc(
             described = Sidecar(
                 service="payment_svc",
                 identity=Identity(DEVELOPMENT.workload("payment_svc"), folder),
-                ingress=f"127.0.0.1:{free_port()}",
+                ingress=f"unix:{folder}/in",
                 application=f"unix:{folder}/app",
                 egress=f"unix:{folder}/out",
                 admin=f"unix:{folder}/admin",
@@ -108,6 +107,8 @@ async def beside_payment_svc(
                     else:
                         await channel.channel_ready()
                 yield channel
+            except TimeoutError:
+                raise AssertionError((folder / "sidecar.log").read_text()) from None
             finally:
                 await channel.close()
                 await child.stop()

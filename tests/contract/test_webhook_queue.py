@@ -111,7 +111,8 @@ async def test_a_payment_tells_of_its_acceptance_and_its_changes(payment_db: Dat
         version=2,
         trail=(PaymentStatus.PROCESSING,),
     )
-    await payment_db.run(lambda tx: tx.together(changes.writes([(payment, moved)], NOW)))
+    written = changes.writes([(payment, moved)], NOW, payment_db.keyring)
+    await payment_db.run(lambda tx: tx.together(written))
 
     claimed = await make_queue(payment_db).claim(10)
 

@@ -1,6 +1,7 @@
 """No service that has fault points starts in production with one planned."""
 
 import asyncio
+import base64
 import os
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ SETTINGS = {
     },
     **{f"{name}_TARGET": "127.0.0.1:1" for name in ("RISK", "PSP", "WALLET", "LEDGER")},
     **dict.fromkeys(KEYS, SECRET),
+    "PAYMESH_KEY": f"k1 {base64.b64encode(SECRET.encode()).decode()}",
 }
 
 

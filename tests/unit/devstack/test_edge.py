@@ -12,8 +12,11 @@ from google.rpc import error_details_pb2, status_pb2
 from paymesh.psp.v1 import webhook_service_pb2
 
 from devstack import edge, envoy
+from devstack.mesh.edge import CALLED, Edge
+from devstack.mesh.edge import render as render_edge
+from devstack.mesh.sidecar import Peer
 from devstack.ports import default_ports
-from devstack.state import State
+from devstack.state import StackError, State
 from edge_auth import routes
 
 
@@ -62,6 +65,7 @@ def test_reflection_and_health_are_open_in_development_alone(state: State) -> No
     service = "/paymesh.payment.v1.PaymentService/"
     webhooks = "/paymesh.payment.v1.WebhookEndpointService/"
     api = [
+        "/",  # with two hosts: refused
         "/openapi.json",
         "/v1/payments/[^/]+/events",
         "/v1/webhooks/[a-z]{1,20}",
@@ -77,7 +81,7 @@ def test_deadlines_are_the_edges_for_rest_and_the_callers_for_grpc(state: State)
     """REST gets 35 s whatever its headers say; gRPC what its caller asks for, but no more."""
     settings = manager(edge.render(state, default_ports(), "production"))
     routes = settings["route_config"]["virtual_hosts"][0]["routes"]
-    _, watched, from_psps, rest, native_watched, native, webhooks = routes
+    _, _, watched, from_psps, rest, native_watched, native, webhooks = routes
 
     # A stream may last longer than the service's own ten minutes, and no longer.
     for stream in (watched, native_watched):
@@ -96,7 +100,8 @@ def test_deadlines_are_the_edges_for_rest_and_the_callers_for_grpc(state: State)
 
 
 CODES = {
-    400: 3, 401: 16, 403: 7, 404: 5, 408: 4, 409: 10, 413: 3, 429: 8, 431: 3, 503: 14, 504: 4,
+    400: 3, 401: 16, 403: 7, 404: 5, 408: 4, 409: 10, 413: 3, 426: 3, 429: 8, 431: 3,
+    501: 3, 503: 14, 504: 4,
 }  # fmt: skip
 
 
@@ -198,3 +203,32 @@ def test_what_the_transcoder_serves_edge_auth_reads(state: State) -> None:
     methods = webhook_service_pb2.DESCRIPTOR.services_by_name["WebhookService"].methods
     reachable = [m.name for m in methods if m.GetOptions().HasExtension(annotations_pb2.http)]
     assert reachable == ["ReceiveWebhook"]
+
+
+@pytest.mark.parametrize("where", ["0.0.0.0:8080", "10.0.0.1:8080", "edge.example:8080"])
+def test_in_clear_it_listens_on_loopback_alone(where: str, tmp_path: Path) -> None:
+    """A configuration that would speak in clear to a network cannot be written."""
+    peers = {name: Peer("127.0.0.1:1", "") for name in CALLED}
+    rest = {"admin": "127.0.0.1:1", "services": peers, "caller": None, "operators": None}
+    files = {"access_log": "/dev/stdout", "openapi": "", "descriptor": ""}
+
+    with pytest.raises(StackError, match="no certificate for"):
+        Edge(listen=where, **rest, **files)  # type: ignore[arg-type]
+    with pytest.raises(StackError, match="no certificate for"):
+        Edge(listen=where, plain_listen=where, certificate=tmp_path, **rest, **files)  # type: ignore[arg-type]
+    assert Edge(listen=where, certificate=tmp_path, **rest, **files)  # type: ignore[arg-type]
+
+
+def test_with_a_certificate_alone_nothing_is_spoken_in_clear(tmp_path: Path) -> None:
+    """As production has it: one way in, and that is TLS."""
+    peers = {name: Peer("127.0.0.1:1", "") for name in CALLED}
+    rendered = render_edge(
+        Edge("0.0.0.0:443", "127.0.0.1:1", peers, None, None, "/dev/stdout", "", "",
+             certificate=tmp_path)
+    )  # fmt: skip
+    (listener,) = yaml.safe_load(rendered)["static_resources"]["listeners"]
+    (chain,) = listener["filter_chains"]
+    tls = chain["transport_socket"]["typed_config"]["common_tls_context"]["tls_params"]
+
+    assert listener["additional_addresses"] == []
+    assert set(tls.values()) == {"TLSv1_3"}
