@@ -109,9 +109,12 @@ class PostgresWebhookLog:
 
         async def work(tx: Transaction) -> list[DeliveryView]:
             found = await tx.all(_DELIVERIES, [endpoint_id, before or _NUMBER_MAX, limit])
+            counts = {row["delivery_id"]: row["attempts"] for row in found}
             attempts: dict[int, list[Row]] = defaultdict(list)
-            for row in await tx.all(_ATTEMPTS, [[row["delivery_id"] for row in found]]):
-                attempts[row["delivery_id"]].append(row)
+            for row in await tx.all(_ATTEMPTS, [list(counts)]):
+                # One made meanwhile belongs to a state that was not read.
+                if row["attempt"] <= counts[row["delivery_id"]]:
+                    attempts[row["delivery_id"]].append(row)
             return [rows.to_view(row, attempts[row["delivery_id"]]) for row in found]
 
         return await self._database.run(work)

@@ -43,10 +43,10 @@ async def shut(
     stack: Mapping[str, Any], seller: str, status: str, context: str = "wallet"
 ) -> AsyncIterator[None]:
     """Shut a seller's wallet or ledger account, which payment_svc knows as open."""
-    table, column = {"wallet": ("wallets", "wallet_id"), "ledger": ("accounts", "account_id")}[
-        context
-    ]
-    statement = f"UPDATE {table} SET status = %s WHERE {column} = %s"
+    statement = {
+        "wallet": "UPDATE wallets SET status = %s, version = version + 1 WHERE wallet_id = %s",
+        "ledger": "UPDATE accounts SET status = %s WHERE account_id = %s",
+    }[context]
 
     async def set_status(to: str) -> None:
         async with await psycopg.AsyncConnection.connect(stack["databases"][context]) as database:

@@ -114,7 +114,6 @@ def test_failures_are_one_clear_line(state: State) -> None:
             paymesh("status", state=nowhere),
             paymesh("logs", "nobody", state=state),
             paymesh("psql", "nothing", state=state),
-            paymesh("up", "--mesh", state=nowhere),
             paymesh("explain", "pay_0000", state=state),
         ]
 

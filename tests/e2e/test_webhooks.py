@@ -1,6 +1,7 @@
 """Webhooks through the whole stack: every event of a payment arrives, whatever fails meanwhile."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -120,7 +121,7 @@ async def test_killed_between_sending_and_writing_it_down(stack: Stack, rest: Re
 
     ids = [headers["webhook-id"] for headers, _ in receiver.seen]
     assert len(set(ids)) == 3
-    assert ids[0] in ids[1:]
+    assert max(Counter(ids).values()) > 1
 
 
 async def test_redelivery_and_the_log_of_attempts(rest: RestClient) -> None:
