@@ -211,6 +211,11 @@ def plant_old_tls_inward(read: Json) -> None:
     tls(ingress["filter_chains"][0])["tls_minimum_protocol_version"] = "TLSv1_2"
 
 
+def plant_public_in_clear(read: Json) -> None:
+    """Clients' keys cross the network for all to read."""
+    plant_far_edge(read)
+
+
 def plant_clear_text(read: Json) -> None:
     """A service is called in clear."""
     one = peer(read)
@@ -274,6 +279,7 @@ PLANTED: list[tuple[Rule, str, Callable[[Json], None]]] = [
     (mesh_rules.weak_tls, SIDECAR, plant_old_tls),
     (mesh_rules.weak_tls, SIDECAR, plant_old_tls_inward),
     (mesh_rules.weak_tls, EDGE, plant_clear_text),
+    (mesh_rules.weak_tls, EDGE, plant_public_in_clear),
     (mesh_rules.weak_tls, SIDECAR, plant_open_door),
     (mesh_rules.weak_tls, SIDECAR, plant_any_name),
     (mesh_rules.weak_tls, SIDECAR, plant_far_egress),
