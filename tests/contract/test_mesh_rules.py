@@ -49,6 +49,8 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Json]:
         for name, behind in (("with", mesh), ("without", None)):
             file = edge.render(state, default_ports(), environment, behind)
             found[f"edge {name} a mesh {environment}"] = file.read_text()
+        file = edge.render(state, default_ports(), environment, mesh, certificate=state.folder)
+        found[f"edge by TLS {environment}"] = file.read_text()
     return {name: yaml.load(text, yaml.CSafeLoader) for name, text in found.items()}
 
 
@@ -75,8 +77,8 @@ def broken(rule: Rule, configurations: Mapping[str, Json]) -> list[str]:
 
 @pytest.mark.parametrize("rule", mesh_rules.EMBEDDED, ids=lambda rule: rule.__name__)
 def test_the_embedded_stack_obeys(rule: Rule, embedded: Mapping[str, Json]) -> None:
-    """With the mesh and without, in development and in production."""
-    assert len(embedded) == 2 * (len(SERVICES) + 2)
+    """With the mesh and without, by TLS and in clear, in development and in production."""
+    assert len(embedded) == 2 * (len(SERVICES) + 3)
     assert broken(rule, embedded) == []
 
 
