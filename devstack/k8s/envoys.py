@@ -35,8 +35,10 @@ from devstack.mesh.sidecar import render as render_sidecar
 from devstack.mesh.tls import Identity, secret_files
 from devstack.services import SERVICES
 
+# What clients see at the edge's door: a certificate with its DNS names, from whom they trust.
+CLIENTS = "clients"
 # The edge shows its own certificate, and another when it passes on what an operator asks.
-EDGE_IDENTITIES = (EDGE, OPERATORS)
+EDGE_IDENTITIES = (EDGE, OPERATORS, CLIENTS)
 _LOG = "/dev/stdout"
 _ANYWHERE = "0.0.0.0"  # noqa: S104 - of the pod; network policies say who comes near
 _INGRESS, _SERVICE = "ingress", "service"
@@ -90,6 +92,7 @@ def edge() -> Json:
         caller=identity(EDGE),
         operators=operators,
         access_log=_LOG,
+        certificate=Path(CONFIGURATION / CLIENTS),
         openapi=str(SHARE / "openapi.json"),
         descriptor=str(SHARE / "paymesh.binpb"),
     )

@@ -20,10 +20,8 @@ RETRIED = {
 # Of the mesh, but none of our protos: each only tells.
 FOREIGN_READS = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 FOREIGN_READS += ("/envoy.service.auth.v3.Authorization/Check",)
-OPEN_BY_DESIGN = {
-    "edge",
-    "probes",
-}  # in clear: behind a balancer that ends TLS, and for the kubelet
+IN_CLEAR = {"probes"}  # for the kubelet
+PUBLIC = {"edge"}  # clients show keys, not certificates
 _CAP = "grpc_timeout_header_max"
 BESIDE_US = {"service", "admin"}
 BY_PATH: Mapping[str, Method] = {m.path: m for found in methods().values() for m in found.values()}
@@ -162,13 +160,13 @@ def unwatched_health(read: Json) -> Iterator[str]:
 def weak_tls(read: Json) -> Iterator[str]:
     """Whatever leaves a pod or comes in is mTLS 1.3, but for what is open by design."""
     for listener in listeners(read):
-        socket = listener["filter_chains"][0].get("transport_socket")
-        if socket is not None:
-            yield from _weak(listener["name"], socket)
-            if not socket["typed_config"].get("require_client_certificate"):
-                yield f"{listener['name']}: no certificate is asked for"
-        elif not _is_near(listener["address"]) and listener["name"] not in OPEN_BY_DESIGN:
-            yield f"{listener['name']}: in clear"
+        name = listener["name"]
+        for chain in listener["filter_chains"]:
+            if socket := chain.get("transport_socket"):
+                yield from _old(name, socket)
+                yield from () if name in PUBLIC else _anybodys(name, socket)
+            elif not all(map(_is_near, _places(listener))) and name not in IN_CLEAR:
+                yield f"{name}: in clear"
     for cluster in clusters(read):
         endpoints = [
             endpoint["endpoint"]["address"]
@@ -176,16 +174,32 @@ def weak_tls(read: Json) -> Iterator[str]:
             for endpoint in each["lb_endpoints"]
         ]
         if "transport_socket" in cluster:
-            yield from _weak(cluster["name"], cluster["transport_socket"])
+            yield from _old(cluster["name"], cluster["transport_socket"])
+            yield from _nameless(cluster["name"], cluster["transport_socket"])
         elif not all(map(_is_near, endpoints)):
             yield f"{cluster['name']}: called in clear"
 
 
-def _weak(name: str, socket: Json) -> Iterator[str]:
+def _places(listener: Json) -> list[Json]:
+    more = listener.get("additional_addresses", ())
+    return [listener["address"], *(each["address"] for each in more)]
+
+
+def _anybodys(name: str, socket: Json) -> Iterator[str]:
+    if not socket["typed_config"].get("require_client_certificate"):
+        yield f"{name}: no certificate is asked for"
+    yield from _nameless(name, socket)
+
+
+def _old(name: str, socket: Json) -> Iterator[str]:
     common = socket["typed_config"]["common_tls_context"]
     for bound in ("tls_minimum_protocol_version", "tls_maximum_protocol_version"):
         if common.get("tls_params", {}).get(bound) != "TLSv1_3":
             yield f"{name}: {bound} is not TLS 1.3"
+
+
+def _nameless(name: str, socket: Json) -> Iterator[str]:
+    common = socket["typed_config"]["common_tls_context"]
     checked = common.get("combined_validation_context", {}).get("default_validation_context", {})
     if not checked.get("match_typed_subject_alt_names"):
         yield f"{name}: any name will do"
@@ -194,7 +208,7 @@ def _weak(name: str, socket: Json) -> Iterator[str]:
 def reachable_from_elsewhere(read: Json) -> Iterator[str]:
     """On one machine everything listens on loopback or a unix socket."""
     for listener in listeners(read):
-        if not _is_near(listener["address"]):
+        if not all(map(_is_near, _places(listener))):
             yield f"{listener['name']}: listens beyond loopback"
     if not _is_near(read["admin"]["address"]):
         yield "admin: listens beyond loopback"

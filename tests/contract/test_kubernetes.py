@@ -210,8 +210,9 @@ def test_a_secret_is_known_to_one_pod() -> None:
                 readers.setdefault(volume["secret"]["secretName"], set()).add(account)
 
     own = {name: {name} for name in [*NAMES, "migrations"]}
+    public = {"clients-certificate": {EDGE}}
     certificates = {f"{name}-certificate": {name} for name in [*NAMES, EDGE, AUDIT]}
-    assert readers == {**own, **certificates, f"{OPERATORS}-certificate": {EDGE}}
+    assert readers == {**own, **certificates, f"{OPERATORS}-certificate": {EDGE}, **public}
 
 
 def test_accounts_are_the_ends_of_spiffe_ids() -> None:
@@ -358,6 +359,7 @@ def test_envoy_accepts_its_configuration(name: str) -> None:
         made.init(utc_now())
         moved = {"/etc/envoy": folder / "etc", "/run/paymesh": folder}
         moved |= {f"/etc/certificates/{dns(w)}": made.workload(w) for w in WORKLOADS}
+        moved["/etc/certificates/clients"] = made.workload(EDGE)
         moved |= {
             "/usr/share/paymesh/openapi.json": ROOT / "docs" / "openapi.json",
             "/usr/share/paymesh/paymesh.binpb": ROOT / "stubs" / "paymesh.binpb",

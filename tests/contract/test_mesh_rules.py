@@ -49,6 +49,8 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Json]:
         for name, behind in (("with", mesh), ("without", None)):
             file = edge.render(state, default_ports(), environment, behind)
             found[f"edge {name} a mesh {environment}"] = file.read_text()
+        file = edge.render(state, default_ports(), environment, mesh, certificate=state.folder)
+        found[f"edge by TLS {environment}"] = file.read_text()
     return {name: yaml.load(text, yaml.CSafeLoader) for name, text in found.items()}
 
 
@@ -75,8 +77,8 @@ def broken(rule: Rule, configurations: Mapping[str, Json]) -> list[str]:
 
 @pytest.mark.parametrize("rule", mesh_rules.EMBEDDED, ids=lambda rule: rule.__name__)
 def test_the_embedded_stack_obeys(rule: Rule, embedded: Mapping[str, Json]) -> None:
-    """With the mesh and without, in development and in production."""
-    assert len(embedded) == 2 * (len(SERVICES) + 2)
+    """With the mesh and without, by TLS and in clear, in development and in production."""
+    assert len(embedded) == 2 * (len(SERVICES) + 3)
     assert broken(rule, embedded) == []
 
 
@@ -211,6 +213,11 @@ def plant_old_tls_inward(read: Json) -> None:
     tls(ingress["filter_chains"][0])["tls_minimum_protocol_version"] = "TLSv1_2"
 
 
+def plant_public_in_clear(read: Json) -> None:
+    """Clients' keys cross the network for all to read."""
+    plant_far_edge(read)
+
+
 def plant_clear_text(read: Json) -> None:
     """A service is called in clear."""
     one = peer(read)
@@ -274,6 +281,7 @@ PLANTED: list[tuple[Rule, str, Callable[[Json], None]]] = [
     (mesh_rules.weak_tls, SIDECAR, plant_old_tls),
     (mesh_rules.weak_tls, SIDECAR, plant_old_tls_inward),
     (mesh_rules.weak_tls, EDGE, plant_clear_text),
+    (mesh_rules.weak_tls, EDGE, plant_public_in_clear),
     (mesh_rules.weak_tls, SIDECAR, plant_open_door),
     (mesh_rules.weak_tls, SIDECAR, plant_any_name),
     (mesh_rules.weak_tls, SIDECAR, plant_far_egress),
