@@ -18,7 +18,7 @@ WORKERS ?= 2
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down status check format protos baseline audit bench sim faults chaos
+.PHONY: help setup demo test up down status check format protos manifests baseline audit bench sim faults chaos
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,7 @@ check: setup $(BROWSER) ## format, lint, types, imports, protos, stubs, secrets
 	$(RUN)/buf breaking protos --against protos/baseline.binpb
 	$(RUN)/python -m devstack.protos --check
 	$(RUN)/python -m devstack.openapi --check
+	$(RUN)/python -m devstack.k8s --check
 	git ls-files -z | grep -zvE '^(stubs/|third_party/|requirements/.*\.lock)' | xargs -0 $(RUN)/detect-secrets-hook --baseline .secrets.baseline
 
 format: setup ## put the sources in order
@@ -73,6 +74,9 @@ format: setup ## put the sources in order
 protos: setup ## generate stubs/ from protos/
 	$(RUN)/python -m devstack.protos
 	$(RUN)/python -m devstack.openapi
+
+manifests: setup ## write k8s/base
+	$(RUN)/python -m devstack.k8s
 
 baseline: setup ## accept today's protos as what `buf breaking` compares with
 	$(RUN)/buf build protos --exclude-source-info -o protos/baseline.binpb

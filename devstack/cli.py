@@ -24,6 +24,7 @@ _COMMANDS = {
     "audit": "devstack.audit.command:audit",
     "keys": "devstack.keys:keys",
     "certs": "devstack.mesh.command:certs",
+    "migrate": "devstack.migrate:migrate",
 }
 
 

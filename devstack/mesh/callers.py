@@ -55,8 +55,8 @@ class Callers:
         _check(parts, [*_rows("", everywhere), *_rows("", only_there)])
 
     def of(self, service: str) -> Sequence[Row]:
-        """List the rows of a service's sidecar."""
-        return self._rows[service]
+        """List the rows of a service's sidecar; none for who serves nobody."""
+        return self._rows.get(service, ())
 
     def calls(self, caller: str, service: str) -> Sequence[Row]:
         """List what a caller may call at a service, what anybody may left out."""

@@ -142,7 +142,11 @@ def _upstream(edge: Edge, name: str) -> Upstream:
 _PER_ROUTE = "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"
 _REFLECTION = {
     "match": {"prefix": "/grpc.", "grpc": {}},
-    "route": {"cluster": "payment_svc", "timeout": "0s"},
+    "route": {
+        "cluster": "payment_svc",
+        "timeout": "0s",
+        "max_stream_duration": {"max_stream_duration": "615s"},
+    },
     "typed_per_filter_config": {
         "envoy.filters.http.ext_authz": {"@type": _PER_ROUTE, "disabled": True}
     },

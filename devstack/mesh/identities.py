@@ -8,8 +8,9 @@ from devstack.state import StackError
 
 EDGE = "edge"
 OPERATORS = "operators"  # the edge, when it passes on what an operator asks
+AUDIT = "audit"  # `paymesh audit` on a schedule; it serves nobody
 # Everybody who has a certificate as a part of the mesh.
-WORKLOADS = (*(service.name for service in SERVICES), EDGE, OPERATORS)
+WORKLOADS = (*(service.name for service in SERVICES), EDGE, OPERATORS, AUDIT)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 
 

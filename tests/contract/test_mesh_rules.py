@@ -1,0 +1,362 @@
+"""The rules of the mesh hold for every Envoy, embedded and in a cluster; and each rule sees what
+breaks it.
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from paymesh.ledger.v1 import ledger_service_pb2
+from paymesh.payment.v1 import psp_event_service_pb2
+from paymesh.psp.v1 import psp_gateway_service_pb2
+from paymesh.risk.v1 import risk_service_pb2
+from paymesh.wallet.v1 import wallet_service_pb2
+
+from chassis.channel import retryable_methods
+from devstack import edge
+from devstack.k8s import manifests
+from devstack.mesh.contracts import Repetition
+from devstack.mesh.embedded import EmbeddedMesh
+from devstack.ports import default_ports
+from devstack.services import SERVICES
+from devstack.state import State
+from tests.contract import deadlines, mesh_rules
+from tests.contract.mesh_rules import BY_PATH, Json, Rule, clusters, listeners, routes
+
+WRITE = "/paymesh.ledger.v1.LedgerService/ReverseTransaction"
+FILES = (ledger_service_pb2, psp_event_service_pb2, psp_gateway_service_pb2, risk_service_pb2)
+FILES += (wallet_service_pb2,)
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Json]:
+    """Every configuration of the embedded stack, by name."""
+    state = State(tmp_path_factory.mktemp("mesh"))
+    state.prepare()
+    found = {}
+    for environment in ("development", "production"):
+        mesh = EmbeddedMesh(state, default_ports(), environment)
+        (state.folder / "envoy").mkdir(exist_ok=True)
+        for service in SERVICES:
+            command = list(mesh.sidecar(service.name).command)
+            found[f"{service.name} {environment}"] = Path(
+                command[command.index("-c") + 1]
+            ).read_text()
+        for name, behind in (("with", mesh), ("without", None)):
+            file = edge.render(state, default_ports(), environment, behind)
+            found[f"edge {name} a mesh {environment}"] = file.read_text()
+    return {name: yaml.load(text, yaml.CSafeLoader) for name, text in found.items()}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Mapping[str, Json]:
+    """Every configuration in the committed manifests, by name."""
+    documents = [
+        document
+        for file in manifests.FOLDER.glob("*.yaml")
+        for document in yaml.load_all(file.read_text(), yaml.CSafeLoader)
+        if document["kind"] == "ConfigMap"
+    ]
+    assert len(documents) == len(SERVICES) + 2
+    return {
+        d["metadata"]["name"]: yaml.load(d["data"]["envoy.yaml"], yaml.CSafeLoader)
+        for d in documents
+    }
+
+
+def broken(rule: Rule, configurations: Mapping[str, Json]) -> list[str]:
+    """Tell what breaks a rule, and where."""
+    return [f"{name}: {what}" for name, read in configurations.items() for what in rule(read)]
+
+
+@pytest.mark.parametrize("rule", mesh_rules.EMBEDDED, ids=lambda rule: rule.__name__)
+def test_the_embedded_stack_obeys(rule: Rule, embedded: Mapping[str, Json]) -> None:
+    """With the mesh and without, in development and in production."""
+    assert len(embedded) == 2 * (len(SERVICES) + 2)
+    assert broken(rule, embedded) == []
+
+
+@pytest.mark.parametrize("rule", mesh_rules.EVERYWHERE, ids=lambda rule: rule.__name__)
+def test_the_cluster_obeys(rule: Rule, cluster: Mapping[str, Json]) -> None:
+    """Every Envoy of the committed manifests."""
+    assert broken(rule, cluster) == []
+
+
+def route_to(read: Json, path: str) -> Json:
+    """Find the route of a method."""
+    return next(route for _, route in routes(read) if route["match"].get("path") == path)
+
+
+def peer(read: Json) -> Json:
+    """Find a cluster behind mTLS."""
+    return next(one for one in clusters(read) if "transport_socket" in one)
+
+
+def rest(read: Json) -> Json:
+    """Find the edge's route of the public API."""
+    return next(r for _, r in routes(read) if r["match"].get("prefix") == "/v1/")
+
+
+def tls(holder: Json) -> Json:
+    """Read the TLS parameters of a cluster or a chain of filters."""
+    return dict(holder["transport_socket"]["typed_config"])["common_tls_context"]["tls_params"]
+
+
+def plant_retried_write(read: Json) -> None:
+    """A reversal is sent again after it may have arrived."""
+    route_to(read, WRITE)["route"]["retry_policy"]["retry_on"] += ",reset"
+
+
+def plant_repeated_write(read: Json) -> None:
+    """What an operator changes is changed again when a service has said that it is unavailable."""
+    paths = {m.path for m in BY_PATH.values() if m.repetition is Repetition.UNKNOWN}
+    route = next(r for _, r in routes(read) if r["match"].get("path") in paths)
+    route["route"]["retry_policy"]["retry_on"] += ",unavailable"
+
+
+def plant_retried_rest(read: Json) -> None:
+    """The edge sends payments again that a service has answered with 503."""
+    rest(read)["route"]["retry_policy"] = {"retry_on": "5xx", "num_retries": 1}
+
+
+def plant_retry_of_everything(read: Json) -> None:
+    """One policy for all methods."""
+    host = next(host for name, host in mesh_rules.hosts(read) if name == "egress")
+    host["retry_policy"] = {"retry_on": "unavailable"}
+
+
+def plant_hedge(read: Json) -> None:
+    """The same request twice at once."""
+    route_to(read, WRITE)["route"]["hedge_policy"] = {"hedge_on_per_try_timeout": True}
+
+
+def plant_many_retries(read: Json) -> None:
+    """Ten tries."""
+    route_to(read, WRITE)["route"]["retry_policy"]["num_retries"] = 10
+
+
+def plant_no_end(read: Json) -> None:
+    """A call without any deadline."""
+    del route_to(read, WRITE)["route"]["max_stream_duration"]
+
+
+def plant_default_timeout(read: Json) -> None:
+    """Envoy's own 15 s."""
+    del route_to(read, WRITE)["route"]["timeout"]
+
+
+def plant_deadline_beyond_the_stream(read: Json) -> None:
+    """A caller may ask for longer than anything lives."""
+    longest = route_to(read, WRITE)["route"]["max_stream_duration"]
+    longest["grpc_timeout_header_max"] = "90s"
+
+
+def plant_untold_deadline(read: Json) -> None:
+    """The service works on for whom the edge has sent away."""
+    rest(read)["request_headers_to_add"] = []
+
+
+def plant_other_deadline(read: Json) -> None:
+    """The edge gives up after 10 s, and tells the service 35."""
+    rest(read)["route"]["timeout"] = "10s"
+
+
+def plant_unread_deadline(read: Json) -> None:
+    """The caller's word does not count."""
+    del route_to(read, WRITE)["route"]["max_stream_duration"]["grpc_timeout_header_max"]
+
+
+def plant_no_breaker(read: Json) -> None:
+    """No limit at all."""
+    del peer(read)["circuit_breakers"]
+
+
+def plant_breaker_without_number(read: Json) -> None:
+    """Envoy's own limit."""
+    del peer(read)["circuit_breakers"]["thresholds"][0]["max_requests"]
+
+
+def plant_no_budget(read: Json) -> None:
+    """As many retries as requests."""
+    del peer(read)["circuit_breakers"]["thresholds"][0]["retry_budget"]
+
+
+def plant_large_budget(read: Json) -> None:
+    """Half of all may be retries."""
+    peer(read)["circuit_breakers"]["thresholds"][0]["retry_budget"]["budget_percent"]["value"] = 50
+
+
+def plant_no_health(read: Json) -> None:
+    """Nobody looks."""
+    del peer(read)["health_checks"]
+
+
+def plant_panic(read: Json) -> None:
+    """Envoy's own threshold, 50 %."""
+    del peer(read)["common_lb_config"]
+
+
+def plant_old_tls(read: Json) -> None:
+    """TLS 1.2 to a service."""
+    tls(peer(read))["tls_minimum_protocol_version"] = "TLSv1_2"
+
+
+def plant_old_tls_inward(read: Json) -> None:
+    """TLS 1.2 from whoever calls."""
+    ingress = next(one for one in listeners(read) if one["name"] == "ingress")
+    tls(ingress["filter_chains"][0])["tls_minimum_protocol_version"] = "TLSv1_2"
+
+
+def plant_clear_text(read: Json) -> None:
+    """A service is called in clear."""
+    one = peer(read)
+    address = {"address": "192.0.2.1", "port_value": 1}
+    endpoint = one["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+    endpoint["address"] = {"socket_address": address}
+    del one["transport_socket"]
+
+
+def plant_open_door(read: Json) -> None:
+    """Others come in without a certificate."""
+    ingress = next(one for one in listeners(read) if one["name"] == "ingress")
+    ingress["filter_chains"][0]["transport_socket"]["typed_config"].pop(
+        "require_client_certificate"
+    )
+
+
+def plant_any_name(read: Json) -> None:
+    """Whoever has a certificate may be the ledger."""
+    context = peer(read)["transport_socket"]["typed_config"]["common_tls_context"]
+    context["combined_validation_context"]["default_validation_context"] = {}
+
+
+def plant_far_egress(read: Json) -> None:
+    """Other machines may call as this service."""
+    egress = next(one for one in listeners(read) if one["name"] == "egress")
+    egress["address"] = {"socket_address": {"address": "0.0.0.0", "port_value": 1}}
+
+
+def plant_far_edge(read: Json) -> None:
+    """The edge of one machine is open to all."""
+    outside = next(one for one in listeners(read) if one["name"] == "edge")
+    outside["address"]["socket_address"]["address"] = "0.0.0.0"
+
+
+def plant_far_admin(read: Json) -> None:
+    """Anybody may stop Envoy."""
+    read["admin"]["address"] = {"socket_address": {"address": "0.0.0.0", "port_value": 1}}
+
+
+SIDECAR, EDGE = "payment_svc production", "edge with a mesh production"
+PLANTED: list[tuple[Rule, str, Callable[[Json], None]]] = [
+    (mesh_rules.writes_sent_again, SIDECAR, plant_retried_write),
+    (mesh_rules.writes_sent_again, EDGE, plant_repeated_write),
+    (mesh_rules.writes_sent_again, EDGE, plant_retried_rest),
+    (mesh_rules.writes_sent_again, SIDECAR, plant_retry_of_everything),
+    (mesh_rules.writes_sent_again, SIDECAR, plant_hedge),
+    (mesh_rules.writes_sent_again, SIDECAR, plant_many_retries),
+    (mesh_rules.unbounded_requests, SIDECAR, plant_no_end),
+    (mesh_rules.unbounded_requests, SIDECAR, plant_default_timeout),
+    (mesh_rules.unbounded_requests, SIDECAR, plant_deadline_beyond_the_stream),
+    (mesh_rules.lost_deadlines, EDGE, plant_untold_deadline),
+    (mesh_rules.lost_deadlines, EDGE, plant_other_deadline),
+    (mesh_rules.lost_deadlines, SIDECAR, plant_unread_deadline),
+    (mesh_rules.missing_breakers, SIDECAR, plant_no_breaker),
+    (mesh_rules.missing_breakers, EDGE, plant_breaker_without_number),
+    (mesh_rules.missing_budgets, SIDECAR, plant_no_budget),
+    (mesh_rules.missing_budgets, EDGE, plant_large_budget),
+    (mesh_rules.unwatched_health, SIDECAR, plant_no_health),
+    (mesh_rules.unwatched_health, EDGE, plant_panic),
+    (mesh_rules.weak_tls, SIDECAR, plant_old_tls),
+    (mesh_rules.weak_tls, SIDECAR, plant_old_tls_inward),
+    (mesh_rules.weak_tls, EDGE, plant_clear_text),
+    (mesh_rules.weak_tls, SIDECAR, plant_open_door),
+    (mesh_rules.weak_tls, SIDECAR, plant_any_name),
+    (mesh_rules.weak_tls, SIDECAR, plant_far_egress),
+    (mesh_rules.reachable_from_elsewhere, EDGE, plant_far_edge),
+    (mesh_rules.reachable_from_elsewhere, SIDECAR, plant_far_admin),
+    (mesh_rules.open_admin, EDGE, plant_far_admin),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "where", "plant"),
+    PLANTED,
+    ids=[p.__name__.removeprefix("plant_") for _, _, p in PLANTED],
+)
+def test_a_planted_violation_is_seen(
+    rule: Rule, where: str, plant: Callable[[Json], None], embedded: Mapping[str, Json]
+) -> None:
+    """Of each rule at least one, and the rule alone tells it from what was there before."""
+    read = copy.deepcopy(embedded[where])
+    assert list(rule(read)) == []
+    plant(read)
+    assert list(rule(read)) != []
+
+
+def test_every_rule_has_a_planted_violation() -> None:
+    """None is believed to see what nobody has shown it."""
+    assert {rule for rule, _, _ in PLANTED} == set(mesh_rules.EMBEDDED)
+
+
+def test_clients_send_again_only_what_may_be() -> None:
+    """By the protos, whatever channel is opened; and a write among it is seen."""
+    services = [one for file in FILES for one in file.DESCRIPTOR.services_by_name.values()]
+    named = retryable_methods(services)
+    write = next(m for m in BY_PATH.values() if m.repetition is Repetition.UNKNOWN)
+    writing = {"service": write.service, "method": write.name}
+
+    assert len(named) > len(services)
+    assert list(mesh_rules.clients_sending_writes_again(named)) == []
+    assert list(mesh_rules.clients_sending_writes_again([*named, writing])) != []
+
+
+@pytest.fixture(scope="module")
+def told() -> Mapping[str, deadlines.Deadline]:
+    """The page of deadlines."""
+    return deadlines.page(deadlines.PAGE.read_text())
+
+
+@pytest.mark.parametrize("where", ["embedded", "cluster"])
+def test_the_page_of_deadlines_is_the_configuration(
+    where: str, told: Mapping[str, deadlines.Deadline], request: pytest.FixtureRequest
+) -> None:
+    """Every deadline is in it, and is what Envoy and the services are set to, in both places."""
+    found: Mapping[str, Json] = request.getfixturevalue(where)
+    outside = "edge-envoy" if where == "cluster" else EDGE
+    sidecars = [name for name in found if "edge" not in name or "edge_auth" in name]
+    wanted = {name: deadline.seconds for name, deadline in told.items()}
+    request, stream = wanted["sidecar, a request"], wanted["sidecar, a stream"]
+    assert all(deadlines.caps(found[name]) <= {request, stream} for name in sidecars)
+    (whole,) = (name for name in sidecars if name in (SIDECAR, "payment-svc-envoy"))
+    assert deadlines.measured(found[outside], found[whole]) == wanted
+
+
+def test_every_deadline_is_inside_its_callers(told: Mapping[str, deadlines.Deadline]) -> None:
+    """Down to the PSP, where the gateway answers before and goes on."""
+    assert deadlines.violations(told) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "planted"),
+    [
+        ("payment_svc, a call to another service", {"seconds": 40.0}),
+        ("psp_gateway, an answer", {"seconds": 12.0}),
+        ("psp_gateway, a request to Stripe", {"how": "before"}),
+        ("psp_gateway, a request to Adyen", {"waits_for_it": "edge, REST"}),
+        ("edge_auth, a check", {"waits_for_it": "nobody"}),
+        ("service, a request", {"seconds": 37.0}),
+        ("payment_svc, `Prefer: wait`", {"how": "somehow"}),
+    ],
+)
+def test_a_deadline_outside_its_callers_is_seen(
+    name: str, planted: Mapping[str, Any], told: Mapping[str, deadlines.Deadline]
+) -> None:
+    """Whether it is too long, waits behind nothing, or is not said to stand to anything."""
+    wrong = deadlines.violations({**told, name: replace(told[name], **planted)})
+
+    assert any(each.startswith(f"{name}: ") for each in wrong)
