@@ -35,8 +35,10 @@ from devstack.mesh.sidecar import render as render_sidecar
 from devstack.mesh.tls import Identity, secret_files
 from devstack.services import SERVICES
 
+# What clients are shown: of a public authority, by DNS names, and so nobody's in the mesh.
+PUBLIC = "edge-public"
 # The edge shows its own certificate, and another when it passes on what an operator asks.
-EDGE_IDENTITIES = (EDGE, OPERATORS)
+EDGE_IDENTITIES = (EDGE, OPERATORS, PUBLIC)
 _LOG = "/dev/stdout"
 _ANYWHERE = "0.0.0.0"  # noqa: S104 - of the pod; network policies say who comes near
 _INGRESS, _SERVICE = "ingress", "service"
@@ -92,6 +94,7 @@ def edge() -> Json:
         access_log=_LOG,
         openapi=str(SHARE / "openapi.json"),
         descriptor=str(SHARE / "paymesh.binpb"),
+        certificate=identity(PUBLIC).secrets,
     )
     return with_probes(render_edge(described), listen=f"{_ANYWHERE}:{PROBES}", admin=ADMIN)
 

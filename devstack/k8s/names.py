@@ -18,7 +18,7 @@ USER = 10001
 
 # In a pod's own network these cannot collide, so that every service has the same.
 MTLS, PROBES, METRICS = 15443, 15021, 9464
-EDGE_PORT, OPERATORS_PORT = 8080, 8081
+EDGE_PORT, OPERATORS_PORT = 8443, 8081
 POSTGRES, REDIS, HTTPS, DNS = 5432, 6379, 443, 53
 
 SOCKETS = PurePosixPath("/run/paymesh")

@@ -58,14 +58,15 @@ def edge() -> list[Json]:
     ids = envoys.EDGE_IDENTITIES
     configured = envoys.config_map(EDGE, EDGE, envoys.edge(), ids)
     ports = [
-        {"name": "http", "containerPort": EDGE_PORT},
+        {"name": "https", "containerPort": EDGE_PORT},
         {"name": "operators", "containerPort": OPERATORS_PORT},
         {"name": "probes", "containerPort": PROBES},
     ]
     container = {**envoy(EDGE, ids, ports), "lifecycle": draining()}
     running = pod(EDGE, containers=[container], grace_s=DRAINED_S + MARGIN_S)
     running["volumes"] = envoy_volumes(EDGE, ids)
-    clients = {"name": "http", "port": EDGE_PORT, "targetPort": "http", "appProtocol": "http"}
+    clients = {"name": "https", "port": EDGE_PORT, "targetPort": "https"}
+    clients["appProtocol"] = "https"
     people = {"name": "mtls", "port": OPERATORS_PORT, "targetPort": "operators"}
     people["appProtocol"] = "tls"
     return [

@@ -15,6 +15,7 @@ import yaml
 
 from devstack.envoy import binary
 from devstack.k8s import manifests
+from devstack.k8s.envoys import PUBLIC
 from devstack.k8s.names import DOMAIN, NAMESPACE, USER, dns
 from devstack.k8s.told import TOLD
 from devstack.mesh.callers import ALL, read_callers
@@ -211,7 +212,8 @@ def test_a_secret_is_known_to_one_pod() -> None:
 
     own = {name: {name} for name in [*NAMES, "migrations"]}
     certificates = {f"{name}-certificate": {name} for name in [*NAMES, EDGE, AUDIT]}
-    assert readers == {**own, **certificates, f"{OPERATORS}-certificate": {EDGE}}
+    shown = {f"{name}-certificate": {EDGE} for name in (OPERATORS, PUBLIC)}
+    assert readers == {**own, **certificates, **shown}
 
 
 def test_accounts_are_the_ends_of_spiffe_ids() -> None:
@@ -357,6 +359,8 @@ def test_envoy_accepts_its_configuration(name: str) -> None:
         made = Certificates(folder / "made")
         made.init(utc_now())
         moved = {"/etc/envoy": folder / "etc", "/run/paymesh": folder}
+        # The longer path first, or it would be taken for the other.
+        moved |= {f"/etc/certificates/{PUBLIC}": made.workload(EDGE)}
         moved |= {f"/etc/certificates/{dns(w)}": made.workload(w) for w in WORKLOADS}
         moved |= {
             "/usr/share/paymesh/openapi.json": ROOT / "docs" / "openapi.json",
