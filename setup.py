@@ -6,7 +6,9 @@ from setuptools import find_namespace_packages, setup
 
 SERVICES = ["payment_svc", "ledger_svc", "wallet_svc", "risk_svc", "psp_gateway", "edge_auth"]
 ROOT = [
-    name + more for name in ("chassis", "privacy", "devstack", *SERVICES) for more in ("", ".*")
+    name + more
+    for name in ("audit_log", "chassis", "privacy", "devstack", *SERVICES)
+    for more in ("", ".*")
 ]
 
 setup(

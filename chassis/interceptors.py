@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -46,7 +46,8 @@ _QUIET = ("/grpc.health.v1.", "/grpc.reflection.")
 class RequestContext:
     """Who calls, and by which request. `metadata` holds the first value of each key.
 
-    `caller` and `operator` are SPIFFE ids out of certificates; empty without a sidecar.
+    `caller` and `operator` are SPIFFE ids out of certificates; empty without a sidecar. `method` is
+    the RPC's full name, `reason` what its request gives as one; empty outside of one.
     """
 
     client_id: str = ""
@@ -55,6 +56,8 @@ class RequestContext:
     metadata: tuple[tuple[str, str], ...] = ()
     caller: str = ""
     operator: str = ""
+    method: str = ""
+    reason: str = ""
 
     def header(self, name: str) -> str | None:
         """Read a metadata key, lower case."""
@@ -176,14 +179,14 @@ class Gate(grpc.aio.ServerInterceptor):
         method, inner = details.method, handler.unary_unary or handler.unary_stream
 
         async def answer(request: Message, context: Any) -> Message:
-            async with self._guard(method, context):
+            async with self._guard(method, context, request):
                 validate(request)
                 async with asyncio.timeout(self._deadline(context)):
                     response: Message = await inner(request, context)
                     return response
 
         async def stream(request: Message, context: Any) -> AsyncIterator[Message]:
-            async with self._guard(method, context):
+            async with self._guard(method, context, request):
                 validate(request)
                 async for message in inner(request, context):
                     yield message
@@ -197,10 +200,14 @@ class Gate(grpc.aio.ServerInterceptor):
         return self._wrapped.setdefault(method, wrapped)
 
     @asynccontextmanager
-    async def _guard(self, method: str, context: Any) -> AsyncIterator[None]:
+    async def _guard(self, method: str, context: Any, request: Message) -> AsyncIterator[None]:
         """Set the request's context; turn what goes wrong into a status, and tell how it went."""
         started = time.perf_counter()
-        caller = read_context(context.invocation_metadata() or (), context.peer())
+        caller = replace(
+            read_context(context.invocation_metadata() or (), context.peer()),
+            method=method.removeprefix("/"),
+            reason=str(getattr(request, "reason", "")),
+        )
         _current.set(caller)  # the RPC's task ends with it
         trace.TRACEPARENT.set(caller.traceparent)
         problem: errors.PaymeshError | None = None

@@ -22,6 +22,7 @@ _COMMANDS = {
     "dlq": "devstack.dlq:dlq",
     "client": "devstack.client:client",
     "audit": "devstack.audit.command:audit",
+    "audit-log": "devstack.audit_log.command:audit_log",
     "keys": "devstack.keys:keys",
     "certs": "devstack.mesh.command:certs",
     "migrate": "devstack.migrate:migrate",

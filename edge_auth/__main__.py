@@ -13,6 +13,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from audit_log import sealer as audit_sealer
+from audit_log import servicer as audit_log
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.server import Wiring, main, repeat
@@ -57,11 +59,17 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
                 EdgeAuthorization(_door(settings, keys, redis, sign)),
             ),
             partial(add_ClientServiceServicer_to_server, operators),
+            audit_log.serving(database),
         ),
-        names=("envoy.service.auth.v3.Authorization", "paymesh.edge.v1.ClientService"),
+        names=(
+            "envoy.service.auth.v3.Authorization",
+            "paymesh.edge.v1.ClientService",
+            audit_log.NAME,
+        ),
         jobs=(
             lambda stopping: repeat("revision", revision.look, stopping, pause_s=POLL_S),
             sign.watch(),
+            audit_sealer.sealing(database),
         ),
     )
 

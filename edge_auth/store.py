@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
+from audit_log.origin import by_caller
+from audit_log.writing import add_in
 from chassis.database import Database, Transaction
 from chassis.telemetry import logger
 from edge_auth.domain.credentials import (
@@ -103,7 +105,13 @@ class PostgresClientStore:
                 return False
             await self._add(tx, key, change)
             await self._add(tx, secret, change)
-            await self._note(tx, change)
+            after = {
+                "display_name": client.display_name,
+                "scopes": ",".join(sorted(client.scopes)),
+                "signing": client.signing,
+                "key_id": key.key_id,
+            }
+            await self._note(tx, change, after=after)
             return True
 
         return await self._database.run(work)
@@ -150,7 +158,10 @@ class PostgresClientStore:
             for old in live:
                 await tx.execute(_END[kind], [ends_at, old.credential_id])
             await self._add(tx, fresh, change)
-            await self._note(tx, change)
+            ended = ",".join(sorted(old.credential_id for old in live))
+            before = {"kind": kind, "credential_id": ended} if live else {"kind": kind}
+            after = {"credential_id": change.detail, "old_ends_at": ends_at if live else None}
+            await self._note(tx, change, before, after)
             return ends_at if live else None
 
         return await self._database.run(work)
@@ -168,7 +179,12 @@ class PostgresClientStore:
                 raise CredentialNotFound(client.client_id, credential_id)
             if meant.revoked_at is None:
                 await tx.execute(_REVOKE[meant.kind], [change.at, credential_id])
-                await self._note(tx, change)
+                await self._note(
+                    tx,
+                    change,
+                    {f"{meant.kind} {credential_id}": "live"},
+                    {f"{meant.kind} {credential_id}": "revoked"},
+                )
             return client
 
         return await self._database.run(work)
@@ -179,17 +195,16 @@ class PostgresClientStore:
         """See `ports.ClientStore.set_limit`."""
 
         async def work(tx: Transaction) -> Client:
-            rows = await tx.all(_SET_LIMIT, [requests_per_second, burst, change.client_id])
-            if not rows:
-                raise ClientNotFound(change.client_id)
-            await self._note(tx, change)
-            return _client(rows[0])
+            before = await _locked(tx, change.client_id)
+            (row,) = await tx.all(_SET_LIMIT, [requests_per_second, burst, change.client_id])
+            await self._note(tx, change, _limits(before), _limits(_client(row)))
+            return _client(row)
 
         return await self._database.run(work)
 
     async def _revoke_client(self, tx: Transaction, change: Change) -> Client:
         rows = await tx.all(_REVOKE_CLIENT, [change.at, change.client_id])
-        await self._note(tx, change)
+        await self._note(tx, change, {"status": "live"}, {"status": "revoked"})
         return _client(rows[0])
 
     async def _add(self, tx: Transaction, fresh: StoredKey | Secret, change: Change) -> None:
@@ -200,9 +215,24 @@ class PostgresClientStore:
         sealed = self._sealer.seal(fresh.value, _place(fresh.secret_id))
         await tx.execute(_ADD_SIGNING, [fresh.secret_id, change.client_id, sealed, change.at])
 
-    async def _note(self, tx: Transaction, change: Change) -> None:
+    async def _note(
+        self,
+        tx: Transaction,
+        change: Change,
+        before: Mapping[str, object] | None = None,
+        after: Mapping[str, object] | None = None,
+    ) -> None:
         told = [change.actor, change.action, change.detail, change.reason]
         await tx.execute(_ADD_CHANGE, [self._new_id(), change.client_id, change.at, *told])
+        line = by_caller(
+            f"edge_auth/{change.action}",
+            "client",
+            change.client_id,
+            reason=change.reason,
+            before=before,
+            after=after,
+        )
+        await add_in(tx, [line])
 
     def _opened(self, row: Mapping[str, Any]) -> Secret | None:
         """Open a secret; one that cannot be opened signs nothing, and an operator has to know."""
@@ -216,6 +246,14 @@ class PostgresClientStore:
 
 def _place(secret_id: str) -> Place:
     return Place("signing_secrets", "sealed", secret_id)
+
+
+def _limits(client: Client) -> dict[str, object]:
+    per_second = client.requests_per_second
+    return {
+        "requests_per_second": "default" if per_second is None else per_second,
+        "burst": "default" if client.burst is None else client.burst,
+    }
 
 
 async def _locked(tx: Transaction, client_id: str) -> Client:

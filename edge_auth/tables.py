@@ -15,6 +15,8 @@ from sqlalchemy import (
     Uuid,
 )
 
+from audit_log import schema as audit_log
+
 METADATA = MetaData()
 
 CLIENTS = Table(
@@ -66,3 +68,5 @@ CLIENT_CHANGES = Table(
     Column("reason", Text, nullable=False),
     Index("client_changes_by_client", "client_id", "at"),
 )
+
+audit_log.describe(METADATA)

@@ -6,6 +6,8 @@ from functools import partial
 from paymesh.ledger.v1 import ledger_service_pb2 as service
 from paymesh.ledger.v1 import ledger_service_pb2_grpc as wire
 
+from audit_log import sealer as audit_sealer
+from audit_log import servicer as audit_log
 from chassis import server
 from chassis.database import Database
 from chassis.faults import FaultPoints
@@ -40,11 +42,15 @@ async def build(told: ServerSettings, environment: Environment, stack: AsyncExit
     verification = VerificationReader(database, report_timeout_s=settings.report_timeout_s)
     servicer = LedgerServicer(store, reader, verification)
     return Wiring(
-        register=[partial(wire.add_LedgerServiceServicer_to_server, servicer)],
-        names=[service.DESCRIPTOR.services_by_name["LedgerService"].full_name],
+        register=[
+            partial(wire.add_LedgerServiceServicer_to_server, servicer),
+            audit_log.serving(database),
+        ],
+        names=[service.DESCRIPTOR.services_by_name["LedgerService"].full_name, audit_log.NAME],
         jobs=[
             jobs.expiry(store, settings.expire_every_s),
             jobs.sealer(verification, settings.seal_every_s),
+            audit_sealer.sealing(database),
             jobs.months(database, settings.months_ahead),
         ],
     )

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from audit_log.origin import by_caller
+from audit_log.record import Record
+from audit_log.writing import add_in
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.faults import FaultPoints
@@ -70,6 +73,15 @@ class LedgerStore:
                 values = {"key": account.key, "from": account.status.value, "to": to.value}
                 told = {"reason": reason, "actor": actor, "at": self._clock()}
                 await tx.execute(statements.RECORD_CHANGE, {**values, **told})
+                change = by_caller(
+                    "ledger_svc/ChangeStatus",
+                    "account",
+                    account_id,
+                    reason=reason,
+                    before={"status": account.status},
+                    after={"status": to},
+                )
+                await add_in(tx, [change])
             (row,) = await tx.all(statements.ACCOUNTS, [texts([account_id])])
             return rows.to_account(row)
 
@@ -104,7 +116,13 @@ class LedgerStore:
         new = [account for _, account in sorted(missing.items())]
         values = batch_rows.new_accounts(new)
         await tx.execute(statements.OPEN_ACCOUNTS, [*values, self._clock()])
+        await add_in(tx, [_opening(account) for account in new])
         return found | await _accounts(tx, list(missing))
+
+
+def _opening(account: NewAccount) -> Record:
+    after = {"type": account.type, "currency": account.currency, "status": AccountStatus.OPEN}
+    return by_caller("ledger_svc/OpenAccounts", "account", account.account_id, after=after)
 
 
 def _opened(account: Account, asked: NewAccount) -> Account | Refusal:

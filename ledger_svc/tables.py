@@ -20,6 +20,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from audit_log import schema as audit_log
+
 METADATA = MetaData()
 
 _AMOUNT = Numeric(19, 4)
@@ -175,3 +177,5 @@ ARCHIVES = Table(
     Column("archived_at", _TIME, nullable=False),
     Index("archives_until", "until"),
 )
+
+audit_log.describe(METADATA)

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg.rows import DictRow
 
+from audit_log.origin import by_caller
+from audit_log.writing import add_in
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.money import Money
@@ -138,6 +140,10 @@ class VerificationReader:
         async def work(tx: Transaction) -> None:
             if await tx.execute(statements.INSERT_CHECKPOINT, values):
                 await tx.execute(statements.INSERT_CHECKPOINT_BALANCES, [made.number, *columns])
+                after = {"checkpoint": made.number, "hash": made.hash.hex()}
+                month = f"{made.until - timedelta(days=1):%Y-%m}"
+                told = by_caller("ledger_svc/CloseMonth", "month", month, after=after)
+                await add_in(tx, [told])
 
         await self._database.run(work, timeout_s=self._report_timeout_s)
 

@@ -13,6 +13,7 @@ from paymesh.payment.v1 import (
 )
 from redis.asyncio import Redis
 
+from audit_log.wiring import with_audit_log
 from chassis.clock import utc_now
 from chassis.data_keys import learning
 from chassis.database import Database
@@ -94,7 +95,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         payments, sagas, sagas, witnesses, clock=utc_now, woken=work.set
     )
     endpoints = webhooks.servicer(_make_id, settings.fingerprint_key.reveal())
-    return Wiring(
+    wiring = Wiring(
         register=(
             partial(_PAYMENTS, public),
             partial(_OPERATIONS, operators),
@@ -118,6 +119,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             *auditing.jobs,
         ),
     )
+    return with_audit_log(wiring, database)
 
 
 def _public(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from audit_log.record import ActorKind, Origin
 from chassis.money import Money
 from payment_svc.domain.case import Case, CaseStatus
 from payment_svc.domain.payment import Payment
@@ -23,12 +24,23 @@ from payment_svc.sagas.outcomes import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks for what under which key; `fingerprint` hashes each field of the request."""
+    """Who asks for what under which key; `fingerprint` hashes each field of the request.
+
+    `origin` is what the audit log is told of the call; without one, what is known here.
+    """
 
     client_id: str
     method: str
     idempotency_key: str
     fingerprint: Mapping[str, str]
+    origin: Origin | None = None
+
+    def by(self) -> Origin:
+        """Tell whose word it is, for the audit log."""
+        action = f"payment_svc/{self.method}"
+        return self.origin or Origin(
+            ActorKind.CLIENT, self.client_id, is_verified=False, action=action
+        )
 
 
 @dataclass(frozen=True, slots=True)

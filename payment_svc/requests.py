@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.payment.v1 import payment_pb2
 from paymesh.payment.v1 import payment_service_pb2 as service
 
+from audit_log.origin import current_origin
 from chassis.errors import InvalidRequest
 from chassis.idempotency import fingerprint, require_key
 from chassis.interceptors import RequestContext
@@ -38,6 +39,7 @@ def asked(method: str, request: Message, caller: RequestContext, key: bytes) -> 
         method=method,
         idempotency_key=require_key(caller),
         fingerprint=fingerprint(request, key),
+        origin=current_origin(),
     )
 
 

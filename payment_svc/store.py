@@ -9,6 +9,7 @@ from functools import partial
 
 import psycopg
 
+from audit_log import writing as audit_log
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write, columns
@@ -16,7 +17,7 @@ from chassis.encryption import Undecipherable
 from chassis.errors import Aborted
 from chassis.faults import FaultPoints
 from chassis.idempotency import differing
-from payment_svc import changes, listing, rows
+from payment_svc import audited, changes, listing, rows
 from payment_svc.domain.payment import Payment
 from payment_svc.events import creation_event
 from payment_svc.ports import (
@@ -183,6 +184,7 @@ class PostgresPaymentStore:
                 *changes.writes([(before, decided.payment)], now, tx.keyring),
                 _new_records([(asked, payment_id, decided.answer)], now),
                 new_sagas([traced(decided.saga)]),
+                audit_log.add([audited.changed(asked, before, decided.payment)]),
             ]
         )
         return Accepted(payment_id, decided.answer, replayed=False)
@@ -323,5 +325,6 @@ async def _insert(tx: Transaction, fresh: Sequence[NewPayment]) -> None:
             new_sagas([saga for new in fresh for saga in new.sagas]),
             Write(changes.ADD_HISTORY, history, changes.HISTORY_WIDTH),
             *webhook_outbox.record([creation_event(payment) for payment in payments]),
+            audit_log.add([audited.accepted(new.asked, new.payment) for new in fresh]),
         ]
     )

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from audit_log import schema as audit_log
 from payment_svc.operations import tables as operations_tables
 from payment_svc.webhooks import tables as webhook_tables
 
@@ -252,5 +253,6 @@ DATA_KEYS = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
 )
 
+audit_log.describe(METADATA)
 operations_tables.describe(METADATA)
 webhook_tables.describe(METADATA)

@@ -13,6 +13,7 @@ from paymesh.psp.v1 import dispute_service_pb2_grpc as dispute_wire
 from paymesh.psp.v1 import psp_gateway_service_pb2_grpc as wire
 from paymesh.psp.v1 import webhook_service_pb2_grpc as webhook_wire
 
+from audit_log.wiring import with_audit_log
 from chassis import server
 from chassis.channel import open_channel
 from chassis.clock import utc_now
@@ -23,6 +24,7 @@ from chassis.faults import FaultPoints
 from chassis.server import Job, Wiring
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway import jobs
+from psp_gateway.audited import tell_audit_log
 from psp_gateway.bank_outbox import Outbox, bank_worker
 from psp_gateway.bank_statements import Statements
 from psp_gateway.bank_store import OrderStore
@@ -61,6 +63,7 @@ from psp_gateway.use_cases.route_charge import PSPS, Router
 from psp_gateway.use_cases.take_further import Means
 from psp_gateway.webhook_servicer import PspWebhookService
 
+_ADD_WEBHOOKS = webhook_wire.add_WebhookServiceServicer_to_server
 _ADD_RESOLUTIONS = resolution_wire.add_AttemptResolutionServiceServicer_to_server
 _NAMES = (
     "paymesh.psp.v1.PspGatewayService",
@@ -102,23 +105,23 @@ async def build(
     router = Router(_rules(settings), providers, guards, psps.pages)
     outbox = _outbox(settings, database)
     paying = _paying(psps, outbox, Paying(PayoutStore(database), {}, guards, utc_now, faults))
-    statements = Statements(outbox.bank, outbox.book, paying) if outbox else None
+    tell = partial(tell_audit_log, database)
+    statements = Statements(outbox.bank, outbox.book, paying, tell) if outbox else None
     key = settings.fingerprint_key.reveal()
     payouts = PayoutCalls(paying, payouts_running, statements, fingerprint_key=key)
     servicer = PspGatewayServicer(
-        means, router, store, running, guards, payouts, fingerprint_key=key
+        means, router, store, running, guards, payouts, fingerprint_key=key, tell=tell
     )
     inbox = InboxStore(database, utc_now, timedelta(seconds=settings.inbox_lease_s))
     arrived = asyncio.Event()
     receiving = Receiving(psps.readers, inbox, psps.certificates)
-    webhooks = PspWebhookService(receiving, utc_now, arrived.set)
     answering = _answering(psps, DisputeStore(database), guards)
     listener = await _listener(settings, stack)
     applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following, paying)
-    return Wiring(
+    wiring = Wiring(
         register=[
             partial(wire.add_PspGatewayServiceServicer_to_server, servicer),
-            partial(webhook_wire.add_WebhookServiceServicer_to_server, webhooks),
+            partial(_ADD_WEBHOOKS, PspWebhookService(receiving, utc_now, arrived.set)),
             partial(dispute_wire.add_DisputeServiceServicer_to_server, DisputeServicer(answering)),
             partial(_ADD_RESOLUTIONS, AttemptResolutionServicer(means, store)),
         ],
@@ -130,6 +133,7 @@ async def build(
             *([bank_worker(outbox, settings.bank.poll_s)] if outbox else []),
         ],
     )
+    return with_audit_log(wiring, database)
 
 
 def _late_looker(

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from chassis.errors import InvalidRequest
 from psp_gateway.domain.answer import Verdict
 from psp_gateway.domain.attempt import Outcome
 from psp_gateway.domain.payout import Payout, State
+from psp_gateway.ports import TellAudit, tell_nobody
 from psp_gateway.providers.bank import camt
 from psp_gateway.providers.bank.orders import OrderBook
 from psp_gateway.providers.bank.provider import BankPayouts, Match, OtherAccount
@@ -23,6 +25,7 @@ class Statements:
     bank: BankPayouts
     orders: OrderBook
     paying: Paying
+    tell: TellAudit = tell_nobody
 
 
 @dataclass(slots=True)
@@ -45,10 +48,15 @@ async def import_statement(statements: Statements, content: bytes) -> Imported:
         InvalidRequest: it is no file that is read here, or of another account.
         Unavailable: the store did not answer; importing it again is safe.
     """
-    imported = Imported()
-    for statement in _read(content):
-        for match in await _matches(statements, statement):
-            await _take_in(statements.paying, match, imported)
+    imported, matches = Imported(), list[Match]()
+    read = _read(content)
+    for statement in read:
+        matches += await _matches(statements, statement)
+    # Each payout is a transaction of its own: what is about to be done is told before the first.
+    after = {"statements": len(read), "payouts": len(matches)}
+    await statements.tell("bank_statement", sha256(content).hexdigest(), after)
+    for match in matches:
+        await _take_in(statements.paying, match, imported)
     return imported
 
 

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 from psycopg.rows import DictRow
 
+from audit_log.origin import by_caller
+from audit_log.writing import add_in
 from chassis.database import Database, Transaction, columns
 from chassis.money import Money
 from psp_gateway.domain.attempt import Outcome
@@ -143,6 +145,9 @@ class DisputeStore:
             for row in await tx.all(_OPEN, [asked.dispute_id, since]):
                 raise DisputeBusy(asked.dispute_id, row["request_id"])
             await tx.execute(_TAKE_UP, _request_row(asked))
+            after = {"answer": asked.kind, "request_id": asked.request_id}
+            told = by_caller("psp_gateway/AnswerDispute", "dispute", asked.dispute_id, after=after)
+            await add_in(tx, [told])
             return asked
 
         return await self._database.run(work)

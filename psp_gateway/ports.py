@@ -36,6 +36,9 @@ class Saved:
     is_held: bool
 
 
+BY_HAND = "RESOLVED_BY_HAND"  # the operation of an exchange that was none: persons said so
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One request and the class of its answer, for the trail; holds no secret and no token."""
@@ -333,3 +336,12 @@ class Listener(Protocol):
             Unavailable: it was not heard; say it again.
         """
         ...
+
+
+# Tells the audit log, before it is done, what the call under way does outside of one transaction:
+# kind and id of the object, and what changes.
+TellAudit = Callable[[str, str, Mapping[str, object]], Awaitable[None]]
+
+
+async def tell_nobody(_: str, __: str, ___: Mapping[str, object]) -> None:
+    """Stand in where no audit log is kept."""

@@ -17,7 +17,7 @@ from psp_gateway.domain.errors import InvalidAmount, NoRoute, Refusal
 from psp_gateway.guard import Guard
 from psp_gateway.messages import METHODS_IN, page_of, paid_by, results, to_attempt, to_provider
 from psp_gateway.payout_servicer import PayoutCalls
-from psp_gateway.ports import AttemptReader
+from psp_gateway.ports import AttemptReader, TellAudit, tell_nobody
 from psp_gateway.running import Asked, Running
 from psp_gateway.use_cases.execute_charges import begin_charge, execute_charge
 from psp_gateway.use_cases.execute_holds import HoldCommand, begin_hold, execute_hold
@@ -46,6 +46,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         payouts: PayoutCalls,
         *,
         fingerprint_key: bytes,
+        tell: TellAudit = tell_nobody,
     ) -> None:
         self._means = means
         self._router = router
@@ -54,6 +55,7 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         self._guards = guards
         self._payouts = payouts
         self._key = fingerprint_key
+        self._tell = tell
 
     async def ExecuteCharges(
         self, request: service.ExecuteChargesRequest, context: Any
@@ -158,6 +160,9 @@ class PspGatewayServicer(PspGatewayServiceServicer):
         if guard is None:
             named = ", ".join(sorted(self._guards))
             raise InvalidRequest.field("psp", f"is none that is configured: {named}")
+        # Circuits are in memory: told before it is done, so that neither is without a line.
+        after = {"circuit": "closed", "operation": request.operation or "all"}
+        await self._tell("circuit", request.psp, after)
         guard.reset(request.operation)
         return service.ResetCircuitResponse(provider=self._provider(request.psp))
 

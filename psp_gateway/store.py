@@ -11,19 +11,22 @@ from typing import LiteralString
 
 import psycopg
 
+from audit_log import writing as audit_log
+from audit_log.origin import by_caller
+from audit_log.record import Record
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, columns
 from chassis.money import Money
 from chassis.telemetry import FENCED_WRITES
 from psp_gateway import rows, statements
-from psp_gateway.domain.attempt import Attempt
+from psp_gateway.domain.attempt import Attempt, Outcome
 from psp_gateway.domain.changed import changed
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.holds import Holds
 from psp_gateway.domain.refunds import Refunds
-from psp_gateway.ports import Exchange, Saved, TakenUp
+from psp_gateway.ports import BY_HAND, Exchange, Saved, TakenUp
 
-Saving = tuple[Attempt, Exchange]
+Saving = tuple[Attempt, Exchange, tuple[Record, ...]]
 
 _BATCH_MAX = 256
 # A PSP takes a few hundred milliseconds: outcomes may wait a few for larger groups.
@@ -88,7 +91,8 @@ class AttemptStore:
 
     async def save(self, attempt: Attempt, exchange: Exchange) -> Saved:
         """See `ports.AttemptWriter.save`."""
-        return await self._saves.submit((attempt, exchange))
+        told = (_by_hand(attempt, exchange),) if exchange.operation == BY_HAND else ()
+        return await self._saves.submit((attempt, exchange, told))
 
     async def of_payment(self, payment_id: str) -> Sequence[Attempt]:
         """See `ports.AttemptReader.of_payment`."""
@@ -152,13 +156,27 @@ class AttemptStore:
             return [saved[place] for place in range(len(savings))]
 
         # One statement needs no transaction around it; what it did not write is read after it.
-        answers = await self._database.run(work, alone=len(parts) == 1)
+        is_told = any(told for _, _, told in savings)
+        answers = await self._database.run(work, alone=len(parts) == 1 and not is_told)
         FENCED_WRITES.labels("attempt").inc(sum(not saved.is_held for saved in answers))
         return answers
 
     async def _found(self, attempt_ids: Sequence[str]) -> dict[str, Attempt]:
         found = await self.find(attempt_ids) if attempt_ids else ()
         return {attempt.attempt_id: attempt for attempt in found}
+
+
+def _by_hand(attempt: Attempt, exchange: Exchange) -> Record:
+    """Tell what persons said of an attempt; taken while their call is under way."""
+    after = {"outcome": attempt.outcome, "psp_reference": attempt.psp_reference}
+    return by_caller(
+        "psp_gateway/ResolveAttempts",
+        "attempt",
+        attempt.attempt_id,
+        reason=exchange.trace,
+        before={"outcome": Outcome.UNKNOWN},
+        after=after,
+    )
 
 
 def _apart(savings: Sequence[Saving]) -> Iterator[list[int]]:
@@ -174,17 +192,20 @@ def _apart(savings: Sequence[Saving]) -> Iterator[list[int]]:
 
 
 async def _save_each_once(tx: Transaction, savings: Sequence[Saving]) -> list[Saved]:
-    values = columns([rows.saved_row(one, tx.keyring) for one, _ in savings], _SAVED_WIDTH)
-    trail = [rows.event_row(attempt, exchange) for attempt, exchange in savings]
+    values = columns([rows.saved_row(one, tx.keyring) for one, _, _ in savings], _SAVED_WIDTH)
+    trail = [rows.event_row(attempt, exchange) for attempt, exchange, _ in savings]
     saved = await tx.tuples(statements.SAVE, [*values, *columns(trail, _EVENT_WIDTH)])
     versions: dict[str, int] = dict(saved)
-    lost = [a.attempt_id for a, _ in savings if a.attempt_id not in versions]
+    lost = [a.attempt_id for a, _, _ in savings if a.attempt_id not in versions]
     stored = await _attempts(tx, statements.BY_ID, lost) if lost else {}
+    await audit_log.add_in(
+        tx, [one for a, _, told in savings if a.attempt_id in versions for one in told]
+    )
     return [
         Saved(stored[a.attempt_id], is_held=False)
         if a.attempt_id in stored
         else Saved(changed(a, version=versions[a.attempt_id]), is_held=True)
-        for a, _ in savings
+        for a, _, _ in savings
     ]
 
 

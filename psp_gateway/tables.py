@@ -19,6 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from audit_log import schema as audit_log
+
 METADATA = MetaData()
 
 ATTEMPTS = Table(
@@ -292,3 +294,5 @@ DATA_KEYS = Table(
     Column("wrapped", LargeBinary, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
+
+audit_log.describe(METADATA)

@@ -92,7 +92,7 @@ def _cluster(
 def _listener(caller: str, target: str) -> dict[str, Any]:
     routes = [
         {"match": {"prefix": path}, "route": {"cluster": f"{caller}.{service}", "timeout": "0s"}}
-        for service, path in _SERVED.items()
+        for service, path in [*_SERVED.items(), ("ledger_svc", "/paymesh.audit.v1.")]
     ]
     router = {"@type": f"{_TYPES}.http.router.v3.Router"}
     manager = {

@@ -8,6 +8,8 @@ from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from paymesh.wallet.v1 import wallet_service_pb2 as service
 from paymesh.wallet.v1 import wallet_service_pb2_grpc as wire
 
+from audit_log import sealer as audit_sealer
+from audit_log import servicer as audit_log
 from chassis import server
 from chassis.channel import open_channel
 from chassis.clock import utc_now
@@ -44,14 +46,17 @@ async def build(told: ServerSettings, environment: Environment, stack: AsyncExit
     reader = WalletReader(database, report_timeout_s=settings.report_timeout_s)
     watching = Watching(reader.changed, every_s=settings.watch_every_s)
     stack.push_async_callback(watching.close)
-    jobs = [hold_expiry(store, settings.expire_every_s)]
+    jobs = [hold_expiry(store, settings.expire_every_s), audit_sealer.sealing(database)]
     books = _books(settings.ledger_target, stack)
     if books is not None:
         jobs.append(ledger_comparison(reader, books, utc_now, settings.compare_every_s))
     servicer = WalletServicer(store, reader, watching, books)
     return Wiring(
-        register=[partial(wire.add_WalletServiceServicer_to_server, servicer)],
-        names=[service.DESCRIPTOR.services_by_name["WalletService"].full_name],
+        register=[
+            partial(wire.add_WalletServiceServicer_to_server, servicer),
+            audit_log.serving(database),
+        ],
+        names=[service.DESCRIPTOR.services_by_name["WalletService"].full_name, audit_log.NAME],
         jobs=jobs,
     )
 

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+from audit_log.origin import by_caller
+from audit_log.record import Record
+from audit_log.writing import add_in
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.faults import FaultPoints
@@ -157,7 +160,13 @@ class WalletStore:
         if not missing:
             return found
         await tx.execute(statements.OPEN_WALLETS, batch_rows.new_wallets(missing, self._clock()))
+        await add_in(tx, [_opening(missing[wallet_id]) for wallet_id in sorted(missing)])
         return found | await _wallets(tx, list(missing))
+
+
+def _opening(wallet: NewWallet) -> Record:
+    after = {"currency": wallet.currency, "status": WalletStatus.OPEN}
+    return by_caller("wallet_svc/OpenWallets", "wallet", wallet.wallet_id, after=after)
 
 
 def _opened(wallet: Wallet, asked: NewWallet) -> Wallet | Refusal:
@@ -189,3 +198,13 @@ async def _write_change(tx: Transaction, wallet: Wallet, made: WalletChange) -> 
             made.changed_at,
         ],
     )
+    what = made.what.value.lower()
+    told = by_caller(
+        "wallet_svc/ChangeWallet",
+        "wallet",
+        made.wallet_id,
+        reason=made.reason,
+        before={what: made.before},
+        after={what: made.after},
+    )
+    await add_in(tx, [told])

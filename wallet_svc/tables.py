@@ -13,6 +13,8 @@ from sqlalchemy import (
     text,
 )
 
+from audit_log import schema as audit_log
+
 METADATA = MetaData()
 
 _MONEY = Numeric(19, 4)
@@ -102,3 +104,5 @@ HOLDS = Table(
     Index("holds_open", "wallet_id", "created_at", "hold_id", postgresql_where=_IS_OPEN),
     Index("holds_due", "expires_at", postgresql_where=_IS_OPEN),
 )
+
+audit_log.describe(METADATA)

@@ -152,6 +152,14 @@ class ResolutionFact(NamedTuple):
     decision: str
 
 
+class UnloggedFact(NamedTuple):
+    """A change by a client or an operator that is not in the audit log."""
+
+    subject: str
+    change: str
+    actor: str
+
+
 class AssessmentFact(NamedTuple):
     """What risk_svc decided."""
 
@@ -282,6 +290,9 @@ class Facts:
     record: Sequence[RecordFact] | None
     proof: SoundFact | None
     resolutions: Sequence[ResolutionFact] = ()
+    unlogged_payment: Sequence[UnloggedFact] = ()
+    unlogged_ledger: Sequence[UnloggedFact] = ()
+    unlogged_wallet: Sequence[UnloggedFact] = ()
     since: datetime | None = None
     moved: frozenset[str] = field(default_factory=frozenset)
 

@@ -70,6 +70,11 @@ def _continued(facts: Facts, told: Told) -> Iterator[Offence]:
     yield from books.unproven(facts, told)
 
 
+def _provable(facts: Facts, told: Told) -> Iterator[Offence]:
+    yield from books.unproven(facts, told)
+    yield from clients.unlogged(facts, told)
+
+
 AUDITED: Sequence[Invariant] = (
     Invariant("I1", _BALANCED, books.unbalanced, _ENTRIES),
     Invariant("I2", _RUNNING, _continued, _count("{} accounts, {} entries", "accounts", "entries")),
@@ -117,7 +122,8 @@ CHECKERS: Sequence[Invariant] = (
         _answered("{notices} webhooks received"), clients.no_notices,
     ),
     Invariant(
-        "INV-15", "the ledger's hash chains, seals and sequences verify", books.unproven,
+        "INV-15", "the ledger's hash chains, seals and sequences verify, and every change by a"
+        " client or an operator is in the audit log", _provable,
         _count("{} transactions", "transactions"), _no_proof,
     ),
     Invariant(

@@ -6,6 +6,9 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 
+# What several services serve, each for itself; a header tells which is meant.
+SHARED = frozenset({"paymesh.audit.v1.AuditLogService"})
+
 _DESCRIPTOR = Path(__file__).resolve().parents[2] / "stubs" / "paymesh.binpb"
 
 

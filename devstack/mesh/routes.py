@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from devstack.mesh.callers import ALL, Row
-from devstack.mesh.contracts import Method, Repetition, methods
+from devstack.mesh.contracts import SHARED, Method, Repetition, methods
 from devstack.mesh.identities import OPERATORS, TrustDomain
 
 Json = dict[str, Any]
 
 OPERATOR_HEADER = "x-paymesh-operator"
-SERVICE_HEADER = "x-paymesh-service"  # whose health is asked for, where a path does not tell
+SERVICE_HEADER = "x-paymesh-service"  # which service is meant, where a path does not tell
 _PREVIOUS = "envoy.retry_host_predicates.previous_hosts"
 _PREVIOUS_TYPE = (
     "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
@@ -50,14 +50,14 @@ def inward(rows: Sequence[Row], cluster: str, domain: TrustDomain) -> list[Json]
 
 
 def every_service(service: str, rows: Sequence[Row], cluster: str) -> list[Json]:
-    """Route to a service, named in a header, what all services have: health, and in development
-    reflection.
+    """Route to a service, named in a header, what several services have: their audit logs, health,
+    and in development reflection.
     """
     named = {"name": SERVICE_HEADER, "string_match": {"exact": service}}
     return [
         {"match": {"prefix": row.path, "headers": [named]}, "route": _to(cluster, _STREAM_S)}
         for row in rows
-        if row.grpc_service not in methods() and row.method == ALL
+        if row.method == ALL and (row.grpc_service not in methods() or row.grpc_service in SHARED)
     ]
 
 
@@ -68,6 +68,7 @@ def outward(rows: Sequence[Row], cluster: str) -> list[Json]:
     return [
         {"match": {"path": method.path}, "route": _called(method, cluster)}
         for row in rows
+        if row.grpc_service not in SHARED
         for method in _of(row)
     ]
 

@@ -83,7 +83,7 @@ class PostgresResolutionStore:
             for row in await tx.all(_OPEN, [saga_id]):
                 raise ResolutionPending(saga_id, row["resolution_id"])
             await tx.execute(_ADD, _row(proposal))
-            await tx.together([add_actions([action])])
+            await tx.together(add_actions([action]))
             return proposal
 
         return await self._database.run(work)
@@ -179,7 +179,7 @@ async def _change(tx: Transaction, resolution: Resolution, action: OperatorActio
     if action is None:
         return
     await _update(tx, resolution)
-    await tx.together([add_actions([action])])
+    await tx.together(add_actions([action]))
 
 
 async def _update(tx: Transaction, resolution: Resolution) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import LiteralString
 
+from audit_log import writing as audit_log
 from chassis.database import Database, Transaction, Write
-from payment_svc import rows, saga_store
+from payment_svc import audited, rows, saga_store
 from payment_svc.domain.actor import Actor
 from payment_svc.domain.operator_action import OperatorAction, OperatorActionKind
 from payment_svc.operations.ports import (
@@ -187,14 +188,17 @@ async def write_let_on(tx: Transaction, let: Sequence[LetOn]) -> None:
         [
             Write(_LET_ON, changes, 8),
             Write(saga_store.ADD_STEPS, steps, 9),
-            add_actions([one.action for one in let]),
+            *add_actions([one.action for one in let]),
         ]
     )
 
 
-def add_actions(actions: Sequence[OperatorAction]) -> Write:
-    """Make the write of what operators did."""
-    return Write(_ADD_ACTIONS, [_action_row(action) for action in actions], 10)
+def add_actions(actions: Sequence[OperatorAction]) -> list[Write]:
+    """Make the writes of what operators did, for its payment's trail and for the audit log."""
+    return [
+        Write(_ADD_ACTIONS, [_action_row(action) for action in actions], 10),
+        audit_log.add([audited.operated(action) for action in actions]),
+    ]
 
 
 async def _read(

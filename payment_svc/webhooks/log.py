@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+from audit_log.writing import add_in
 from chassis.database import Database, Transaction
+from payment_svc import audited
 from payment_svc.domain.webhook_endpoint import WebhookEndpoint
 from payment_svc.rows import Row
 from payment_svc.webhooks import rows
@@ -127,6 +129,8 @@ class PostgresWebhookLog:
             if not await tx.all(_FIND_EVENT, parameters):
                 return False
             await tx.execute(_REDELIVER, parameters)
+            again = {"event": f"{object_id}/{sequence}"}
+            await add_in(tx, [audited.redelivered(endpoint, again)])
             return True
 
         return await self._database.run(work)
@@ -151,4 +155,6 @@ async def _redeliver_since(
     wanted, rest = found[:limit], found[limit:]
     names = [[row[name] for row in wanted] for name in ("object_id", "sequence", "type")]
     await tx.execute(_REDELIVER_ALL, [endpoint.endpoint_id, *names])
+    again = {"since": since, "events": len(wanted)}
+    await add_in(tx, [audited.redelivered(endpoint, again)])
     return len(wanted), rest[0]["created_at"] if rest else None

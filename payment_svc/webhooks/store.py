@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from audit_log.writing import add_in
 from chassis.database import Database, Transaction
 from chassis.idempotency import differing
+from payment_svc import audited
 from payment_svc.domain.webhook_endpoint import ENDPOINTS_MAX, ShownEndpoint, WebhookEndpoint
 from payment_svc.domain.webhook_secret import SecretName
 from payment_svc.ports import Asked, KeyReused
@@ -86,8 +88,7 @@ class PostgresWebhookStore:
 
     async def delete(self, client_id: str, endpoint_id: str) -> WebhookEndpoint | None:
         """See `ports.WebhookStore.delete`."""
-        found = await self._database.read(_DELETE, [endpoint_id, client_id])
-        return rows.to_endpoint(found[0]) if found else None
+        return await self._database.run(partial(_delete, client_id, endpoint_id))
 
     async def rotate(
         self, asked: Asked, endpoint_id: str, key_id: str, overlap: timedelta
@@ -111,7 +112,17 @@ async def _create(
         endpoint.created_at,
     )  # fmt: skip
     await tx.execute(_ADD, row)
+    await add_in(tx, [audited.endpoint_made(asked, endpoint, 1)])
     return await _add_secret(asked, endpoint, SecretName(1, key_id), tx)
+
+
+async def _delete(client_id: str, endpoint_id: str, tx: Transaction) -> WebhookEndpoint | None:
+    for row in await tx.all(_LOCK, [endpoint_id, client_id]):
+        (deleted,) = await tx.all(_DELETE, [endpoint_id, client_id])
+        await add_in(tx, [audited.endpoint_deleted(rows.to_endpoint(row))])
+        return rows.to_endpoint(deleted)
+    found = await tx.all(_FIND, [endpoint_id, client_id])
+    return rows.to_endpoint(found[0]) if found else None
 
 
 async def _rotate(
@@ -125,6 +136,7 @@ async def _rotate(
     (newest,) = await tx.all(_NEWEST_NAME, [endpoint_id])
     await tx.execute(_EXPIRE_NAMES, [overlap, endpoint_id])
     name = SecretName(newest["generation"] + 1, key_id)
+    await add_in(tx, [audited.secret_rotated(asked, endpoint_id, name.generation)])
     return await _add_secret(asked, rows.to_endpoint(locked[0]), name, tx)
 
 

@@ -8,7 +8,7 @@ from psp_gateway.domain.attempt import Attempt, Outcome, Stage
 from psp_gateway.domain.errors import NoSuchAttempt, Refusal
 from psp_gateway.domain.hosted_page import Reply
 from psp_gateway.domain.resolution import AttemptResolution, objection, resolved
-from psp_gateway.ports import AttemptReader, Exchange
+from psp_gateway.ports import BY_HAND, AttemptReader, Exchange
 from psp_gateway.use_cases.look_again import keep
 from psp_gateway.use_cases.take_further import Means, look_up
 
@@ -45,7 +45,7 @@ async def _resolve(
         return against
     await means.faults.reach("psp.resolving")
     who = f"proposed by {said.proposed_by}, approved by {said.approved_by}: {said.evidence}"
-    exchange = Exchange("RESOLVED_BY_HAND", said.outcome.value, who[:_TRACE_MAX])
+    exchange = Exchange(BY_HAND, said.outcome.value, who[:_TRACE_MAX])
     # Stored over what was read alone: whoever learned something meanwhile comes first, and is
     # answered.
     saved = await means.store.save(resolved(said, attempt, means.clock()), exchange)

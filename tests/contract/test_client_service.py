@@ -107,7 +107,7 @@ async def test_client_is_made_whole_and_tells_its_secrets_once(
     assert made.api_key.split("_")[2] not in str(found)
     assert made.secret.split("_")[2] not in str(found)
     (change,) = found.changes
-    assert (change.actor, change.action, change.reason) == ("ada", "CREATED", "a partner")
+    assert (change.actor, change.action, change.reason) == ("unverified:ada", "CREATED", "a partner")
 
 
 async def test_client_without_a_word_about_scopes_moves_no_money_out(

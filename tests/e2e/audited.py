@@ -106,7 +106,7 @@ async def happen(stack: Stack, driver: Driver) -> None:
 @asynccontextmanager
 async def frozen(stack: Mapping[str, Any], wallet_id: str) -> Any:
     """Freeze a wallet that payment_svc knows as open."""
-    statement = "UPDATE wallets SET status = %s WHERE wallet_id = %s"
+    statement = "UPDATE wallets SET status = %s, version = version + 1 WHERE wallet_id = %s"
     url = stack["databases"]["wallet"]
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as database:
         await database.execute(statement, ["FROZEN", wallet_id])

@@ -43,6 +43,7 @@ PROMISES = {
         "5 a second, burst 20",
     ],
     "auditing": ["✓  I1", "I8", "judged at rest", '"isDone"'],
+    "audit-log": ["They say that it is over", "CreatePayment", "psp_gateway: sound", "closed"],
     "dead-letters": [
         "refused: ALREADY_CAPTURED",
         "asks VoidCharge 99.99 USD under attempt_id att_",

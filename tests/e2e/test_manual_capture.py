@@ -201,7 +201,7 @@ async def test_wallet_frozen_after_the_capture_gives_the_money_back(
     payment = (await rest.create(request, wait_s=20)).body
     async with await psycopg.AsyncConnection.connect(stack["databases"]["wallet"]) as database:
         await database.execute(
-            "UPDATE wallets SET status = 'FROZEN' WHERE wallet_id = %s",
+            "UPDATE wallets SET status = 'FROZEN', version = version + 1 WHERE wallet_id = %s",
             [f"seller:demo:{seller}:EUR"],
         )
 

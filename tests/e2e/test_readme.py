@@ -30,7 +30,9 @@ def on_this_stack(block: str, state: State, stack: dict[str, Any]) -> str:
     block = block.replace(".paymesh/stack.json", str(state.stack_file))
     block = block.replace(".paymesh/bank-outbox", str(state.folder / "bank-outbox"))
     block = block.replace(".paymesh/certs", str(state.certificates))
-    told = r"(paymesh (?:pay|explain|audit|logs|psql|(?:webhooks|ledger|dlq|certs|client) [a-z-]+))"
+    one = "pay|explain|audit(?!-)|logs|psql"
+    several = "webhooks|ledger|dlq|certs|client|audit-log"
+    told = rf"(paymesh (?:{one}|(?:{several}) [a-z-]+))"
     return re.sub(told, rf"\1 --state {state.folder}", block)
 
 

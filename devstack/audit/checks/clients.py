@@ -149,3 +149,9 @@ def changed_by_refusals(_: Facts, told: Told) -> Iterator[Offence]:
         for table in sorted(refusal.before.keys() | refusal.after.keys()):
             if refusal.before.get(table) != refusal.after.get(table):
                 yield Offence(refusal.what, f"was refused, and changed {table}")
+
+
+def unlogged(facts: Facts, _: Told) -> Iterator[Offence]:
+    """Tell what clients and operators changed that is not in the audit log."""
+    for one in (*facts.unlogged_payment, *facts.unlogged_ledger, *facts.unlogged_wallet):
+        yield Offence(one.subject, f"{one.change} by {one.actor} is not in the audit log")

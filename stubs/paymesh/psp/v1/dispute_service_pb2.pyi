@@ -163,12 +163,15 @@ class SubmitEvidenceRequest(_message.Message):
     TEXTS_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
     DEFENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     dispute_id: _builtins.str
     """Which dispute."""
     request_id: _builtins.str
     """The caller's id of this request: the same again is the same request."""
     defence: _builtins.str
     """By which of the PSP's own defences, where it wants one named: Adyen's defenseReasonCode. Empty: the only one it offers."""
+    reason: _builtins.str
+    """Why, for the audit log."""
     @_builtins.property
     def texts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Texts by what they are; psp_gateway/README.md says which PSP takes which."""
@@ -185,10 +188,11 @@ class SubmitEvidenceRequest(_message.Message):
         texts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         files: _abc.Iterable[Global___EvidenceFile] | None = ...,
         defence: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["defence", b"defence", "dispute_id", b"dispute_id", "files", b"files", "request_id", b"request_id", "texts", b"texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["defence", b"defence", "dispute_id", b"dispute_id", "files", b"files", "reason", b"reason", "request_id", b"request_id", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -270,19 +274,23 @@ class AcceptDisputeRequest(_message.Message):
 
     DISPUTE_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     dispute_id: _builtins.str
     """Which dispute."""
     request_id: _builtins.str
     """The caller's id of this request: the same again is the same request."""
+    reason: _builtins.str
+    """Why, for the audit log."""
     def __init__(
         self,
         *,
         dispute_id: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispute_id", b"dispute_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispute_id", b"dispute_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""The audit log: who changed what, why, when, before and after; append-only and provable."""

@@ -1,0 +1,1 @@
+"""`paymesh audit-log`: who changed what, proved, told and taken along."""

@@ -1,0 +1,13 @@
+"""The audit log."""
+
+from alembic import op
+
+from audit_log import schema
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Create the log; the app role may add to it and read it."""
+    schema.create(op, "ledger_svc")

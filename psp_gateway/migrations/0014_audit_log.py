@@ -1,0 +1,13 @@
+"""The audit log."""
+
+from alembic import op
+
+from audit_log import schema
+
+revision = "0014"
+down_revision = "0013"
+
+
+def upgrade() -> None:
+    """Create the log; the app role may add to it and read it."""
+    schema.create(op, "psp_gateway")
