@@ -82,7 +82,7 @@ baseline: setup ## accept today's protos as what `buf breaking` compares with
 	$(RUN)/buf build protos --exclude-source-info -o protos/baseline.binpb
 
 audit: setup ## look for known vulnerabilities in the locked dependencies
-	@$(RUN)/python -m devstack.dependency_audit requirements/development.lock requirements/image.lock requirements/envoy.lock requirements/build.lock requirements/sources.lock requirements/browser.lock
+	@$(RUN)/python -m devstack.dependency_audit requirements/*.lock
 
 sim: setup ## the whole under simulated time, faults and crashes; SEEDS=500
 	@$(RUN)/python -m tests.simulation --seeds $(SEEDS)

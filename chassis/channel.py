@@ -11,8 +11,9 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from chassis import errors, telemetry
+from chassis import errors
 from chassis.interceptors import CLIENT_ID, CODES, REQUEST_ID, TRACEPARENT, request_context
+from privacy import trace
 
 Response = TypeVar("Response")
 
@@ -61,13 +62,11 @@ def open_channel(target: str, *services: ServiceDescriptor) -> grpc.aio.Channel:
 
 
 def forwarded() -> list[tuple[str, str]]:
-    """Write what goes along with a call for the request under way: its id, trace and client; for
-    a saga its trace.
-    """
+    """Write what goes along with a call for the request under way: its id, trace and client."""
     context = request_context()
     pairs = (
         (REQUEST_ID, context.request_id),
-        (TRACEPARENT, telemetry.TRACEPARENT.get()),
+        (TRACEPARENT, trace.TRACEPARENT.get()),
         (CLIENT_ID, context.client_id),
     )
     return [(key, value) for key, value in pairs if value]

@@ -14,8 +14,9 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from chassis import errors, telemetry
+from chassis import errors
 from chassis.telemetry import RPC_SECONDS, logger
+from privacy import trace
 from privacy.messages import card_number_in_free_text
 
 CLIENT_ID = "x-paymesh-client-id"  # set by the edge alone, which strips what callers send
@@ -208,7 +209,7 @@ class Gate(grpc.aio.ServerInterceptor):
             reason=str(getattr(request, "reason", "")),
         )
         _current.set(caller)  # the RPC's task ends with it
-        telemetry.TRACEPARENT.set(caller.traceparent)
+        trace.TRACEPARENT.set(caller.traceparent)
         problem: errors.PaymeshError | None = None
         try:
             yield

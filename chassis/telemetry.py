@@ -2,12 +2,9 @@
 
 import logging
 import sys
-from contextvars import ContextVar
-from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from structlog.typing import EventDict
 
 from chassis.errors import PaymeshError
 from privacy.events import HARMLESS, LibraryLogs, crashing, told
@@ -32,14 +29,6 @@ UNDECIPHERABLE = Counter(
     "paymesh_undecipherable_total", "Ciphertexts refused.", ["place", "why"], registry=REGISTRY
 )
 
-# The W3C context of the request or the saga under way; it goes along with calls and into the log.
-TRACEPARENT: ContextVar[str] = ContextVar("traceparent", default="")
-
-
-def _with_trace(_: Any, __: str, event: EventDict) -> EventDict:
-    parts = TRACEPARENT.get().split("-")
-    return {"trace_id": parts[1], **event} if len(parts) == 4 else event
-
 
 def configure_logging(service: str, level: str) -> None:
     """Log JSON lines to standard error, from `level` upwards."""
@@ -48,7 +37,6 @@ def configure_logging(service: str, level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _with_trace,
             lambda _, __, event: told(event, HARMLESS, (PaymeshError,)),
             structlog.processors.JSONRenderer(),
         ],

@@ -17,7 +17,6 @@ from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 from chassis.channel import call
 from chassis.coalescer import Coalescer
 from chassis.errors import InvalidRequest, PaymeshError, ResourceExhausted
-from chassis.telemetry import TRACEPARENT
 from payment_svc import messages
 from payment_svc.domain import books
 from payment_svc.domain.payment import Payment
@@ -37,6 +36,7 @@ from payment_svc.sagas.commands import (
     VoidCharge,
 )
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Stuck
+from privacy.trace import TRACEPARENT
 
 if TYPE_CHECKING:  # the generated modules hold them for the type checker alone
     from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceAsyncStub

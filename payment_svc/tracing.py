@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from chassis.telemetry import TRACEPARENT
 from payment_svc.sagas.journey import Progress
+from privacy.trace import TRACEPARENT
 
 _KEPT = "traceparent"
 

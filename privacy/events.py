@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from privacy.shown import shown, traced
+from privacy.trace import with_trace
 
 # Only these may be logged; anything else is dropped, so that no token or e-mail slips through.
 HARMLESS = frozenset(
@@ -25,7 +26,8 @@ Errors = tuple[type[BaseException], ...]
 
 
 def told(event: Mapping[str, Any], known: Set[str], ours: Errors) -> MutableMapping[str, Any]:
-    """Leave known fields alone, each as its type may be shown; one line whatever it holds.
+    """Leave known fields alone, each as its type may be shown; one line whatever it holds, with
+    the trace that is under way.
 
     Args:
         event: what was logged; of `exc_info` the places are told, as `exception`.
@@ -34,7 +36,7 @@ def told(event: Mapping[str, Any], known: Set[str], ours: Errors) -> MutableMapp
     """
     fields = {
         key: value if key in _OUR_OWN else shown(value, ours)
-        for key, value in event.items()
+        for key, value in with_trace(event).items()
         if key in known
     }
     if error := _raised(event.get("exc_info")):
