@@ -59,13 +59,18 @@ _WEBHOOKS = webhook_endpoint_service_pb2_grpc.add_WebhookEndpointServiceServicer
 _STREAM = "events.payment"
 
 
+def _open_redis(settings: PaymentSettings, stack: AsyncExitStack) -> "Redis":
+    redis: Redis = Redis.from_url(settings.redis_url.reveal(), decode_responses=True)
+    stack.push_async_callback(redis.aclose)
+    return redis
+
+
 async def build(server: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
     """Wire the service."""
     settings = PaymentSettings.read(environment, server)
     faults = FaultPoints.parse(server.fault_points, server.environment)
     database = await _open_database(settings, stack)
-    redis = Redis.from_url(settings.redis_url.reveal(), decode_responses=True)
-    stack.push_async_callback(redis.aclose)
+    redis = _open_redis(settings, stack)
 
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
     payments = PostgresPaymentStore(database, utc_now, faults)

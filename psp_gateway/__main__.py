@@ -42,7 +42,7 @@ from psp_gateway.late_look_store import LateLookStore
 from psp_gateway.payout_calls import MeasuredPayouts
 from psp_gateway.payout_servicer import PayoutCalls
 from psp_gateway.payout_store import PayoutStore
-from psp_gateway.ports import Listener
+from psp_gateway.ports import Listener, Provider
 from psp_gateway.providers.bank.payouts import BankPayer
 from psp_gateway.providers.bank.provider import BankPayouts
 from psp_gateway.providers.bank.transfers import Debtor, Unfit
@@ -73,6 +73,17 @@ _NAMES = (
 )
 
 
+def _attempts(
+    settings: PspSettings, database: Database, providers: Mapping[str, Provider]
+) -> AttemptStore:
+    return AttemptStore(
+        database,
+        lambda psp, amount: psp not in providers or providers[psp].can_express(amount),
+        lambda psp: psp in providers and providers[psp].capabilities.captures is Captures.SEVERAL,
+        batches_in_flight=settings.batches_in_flight,
+    )
+
+
 async def build(
     server_settings: ServerSettings, environment: Environment, stack: AsyncExitStack
 ) -> Wiring:
@@ -90,12 +101,7 @@ async def build(
     shares = Shares(settings.retry_share, settings.retries_per_s)
     bounds = Bounds(settings.in_flight_max, settings.wait_s, settings.per_s, shares)
     guards = {psp: Guard(psp, utc_now, bounds) for psp in providers}
-    store = AttemptStore(
-        database,
-        lambda psp, amount: psp not in providers or providers[psp].can_express(amount),
-        lambda psp: psp in providers and providers[psp].capabilities.captures is Captures.SEVERAL,
-        batches_in_flight=settings.batches_in_flight,
-    )
+    store = _attempts(settings, database, providers)
     running = Running[Attempt](answer_s=settings.answer_s, count_max=settings.attempts_max)
     stack.push_async_callback(running.close, server_settings.drain_s)
     payouts_running = Running[Payout](answer_s=settings.answer_s, count_max=settings.attempts_max)

@@ -113,11 +113,11 @@ def test_domain_and_sagas_never_await(path: Path) -> None:
 
 
 def test_chassis_stays_small() -> None:
-    """The chassis has at most 17 files and 1,910 lines."""
+    """The chassis has at most 17 files and 1,950 lines."""
     files = list((ROOT / "chassis").glob("*.py"))
 
     assert len(files) <= 17
-    assert sum(len(path.read_text().splitlines()) for path in files) <= 1910
+    assert sum(len(path.read_text().splitlines()) for path in files) <= 1950
 
 
 def test_client_stands_on_grpc_and_the_stubs_alone() -> None:
