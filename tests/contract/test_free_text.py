@@ -32,6 +32,9 @@ NEITHER = {
     **dict.fromkeys(
         ["account_id", "wallet_id", "idempotency_key", "credential_id"], "looked up, never stored"
     ),
+    **dict.fromkeys(
+        ["actor_id", "object_id", "object_kind", "action"], "filter the audit log, never stored"
+    ),
     **dict.fromkeys(["buyer_id", "buyer_email", "seller_accounts"], "searched at the edge"),
     **dict.fromkeys(["key", "value"], "of ResumeCharge's details: searched at the edge"),
     **dict.fromkeys(["content_type", "type_url"], "of a webhook, which its PSP has signed"),

@@ -10,6 +10,7 @@ import pytest
 
 from chassis.errors import Unavailable
 from chassis.faults import FaultPoints
+from privacy.masked import Secret
 from psp_gateway.domain.attempt import Attempt, Outcome
 from psp_gateway.domain.late_looks import LateLook
 from psp_gateway.use_cases.execute_charges import execute_charge
@@ -101,7 +102,7 @@ class World:
 
     async def charged(self, **believed: object) -> Attempt:
         """Charge, and make the row say something else of it."""
-        done = await execute_charge(self.means, new_charge(), Paying("pm_card_visa"))
+        done = await execute_charge(self.means, new_charge(), Paying(Secret("pm_card_visa")))
         assert isinstance(done, Attempt)
         assert done.outcome is Outcome.SUCCEEDED
         row = replace(done, updated_at=NOW, **believed)  # type: ignore[arg-type]
