@@ -102,6 +102,34 @@ def test_what_two_persons_decided_is_evidence(gathered: tuple[Facts, Told]) -> N
     assert judge(checker, resolved, told).holds is True
 
 
+@pytest.mark.parametrize(
+    ("delivery", "is_heard", "holds"),
+    [("NOT_SENT", False, True), ("NOT_SENT", True, False), ("SENT_NO_ANSWER", False, False)],
+)
+def test_what_was_never_sent_needs_no_word_of_the_psp(
+    gathered: tuple[Facts, Told], delivery: str, is_heard: bool, holds: bool
+) -> None:
+    """A circuit that was open is evidence, as long as the PSP has never heard of the attempt."""
+    facts, told, attempt_id = declined_by_nobody(*gathered)
+    checker = next(one for one in CHECKERS if one.name == "INV-12")
+    attempts = [
+        one._replace(delivery=delivery, psp_reference="") if one.attempt_id == attempt_id else one
+        for one in facts.attempts
+    ]
+    lines = [
+        one
+        for one in facts.record or ()
+        if attempt_id not in (one.attempt_id, (one.key or "").partition(":")[0])
+    ]
+    if is_heard:
+        heard = (facts.record or ())[0]
+        lines.append(heard._replace(kind="created", attempt_id=attempt_id, key=None))
+
+    verdict = judge(checker, replace(facts, attempts=attempts, record=lines), told)
+
+    assert verdict.holds is holds
+
+
 def test_a_canary_in_a_log_is_found(gathered: tuple[Facts, Told], tmp_path: Path) -> None:
     """Also across the border of two reads."""
     facts, told = gathered

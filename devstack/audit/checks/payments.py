@@ -97,18 +97,30 @@ def moved_backwards(facts: Facts, _: Told) -> Iterator[Offence]:
         yield Offence(subject, "has no history")
 
 
+def _borne_out(facts: Facts) -> set[str]:
+    """Tell the attempts of which it is known that they came to nothing: by the PSP's record, by two
+    persons who had evidence, or since they were never sent and their PSP has never heard of them.
+    """
+    said = {one.attempt_id for one in facts.resolutions}
+    heard = set()
+    for line in facts.record or ():
+        names = {line.attempt_id, (line.key or "").partition(":")[0]}
+        heard |= names
+        if line.kind in _REASONS:
+            said |= names
+    unsent = (one for one in facts.attempts if one.delivery == "NOT_SENT" and not one.psp_reference)
+    return said | {one.attempt_id for one in unsent if one.attempt_id not in heard}
+
+
 def failed_without_evidence(facts: Facts, _: Told) -> Iterator[Offence]:
     """Tell orders that failed without a reason, or for one that no service and no PSP bears out."""
     refused = {one.payment_id for one in facts.assessments if one.decision == "REFUSED"}
+    said = _borne_out(facts)
     turned = {saga.payment_id for saga in facts.sagas if saga.turned_round}
     declined: dict[str, list[str]] = {}
     for attempt in facts.attempts:
         if attempt.outcome == "DECLINED" and attempt.kind in ("CHARGE", "AUTHORIZATION"):
             declined.setdefault(attempt.payment_id, []).append(attempt.attempt_id)
-    said = {one.attempt_id for one in facts.resolutions}  # or two persons, who had evidence
-    for line in facts.record or ():
-        if line.kind in _REASONS:
-            said |= {line.attempt_id, (line.key or "").partition(":")[0]}
     for order in facts.orders:
         if order.status != "FAILED" or order.payment_id not in facts.at_rest:
             continue
