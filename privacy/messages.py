@@ -42,7 +42,9 @@ def _free_texts(message: Message, prefix: str) -> Iterator[tuple[str, str]]:
         if not value:
             continue
         path = prefix + field.name
-        if field.name in FREE_TEXT:
+        if isinstance(value, str):
+            yield path, value
+        elif field.name in FREE_TEXT:
             yield from _texts_of(field, value, path)
         elif field.is_repeated or message.HasField(field.name):
             for here, inner in _items(field, value, path):
