@@ -67,6 +67,19 @@ class RequestContext:
         """Tell who acts: an operator by his certificate, or by his own word, marked as such."""
         return self.operator or f"unverified:{self.header(ACTOR) or 'system'}"[:_ACTOR_MAX]
 
+    def own_word(self, length_max: int) -> str:
+        """Tell who somebody says he is; "system" when he says nothing.
+
+        Raises:
+            InvalidRequest: it is no name of so many characters.
+        """
+        name = (self.header(ACTOR) or "system").strip()
+        if not name or len(name) > length_max or not name.isprintable():
+            raise errors.InvalidRequest.field(
+                ACTOR, f"must be a printable name of 1 to {length_max} characters"
+            )
+        return name
+
     def require_client(self) -> str:
         """Tell the client.
 

@@ -10,8 +10,7 @@ from paymesh.edge.v1 import client_service_pb2 as edge
 from paymesh.edge.v1.client_service_pb2_grpc import ClientServiceServicer
 
 from chassis.clock import Clock
-from chassis.errors import InvalidRequest
-from chassis.interceptors import ACTOR, request_context
+from chassis.interceptors import request_context
 from edge_auth.domain.credentials import Change, Client, Credential, Kind
 from edge_auth.domain.scopes import Scope
 from edge_auth.ports import Announcer, ClientStore
@@ -22,7 +21,7 @@ from edge_auth.use_cases.revoke_client import revoke_client
 from edge_auth.use_cases.rotate_credential import Rotation, rotate_credential
 from edge_auth.use_cases.set_client_limit import set_client_limit
 
-_SYSTEM, _ACTOR_LENGTH_MAX = "system", 180
+_ACTOR_LENGTH_MAX = 180
 _OVERLAP = timedelta(days=1)
 _TOLD_WITHIN = timedelta(seconds=0.5)  # the instances look five times a second
 
@@ -154,9 +153,7 @@ class OperatorsClientService(ClientServiceServicer):
 def _actor() -> str:
     """Tell who makes the call under way: by his certificate, or by his own word, marked as such."""
     context = request_context()
-    name = (context.header(ACTOR) or _SYSTEM).strip()
-    if not name or len(name) > _ACTOR_LENGTH_MAX or not name.isprintable():
-        raise InvalidRequest.field(ACTOR, "must be a printable name of 1 to 180 characters")
+    context.own_word(_ACTOR_LENGTH_MAX)
     return context.actor()
 
 

@@ -4,11 +4,9 @@ In the mesh operators come in with a certificate, and what it says is who they a
 nobody vouches for a name that comes with the call itself.
 """
 
-from chassis.errors import InvalidRequest
-from chassis.interceptors import ACTOR, request_context
+from chassis.interceptors import request_context
 from payment_svc.domain.actor import Actor
 
-_SYSTEM = "system"
 _CHARACTERS_MAX = 200
 
 
@@ -22,7 +20,4 @@ def current_actor() -> Actor:
     context = request_context()
     if context.operator:
         return Actor(context.operator, is_verified=True)
-    name = (context.header(ACTOR) or _SYSTEM).strip()
-    if not name or len(name) > _CHARACTERS_MAX or not name.isprintable():
-        raise InvalidRequest.field(ACTOR, "must be a printable name of 1 to 200 characters")
-    return Actor(name)
+    return Actor(context.own_word(_CHARACTERS_MAX))

@@ -13,7 +13,8 @@ from paymesh.payment.v1.payment_service_pb2_grpc import (
     add_PaymentServiceServicer_to_server,
 )
 
-from chassis.interceptors import RequestContext, request_context
+from chassis.errors import InvalidRequest
+from chassis.interceptors import RequestContext, read_context, request_context
 from chassis.server import make_server
 
 EDGE = "spiffe://paymesh.local/ns/paymesh/sa/edge"
@@ -73,3 +74,18 @@ async def test_nobody_passes_for_verified_by_his_own_word(
     context = await heard(f"unix:{tmp_path}/s", said)
 
     assert context.actor() == actor
+
+
+@pytest.mark.parametrize(
+    ("said", "name"), [((), "system"), ((("x-paymesh-actor", " ada "),), "ada")]
+)
+def test_who_vouches_for_himself_has_a_name(said: tuple[tuple[str, str]], name: str) -> None:
+    """Nothing said is the system."""
+    assert read_context(said).own_word(9) == name
+
+
+@pytest.mark.parametrize("name", [" ", "x" * 10, "a\x1bb"])
+def test_what_is_no_name_is_refused(name: str) -> None:
+    """Blank, too long, or not printable."""
+    with pytest.raises(InvalidRequest, match="printable name of 1 to 9 characters"):
+        read_context((("x-paymesh-actor", name),)).own_word(9)
