@@ -1,6 +1,7 @@
 """Freezing, closing and limiting wallets, and who did it, on a real PostgreSQL."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 
 import grpc
@@ -200,22 +201,28 @@ async def test_a_freeze_races_credits_to_a_clean_cut(
         stores = [WalletStore(wallet_db), WalletStore(other)]
         await stores[0].open_wallets([new_wallet(SELLER)])
 
+        begun, frozen = asyncio.Event(), asyncio.Event()
+
         async def credit(caller: int) -> list[object]:
-            return [
-                outcome
-                for turn in range(6)
-                for outcome in await stores[caller % 2].do(
-                    [operation(f"{caller}:{turn}:{n}", "1.00") for n in range(1 + caller % 12)]
-                )
-            ]
+            """Credit until the freeze is there, and once more."""
+            answers: list[object] = []
+            for turn in itertools.count():
+                last = frozen.is_set()
+                ids = [f"{caller}:{turn}:{n}" for n in range(1 + caller % 12)]
+                store = stores[caller % 2]
+                answers.extend(await store.do([operation(name, "1.00") for name in ids]))
+                begun.set()
+                if last:
+                    return answers
+            raise AssertionError
 
         async def freeze_soon() -> int:
-            for _ in range(30):
-                await asyncio.sleep(0)
-            frozen = await stores[1].change_status(
+            await begun.wait()
+            outcome = await stores[1].change_status(
                 SELLER, WalletStatus.FROZEN, reason="a race", actor="tester"
             )
-            return frozen.standing.version
+            frozen.set()
+            return outcome.standing.version
 
         version, *answers = await asyncio.gather(freeze_soon(), *map(credit, range(16)))
 
