@@ -67,23 +67,26 @@ class Call(list[Any]):
     """A callback to be run, as asyncio's handles are; a third of their cost. Without a context it
     belongs to no process.
 
-    It is a list of what is called, with what, where and when.
+    It is its own entry in the heap: when, in which order, what, with what, where.
     """
 
     __slots__ = ()
 
     def cancel(self) -> None:
         """See `asyncio.Handle`."""
-        self[0] = None
+        self[_CALLBACK] = None
 
     def cancelled(self) -> bool:
         """See `asyncio.Handle`."""
-        return self[0] is None
+        return self[_CALLBACK] is None
 
     def when(self) -> float:
         """See `asyncio.TimerHandle`."""
-        at: float = self[3]
+        at: float = self[0]
         return at
+
+
+_CALLBACK = 2
 
 
 class SimulatedLoop(asyncio.AbstractEventLoop):
@@ -95,9 +98,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def __init__(self) -> None:
         self._time = 0.0
         self._ready: deque[tuple[Any, Any, Context]] = deque()
-        # Moments in a heap, and apart what is to be called at each, in order: floats compare fast.
-        self._moments: list[float] = []
-        self._calls: dict[float, list[Call]] = {}
+        self._timers: list[Call] = []
+        self._order = count()
         self._tasks: list[asyncio.Task[Any]] = []  # held: collecting one would run its end
         self._tasks_most = _TASKS_KEPT
         self._told_at, self._told = 0.0, EPOCH
@@ -110,33 +112,33 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Call:
         """Call something that belongs to no process, and happens whatever becomes of them."""
-        return self._put(Call((callback, args, None, self._time + delay)))
+        call = Call((self._time + delay, next(self._order), callback, args, None))
+        heappush(self._timers, call)
+        return call
 
     def at(self, when: float, callback: Callable[..., Any], *args: Any) -> Call:
         """Call something that belongs to no process at a time."""
-        return self._put(Call((callback, args, None, when)))
-
-    def _put(self, call: Call) -> Call:
-        when = call[3]
-        calls = self._calls.get(when)
-        if calls is None:
-            self._calls[when] = [call]
-            heappush(self._moments, when)
-        else:
-            calls.append(call)
+        call = Call((when, next(self._order), callback, args, None))
+        heappush(self._timers, call)
         return call
 
     def run_until(self, end: float) -> None:
         """Run everything that happens before a time."""
-        moments = self._moments
+        timers = self._timers
         asyncio.events._set_running_loop(self)
         try:
             self._run_ready()
-            while moments and moments[0] <= end:
-                when = heappop(moments)
-                self._time = max(self._time, when)
-                for call in self._calls.pop(when):
-                    self._run(call)
+            while timers and timers[0][0] <= end:
+                when, _, callback, args, context = heappop(timers)
+                if callback is None:
+                    continue  # cancelled
+                if when > self._time:
+                    self._time = when
+                if context is None:
+                    callback(*args)
+                else:
+                    self._ready.append((callback, args, context))
+                self._run_ready()
             self._time = max(self._time, end)
         finally:
             asyncio.events._set_running_loop(None)
@@ -144,8 +146,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def close(self) -> None:
         """Drop what is unfinished."""
         self._ready.clear()
-        self._moments.clear()
-        self._calls.clear()
+        self._timers.clear()
         asyncio.events._set_running_loop(self)
         for task in self._tasks:
             if not task.done():
@@ -154,17 +155,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
                     task.get_coro().close()  # type: ignore[union-attr]
         asyncio.events._set_running_loop(None)
         self._tasks.clear()
-
-    def _run(self, call: Call) -> None:
-        """Run a call unless it is cancelled, and what comes of it at this moment."""
-        callback, args, context, _ = call
-        if callback is None:
-            return
-        if context is None:
-            callback(*args)
-        else:
-            self._ready.append((callback, args, context))
-        self._run_ready()
 
     def _run_ready(self) -> None:
         """Run what is to be run at once, unless its process is dead or paused."""
@@ -201,7 +191,9 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     ) -> Call:
         """See `asyncio.AbstractEventLoop`."""
         context = copy_context() if context is None else context
-        return self._put(Call((callback, args, context, when)))
+        call = Call((when, next(self._order), callback, args, context))
+        heappush(self._timers, call)
+        return call
 
     def create_future(self) -> "asyncio.Future[Any]":
         """See `asyncio.AbstractEventLoop`."""
