@@ -13,8 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from audit_log import sealer as audit_sealer
-from audit_log import servicer as audit_log
+from audit_log.wiring import with_audit_log
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.server import Wiring, main, repeat
@@ -29,6 +28,7 @@ from edge_auth.servicer import EdgeAuthorization
 from edge_auth.settings import EdgeAuthSettings
 from edge_auth.store import PostgresClientStore
 from edge_auth.turnstile import LocalTurnstile, RedisTurnstile
+from edge_auth.unlogged import UNLOGGED
 from edge_auth.use_cases.check_request import Door
 
 
@@ -52,26 +52,21 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         untold_within=timedelta(seconds=settings.cache_s),
         is_unsigned_money_out=settings.is_unsigned_money_out,
     )
-    return Wiring(
+    wiring = Wiring(
         register=(
             partial(
                 add_AuthorizationServicer_to_server,
                 EdgeAuthorization(_door(settings, keys, redis, sign)),
             ),
             partial(add_ClientServiceServicer_to_server, operators),
-            audit_log.serving(database),
         ),
-        names=(
-            "envoy.service.auth.v3.Authorization",
-            "paymesh.edge.v1.ClientService",
-            audit_log.NAME,
-        ),
+        names=("envoy.service.auth.v3.Authorization", "paymesh.edge.v1.ClientService"),
         jobs=(
             lambda stopping: repeat("revision", revision.look, stopping, pause_s=POLL_S),
             sign.watch(),
-            audit_sealer.sealing(database),
         ),
     )
+    return with_audit_log(wiring, database, UNLOGGED)
 
 
 def _door(settings: EdgeAuthSettings, keys: KeyCache, redis: Redis, sign: QueueSign) -> Door:

@@ -42,6 +42,7 @@ from payment_svc.sagas.journey import Move
 from payment_svc.servicer import PublicPaymentService
 from payment_svc.settings import PaymentSettings
 from payment_svc.store import PostgresPaymentStore
+from payment_svc.unlogged import UNLOGGED
 from payment_svc.waiting import Waiters
 from payment_svc.webhooks.wiring import Webhooks
 
@@ -124,7 +125,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             *auditing.jobs,
         ),
     )
-    return with_audit_log(wiring, database)
+    return with_audit_log(wiring, database, UNLOGGED)
 
 
 def _public(

@@ -53,6 +53,7 @@ from psp_gateway.running import Running
 from psp_gateway.servicer import PspGatewayServicer
 from psp_gateway.settings import PspSettings
 from psp_gateway.store import AttemptStore
+from psp_gateway.unlogged import UNLOGGED
 from psp_gateway.use_cases.answer_dispute import Answering
 from psp_gateway.use_cases.apply_events import Applying
 from psp_gateway.use_cases.execute_payouts import BANK, Paying
@@ -139,7 +140,7 @@ async def build(
             *([bank_worker(outbox, settings.bank.poll_s)] if outbox else []),
         ],
     )
-    return with_audit_log(wiring, database)
+    return with_audit_log(wiring, database, UNLOGGED)
 
 
 def _late_looker(
