@@ -160,7 +160,7 @@ class AuditLogReader:
 
         Args:
             known: hashes of seals that were kept elsewhere, by their number.
-            changed_since: look for changes without a line from then on; None: from the log's begin on.
+            changed_since: from when on changes without a line are looked for; None: always.
         """
         (counted,) = await self._database.read(_COUNT)
         chain, offences, seals = Chain(known), 0, 0

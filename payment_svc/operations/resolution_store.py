@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from audit_log.writing import add_alone
 from chassis.database import Database, Transaction
 from chassis.errors import Aborted
 from chassis.money import Money
-from payment_svc import rows, saga_store
+from payment_svc import audited, rows, saga_store
 from payment_svc.domain.actor import Actor
-from payment_svc.domain.errors import ResolutionPending
+from payment_svc.domain.errors import ResolutionPending, SecondPersonNeeded
 from payment_svc.domain.operator_action import OperatorAction
 from payment_svc.domain.resolution import Decision, Resolution, ResolutionStatus
 from payment_svc.operations import attention
@@ -103,7 +104,12 @@ class PostgresResolutionStore:
             await _change(tx, after, action)
             return after
 
-        return await self._database.run(work)
+        try:
+            return await self._database.run(work)
+        except SecondPersonNeeded as refusal:
+            # It changed nothing, and is an attempt all the same to do what takes two.
+            await add_alone(self._database, [audited.refused(resolution_id, refusal.reason)])
+            raise
 
     async def conclude(
         self, resolution_id: str, decide: Callable[[Resolution, Journey], Concluded]
