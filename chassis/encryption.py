@@ -71,6 +71,7 @@ class PrivateColumn:
     column: str
     plain: str  # SQL of what rows of before hold in its place, text or bytea; null for nothing
     cleared: str  # the SQL assignments that empty that
+    unseal: Callable[[str, bytes], bytes] | None = None  # opens by row key what is not plain there
 
 
 class Keyring:

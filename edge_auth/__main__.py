@@ -15,7 +15,9 @@ from redis.exceptions import RedisError
 
 from audit_log.wiring import with_audit_log
 from chassis.clock import utc_now
+from chassis.data_keys import learning
 from chassis.database import Database
+from chassis.encryption import Keyring
 from chassis.server import Wiring, main, repeat
 from chassis.settings import Environment, ServerSettings, SettingsError
 from edge_auth.clients_servicer import OperatorsClientService
@@ -35,12 +37,16 @@ from edge_auth.use_cases.check_request import Door
 async def build(server: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
     """Wire the service to its database, and to Redis, which need not answer yet."""
     settings = EdgeAuthSettings.read(environment, server)
-    database = Database(settings.database_url.reveal(), connections=settings.database_connections)
+    database = Database(
+        settings.database_url.reveal(),
+        connections=settings.database_connections,
+        keyring=Keyring("edge_auth", settings.keys),
+    )
     await database.open()
     stack.push_async_callback(database.close)
     redis = _redis(settings)
     stack.push_async_callback(redis.aclose)
-    store = PostgresClientStore(database, settings.sealer, uuid4)
+    store = PostgresClientStore(database, settings.former, uuid4)
     keys = KeyCache(store, seconds=time.monotonic, clock=utc_now, remember_s=settings.cache_s)
     revision = Revision(redis, keys.forget)
     passes = Buckets(time.monotonic)
@@ -64,6 +70,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         jobs=(
             lambda stopping: repeat("revision", revision.look, stopping, pause_s=POLL_S),
             sign.watch(),
+            learning(database),
         ),
     )
     return with_audit_log(wiring, database, UNLOGGED)
