@@ -193,6 +193,32 @@ class GivesUpAlone(Around):
         return outcome
 
 
+class DoubtIsForgotten(Around):
+    """A charge that is not known is called under way at each second look."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self._looks = count()
+
+    async def perform(self, command: Command) -> Outcome:
+        """Have it done, and forget."""
+        outcome: Outcome = await self.inner.perform(command)
+        if isinstance(command, ExecuteCharge) and isinstance(outcome, Waiting) and outcome.unknown:
+            return Waiting("PSP_PENDING") if next(self._looks) % 2 else outcome
+        return outcome
+
+
+class PendingIsTheirWord(Around):
+    """What is only under way is taken for the PSP's word that it takes its time."""
+
+    async def perform(self, command: Command) -> Outcome:
+        """Have it done, and be patient."""
+        outcome: Outcome = await self.inner.perform(command)
+        if isinstance(outcome, Waiting) and outcome.unheard:
+            return replace(outcome, unheard=False, after=None)
+        return outcome
+
+
 class UnknownIsDone(Around):
     """A charge that is not known is taken for done."""
 
@@ -526,6 +552,10 @@ MUTANTS: Sequence[Mutant] = (
             _services(UnknownCaptureIsNo), "INV-7b", "INV-8", "INV-12"),
     _mutant("unknown charge counts", "a charge without an answer is taken for done",
             _services(UnknownIsDone), "INV-2", "INV-8"),
+    _mutant("doubt is forgotten", "a charge that is not known is said to be under way",
+            _services(DoubtIsForgotten), "INV-8b"),
+    _mutant("pending is their word", "what is only under way is waited for ever longer",
+            _services(PendingIsTheirWord), "INV-7c"),
     _mutant("silence is a no", "a request without an answer is taken for never sent",
             _client(SilenceIsNo), "INV-8", "INV-12"),
     _mutant("429 is a decline", "a request that was limited is taken for declined",
