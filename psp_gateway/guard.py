@@ -102,9 +102,9 @@ class Guard:
         return answer
 
     def _take_in(self, operation: str, answer: object, *, is_repetition: bool) -> None:
-        """Count what came of a call. The error that a PSP keeps under a key and repeats is an answer
-        of a PSP that is there: what can never be told must not use up what others are asked by, nor
-        close the way to them.
+        """Count what came of a call. An error that a PSP keeps under a key and repeats is an answer
+        of a PSP that is there: whoever hears nothing else for days must not use up what others are
+        asked again by, nor open the circuit before them.
         """
         now, failed = self.clock(), _is_failure(answer)
         is_repeated = is_repetition and isinstance(answer, Verdict) and answer.is_replay

@@ -42,7 +42,7 @@ class Asked(Generic[Taken]):
 
 @dataclass(slots=True)
 class _Joined(Generic[Taken]):
-    """What is under way; `latest`: as it was last seen in the store, before that as it was asked."""
+    """What is under way; `latest`: as the store last had it, as far as is known."""
 
     asked: Taken
     latest: Taken
@@ -59,7 +59,7 @@ class Running(Generic[Taken]):
     """Runs each attempt once at a time, and answers in time.
 
     Args:
-        answer_s: how long a call waits; what is not done then is answered as it stands, and goes on.
+        answer_s: how long a call waits; what is not done then is told as it stands, and goes on.
         count_max: attempts under way at once; more are refused.
     """
 

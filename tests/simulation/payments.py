@@ -93,8 +93,8 @@ class Payments:
         history: each status that a payment took, in order.
         signs: when a saga's holder last wrote.
         questions: each saga that was laid before a person: its payment, and why.
-        forgotten: orders that were UNKNOWN and were called EXECUTING while their saga waited on, with
-            no buyer to act.
+        forgotten: orders that were UNKNOWN and were called EXECUTING while their saga waited on,
+            with no buyer to act.
         bells, relay_bells: rung when a saga becomes due, and when an event is there, by the
             process's name.
     """
@@ -233,7 +233,9 @@ class Payments:
     def _note_forgotten(self, move: Move) -> None:
         if move.entries[-1].outcome != "wait":
             return
-        for before, after in zip(move.before.payment.orders, move.after.payment.orders, strict=True):
+        for before, after in zip(
+            move.before.payment.orders, move.after.payment.orders, strict=True
+        ):
             was_unknown = before.status is OrderStatus.UNKNOWN
             if was_unknown and after.status is OrderStatus.EXECUTING and after.redirect_url is None:
                 self.forgotten.append(after.order_id)
