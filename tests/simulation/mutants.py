@@ -33,8 +33,10 @@ from psp_gateway.http_client import NoAnswer
 from psp_gateway.ports import Exchange, Provider, Saved, TakenUp
 from psp_gateway.providers.stripe.client import Response, Result
 from psp_gateway.resolution_servicer import AttemptResolutionServicer
+from tests.simulation.around import Around
 from tests.simulation.attempts import Attempts
 from tests.simulation.books import Ledger, WalletBook, at_once
+from tests.simulation.doubt import DoubtIsForgotten, PendingIsTheirWord
 from tests.simulation.nemesis import LONG_EVERY, TREACHEROUS
 from tests.simulation.outbox import OutboxTable
 from tests.simulation.payments import OutboxRow, PaymentPlace
@@ -64,16 +66,6 @@ class Mutant:
     plant: Callable[[Parts], Parts]
     found_by: frozenset[str]
     needs_hours: bool = False
-
-
-class Around:
-    """Stands in front of something, and passes on what it does not change."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
 
 class NewKeys(Around):
@@ -190,32 +182,6 @@ class GivesUpAlone(Around):
         outcome: Outcome = await self.inner.perform(replace(command, is_last_try=False))
         if isinstance(outcome, Again) and outcome.from_psp:
             return Refused(outcome.reason, "We give up.")
-        return outcome
-
-
-class DoubtIsForgotten(Around):
-    """A charge that is not known is called under way at each second look."""
-
-    def __init__(self, inner: Any) -> None:
-        super().__init__(inner)
-        self._looks = count()
-
-    async def perform(self, command: Command) -> Outcome:
-        """Have it done, and forget."""
-        outcome: Outcome = await self.inner.perform(command)
-        if isinstance(command, ExecuteCharge) and isinstance(outcome, Waiting) and outcome.unknown:
-            return Waiting("PSP_PENDING") if next(self._looks) % 2 else outcome
-        return outcome
-
-
-class PendingIsTheirWord(Around):
-    """What is only under way is taken for the PSP's word that it takes its time."""
-
-    async def perform(self, command: Command) -> Outcome:
-        """Have it done, and be patient."""
-        outcome: Outcome = await self.inner.perform(command)
-        if isinstance(outcome, Waiting) and outcome.unheard:
-            return replace(outcome, unheard=False, after=None)
         return outcome
 
 
