@@ -55,7 +55,7 @@ def charge_orders(journey: Journey) -> ExecuteCharge:
 def on_charge(journey: Journey, outcome: Outcome, _: datetime) -> Journey:
     """Tell the caller when the buyer must act, and when it is not known whether money moved."""
     match outcome:
-        case Again() | Stuck():
+        case Again() | Stuck() | Waiting(unheard=True):
             return journey
         case Waiting(unknown=True):
             return journey.with_orders(lambda order: order.move(OrderStatus.UNKNOWN))
@@ -102,10 +102,13 @@ def capture_charge(journey: Journey) -> CaptureCharge:
 
 def on_capture(journey: Journey, outcome: Outcome, _: datetime) -> Journey:
     """Tell the caller when it is not known whether money moved."""
-    if isinstance(outcome, Again | Stuck):
-        return journey
-    unknown = isinstance(outcome, Waiting) and outcome.unknown
-    status = OrderStatus.UNKNOWN if unknown else OrderStatus.EXECUTING
+    match outcome:
+        case Again() | Stuck() | Waiting(unheard=True):
+            return journey
+        case Waiting(unknown=True):
+            status = OrderStatus.UNKNOWN
+        case _:
+            status = OrderStatus.EXECUTING
     return journey.with_orders(lambda order: order.move(status) if is_taken(order) else order)
 
 

@@ -98,6 +98,12 @@ async def stands(gateway: Gateway, kind: int) -> noun.Attempt:
     return found
 
 
+async def newest(gateway: Gateway) -> service.WebhookEvent:
+    """Read the event that came last."""
+    found = await gateway.webhooks.ListWebhookEvents(service.ListWebhookEventsRequest())
+    return found.events[0]
+
+
 async def test_a_charge_succeeds_in_one_request(gateway: Gateway, sandbox: Sandbox) -> None:
     """The token's prefix routes it, and is not sent."""
     made = (await gateway.charge(payment_token=TOKEN)).attempt
@@ -244,6 +250,27 @@ async def test_a_void_and_a_refund_are_told_by_their_webhooks(gateway: Gateway) 
         "PROCESSING_ERROR",
         "REFUND_FAILED",
     )
+
+
+async def test_what_was_held_is_not_taken_because_it_is_told_late(gateway: Gateway) -> None:
+    """The authorization's own event may come after what is held was let go: it is no charge. That
+    of a capture is.
+    """
+    held = (await gateway.hold(payment_token=TOKEN)).attempt
+    await gateway.void()
+    about = {"ours": "att_void1", "originalReference": held.psp_reference}
+    await tell(gateway, item("CANCELLATION", reference="883", **about))
+    assert (await stands(gateway, noun.Attempt.VOID)).outcome == noun.Attempt.SUCCEEDED
+
+    await tell(gateway, item("AUTHORISATION", ours="att_1", reference=held.psp_reference))
+    event = await newest(gateway)
+    assert (event.event_type, event.state) == ("AUTHORISATION", service.WebhookEvent.APPLIED)
+    assert len(await gateway.attempts("pay_1")) == 2
+
+    await tell(gateway, item("CAPTURE", reference="884", **about))
+    event = await newest(gateway)
+    assert (event.event_type, event.state) == ("CAPTURE", service.WebhookEvent.CONTRADICTS)
+    assert (await stands(gateway, noun.Attempt.CAPTURE)).outcome == noun.Attempt.SUCCEEDED
 
 
 async def test_several_items_come_at_once(gateway: Gateway) -> None:

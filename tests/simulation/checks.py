@@ -172,6 +172,13 @@ def no_needless_question(seen: Evidence) -> Problems:
             yield f"{payment_id} is for a person without need: {reason}"
 
 
+def nobody_waits_in_silence(seen: Evidence) -> Problems:
+    """INV-7c: a minute after the faults have ended, who is not final is shown to a person, or waits
+    for a client or a buyer.
+    """
+    yield from seen.silently_open
+
+
 def _is_excused(seen: Evidence, payment_id: str) -> bool:
     """Whether something happened that a saga cannot wait out, or must not decide."""
     days = ("psp_dark_for_long", "psp_dark_at_once", "clock_skewed", "wallet_frozen")
@@ -194,6 +201,14 @@ def status_equals_psp(seen: Evidence) -> Problems:
             yield f"{payment.payment_id} is {payment.status} over {taken}, and the PSP took {kept}"
         if payment.status in _ENDED_BADLY and _holds(seen, payment.payment_id):
             yield f"{payment.payment_id} is {payment.status}, and the PSP still holds money"
+
+
+def doubt_stands(seen: Evidence) -> Problems:
+    """INV-8b: what is not known is called so until the PSP or a person has said more. The PSP here
+    never keeps anybody waiting but a buyer.
+    """
+    for order_id in seen.parts.payments.forgotten:
+        yield f"{order_id} was UNKNOWN, and is EXECUTING though nobody has said anything"
 
 
 def _is_kept(status: OrderStatus) -> bool:
@@ -349,7 +364,9 @@ CHECKS: Mapping[str, Check] = {
     "INV-6": wallets_equal_ledger,
     "INV-7": nothing_lost,
     "INV-7b": no_needless_question,
+    "INV-7c": nobody_waits_in_silence,
     "INV-8": status_equals_psp,
+    "INV-8b": doubt_stands,
     "INV-9": never_too_much,
     "INV-10": answers_stand,
     "INV-11": history_is_legal,

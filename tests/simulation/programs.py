@@ -351,13 +351,16 @@ def gateway_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
         for name, psp in parts.psps.items()
     }
     guards = {name: Guard(name, process.clock) for name in providers}
-    means = Means(parts.attempts, providers, guards, process.clock, FaultPoints())
+    running = Running[Attempt](answer_s=_ANSWER_S, count_max=1000)
+    means = Means(
+        parts.attempts, providers, guards, process.clock, FaultPoints(), noted=running.saw
+    )
     rules = [Rule("all", tuple(Weighted(name, 1) for name in providers))]
     servicer = PspGatewayServicer(
         means,
         Router(rules, providers, guards),
         parts.attempts,
-        Running[Attempt](answer_s=_ANSWER_S, count_max=1000),
+        running,
         guards,
         cast("PayoutCalls", None),
         fingerprint_key=_KEY,
