@@ -30,7 +30,8 @@ from payment_svc.case_store import PostgresCaseStore
 from payment_svc.coordinator import Coordinator
 from payment_svc.domain.backlog import Admission
 from payment_svc.neighbours import Neighbours, connect
-from payment_svc.operations.ports import Attempts
+from payment_svc.operations.late_charges import FoundLateCharges
+from payment_svc.operations.ports import Attempts, LateCharges
 from payment_svc.operations.resolution_store import PostgresResolutionStore
 from payment_svc.operations.store import PostgresOperatorStore
 from payment_svc.operations.wiring import Operations
@@ -91,8 +92,11 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         moved=partial(_tell, waiters, (events, webhooks.wake), work),
     )
     public = _public(payments, sagas, neighbours, waiters, work, settings, admission)
-    operations = _operations(database, sagas, neighbours.attempts, settings, work, faults)
     witnesses, cases = neighbours.witnesses, PostgresCaseStore(database)
+    late_charges = FoundLateCharges(payments, sagas, sagas, witnesses, utc_now)
+    operations = _operations(
+        database, sagas, neighbours.attempts, late_charges, settings, work, faults
+    )
     operators = PaymentOperationsService(
         payments, sagas, witnesses, utc_now, settings.policy, operations, cases
     )
@@ -168,6 +172,7 @@ def _operations(
     database: Database,
     sagas: PostgresSagaStore,
     attempts: Attempts,
+    late_charges: LateCharges,
     settings: PaymentSettings,
     work: asyncio.Event,
     faults: FaultPoints,
@@ -177,6 +182,7 @@ def _operations(
         PostgresOperatorStore(database),
         PostgresResolutionStore(database, sagas),
         attempts,
+        late_charges,
         clock=utc_now,
         new_id=_make_id,
         policy=settings.policy,

@@ -114,14 +114,14 @@ def _check(said: Said) -> None:
     Raises:
         InvalidRequest: naming the field.
     """
-    charged = said.decision is Decision.CHARGED
-    if charged and not said.psp_reference:
+    moved = said.decision.moved_money
+    if moved and not said.psp_reference:
         raise InvalidRequest.field("psp_reference", "is what the money is known by at the PSP")
-    if charged and said.amount is None:
+    if moved and said.amount is None:
         raise InvalidRequest.field("amount", "says how much was taken")
     if said.decision in (Decision.NOT_CHARGED, Decision.GIVE_UP) and said.psp_reference:
         raise InvalidRequest.field("psp_reference", f"has no place in {said.decision}")
-    if said.amount is not None and not charged:
+    if said.amount is not None and not moved:
         raise InvalidRequest.field("amount", f"has no place in {said.decision}")
 
 
@@ -138,8 +138,8 @@ def _require_fit(said: Said, journey: Journey) -> None:
     if not may_be_resolved(journey, said.decision, at_psp=bool(said.psp_reference)):
         queue = journey.progress.queue
         raise ResolutionUnfit(said.saga_id, step, f"the saga goes on by itself ({queue})", ())
-    command = command_of(journey)
-    asked = getattr(command, "amount", None)
-    if said.amount is not None and said.amount != asked:
+    asked = getattr(command_of(journey), "amount", None)
+    is_asked = said.amount == asked
+    if said.amount is not None and is_asked is (said.decision is Decision.OTHER_AMOUNT):
         why = f"{asked} {asked.currency} was asked for" if asked else "no amount was asked for"
         raise ResolutionUnfit(said.saga_id, step, why, fits)

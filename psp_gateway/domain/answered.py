@@ -180,9 +180,10 @@ def with_verdict(attempt: Attempt, verdict: Verdict) -> Attempt:
     reference = attempt.psp_reference or verdict.reference
     if attempt.stage is Stage.PAGE and verdict.outcome.is_final:
         reference = verdict.reference or reference  # what was paid on the page, not the page
-    reason = verdict.reason
+    reason, message = verdict.reason, verdict.message
     if reason is Reason.CARD_DECLINED and attempt.method is Method.BANK_DEBIT:
         reason = Reason.DEBIT_RETURNED  # what PSPs tell of a card and a debit in the same words
+        message = MESSAGES[reason]
     return changed(
         attempt,
         outcome=verdict.outcome,
@@ -190,7 +191,7 @@ def with_verdict(attempt: Attempt, verdict: Verdict) -> Attempt:
         psp_reference=reference,
         reason=reason.value if reason else "",
         psp_code=verdict.psp_code,
-        message=MESSAGES[reason] if reason else "",
+        message=message,
         redirect_url=verdict.redirect_url,
         expires_at=_held_until(attempt, verdict),
     )
