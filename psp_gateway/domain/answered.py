@@ -193,11 +193,11 @@ def with_verdict(attempt: Attempt, verdict: Verdict) -> Attempt:
         psp_code=verdict.psp_code,
         message=message,
         redirect_url=verdict.redirect_url,
-        expires_at=_held_until(attempt, verdict),
+        expires_at=held_until(attempt, verdict),
     )
 
 
-def _held_until(attempt: Attempt, verdict: Verdict) -> datetime | None:
+def held_until(attempt: Attempt, verdict: Verdict) -> datetime | None:
     """Tell until when at least an amount is held, also where the PSP does not."""
     is_held = attempt.kind is Kind.AUTHORIZATION and verdict.outcome is Outcome.SUCCEEDED
     return verdict.expires_at or (attempt.updated_at + _HOLD_MIN if is_held else None)

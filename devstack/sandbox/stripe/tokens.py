@@ -35,6 +35,7 @@ class Behaviour:
         asks_first: whether the dispute begins as an inquiry.
         method: Stripe's type of the payment method.
         brand, last4: of a card.
+        share: what of the amount it pays, or lets be held: one of so many parts, rounded down.
     """
 
     decline: Decline | None = None
@@ -47,6 +48,7 @@ class Behaviour:
     method: str = "card"
     brand: str = "visa"
     last4: str = "4242"
+    share: int = 1
 
     @property
     def takes_several(self) -> bool:
@@ -153,6 +155,8 @@ def _table() -> dict[str, Behaviour]:
     table["pm_card_threeDSecureOptional"] = Behaviour(last4="3055")
     table["pm_card_pendingRefund"] = Behaviour(refund="pends", last4="7726")
     table["pm_card_refundFail"] = Behaviour(refund="fails", last4="5126")
+    # Stripe publishes no method that pays a part of what is asked; the name is the sandbox's own.
+    table["stripe_partial"] = Behaviour(share=2)
     # docs.stripe.com/testing#disputes
     table["pm_card_createDispute"] = Behaviour(dispute="fraudulent", last4="0259")
     table["pm_card_createDisputeProductNotReceived"] = Behaviour(

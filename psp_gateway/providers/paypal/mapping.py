@@ -202,9 +202,7 @@ def _is_ours(payment: Payment, order: Order, attempt: Attempt) -> bool:
     return {payment.custom_id, order.custom_id} - {""} == {attempt.attempt_id}
 
 
-def _taken_instead(
-    payments: tuple[Payment, ...], order: Order, attempt: Attempt
-) -> Money | None:
+def _taken_instead(payments: tuple[Payment, ...], order: Order, attempt: Attempt) -> Money | None:
     """Tell what was taken or is held for our attempt, whatever was asked for; None where that is
     not plain.
     """
