@@ -167,11 +167,16 @@ def retry(
 @click.argument("saga_id")
 @click.argument(
     "decision",
-    type=click.Choice(["CHARGED", "NOT_CHARGED", "DONE_BY_HAND", "GIVE_UP"], case_sensitive=False),
+    type=click.Choice(
+        ["CHARGED", "NOT_CHARGED", "OTHER_AMOUNT", "DONE_BY_HAND", "GIVE_UP"],
+        case_sensitive=False,
+    ),
 )
 @click.option("--psp-reference", default="", help="The PSP's id of what moved the money.")
-@click.option("--amount", default="", help="How much, a decimal string; with CHARGED.")
-@click.option("--currency", default="", help="ISO 4217; with CHARGED.")
+@click.option(
+    "--amount", default="", help="How much, a decimal string; with CHARGED, OTHER_AMOUNT."
+)
+@click.option("--currency", default="", help="ISO 4217; with --amount.")
 @EVIDENCE
 @LINK
 @WHY
