@@ -75,7 +75,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
 
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
     payments = PostgresPaymentStore(database, utc_now, faults)
-    sagas = _saga_store(database, server, settings)
+    sagas = _saga_store(database, server, settings, faults)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
     admission = QueueAdmission(settings.backlog)
@@ -156,7 +156,7 @@ def _public(
 
 
 def _saga_store(
-    database: Database, server: ServerSettings, settings: PaymentSettings
+    database: Database, server: ServerSettings, settings: PaymentSettings, faults: FaultPoints
 ) -> PostgresSagaStore:
     return PostgresSagaStore(
         database,
@@ -165,6 +165,7 @@ def _saga_store(
         new_id=_make_id,
         clock=utc_now,
         claims_max=settings.claims_max,
+        faults=faults,
     )
 
 
@@ -179,8 +180,8 @@ def _operations(
 ) -> Operations:
     """Put together what operators' work takes."""
     return Operations(
-        PostgresOperatorStore(database),
-        PostgresResolutionStore(database, sagas),
+        PostgresOperatorStore(database, faults),
+        PostgresResolutionStore(database, sagas, faults),
         attempts,
         late_charges,
         clock=utc_now,

@@ -14,6 +14,7 @@ import psycopg
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write, columns
+from chassis.faults import FaultPoints
 from payment_svc import cases, changes, rows
 from payment_svc.domain.backlog import Backlog
 from payment_svc.domain.payment import NewId, Payment
@@ -133,6 +134,7 @@ class PostgresSagaStore:
         new_id: NewId,
         clock: Clock,
         claims_max: int = 10,
+        faults: FaultPoints | None = None,
     ) -> None:
         self._database = database
         self._owner = owner
@@ -140,6 +142,7 @@ class PostgresSagaStore:
         self._new_id = new_id
         self._clock = clock
         self._claims_max = claims_max
+        self._faults = faults or FaultPoints()
         self._recording: Coalescer[Move, type[Exception] | None] = Coalescer(
             self._record_all, batch_max=_RECORDED_AT_ONCE, bisect_on=(psycopg.Error,)
         )
@@ -161,6 +164,7 @@ class PostgresSagaStore:
             poison = [self._poison(r, found) for r in claimed if r["unmoved"] > self._claims_max]
             if poison:
                 await self._record_held(poison, tx)
+                await self._faults.reach("quarantine.written")
             journeys, taken_up, failed = _take_up([rows.to_progress(row) for row in sound], found)
             for progress, error in failed:
                 await tx.execute(_STUMBLED, _stumble(progress, error))
@@ -175,6 +179,8 @@ class PostgresSagaStore:
             return [j.with_payment(now[j.payment.payment_id]) for j in journeys], poison
 
         journeys, poison = await self._database.run(work)
+        if poison:
+            await self._faults.reach("quarantine.committed")
         attention.tell(poison)
         return journeys
 

@@ -73,6 +73,7 @@ async def _with_other(means: Means, said: AttemptResolution, attempt: Attempt) -
     taken = replace(attempt, amount=said.other_amount)
     told = Verdict(Outcome.SUCCEEDED, reference=said.psp_reference)
     await keep_late(means, taken, attempt.psp, told, now)
+    await means.faults.reach("psp.late_kept")
     return attempt
 
 

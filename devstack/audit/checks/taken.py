@@ -23,8 +23,8 @@ _OURS = {
 # By these the PSP is told the charge's attempt, so ours are named by it too.
 _BY_CHARGE = frozenset({"capture", "void"})
 _KEPT = "effects at PSPs"
-# The gateway keeps a charge that came late, or of another amount, under the id that the PSP knows it
-# by and this.
+# The gateway keeps a charge that came late, or of another amount, under the id that the PSP knows
+# and this.
 _LATE = re.compile(r"(?<=[ckv][0-9])l[0-9]+$", re.ASCII)
 
 
