@@ -25,9 +25,11 @@ _HURRY = """
 UPDATE sagas SET due_at = now() WHERE saga_id = %s AND queue = 'RETRY' AND lease_owner IS NULL
 RETURNING 1
 """
+# Taken from a worker that sleeps at the step, who finds out when it wants to write.
 _SPOIL = """
-UPDATE sagas SET step = %s, unmoved = %s, due_at = now() WHERE payment_id = %s AND kind = 'pay_in'
-    AND queue = 'RETRY' AND last_error = 'InjectedFault' AND lease_owner IS NULL
+UPDATE sagas SET step = %(poison)s, unmoved = %(claims)s, queue = 'RETRY', due_at = now(),
+    lease_owner = NULL, epoch = epoch + 1
+WHERE payment_id = %(payment_id)s AND kind = 'pay_in' AND queue = 'PAYMENT' AND step = %(step)s
 RETURNING saga_id
 """
 _REPAIR = "UPDATE sagas SET step = %s WHERE saga_id = %s RETURNING 1"
@@ -41,13 +43,14 @@ class Persons:
         self._ann = DeadLetters(lane.operator.payments, "ann")
         self._bob = DeadLetters(lane.operator.payments, "bob")
 
-    async def spoil(self, payment_id: str, claims: int) -> str:
-        """Make poison of a payment's saga that has stumbled once: its step is one that no version
-        knows. It is claimed `claims` times already. Answer the saga's id.
+    async def spoil(self, payment_id: str, step: str, claims: int) -> str:
+        """Make poison of a payment's saga that is at a step: its step is one that no version knows.
+        It is claimed `claims` times already. Answer the saga's id.
         """
-        while not (found := await self._lane.rows(_SPOIL, POISON, claims, payment_id)):
+        told = {"poison": POISON, "claims": claims, "payment_id": payment_id, "step": step}
+        while (found := await self._lane.row(_SPOIL, **told)) is None:
             await asyncio.sleep(_PAUSE_S)
-        return str(found[0]["saga_id"])
+        return str(found["saga_id"])
 
     async def until_dead(self, saga_id: str) -> None:
         """Wait until it is laid before a person."""

@@ -175,9 +175,9 @@ class _Game:
 
     async def _poisoned(self) -> str:
         """Have the saga laid before a person at the credit, then bring out what cures it."""
-        self._lane.arm("payment_svc", [f"pay_in.{_SPOILT_STEP}.before=fail"])
+        self._lane.arm("payment_svc", [f"pay_in.{_SPOILT_STEP}.before=sleep:2"])
         await self._create("seller_1", is_manual=False)
-        saga_id = await self._persons.spoil(self.payment_id, CLAIMS_MAX - 2)
+        saga_id = await self._persons.spoil(self.payment_id, _SPOILT_STEP, CLAIMS_MAX - 2)
         await self._arm()
         await self._persons.until_dead(saga_id)
         await self._persons.repair(saga_id, _SPOILT_STEP)
@@ -334,6 +334,7 @@ class _Game:
         if deeds is None:
             return []
         row = await self._lane.row(_ATTENTION, id=self.payment_id)
+        assert row is not None
         dead = 0 if self._case.flow.name == "other_amount" else 1
         # What a PSP that was dark contradicted is proposed once more.
         seen = (row["events"], row["dead"], row["actions"][-len(deeds) :])
