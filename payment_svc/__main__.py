@@ -31,7 +31,6 @@ from payment_svc.coordinator import Coordinator
 from payment_svc.domain.backlog import Admission
 from payment_svc.neighbours import Neighbours, connect
 from payment_svc.operations.late_charges import FoundLateCharges
-from payment_svc.operations.ports import Attempts, LateCharges
 from payment_svc.operations.resolution_store import PostgresResolutionStore
 from payment_svc.operations.store import PostgresOperatorStore
 from payment_svc.operations.wiring import Operations
@@ -93,10 +92,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     )
     public = _public(payments, sagas, neighbours, waiters, work, settings, admission)
     witnesses, cases = neighbours.witnesses, PostgresCaseStore(database)
-    late_charges = FoundLateCharges(payments, sagas, sagas, witnesses, utc_now)
-    operations = _operations(
-        database, sagas, neighbours.attempts, late_charges, settings, work, faults
-    )
+    operations = _operations(database, payments, sagas, neighbours, settings, work, faults)
     operators = PaymentOperationsService(
         payments, sagas, witnesses, utc_now, settings.policy, operations, cases
     )
@@ -171,9 +167,9 @@ def _saga_store(
 
 def _operations(
     database: Database,
+    payments: PostgresPaymentStore,
     sagas: PostgresSagaStore,
-    attempts: Attempts,
-    late_charges: LateCharges,
+    neighbours: Neighbours,
     settings: PaymentSettings,
     work: asyncio.Event,
     faults: FaultPoints,
@@ -182,8 +178,8 @@ def _operations(
     return Operations(
         PostgresOperatorStore(database, faults),
         PostgresResolutionStore(database, sagas, faults),
-        attempts,
-        late_charges,
+        neighbours.attempts,
+        FoundLateCharges(payments, sagas, sagas, neighbours.witnesses, utc_now),
         clock=utc_now,
         new_id=_make_id,
         policy=settings.policy,

@@ -41,4 +41,4 @@ class FoundLateCharges:
             now=self._clock(),
         )
         LATE_SUCCESSES.inc(applied.late)
-        logger().info("late_charge_found", payment_id=payment_id, begun=applied.late)
+        logger().info("late_charge_found", payment_id=payment_id, count=applied.late)
