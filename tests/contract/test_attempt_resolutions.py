@@ -186,7 +186,7 @@ async def test_those_who_say_the_opposite_at_once(gateway: Gateway, sandbox: San
 async def halved(gateway: Gateway, *, held: bool = False) -> noun.Attempt:
     """Make an attempt of which the PSP took, or holds, half of what was asked for."""
     ask = gateway.hold if held else gateway.charge
-    attempt = (await ask(payment_token="stripe_partial")).attempt
+    attempt = (await ask(payment_token="pm_card_partial")).attempt
     assert (attempt.outcome, attempt.reason) == (_Attempt.UNKNOWN, "AMOUNT_MISMATCH")
     assert attempt.message.endswith("It says 49.99 USD.")
     return attempt
@@ -203,7 +203,7 @@ async def test_the_other_amount_is_kept_as_a_late_charge_and_can_be_given_back(
 
     results = await asyncio.gather(*(resolve(gateway, attempt, **HALF) for _ in range(6)))
     again = (await resolve(gateway, attempt, **HALF)).attempt
-    asked = (await gateway.charge(payment_token="stripe_partial")).attempt
+    asked = (await gateway.charge(payment_token="pm_card_partial")).attempt
     late_id = f"{attempt.attempt_id}l1"
     kept = {one.attempt_id: one for one in await gateway.attempts("pay_1")}
     back = {"charge_attempt_id": late_id, "amount": "49.99"}

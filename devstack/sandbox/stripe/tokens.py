@@ -155,8 +155,6 @@ def _table() -> dict[str, Behaviour]:
     table["pm_card_threeDSecureOptional"] = Behaviour(last4="3055")
     table["pm_card_pendingRefund"] = Behaviour(refund="pends", last4="7726")
     table["pm_card_refundFail"] = Behaviour(refund="fails", last4="5126")
-    # Stripe publishes no method that pays a part of what is asked; the name is the sandbox's own.
-    table["stripe_partial"] = Behaviour(share=2)
     # docs.stripe.com/testing#disputes
     table["pm_card_createDispute"] = Behaviour(dispute="fraudulent", last4="0259")
     table["pm_card_createDisputeProductNotReceived"] = Behaviour(
@@ -165,6 +163,8 @@ def _table() -> dict[str, Behaviour]:
     table["pm_card_createDisputeInquiry"] = Behaviour(
         dispute="fraudulent", asks_first=True, last4="1976"
     )
+    # Stripe publishes no card that pays a part of what is asked; the name is the sandbox's own.
+    table["pm_card_partial"] = Behaviour(share=2)
     table["pm_usBankAccount_success"] = Behaviour(
         settle_s=_BANK_SETTLE_S, method=_BANK, last4="6789"
     )

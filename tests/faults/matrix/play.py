@@ -44,7 +44,7 @@ _DEEDS = {
     "other_amount": ["PROPOSE", "APPROVE", "APPLY"],
 }
 _OF_CASE = ["case.closed", "case.opened"]
-_SPOILT_STEP, _HALF_PAID = "credit", "stripe_partial"
+_SPOILT_STEP, _HALF_PAID = "credit", "pm_card_partial"
 FROZEN = "seller_frozen"
 
 
