@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from chassis.money import Money
 from psp_gateway.domain.answer import Verdict
 from psp_gateway.domain.answered import with_verdict
+from psp_gateway.providers.adyen import client as adyen_client
+from psp_gateway.providers.adyen import mapping as adyen
 from psp_gateway.providers.paypal import mapping as paypal
 from psp_gateway.providers.stripe import mapping as stripe
 from psp_gateway.providers.stripe.taken import taken_of
@@ -90,6 +92,31 @@ def test_whatever_stripe_says_is_read(found: dict[str, Any]) -> None:
 def test_what_paypal_took(fields: dict[str, Any], expected: Money | None) -> None:
     """It is the capture's own amount, if the capture is ours."""
     assert taken(paypal.read_charge(good(paid(**fields)), charge())) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "amount", "expected"),
+    [
+        ("PartiallyAuthorised", {"value": 5000, "currency": "USD"}, HALF),
+        ("Authorised", {"value": 5000, "currency": "USD"}, HALF),
+        ("Authorised", {"value": 5000, "currency": "JPY"}, Money.parse("5000", "JPY")),
+        ("Authorised", {"value": "5000", "currency": "USD"}, None),
+        ("Authorised", {"value": 5000, "currency": "???"}, None),
+        ("Authorised", "5000", None),
+    ],
+    ids=str,
+)
+def test_what_adyen_took(code: str, amount: object, expected: Money | None) -> None:
+    """Adyen cannot be asked later: its own answer is what a person has to go by."""
+    body = {
+        "resultCode": code,
+        "pspReference": "ABC",
+        "merchantReference": confirmed().attempt_id,
+        "amount": amount,
+    }
+    result = adyen_client.Response(200, body, "", is_transient=False, retry_after=None)
+
+    assert taken(adyen.read_charge(result, confirmed())) == expected
 
 
 def test_a_person_reads_how_much_it_was() -> None:
