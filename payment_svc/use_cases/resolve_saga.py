@@ -11,7 +11,7 @@ from payment_svc.domain.operator_action import OperatorAction, OperatorActionKin
 from payment_svc.domain.resolution import Decision, Resolution
 from payment_svc.operations.ports import ResolutionStore
 from payment_svc.sagas.commands import Command, RefundCharge, VoidCharge
-from payment_svc.sagas.journey import Journey
+from payment_svc.sagas.journey import Journey, Queue
 from payment_svc.sagas.resolving import command_of, fitting, may_be_resolved
 from payment_svc.sagas.retrying import attempt_of
 from payment_svc.use_cases.retry_saga import state_of
@@ -137,7 +137,9 @@ def _require_fit(said: Said, journey: Journey) -> None:
         raise ResolutionUnfit(said.saga_id, step, f"{said.decision} is no end of it", fits)
     if not may_be_resolved(journey, said.decision, at_psp=bool(said.psp_reference)):
         queue = journey.progress.queue
-        raise ResolutionUnfit(said.saga_id, step, f"the saga goes on by itself ({queue})", ())
+        is_held = queue is Queue.PAYMENT
+        why = "a worker is at it just now; look again" if is_held else "it goes on by itself"
+        raise ResolutionUnfit(said.saga_id, step, f"{why} ({queue})", fits)
     asked = getattr(command_of(journey), "amount", None)
     is_asked = said.amount == asked
     if said.amount is not None and is_asked is (said.decision is Decision.OTHER_AMOUNT):
