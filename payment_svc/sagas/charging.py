@@ -16,6 +16,8 @@ from payment_svc.sagas.commands import (
 from payment_svc.sagas.journey import LAST_TRY, Journey
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Stuck, Waiting
 
+_OTHER_AMOUNT = "AMOUNT_MISMATCH"
+
 
 def start_payment(journey: Journey) -> Journey:
     """Tell the caller that it is being worked on."""
@@ -122,8 +124,12 @@ def void_charge(journey: Journey) -> VoidCharge:
 
 
 def void_unless_captured(journey: Journey) -> VoidCharge | None:
-    """Let go of what is held; what was captured is given back by a refund instead."""
-    return None if "psp_reference" in journey.progress.memory else void_charge(journey)
+    """Let go of what is held; what was captured is given back by a refund instead, and by the saga
+    of a late success if the PSP captured another amount than was asked for.
+    """
+    memory = journey.progress.memory
+    is_captured = "psp_reference" in memory or memory.get("failure_reason") == _OTHER_AMOUNT
+    return None if is_captured else void_charge(journey)
 
 
 def is_taken(order: Order) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from psp_gateway.domain.answer import Created, Verdict
+from psp_gateway.domain.answered import held_until
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
 from psp_gateway.domain.hosted_page import Reply
 from psp_gateway.domain.psp_event import PspEvent, Subject
@@ -88,7 +89,7 @@ async def keep_late(
         version=stored.version,
         outcome=Outcome.SUCCEEDED,
         delivery=Delivery.ANSWERED,
-        expires_at=verdict.expires_at,
+        expires_at=held_until(late, verdict),
     )
     trail = Exchange("LATE", Outcome.SUCCEEDED.value, verdict.trace)
     return (await means.store.save(done, trail)).attempt

@@ -19,6 +19,7 @@ from paymesh.psp.v1 import psp_gateway_service_pb2
 from paymesh.psp.v1 import webhook_service_pb2 as service
 from yarl import URL
 
+from tests.contract.test_attempt_resolutions import resolve
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
@@ -190,6 +191,24 @@ async def test_an_event_of_another_amount_is_not_believed(gateway: Gateway) -> N
 
     found = await stands(gateway, noun.Attempt.CHARGE)
     assert (found.outcome, found.reason) == (noun.Attempt.UNKNOWN, "AMOUNT_MISMATCH")
+
+
+async def test_what_it_took_in_part_is_given_back_by_two_persons(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    """It cannot be asked, and has said that it was another amount; how much is their word."""
+    made = (await gateway.charge(payment_token="adyen:s:adyen_partial")).attempt
+    half = {"outcome": noun.Attempt.DECLINED, "amount": "49.99"}
+
+    resolved = (await resolve(gateway, made, **half)).attempt
+    late_id = f"{made.attempt_id}l1"
+    back = {"attempt_id": f"{late_id}r1", "charge_attempt_id": late_id, "amount": "49.99"}
+    refund = (await gateway.refund(**back)).attempt
+
+    assert made.message.endswith("It says 49.99 USD.")
+    assert (resolved.outcome, resolved.reason) == (noun.Attempt.DECLINED, "AMOUNT_MISMATCH")
+    assert refund.outcome == noun.Attempt.PENDING
+    assert (await sandbox.money())[0] == ("charge", 4999)
 
 
 async def test_a_capture_is_told_by_its_webhook(gateway: Gateway, sandbox: Sandbox) -> None:

@@ -40,7 +40,11 @@ _EVIDENCE: Mapping[str, frozenset[str]] = {
 _NOTHING_HAPPENED = frozenset(
     {"PSP_RATE_LIMITED", "PSP_UNREACHABLE", "PSP_CIRCUIT_OPEN", "PSP_BUSY", "PSP_TRANSIENT"}
 )
-_BY_HAND = "RESOLVED_BY_HAND"
+# What is failed of by the word of two persons, and which word that is.
+_SAID = {
+    "RESOLVED_BY_HAND": Decision.NOT_CHARGED,
+    "AMOUNT_MISMATCH": Decision.OTHER_AMOUNT,
+}
 _OUR_OWN = frozenset({"RISK_REFUSED", "WALLET_FROZEN"})
 
 
@@ -273,15 +277,16 @@ def failure_has_evidence(seen: Evidence) -> Problems:
                 reason = order.failure.reason
                 kinds = {effect.kind for effect in seen.effects[payment.payment_id]}
                 is_told = bool(kinds & _EVIDENCE.get(reason, frozenset()))
-                is_told |= reason == _BY_HAND and _was_resolved(seen, payment.payment_id)
+                said = _SAID.get(reason)
+                is_told |= said is not None and _was_resolved(seen, payment.payment_id, said)
                 if not (is_told or reason in _NOTHING_HAPPENED or reason in _OUR_OWN):
                     yield f"{payment.payment_id} failed of {reason}; the PSP did {sorted(kinds)}"
 
 
-def _was_resolved(seen: Evidence, payment_id: str) -> bool:
-    """Whether two persons said of a charge that it did not happen."""
+def _was_resolved(seen: Evidence, payment_id: str, said: Decision) -> bool:
+    """Whether two persons said so of one of a payment's charges."""
     return any(
-        one.payment_id == payment_id and one.decision is Decision.NOT_CHARGED
+        one.payment_id == payment_id and one.decision is said
         for one in seen.resolutions(ResolutionStatus.APPLIED)
     )
 
@@ -352,7 +357,11 @@ def words_stand(seen: Evidence) -> Problems:
             yield f"{one.attempt_id} was resolved as {one.decision}, and is {now}"
 
 
-_WORDS = {Decision.CHARGED: Outcome.SUCCEEDED, Decision.NOT_CHARGED: Outcome.DECLINED}
+_WORDS = {
+    Decision.CHARGED: Outcome.SUCCEEDED,
+    Decision.NOT_CHARGED: Outcome.DECLINED,
+    Decision.OTHER_AMOUNT: Outcome.DECLINED,
+}
 
 CHECKS: Mapping[str, Check] = {
     "INV-1": books_balance,
