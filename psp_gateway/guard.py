@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from structlog.typing import FilteringBoundLogger
+
 from chassis.clock import Clock
 from chassis.telemetry import logger
 from psp_gateway.domain.answer import Verdict, held_back
@@ -51,6 +53,7 @@ class Guard:
     _turns: asyncio.Semaphore = field(init=False)
     _next_at: float = 0.0
     _budget: RetryBudget = field(init=False)
+    _log: FilteringBoundLogger = field(default_factory=logger)
 
     def __post_init__(self) -> None:
         self._budget = RetryBudget.full(self.bounds.shares, self.clock())
@@ -164,7 +167,7 @@ class Guard:
         self._circuits[operation] = circuit
         if before is None or before.state is not circuit.state:
             PSP_CIRCUIT.labels(self.psp, operation).set(_STATE_VALUES[circuit.state])
-            logger().info("circuit", psp=self.psp, operation=operation, state=circuit.state.value)
+            self._log.info("circuit", psp=self.psp, operation=operation, state=circuit.state.value)
 
 
 def _is_failure(answer: object) -> bool:

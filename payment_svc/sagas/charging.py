@@ -1,9 +1,9 @@
 """The steps that deal with the PSP: charge or hold, capture, void, and give back."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from payment_svc.domain import books
+from payment_svc.domain.changed import changed
 from payment_svc.domain.payment import CaptureMethod, Order
 from payment_svc.domain.statuses import OrderStatus
 from payment_svc.sagas.commands import (
@@ -62,7 +62,7 @@ def on_charge(journey: Journey, outcome: Outcome, _: datetime) -> Journey:
         case Waiting(unknown=True):
             return journey.with_orders(lambda order: order.move(OrderStatus.UNKNOWN))
         case Waiting(redirect_url=str(url)):
-            return journey.with_orders(lambda order: replace(_execute(order), redirect_url=url))
+            return journey.with_orders(lambda order: changed(_execute(order), redirect_url=url))
         case _:
             return journey.with_orders(_execute)
 
@@ -73,7 +73,7 @@ def on_authorize(journey: Journey, outcome: Outcome, now: datetime) -> Journey:
         return on_charge(journey, outcome, now)
     until = datetime.fromisoformat(outcome.facts["expires_at"])
     journey = journey.with_orders(lambda order: order.move(OrderStatus.AUTHORIZED))
-    return journey.with_payment(replace(journey.payment, capture_before=until))
+    return journey.with_payment(changed(journey.payment, capture_before=until))
 
 
 def refund_charge(journey: Journey) -> RefundCharge | None:

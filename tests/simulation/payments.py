@@ -4,13 +4,14 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from chassis.idempotency import differing
 from chassis.outbox import Event
 from payment_svc.changes import stored
+from payment_svc.domain.changed import changed
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.domain.statuses import OrderStatus
 from payment_svc.events import creation_event, status_events
@@ -190,7 +191,7 @@ class Payments:
         if row.owner not in (None, owner) and not row.is_released:
             silence = now - self.signs[saga_id]
             self.claims.append(Claim(saga_id, owner, row.owner or "", silence))
-        row.progress = replace(row.progress, epoch=row.progress.epoch + 1, queue=Queue.PAYMENT)
+        row.progress = changed(row.progress, epoch=row.progress.epoch + 1, queue=Queue.PAYMENT)
         row.owner, row.is_released, self.signs[saga_id] = owner, False, now
         row.unmoved += 1
         before = self.rows[row.progress.payment_id]
@@ -265,7 +266,7 @@ class Payments:
             row.unmoved -= not counts
             row.last_error = error if counts else ""
             reason = f"WALK_FAILED: {error}"
-            row.progress = replace(row.progress, queue=Queue.RETRY, reason=reason)
+            row.progress = changed(row.progress, queue=Queue.RETRY, reason=reason)
             row.owner = None
             self.set_due(row, self.now() + max(self._rest(row), _REST_MIN))
 
