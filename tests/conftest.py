@@ -122,7 +122,7 @@ def stack(state: State) -> dict[str, Any]:
 
 def whole(state: State) -> dict[str, Any]:
     """Wait until every part of a stack serves, and tell it as stack.json does."""
-    deadline, pause = time.monotonic() + 60, threading.Event()
+    deadline, pause = time.monotonic() + 120, threading.Event()
     while not (is_whole(described := state.stack() or {}) and lets_in(described)):
         assert time.monotonic() < deadline, described
         pause.wait(0.05)
@@ -143,7 +143,7 @@ def lets_in(described: dict[str, Any]) -> bool:
     )
     try:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        direct.open(request, timeout=5).close()
+        direct.open(request, timeout=30).close()
     except urllib.error.HTTPError as answer:
         return answer.code == 404
     except OSError:

@@ -101,7 +101,7 @@ async def beside_payment_svc(
             child = await start(envoy_recipe("sidecar", file), folder / "sidecar.log")
             channel = open_channel(described.egress, LEDGER)
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     if is_ready:
                         await envoy_ready(described.admin, with_upstreams=True)
                     else:

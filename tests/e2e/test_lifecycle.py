@@ -17,7 +17,7 @@ from devstack.processes import start_time
 from devstack.stack import down, kill, running_stack, spawn, until_healthy
 from devstack.state import StackError, State, reachable_folder
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 def paymesh(*arguments: str, state: State) -> "subprocess.CompletedProcess[str]":

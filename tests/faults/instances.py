@@ -21,7 +21,7 @@ from tests.faults.matrix.settings import NAMES, Place, claim_ports
 from tests.faults.matrix.tellings import listening
 from tests.servers import PostgresServer, free_port
 
-DEADLINE_S = 40.0
+DEADLINE_S = 60.0
 _PAUSE_S = 0.03
 Settings = Mapping[str, Mapping[str, str]]
 
@@ -126,7 +126,7 @@ async def pay(stub: PaymentServiceStub, *, is_manual: bool = False) -> str:
         payment_orders=[order],
         capture_method=kind.MANUAL if is_manual else kind.AUTOMATIC,
     )
-    created = await stub.CreatePayment(request, metadata=client_metadata(str(uuid4())), timeout=10)
+    created = await stub.CreatePayment(request, metadata=client_metadata(str(uuid4())), timeout=30)
     return str(created.payment_id)
 
 
