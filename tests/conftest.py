@@ -38,39 +38,45 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def ledger_database(postgres: PostgresServer) -> ServiceDatabase:
+def ledger_database(postgres: PostgresServer) -> Iterator[ServiceDatabase]:
     """A fresh, migrated database of the ledger."""
-    return postgres.fresh_database("ledger_svc")
+    with postgres.own_database("ledger_svc") as database:
+        yield database
 
 
 @pytest.fixture
-def wallet_database(postgres: PostgresServer) -> ServiceDatabase:
+def wallet_database(postgres: PostgresServer) -> Iterator[ServiceDatabase]:
     """A fresh, migrated database of the wallets."""
-    return postgres.fresh_database("wallet_svc")
+    with postgres.own_database("wallet_svc") as database:
+        yield database
 
 
 @pytest.fixture
-def risk_database(postgres: PostgresServer) -> ServiceDatabase:
+def risk_database(postgres: PostgresServer) -> Iterator[ServiceDatabase]:
     """A fresh, migrated database of risk."""
-    return postgres.fresh_database("risk_svc")
+    with postgres.own_database("risk_svc") as database:
+        yield database
 
 
 @pytest.fixture
-def psp_database(postgres: PostgresServer) -> ServiceDatabase:
+def psp_database(postgres: PostgresServer) -> Iterator[ServiceDatabase]:
     """A fresh, migrated database of the gateway."""
-    return postgres.fresh_database("psp_gateway")
+    with postgres.own_database("psp_gateway") as database:
+        yield database
 
 
 @pytest.fixture
-def payment_database(postgres: PostgresServer) -> ServiceDatabase:
+def payment_database(postgres: PostgresServer) -> Iterator[ServiceDatabase]:
     """A fresh, migrated database of the payments."""
-    return postgres.fresh_database("payment_svc")
+    with postgres.own_database("payment_svc") as database:
+        yield database
 
 
 @pytest.fixture
-def edge_auth_database(postgres: PostgresServer) -> ServiceDatabase:
+def edge_auth_database(postgres: PostgresServer) -> Iterator[ServiceDatabase]:
     """A fresh, migrated database of the API clients."""
-    return postgres.fresh_database("edge_auth")
+    with postgres.own_database("edge_auth") as database:
+        yield database
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import psycopg
 
@@ -86,13 +87,14 @@ _GIVEN = _ports()
 class Child:
     """A server process that ends with its `with` block."""
 
+    ends_by: ClassVar[signal.Signals] = signal.SIGINT
     process: "subprocess.Popen[bytes]"
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(self.ends_by)
         try:
             self.process.wait(_DEADLINE_S)
         except subprocess.TimeoutExpired:
@@ -121,6 +123,7 @@ class RedisServer(Child):
 class PostgresServer(Child):
     """A PostgreSQL 18 on a free port of loopback; without fsync, unless it is to be killed."""
 
+    ends_by: ClassVar[signal.Signals] = signal.SIGQUIT  # at once: nobody needs its data any more
     process: "subprocess.Popen[bytes]"
     port: int
     folder: Path
@@ -143,7 +146,8 @@ class PostgresServer(Child):
         subprocess.run(init, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
         settings = {
             "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "",
-            "fsync": "on" if durable else "off", "max_connections": 300, "shared_buffers": "64MB",
+            "fsync": "on" if durable else "off", "max_connections": 300, "shared_buffers": "128MB",
+            "autovacuum": "on" if durable else "off",
         }  # fmt: skip
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         launch = partial(
@@ -186,6 +190,14 @@ class PostgresServer(Child):
     def url(self, database: str, role: str = "postgres") -> str:
         """Make the URL of a database for a role."""
         return f"postgresql://{role}@127.0.0.1:{self.port}/{database}"
+
+    @contextmanager
+    def own_database(self, service: str) -> Iterator[ServiceDatabase]:
+        """Make a fresh database for the time of a `with`: hundreds of them weigh on a server."""
+        made = self.fresh_database(service)
+        yield made
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {made.name} WITH (FORCE)")  # type: ignore[arg-type]
 
     def fresh_database(self, service: str) -> ServiceDatabase:
         """Copy the service's migrated template into a new database."""
