@@ -18,8 +18,12 @@ from devstack.state import State, reachable_folder
 from devstack.trail import Operator
 from tests.servers import PostgresServer, RedisServer, ServiceDatabase
 
-# Tests share the machine with servers and each other: how long a draw takes says nothing.
-settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Tests share the machine with servers and each other: how long a draw takes says nothing. The same
+# is drawn in every run, so that a failure is of a change and not of luck; `--hypothesis-profile
+# explore` draws anew.
+PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("explore", **PATIENT)
+settings.register_profile("shared", derandomize=True, **PATIENT)
 settings.load_profile("shared")
 
 

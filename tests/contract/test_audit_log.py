@@ -250,7 +250,8 @@ async def test_batches_never_cut_a_transaction_in_two(database: Database) -> Non
 
 def _writer(stored: ServiceDatabase, number: int) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "tests.audit_writer", stored.app_url, str(number)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    # Who is not read from stands still after some hundred lines, and does not fill the log.
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, pipesize=4096)
 
 
 async def test_many_writers_and_sealers_leave_one_sound_chain(
