@@ -5,6 +5,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from devstack.rest import RestClient
 from devstack.stack import running_stack
 from devstack.state import State, reachable_folder
 from devstack.trail import Operator
+from tests.order import SHARING, Sharing, file_of, in_order
 from tests.servers import PostgresServer, RedisServer, ServiceDatabase
 
 # Tests share the machine with servers and each other: how long a draw takes says nothing. The same
@@ -25,6 +27,27 @@ PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthChe
 settings.register_profile("explore", **PATIENT)
 settings.register_profile("shared", derandomize=True, **PATIENT)
 settings.load_profile("shared")
+
+STACKS = ExitStack()  # what tests share; they end with the last who wants them
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes long first."""
+    items[:] = in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
+    """Give all tests of a shared stack to one worker."""
+    return Sharing(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """End the shared stacks once nobody comes who wants them."""
+    if nextitem is None or file_of(nextitem.nodeid) not in SHARING:
+        STACKS.close()
 
 
 @pytest.fixture(scope="session")
@@ -107,15 +130,21 @@ async def payment_db(payment_database: ServiceDatabase) -> AsyncIterator[Databas
 @pytest.fixture(scope="session")
 def state() -> Iterator[State]:
     """The state folder of a running stack with every real part."""
-    with reachable_folder("paymesh-e2e-") as folder, running_stack(folder):
-        yield State(folder)
+    yield _shared("paymesh-e2e-", mesh=False)
+    STACKS.close()
 
 
 @pytest.fixture(scope="session")
 def mesh_state() -> Iterator[State]:
     """The state folder of a running stack with a sidecar and mTLS at every service."""
-    with reachable_folder("paymesh-mesh-") as folder, running_stack(folder, mesh=True):
-        yield State(folder)
+    yield _shared("paymesh-mesh-", mesh=True)
+    STACKS.close()
+
+
+def _shared(prefix: str, *, mesh: bool) -> State:
+    folder = STACKS.enter_context(reachable_folder(prefix))
+    STACKS.enter_context(running_stack(folder, mesh=mesh))
+    return State(folder)
 
 
 @pytest.fixture
