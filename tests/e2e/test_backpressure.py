@@ -17,7 +17,7 @@ from devstack.state import reachable_folder
 from tests.conftest import whole
 
 DEADLINE_S = 90.0
-OFFERED = 120
+OFFERED = 60
 AT_ONCE = 8
 
 

@@ -4,7 +4,7 @@ import asyncio
 import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -79,10 +79,11 @@ async def own_lane(
     """Run a lane of the test's own; `more` are settings by service."""
     metrics = {name: {"METRICS_LISTEN": f"127.0.0.1:{free_port()}"} for name in NAMES}
     told = {name: {**metrics[name], **more.get(name, {})} for name in NAMES}
-    databases = {name: await asyncio.to_thread(postgres.fresh_database, name) for name in NAMES}
-    place = Place(folder, claim_ports(set()), databases, redis_url, told)
-    async with listening() as tellings, running(place, forks, tellings) as lane:
-        yield lane
+    with ExitStack() as stack:
+        databases = {name: stack.enter_context(postgres.own_database(name)) for name in NAMES}
+        place = Place(folder, claim_ports(set()), databases, redis_url, told)
+        async with listening() as tellings, running(place, forks, tellings) as lane:
+            yield lane
 
 
 def first(lane: Lane, name: str) -> Instance:
