@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.ids import new_id
-from privacy.card_numbers import holds_card_number
+from privacy.card_numbers import hold_no_card_number, holds_card_number
 from tests.builders import NOW
 
 # Published test numbers of the networks.
