@@ -122,6 +122,7 @@ def _posting(shape: Shape, number: int, choose: Random) -> posting_pb2.Posting:
 
 
 def seller(number: int) -> str:
+    """Name an account."""
     return f"seller:bench:{number:05d}"
 
 

@@ -40,10 +40,11 @@ def _are_well(postings: list[Posting]) -> bool:
     names = [line[0] for posting in postings for line in posting.lines]
     names += [posting.reference for posting in postings]
     descriptions = [posting.description for posting in postings]
+    templates = [posting.template for posting in postings]
     subjects = [posting.subject_id for posting in postings]
     return (
         not postings[-1].is_linked
-        and not any([posting.template for posting in postings])
+        and not any(templates)
         and max([len(posting.lines) for posting in postings]) <= _LINES_MAX
         and _are_names(names)
         and max(map(len, subjects)) <= _SUBJECT_MAX
