@@ -116,7 +116,9 @@ class Coordinator:
         WALKS_FAILED.labels(progress.kind, progress.step).inc()
         blame = not isinstance(error, PaymeshError)
         try:
+            await self._faults.reach("stumble.before")
             await self._store.stumbled(progress, type(error).__name__, counts=blame)
+            await self._faults.reach("stumble.recorded")
         except Exception as trouble:  # noqa: BLE001 - then the lease brings it back
             self._log.warning("stumble_not_kept", saga_id=progress.saga_id, error=trouble)
 

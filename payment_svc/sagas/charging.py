@@ -16,6 +16,8 @@ from payment_svc.sagas.commands import (
 from payment_svc.sagas.journey import LAST_TRY, Journey
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Stuck, Waiting
 
+_OTHER_AMOUNT = "AMOUNT_MISMATCH"
+
 
 def start_payment(journey: Journey) -> Journey:
     """Tell the caller that it is being worked on."""
@@ -55,7 +57,7 @@ def charge_orders(journey: Journey) -> ExecuteCharge:
 def on_charge(journey: Journey, outcome: Outcome, _: datetime) -> Journey:
     """Tell the caller when the buyer must act, and when it is not known whether money moved."""
     match outcome:
-        case Again() | Stuck():
+        case Again() | Stuck() | Waiting(unheard=True):
             return journey
         case Waiting(unknown=True):
             return journey.with_orders(lambda order: order.move(OrderStatus.UNKNOWN))
@@ -102,10 +104,13 @@ def capture_charge(journey: Journey) -> CaptureCharge:
 
 def on_capture(journey: Journey, outcome: Outcome, _: datetime) -> Journey:
     """Tell the caller when it is not known whether money moved."""
-    if isinstance(outcome, Again | Stuck):
-        return journey
-    unknown = isinstance(outcome, Waiting) and outcome.unknown
-    status = OrderStatus.UNKNOWN if unknown else OrderStatus.EXECUTING
+    match outcome:
+        case Again() | Stuck() | Waiting(unheard=True):
+            return journey
+        case Waiting(unknown=True):
+            status = OrderStatus.UNKNOWN
+        case _:
+            status = OrderStatus.EXECUTING
     return journey.with_orders(lambda order: order.move(status) if is_taken(order) else order)
 
 
@@ -119,8 +124,12 @@ def void_charge(journey: Journey) -> VoidCharge:
 
 
 def void_unless_captured(journey: Journey) -> VoidCharge | None:
-    """Let go of what is held; what was captured is given back by a refund instead."""
-    return None if "psp_reference" in journey.progress.memory else void_charge(journey)
+    """Let go of what is held; what was captured is given back by a refund instead, and by the saga
+    of a late success if the PSP captured another amount than was asked for.
+    """
+    memory = journey.progress.memory
+    is_captured = "psp_reference" in memory or memory.get("failure_reason") == _OTHER_AMOUNT
+    return None if is_captured else void_charge(journey)
 
 
 def is_taken(order: Order) -> bool:

@@ -32,7 +32,7 @@ RATES = {
     "psp_refund_spoilt": 0.15,  # the same, of a refund: its key is spent, and nothing was done
     "psp_error_after": 0.05,  # done, then 500, kept under the key
     "psp_malformed": 0.02,
-    "psp_short": 0.01,  # it took less than it was asked for
+    "psp_other_amount": 0.015,  # it took, or held, more or less than it was asked for
     "psp_late_charge": 0.3,  # of what it has declined
     "psp_stale": 0.1,  # a look-up does not know the newest yet
     "webhook_lost": 0.15,
@@ -62,6 +62,7 @@ OTHERS = (
     "resolved_charged",
     "resolved_not_charged",
     "resolved_by_hand",
+    "resolved_other_amount",
     "resolved_wrongly",
     "approved_alone",
     "killed_approving",
