@@ -95,9 +95,10 @@ class Money:
         return _in_range(round(amount, currency_decimals(currency)), currency)
 
     @classmethod
+    @cache
     def zero(cls, currency: str) -> "Money":
         """Make nothing of a currency; all sums begin with it, so that it is made once."""
-        return _zero(currency)
+        return cls(Decimal(0), currency)
 
     def __add__(self, other: "Money") -> "Money":
         if other.currency != self.currency:
@@ -130,11 +131,6 @@ def _in_range(amount: Decimal, currency: str) -> Money:
 # The slots themselves: half the price of `object.__setattr__`, which finds them by name.
 _new, _set_amount = object.__new__, Money.__dict__["amount"].__set__
 _set_currency = Money.__dict__["currency"].__set__
-
-
-@cache
-def _zero(currency: str) -> Money:
-    return Money(Decimal(0), currency)
 
 
 def total(amounts: Iterable[Money], currency: str) -> Money:
