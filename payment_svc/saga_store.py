@@ -14,6 +14,7 @@ import psycopg
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write, columns
+from chassis.faults import FaultPoints
 from payment_svc import cases, changes, rows
 from payment_svc.claimed import judge, take_up
 from payment_svc.domain.backlog import Backlog
@@ -134,6 +135,7 @@ class PostgresSagaStore:
         new_id: NewId,
         clock: Clock,
         claims_max: int = 10,
+        faults: FaultPoints | None = None,
     ) -> None:
         self._database = database
         self._owner = owner
@@ -141,6 +143,7 @@ class PostgresSagaStore:
         self._new_id = new_id
         self._clock = clock
         self._claims_max = claims_max
+        self._faults = faults or FaultPoints()
         self._recording: Coalescer[Move, type[Exception] | None] = Coalescer(
             self._record_all, batch_max=_RECORDED_AT_ONCE, bisect_on=(psycopg.Error,)
         )
@@ -162,6 +165,9 @@ class PostgresSagaStore:
             poison = [_poison(r, found, at) for r in claimed if r["unmoved"] > self._claims_max]
             if poison:
                 await self._record_held(poison, tx)
+            dead += [move.after.progress for move in poison]
+            if dead:
+                await self._faults.reach("quarantine.written")
             journeys, taken_up, failed = take_up([rows.to_progress(row) for row in sound], found)
             for progress, error in [*judged.resting, *failed]:
                 await tx.execute(_STUMBLED, _stumble(progress, error))
@@ -173,10 +179,11 @@ class PostgresSagaStore:
                 if len(answer["touched"]) < len(changed):
                     raise psycopg.errors.SerializationFailure("a payment was changed meanwhile")
             now = {p.payment_id: changes.stored(found[p.payment_id], p) for p in taken_up}
-            dead += [move.after.progress for move in poison]
             return [j.with_payment(now[j.payment.payment_id]) for j in journeys], dead
 
         journeys, dead = await self._database.run(work)
+        if dead:
+            await self._faults.reach("quarantine.committed")
         attention.tell_dead(dead)
         return journeys
 

@@ -108,7 +108,7 @@ async def build(
     payouts_running = Running[Payout](answer_s=settings.answer_s, count_max=settings.attempts_max)
     stack.push_async_callback(payouts_running.close, server_settings.drain_s)
     abandon_after = timedelta(seconds=settings.abandon_after_s)
-    means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages)
+    means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages, running.saw)
     router = Router(_rules(settings), providers, guards, psps.pages)
     outbox = _outbox(settings, database)
     paying = _paying(psps, outbox, Paying(PayoutStore(database), {}, guards, utc_now, faults))
