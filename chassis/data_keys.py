@@ -40,23 +40,20 @@ async def learn(database: "Database", *, rotates: bool = False) -> bool:
     `rotates`. Instances learn of it within ten seconds, or when they meet it. Answers False.
     Raises Undecipherable when one cannot be unwrapped.
     """
-    keyring = database.keyring
-    found = await database.read(_ALL)
+    keyring, found = database.keyring, await database.read(_ALL)
     if rotates or not found or found[-1]["is_old"]:
         number, key = found[-1]["number"] + 1 if found else 1, AESGCM.generate_key(256)
         made = [number, *await keyring.keys.wrap(key, _purpose(keyring, number))]
         await database.run(lambda tx: tx.execute(_ADD, made), alone=True)
         found = await database.read(_ALL)
-    for row in found:
-        if row["number"] not in keyring.ciphers:
-            keyring.learn(row["number"], await _unwrapped(keyring, row))
+    for row in (one for one in found if one["number"] not in keyring.ciphers):
+        keyring.learn(row["number"], await _unwrapped(keyring, row))
     return False
 
 
 def learning(database: "Database") -> Job:
     """Make the job that learns what other instances and operators have made."""
-    work = partial(learn, database)
-    return lambda stopping: repeat("data_keys", work, stopping, pause_s=_LEARN_EVERY_S)
+    return partial(repeat, "data_keys", partial(learn, database), pause_s=_LEARN_EVERY_S)
 
 
 async def rewrap(
@@ -86,8 +83,7 @@ async def status(database: "Database", columns: Sequence[PrivateColumn]) -> dict
     """Count values by their data key, and those in the plain; it reads all tables. `left` is what
     `rewrap` has to do. Raises Unavailable when the database does not answer.
     """
-    counts: Counter[int] = Counter()
-    plain = 0
+    counts, plain = Counter[int](), 0
     for where in columns:
         query = (
             f"SELECT substring({where.column} FROM 1 FOR {HEADER.size}) AS header,"
@@ -98,14 +94,13 @@ async def status(database: "Database", columns: Sequence[PrivateColumn]) -> dict
             plain += row["plain"]
             if row["header"] is not None:
                 counts[HEADER.unpack(row["header"])[1]] += row["kept"]
-    keyring = database.keyring
     keys = [
         {"number": r["number"], "wrapped_by": r["wrapped_by"], "values": counts[r["number"]]}
         for r in await database.read(_ALL)
     ]
-    told = {"newest_key": await keyring.keys.newest(), "data_keys": keys, "plain": plain}
+    told = {"newest_key": await database.keyring.keys.newest(), "data_keys": keys, "plain": plain}
     left = plain + counts.total() - counts[keys[-1]["number"]]
-    return {"service": keyring.service, **told, "left": left}
+    return {"service": database.keyring.service, **told, "left": left}
 
 
 async def run(service: str, columns: Sequence[PrivateColumn], url_setting: str) -> None:
@@ -134,8 +129,8 @@ def _tell(line: Mapping[str, Any]) -> None:
 
 
 async def _unwrapped(keyring: Keyring, row: Mapping[str, Any]) -> bytes:
-    purpose = _purpose(keyring, row["number"])
-    return await keyring.keys.unwrap(row["wrapped_by"], bytes(row["wrapped"]), purpose)
+    name, wrapped = row["wrapped_by"], bytes(row["wrapped"])
+    return await keyring.keys.unwrap(name, wrapped, _purpose(keyring, row["number"]))
 
 
 def _purpose(keyring: Keyring, number: int) -> str:
@@ -166,8 +161,8 @@ async def _renew(
     fresh = []
     for key, kept, plain in found:
         with suppress(Undecipherable):
-            before = where.unseal(key, plain) if kept is None and where.unseal else plain
-            value = before if kept is None else tx.keyring.decrypt(where, key, kept)
+            decrypt = tx.keyring.decrypt
+            value = where.unseal(key, plain) if kept is None else decrypt(where, key, kept)
             fresh.append((key, tx.keyring.encrypt(where, key, value)))
     changed = await tx.execute(
         f"UPDATE {where.table} AS t SET {where.column} = u.fresh, {where.cleared}"

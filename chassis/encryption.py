@@ -5,9 +5,8 @@ random bytes), and the value with its tag (16 bytes). The header, the service, t
 are authenticated with it: moved to another place it cannot be read.
 
 Nonces are chance, so one data key must encrypt fewer than 2**32 values (NIST SP 800-38D, 8.3):
-renewed every 7 days it may encrypt 7,000 a second. Two values under one nonce would tell their
-difference and let others be forged, so nobody chooses nonces. What is taken away, or put back as it
-was before in the same place, is not noticed.
+renewed every 7 days it may encrypt 7,000 a second. Two values under one nonce would betray others,
+so nobody chooses nonces. What is taken away, or put back as it was in its place, is not noticed.
 """
 
 import base64
@@ -17,7 +16,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -71,7 +70,7 @@ class PrivateColumn:
     column: str
     plain: str  # SQL of what rows of before hold in its place, text or bytea; null for nothing
     cleared: str  # the SQL assignments that empty that
-    unseal: Callable[[str, bytes], bytes] | None = None  # opens by row key what is not plain there
+    unseal: Callable[[str, Any], Any] = lambda _, kept: kept  # opens, by row key, what was sealed
 
 
 class Keyring:
@@ -99,13 +98,12 @@ class Keyring:
             raise DataKeyUnknown("No data key was learned yet.")
         header, nonce = HEADER.pack(VERSION, self.newest), os.urandom(_NONCE)
         plain = value.encode() if isinstance(value, str) else value
-        around = self._around(header, where, row_key)
-        return header + nonce + self.ciphers[self.newest].encrypt(nonce, plain, around)
+        cipher, around = self.ciphers[self.newest], self._around(header, where, row_key)
+        return header + nonce + cipher.encrypt(nonce, plain, around)
 
     def decrypt(self, where: PrivateColumn, row_key: str, kept: bytes | None) -> bytes | None:
-        """Decrypt what stands in a place; None stays None. Raises Undecipherable when it was
-        changed or written for another place, DataKeyUnknown when its data key was not learned,
-        DataKeyMissing when that was asked for already.
+        """Decrypt what stands in a place; None stays None. Raises Undecipherable when it was not
+        written there so, DataKeyUnknown when its data key was not learned, then DataKeyMissing.
         """
         if kept is None:
             return None
@@ -117,10 +115,9 @@ class Keyring:
         if number not in self.ciphers:
             self._missed.add(number)  # whoever meets it again has asked for it
             raise DataKeyUnknown(f"The data key {number} was not learned.")
-        nonce = kept[HEADER.size : HEADER.size + _NONCE]
-        around = self._around(kept[: HEADER.size], where, row_key)
+        rest, around = kept[HEADER.size :], self._around(kept[: HEADER.size], where, row_key)
         try:
-            return self.ciphers[number].decrypt(nonce, kept[HEADER.size + _NONCE :], around)
+            return self.ciphers[number].decrypt(rest[:_NONCE], rest[_NONCE:], around)
         except InvalidTag:
             raise _refused(where, row_key, "tampered") from None
 
@@ -176,9 +173,8 @@ class LocalKeys:
         """See `KeyEncryption.unwrap`."""
         if name not in self._ciphers and await self.newest() and name not in self._ciphers:
             raise Undecipherable(f"The key-encryption key {name!r} is not among those configured.")
-        nonce, rest = wrapped[:_NONCE], wrapped[_NONCE:]
         try:
-            return self._ciphers[name].decrypt(nonce, rest, purpose.encode())
+            return self._ciphers[name].decrypt(wrapped[:_NONCE], wrapped[_NONCE:], purpose.encode())
         except (InvalidTag, ValueError):
             UNDECIPHERABLE.labels("data_keys.wrapped", "tampered").inc()
             raise Undecipherable(f"The wrapped {purpose} is not what {name!r} wrapped.") from None
