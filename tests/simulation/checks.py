@@ -177,7 +177,7 @@ def no_needless_question(seen: Evidence) -> Problems:
 
 
 def nobody_waits_in_silence(seen: Evidence) -> Problems:
-    """INV-7c: a minute after the faults have ended, who is not final is shown to a person, or waits
+    """INV-7c: a minute after all is well again, who is not final is shown to a person, or waits
     for a client or a buyer.
     """
     yield from seen.silently_open

@@ -28,7 +28,7 @@ class Evidence:
         effects: what the PSPs did for each payment, in order.
         troubled: payments of which a saga waits visibly for a person, and why.
         approved_alone: resolutions that somebody could approve who had proposed them.
-        silently_open: who was so a minute after the faults had ended, see `liveness`.
+        silently_open: who was so a minute after all was well, see `liveness`.
     """
 
     parts: Parts

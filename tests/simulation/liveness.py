@@ -1,39 +1,42 @@
-"""Who is still silently open a minute after the faults have ended.
+"""Who is still silently open a minute after all is well again.
 
 That all is well after ten days proves that nothing is lost. It does not prove that anybody gets an
 answer soon: a saga that looks again ever later comes to the same end.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from payment_svc.domain.payment import Payment
 from payment_svc.domain.statuses import FINAL, OrderStatus, PaymentStatus
 from payment_svc.sagas.journey import Progress, Queue
 from payment_svc.sagas.void import EXPIRE, VOID
 from tests.simulation.payments import Payments, Row
-from tests.simulation.psp import Psp
 
 SOON_S = 60.0
 
 
-def silently_open(payments: Payments, psps: Iterable[Psp]) -> list[str]:
-    """Name who is neither final, nor shown to a person, nor waits for a client or buyer; nobody
-    while a PSP is still away, which has not healed then.
-    """
-    if any(psp.is_dark for psp in psps):
-        return []
+def silently_open(payments: Payments) -> list[str]:
+    """Name who is neither final, nor shown to a person, nor waits for a client or buyer."""
+    since = payments.now() - timedelta(seconds=SOON_S)
     poisoned = payments.poison.ever
     waiting = (one for one in payments.rows.values() if not _is_at_rest(one))
     return [
         f"{one.payment_id} {one.status}: {', '.join(_told(rows))}"
         for one, rows in ((one, _open(payments, one)) for one in waiting)
-        if one.payment_id not in poisoned and not _is_shown(one, rows)
+        if one.payment_id not in poisoned and not _is_shown(one, rows) and not _is_new(rows, since)
     ]
 
 
 def _is_at_rest(payment: Payment) -> bool:
     waits_for_client = payment.status is PaymentStatus.REQUIRES_CAPTURE
     return payment.status in FINAL or waits_for_client or payment.redirect_url is not None
+
+
+def _is_new(rows: list[Row], since: datetime) -> bool:
+    """Whether somebody has asked for something only now; what was planned long ago is no asking."""
+    moving = [row.progress for row in rows if row.progress.reason != "NOT_DUE"]
+    return bool(moving) and all(progress.created_at > since for progress in moving)
 
 
 def _is_shown(payment: Payment, rows: list[Row]) -> bool:

@@ -34,6 +34,7 @@ FAULTS_S = 180.0
 END_S = 10 * 24 * 3600.0
 _ARRIVALS_S = 60.0
 _RESTART_S = 1.0
+_HOPELESS_S = 300.0  # a PSP that is away for longer is away for hours
 
 # How long the unknown is looked at before a person is asked: longer than any PSP is away.
 _PATIENCE = timedelta(hours=3)
@@ -115,9 +116,10 @@ class World:
         if self.chance.happens(0.3):
             self.loop.later(self.chance.between(20.0, FAULTS_S), self._freeze)
         self.loop.run_until(FAULTS_S)
-        self._heal()
-        self.loop.run_until(FAULTS_S + SOON_S)
-        self.silently_open = silently_open(self.parts.payments, self.psps.values())
+        well_at = self._heal()
+        if well_at < FAULTS_S + _HOPELESS_S:
+            self.loop.run_until(well_at + SOON_S)
+            self.silently_open = silently_open(self.parts.payments)
         self.loop.run_until(END_S)
         self.loop.close()
 
@@ -138,14 +140,18 @@ class World:
         self.chance.note(f"{process.name} is killed by what it works at")
         self.kill(self.machines[process.name], self.chance.between(0.2, 2.0))
 
-    def _heal(self) -> None:
+    def _heal(self) -> float:
+        """End the faults; tell when the last process that sleeps, or PSP that is away, is back."""
         self.chance.note("the faults end")
+        back = [m.process.paused_until for m in self.machines.values() if m.process is not None]
+        back += [psp.dark_until for psp in self.psps.values()]
         self.chance.is_faulty = False
         self.network.cut_off.clear()
         self._skews = dict.fromkeys(self._skews, timedelta(0))
         for machine in self.machines.values():
             if machine.process is not None:
                 machine.process.paused_until, machine.process.skew = 0.0, timedelta(0)
+        return max(FAULTS_S, *back)
 
     def _start(self, machine: Machine) -> None:
         if machine.process is not None:
