@@ -63,11 +63,14 @@ class Kind(StrEnum):
     SEAL_CHANGED = "SEAL_CHANGED"
     SEAL_MISSING = "SEAL_MISSING"
     SEAL_UNLIKE_KNOWN = "SEAL_UNLIKE_KNOWN"
+    CHANGE_UNLOGGED = "CHANGE_UNLOGGED"
 
 
 @dataclass(frozen=True, slots=True)
 class Offence:
-    """Something that is wrong; `subject` names a line by its sequence, or a seal by its number."""
+    """Something that is wrong; `subject` names a line by its sequence, a seal by its number, or
+    an object that was changed.
+    """
 
     kind: Kind
     subject: str

@@ -97,6 +97,11 @@ def read_filter(chosen: wire.AuditFilter) -> LineFilter:
     )
 
 
+def read_since(request: wire.VerifyAuditLogRequest) -> datetime | None:
+    """Read from when on changes are looked for."""
+    return _read_time(request.changed_since) if request.HasField("changed_since") else None
+
+
 def to_told(told: Progress | Offence | Verdict) -> wire.VerifyAuditLogResponse:
     """Write what verification says."""
     response = wire.VerifyAuditLogResponse

@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
 from audit_log.chain import Chain, Offence, Seal
 from audit_log.record import Line
 from audit_log.rows import LINE_COLUMNS, SEAL_COLUMNS, to_line, to_seal
+from audit_log.unlogged import find_unlogged
 from chassis.database import Database
 
 _SEALS_AT_ONCE = 20
@@ -96,11 +98,15 @@ class AuditLogReader:
     """The log, for reading.
 
     Args:
+        unlogged: the query for changes without a line, see `audit_log.unlogged`; empty: none.
         timeout_s: for one statement of a verification.
     """
 
-    def __init__(self, database: Database, timeout_s: float = 60.0) -> None:
+    def __init__(
+        self, database: Database, unlogged: LiteralString = "", timeout_s: float = 60.0
+    ) -> None:
         self._database = database
+        self._unlogged = unlogged
         self._timeout_s = timeout_s
 
     async def list_lines(
@@ -146,11 +152,15 @@ class AuditLogReader:
             yield lines
             at = (lines[-1].xid, lines[-1].sequence)
 
-    async def verify(self, known: dict[int, bytes]) -> AsyncIterator[Progress | Offence | Verdict]:
-        """Prove the log from its first line on, while it is written to; the verdict comes last.
+    async def verify(
+        self, known: dict[int, bytes], changed_since: datetime | None = None
+    ) -> AsyncIterator[Progress | Offence | Verdict]:
+        """Prove the log from its first line on, while it is written to, and that it tells of what
+        was changed; the verdict comes last.
 
         Args:
             known: hashes of seals that were kept elsewhere, by their number.
+            changed_since: from when on changes without a line are looked for; None: always.
         """
         (counted,) = await self._database.read(_COUNT)
         chain, offences, seals = Chain(known), 0, 0
@@ -171,6 +181,11 @@ class AuditLogReader:
                 offences += 1
                 yield offence
             yield _progress(chain, counted["total"])
+        for offence in await find_unlogged(
+            self._database, self._unlogged, changed_since, self._timeout_s
+        ):
+            offences += 1
+            yield offence
         open_count, last = chain.line_count - sealed, chain.hash if seals else b""
         yield Verdict(chain.line_count, seals, open_count, since, offences, chain.number, last)
 

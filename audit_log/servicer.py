@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, LiteralString
 
 from paymesh.audit.v1 import audit_log_service_pb2 as wire
 from paymesh.audit.v1.audit_log_service_pb2_grpc import (
@@ -44,7 +44,8 @@ class AuditLogServicer(AuditLogServiceServicer):
     ) -> AsyncIterator[wire.VerifyAuditLogResponse]:
         """Prove the log; see the proto."""
         known = {seal.number: seal.hash for seal in request.known_seals}
-        async for told in self._reader.verify(known):
+        since = messages.read_since(request)
+        async for told in self._reader.verify(known, since):
             yield messages.to_told(told)
 
     async def ExportAuditLog(
@@ -72,9 +73,9 @@ class AuditLogServicer(AuditLogServiceServicer):
         )
 
 
-def serving(database: Database) -> Register:
-    """Make what registers the service for a database."""
-    servicer = AuditLogServicer(AuditLogReader(database))
+def serving(database: Database, unlogged: LiteralString) -> Register:
+    """Make what registers the service for a database, with its query for changes without a line."""
+    servicer = AuditLogServicer(AuditLogReader(database, unlogged))
     return partial(add_AuditLogServiceServicer_to_server, servicer)
 
 

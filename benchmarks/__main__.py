@@ -4,7 +4,16 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-from benchmarks import ledger, ledger_storage, mesh, pay_in, payment_lists, psp, wallet
+from benchmarks import (
+    ledger,
+    ledger_steps,
+    ledger_storage,
+    mesh,
+    pay_in,
+    payment_lists,
+    psp,
+    wallet,
+)
 from benchmarks.results import Measure, write
 
 BENCHMARKS: dict[str, Callable[[], list[Measure]]] = {
@@ -13,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[], list[Measure]]] = {
     "psp": lambda: asyncio.run(psp.run()),
     "payment_lists": lambda: asyncio.run(payment_lists.run()),
     "ledger_storage": ledger_storage.run,
+    "ledger_steps": ledger_steps.run,
     "ledger": ledger.run,  # these two have an event loop of their own choice
     "wallet": wallet.run,
 }

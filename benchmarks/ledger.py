@@ -26,12 +26,12 @@ if TYPE_CHECKING:  # the aio stub exists for the type checker alone
 else:
     LedgerStub = LedgerServiceStub
 
-_PLATFORM = "psp:bench:USD"
+PLATFORM = "psp:bench:USD"
 _AMOUNT = "10.99"
 _READ_S = 150.0
 
 # pgbench takes a colon and a letter for a variable, in a text too.
-_SPELT_PLATFORM = "'" + _PLATFORM.replace(":", ":' || '") + "'"
+_SPELT_PLATFORM = "'" + PLATFORM.replace(":", ":' || '") + "'"
 _BARE = """
 \\set debit random(0, {last})
 \\set credit (:debit + random(1, {last})) % {accounts}
@@ -96,7 +96,7 @@ class LedgerWorkload:
         if entries != 2 * transactions:
             faults.append(f"{transactions:,} transactions, but accounts count {entries:,} entries")
         balances = {
-            sign: sum(Decimal(a.balance) for a in accounts if (a.account_id == _PLATFORM) == sign)
+            sign: sum(Decimal(a.balance) for a in accounts if (a.account_id == PLATFORM) == sign)
             for sign in (True, False)
         }
         if balances[True] != balances[False]:  # an asset against liabilities
@@ -107,8 +107,8 @@ class LedgerWorkload:
 def _posting(shape: Shape, number: int, choose: Random) -> posting_pb2.Posting:
     debit, credit = choose.sample(range(ACCOUNTS), 2)
     sides = (
-        (_PLATFORM if shape is Shape.HOT else _seller(debit), noun.SIDE_DEBIT),
-        (_seller(credit), noun.SIDE_CREDIT),
+        (PLATFORM if shape is Shape.HOT else seller(debit), noun.SIDE_DEBIT),
+        (seller(credit), noun.SIDE_CREDIT),
     )
     return posting_pb2.Posting(
         reference=f"charge:{STAMP_PLACE}{number:04d}:captured",
@@ -121,17 +121,18 @@ def _posting(shape: Shape, number: int, choose: Random) -> posting_pb2.Posting:
     )
 
 
-def _seller(number: int) -> str:
+def seller(number: int) -> str:
+    """Name an account."""
     return f"seller:bench:{number:05d}"
 
 
 async def _accounts(channel: grpc.aio.Channel) -> list[noun.Account]:
     """Open all accounts; those that are there answer as they are."""
     sellers = [
-        posting_pb2.NewAccount(account_id=_seller(n), type=noun.Account.LIABILITY, currency="USD")
+        posting_pb2.NewAccount(account_id=seller(n), type=noun.Account.LIABILITY, currency="USD")
         for n in range(ACCOUNTS)
     ]
-    platform = posting_pb2.NewAccount(account_id=_PLATFORM, type=noun.Account.ASSET, currency="USD")
+    platform = posting_pb2.NewAccount(account_id=PLATFORM, type=noun.Account.ASSET, currency="USD")
     wanted, accounts = [platform, *sellers], []
     for first in range(0, len(wanted), OPENED_AT_ONCE):
         part = wire.OpenAccountsRequest(accounts=wanted[first : first + OPENED_AT_ONCE])

@@ -166,7 +166,8 @@ async def _renew(
     fresh = []
     for key, kept, plain in found:
         with suppress(Undecipherable):
-            value = plain if kept is None else tx.keyring.decrypt(where, key, kept)
+            before = where.unseal(key, plain) if kept is None and where.unseal else plain
+            value = before if kept is None else tx.keyring.decrypt(where, key, kept)
             fresh.append((key, tx.keyring.encrypt(where, key, value)))
     changed = await tx.execute(
         f"UPDATE {where.table} AS t SET {where.column} = u.fresh, {where.cleared}"

@@ -39,6 +39,12 @@ class Undecipherable(PaymeshError):
     reason = "UNDECIPHERABLE"
 
 
+class DataKeyMissing(Undecipherable):
+    """A ciphertext is under a data key that nobody has made, or that cannot be unwrapped here."""
+
+    reason = "DATA_KEY_MISSING"
+
+
 class DataKeyUnknown(Unavailable):
     """A ciphertext is under a data key that was not learned yet."""
 
@@ -65,6 +71,7 @@ class PrivateColumn:
     column: str
     plain: str  # SQL of what rows of before hold in its place, text or bytea; null for nothing
     cleared: str  # the SQL assignments that empty that
+    unseal: Callable[[str, bytes], bytes] | None = None  # opens by row key what is not plain there
 
 
 class Keyring:
@@ -97,7 +104,8 @@ class Keyring:
 
     def decrypt(self, where: PrivateColumn, row_key: str, kept: bytes | None) -> bytes | None:
         """Decrypt what stands in a place; None stays None. Raises Undecipherable when it was
-        changed or written for another place, DataKeyUnknown when its data key was not learned.
+        changed or written for another place, DataKeyUnknown when its data key was not learned,
+        DataKeyMissing when that was asked for already.
         """
         if kept is None:
             return None
@@ -131,7 +139,8 @@ def _refused(where: PrivateColumn, row_key: str, why: str) -> Undecipherable:
     place = f"{where.table}.{where.column}"
     UNDECIPHERABLE.labels(place, why).inc()
     logger().error("undecipherable", place=place, subject_id=row_key, reason=why)
-    return Undecipherable(f"{place} of {row_key} is {why}: it does not belong there as it is.")
+    refusal = DataKeyMissing if why == "unknown_key" else Undecipherable
+    return refusal(f"{place} of {row_key} is {why}: it does not belong there as it is.")
 
 
 class LocalKeys:

@@ -3,7 +3,7 @@ refused, never rounded.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -41,6 +41,14 @@ def currency_decimals(code: str) -> int:
     return int(exponent)
 
 
+@cache
+def _written_out(code: str) -> Callable[[str], object]:
+    """Make the test for an amount with just as many decimals as the currency has."""
+    decimals = currency_decimals(code)
+    form = rf"(0|[1-9][0-9]*)\.[0-9]{{{decimals}}}" if decimals else "(0|[1-9][0-9]*)"
+    return re.compile(form, re.ASCII).fullmatch
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """An amount of one currency, zero or above or below, with as many decimals as the currency has.
@@ -72,17 +80,14 @@ class Money:
             InvalidAmount: the text is anything else, or has more decimals than the currency.
             UnknownCurrency: see `currency_decimals`.
         """
-        decimals = currency_decimals(currency)
-        match = _AMOUNT.fullmatch(text)
-        if match is None:
+        is_written_out = _written_out(currency)(text)  # as most are
+        if not is_written_out and not _AMOUNT.fullmatch(text):
             raise InvalidAmount('a decimal string such as "99.99" is expected')
-        missing = decimals - len(match[2] or ".") + 1
-        if missing < 0:
-            raise InvalidAmount(f"{currency} has {decimals} decimals")
-        money = _in_range(Decimal(text), currency)
-        if not money.amount:
+        amount = Decimal(text)
+        money = _in_range(amount, currency) if is_written_out else cls(amount, currency)
+        if not amount:
             raise InvalidAmount("must be above zero")
-        return cls(money.amount, currency) if missing else money
+        return money
 
     @classmethod
     def of_stored(cls, amount: Decimal, currency: str) -> "Money":
@@ -91,8 +96,8 @@ class Money:
 
     @classmethod
     def zero(cls, currency: str) -> "Money":
-        """Make nothing of a currency."""
-        return cls(Decimal(0), currency)
+        """Make nothing of a currency; all sums begin with it, so that it is made once."""
+        return _zero(currency)
 
     def __add__(self, other: "Money") -> "Money":
         if other.currency != self.currency:
@@ -125,6 +130,11 @@ def _in_range(amount: Decimal, currency: str) -> Money:
 # The slots themselves: half the price of `object.__setattr__`, which finds them by name.
 _new, _set_amount = object.__new__, Money.__dict__["amount"].__set__
 _set_currency = Money.__dict__["currency"].__set__
+
+
+@cache
+def _zero(currency: str) -> Money:
+    return Money(Decimal(0), currency)
 
 
 def total(amounts: Iterable[Money], currency: str) -> Money:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import grpc
 from google.protobuf.message import Message
 from paymesh.payment.v1 import dead_letter_pb2 as noun
 from paymesh.payment.v1 import operations_service_pb2 as operations
@@ -50,9 +51,14 @@ class DeadLetters:
         return found
 
     async def show(self, saga_id: str) -> Json:
-        """Tell a saga, its plan and its resolutions."""
-        plan = await self.plan(saga_id)
-        return {**plan, "resolutions": await self.resolutions("", saga_id)}
+        """Tell a saga, its plan and its resolutions; of one that nobody may let go on, why."""
+        try:
+            told = await self.plan(saga_id)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.FAILED_PRECONDITION:
+                raise
+            told = {"is_over": error.details()}
+        return {**told, "resolutions": await self.resolutions("", saga_id)}
 
     async def plan(self, saga_id: str) -> Json:
         """Tell what a saga would do if it were let go on."""

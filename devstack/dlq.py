@@ -22,6 +22,7 @@ Answer = TypeVar("Answer")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SPAN = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
+_STATUSES = ("PROPOSED", "APPROVED", "APPLIED", "REJECTED", "EXPIRED", "CONTRADICTED")
 _PER_SECOND_MAX = 1000.0
 _COUNT_MAX = 100_000
 
@@ -167,11 +168,16 @@ def retry(
 @click.argument("saga_id")
 @click.argument(
     "decision",
-    type=click.Choice(["CHARGED", "NOT_CHARGED", "DONE_BY_HAND", "GIVE_UP"], case_sensitive=False),
+    type=click.Choice(
+        ["CHARGED", "NOT_CHARGED", "OTHER_AMOUNT", "DONE_BY_HAND", "GIVE_UP"],
+        case_sensitive=False,
+    ),
 )
 @click.option("--psp-reference", default="", help="The PSP's id of what moved the money.")
-@click.option("--amount", default="", help="How much, a decimal string; with CHARGED.")
-@click.option("--currency", default="", help="ISO 4217; with CHARGED.")
+@click.option(
+    "--amount", default="", help="How much, a decimal string; with CHARGED, OTHER_AMOUNT."
+)
+@click.option("--currency", default="", help="ISO 4217; with --amount.")
 @EVIDENCE
 @LINK
 @WHY
@@ -245,15 +251,19 @@ def reject(*, resolution_id: str, why: str, actor: str, as_json: bool, folder: P
 
 
 @dlq.command()
-@click.option("--status", default="", help="PROPOSED, APPROVED, APPLIED, REJECTED, EXPIRED …")
+@click.option(
+    "--status",
+    type=click.Choice(_STATUSES, case_sensitive=False),
+    help="Only those that stand so: " + ", ".join(_STATUSES) + ".",
+)
 @click.option("--saga", "saga_id", default="", help="Only of this saga.")
 @JSON
 @STATE
-def resolutions(*, status: str, saga_id: str, as_json: bool, folder: Path) -> None:
+def resolutions(*, status: str | None, saga_id: str, as_json: bool, folder: Path) -> None:
     """List resolutions, the newest first."""
     from devstack import dlq_show
 
-    found = _asked(folder, "", lambda letters: letters.resolutions(status.upper(), saga_id))
+    found = _asked(folder, "", lambda letters: letters.resolutions(status or "", saga_id))
     _print(found, dlq_show.resolutions, as_json=as_json)
 
 

@@ -23,6 +23,8 @@ def listing(found: Found) -> Sequence[str]:
 def saga(found: Found) -> Sequence[str]:
     """Tell a saga, what it would do, and what was proposed about it."""
     about = [line for item in found["resolutions"] for line in ("", *resolution(item))]
+    if "is_over" in found:
+        return [found["is_over"], *about]
     return [*plan(found), f"payment: paymesh explain {found['saga']['payment_id']}", *about]
 
 

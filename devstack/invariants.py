@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from devstack.audit.checks import books, payments, psps
-from devstack.audit.checks.taken import at_psps
+from devstack.audit.checks.taken import at_psps, known_by
 from devstack.audit.facts import (
     AttemptFact,
     EntryFact,
@@ -29,12 +29,17 @@ from devstack.trail import Trail
 _DEBIT = "SIDE_DEBIT"
 _ZERO = Decimal()
 # An attempt's id names the attempt that it is about: `…k1` captures and `…v1` lets go of what `…c1`
-# holds, and `…c1r1` gives `…c1` back.
+# holds, and `…c1r1` gives `…c1` back; so do `…c1l1v1` and `…c1l1r1` with what was kept late.
 _ABOUT: dict[str, Callable[[str], str]] = {
-    "CAPTURE": lambda attempt_id: f"{attempt_id[:-2]}c1",
-    "VOID": lambda attempt_id: f"{attempt_id[:-2]}c1",
+    "CAPTURE": lambda attempt_id: f"{known_by(attempt_id)[:-2]}c1",
+    "VOID": lambda attempt_id: _held_as(attempt_id[:-2]),
     "REFUND": lambda attempt_id: attempt_id[:-2],
 }
+
+
+def _held_as(rest: str) -> str:
+    is_late = known_by(rest) != rest
+    return rest if is_late else f"{rest}c1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from devstack.state import State
 
-ENCRYPTED = ("payment_svc", "psp_gateway")
+ENCRYPTED = ("payment_svc", "psp_gateway", "edge_auth")
 _KEY_BYTES = 32
 
 
@@ -18,6 +18,14 @@ def keys_file(state: State, context: str) -> Path:
         file.parent.mkdir(mode=0o700, exist_ok=True)
         _write(file, [_new_line(1)])
     return file
+
+
+def former_keys(state: State, service: str) -> dict[str, str]:
+    """Tell edge_auth what it sealed signing secrets with before it had a keys file, on a state that
+    is as old.
+    """
+    former = state.known_secret("edge_auth_sealing") if service == "edge_auth" else None
+    return {"EDGE_AUTH_SEALING_KEYS": f"local={former}"} if former else {}
 
 
 def add_key(file: Path) -> str:

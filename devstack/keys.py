@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from devstack.key_files import ENCRYPTED, add_key, drop_keys, keys_file
+from devstack.key_files import ENCRYPTED, add_key, drop_keys, former_keys, keys_file
 from devstack.options import JSON, STATE
 from devstack.services import SERVICES, Service
 from devstack.state import StackError, State
@@ -84,6 +84,7 @@ def _run(state: State, service: Service, command: str) -> Iterator[dict[str, Any
     told = {
         "ENVIRONMENT": "development",
         "PAYMESH_KEYS_FILE": str(keys_file(state, service.context)),
+        **former_keys(state, service.name),
         f"{service.context.upper()}_DATABASE_URL": (
             f"postgresql://{owner}:{state.secret(owner)}@{place}"
         ),

@@ -149,7 +149,7 @@ def _settings(state: State, ports: Mapping[str, int], risk: str) -> dict[str, di
             "AUDIT_EVERY_S": "300",
         },
         "edge_auth": {
-            "EDGE_AUTH_SEALING_KEYS": f"local={state.secret('edge_auth_sealing')}",
+            **keys.former_keys(state, "edge_auth"),
             "CLIENT_REQUESTS_PER_SECOND": "0",
             "ADDRESS_REQUESTS_PER_SECOND": "0",
             "STRANGER_REQUESTS_PER_SECOND": "0",

@@ -13,10 +13,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from audit_log import sealer as audit_sealer
-from audit_log import servicer as audit_log
+from audit_log.wiring import with_audit_log
 from chassis.clock import utc_now
+from chassis.data_keys import learning
 from chassis.database import Database
+from chassis.encryption import Keyring
 from chassis.server import Wiring, main, repeat
 from chassis.settings import Environment, ServerSettings, SettingsError
 from edge_auth.clients_servicer import OperatorsClientService
@@ -29,18 +30,23 @@ from edge_auth.servicer import EdgeAuthorization
 from edge_auth.settings import EdgeAuthSettings
 from edge_auth.store import PostgresClientStore
 from edge_auth.turnstile import LocalTurnstile, RedisTurnstile
+from edge_auth.unlogged import UNLOGGED
 from edge_auth.use_cases.check_request import Door
 
 
 async def build(server: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
     """Wire the service to its database, and to Redis, which need not answer yet."""
     settings = EdgeAuthSettings.read(environment, server)
-    database = Database(settings.database_url.reveal(), connections=settings.database_connections)
+    database = Database(
+        settings.database_url.reveal(),
+        connections=settings.database_connections,
+        keyring=Keyring("edge_auth", settings.keys),
+    )
     await database.open()
     stack.push_async_callback(database.close)
     redis = _redis(settings)
     stack.push_async_callback(redis.aclose)
-    store = PostgresClientStore(database, settings.sealer, uuid4)
+    store = PostgresClientStore(database, settings.former, uuid4)
     keys = KeyCache(store, seconds=time.monotonic, clock=utc_now, remember_s=settings.cache_s)
     revision = Revision(redis, keys.forget)
     passes = Buckets(time.monotonic)
@@ -52,26 +58,22 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         untold_within=timedelta(seconds=settings.cache_s),
         is_unsigned_money_out=settings.is_unsigned_money_out,
     )
-    return Wiring(
+    wiring = Wiring(
         register=(
             partial(
                 add_AuthorizationServicer_to_server,
                 EdgeAuthorization(_door(settings, keys, redis, sign)),
             ),
             partial(add_ClientServiceServicer_to_server, operators),
-            audit_log.serving(database),
         ),
-        names=(
-            "envoy.service.auth.v3.Authorization",
-            "paymesh.edge.v1.ClientService",
-            audit_log.NAME,
-        ),
+        names=("envoy.service.auth.v3.Authorization", "paymesh.edge.v1.ClientService"),
         jobs=(
             lambda stopping: repeat("revision", revision.look, stopping, pause_s=POLL_S),
             sign.watch(),
-            audit_sealer.sealing(database),
+            learning(database),
         ),
     )
+    return with_audit_log(wiring, database, UNLOGGED)
 
 
 def _door(settings: EdgeAuthSettings, keys: KeyCache, redis: Redis, sign: QueueSign) -> Door:

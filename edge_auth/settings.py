@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from chassis.encryption import LocalKeys
 from chassis.settings import Environment, ServerSettings, SettingsError
-from edge_auth.sealing import Sealer
+from edge_auth.former_seals import SETTING, FormerSeals
 from edge_auth.use_cases.check_request import Rates
 from privacy.masked import Secret
 
-_STAND_IN = "dev=development-only-development-only"
 _STRANGER_BURST = 100
 
 
@@ -20,7 +20,8 @@ class EdgeAuthSettings:
     redis_url: Secret[str]
     queue_full_passes_per_second: float  # new payments of a client that pass all the same
     redis_timeout_s: float  # for one answer; longer, and Redis is away
-    sealer: Sealer  # of signing secrets
+    keys: LocalKeys  # wrap the data keys that encrypt signing secrets
+    former: FormerSeals  # of signing secrets that were stored before
     rates: Rates
     is_unsigned_money_out: bool  # whether refunds and payouts pass unsigned; never in production
     cache_s: float  # how long a verified key is believed while Redis is away
@@ -38,7 +39,8 @@ class EdgeAuthSettings:
             redis_url=Secret(environment.text("REDIS_URL")),
             queue_full_passes_per_second=environment.number("QUEUE_FULL_PASSES_PER_SECOND", 1.0),
             redis_timeout_s=environment.number("EDGE_AUTH_REDIS_TIMEOUT_S", 0.25),
-            sealer=_sealer(environment, server),
+            keys=LocalKeys.configured(environment, is_production=server.is_production),
+            former=FormerSeals.parse(environment.text(SETTING, "")),
             rates=_rates(environment),
             is_unsigned_money_out=_unsigned_money_out(environment, server),
             cache_s=environment.number("EDGE_AUTH_CACHE_S", 5.0),
@@ -55,16 +57,6 @@ def _rates(environment: Environment) -> Rates:
         stranger_per_second=environment.number("STRANGER_REQUESTS_PER_SECOND", 10.0),
         stranger_burst=_STRANGER_BURST,
     )
-
-
-def _sealer(environment: Environment, server: ServerSettings) -> Sealer:
-    text = environment.text("EDGE_AUTH_SEALING_KEYS", "")
-    if server.is_production and text in ("", _STAND_IN):
-        raise SettingsError("EDGE_AUTH_SEALING_KEYS must be set in production: id=key,id=key")
-    try:
-        return Sealer.parse(text or _STAND_IN)
-    except ValueError as error:
-        raise SettingsError(f"EDGE_AUTH_SEALING_KEYS: {error}") from error
 
 
 def _unsigned_money_out(environment: Environment, server: ServerSettings) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID
 from audit_log.origin import by_caller
 from audit_log.writing import add_in
 from chassis.database import Database, Transaction
+from chassis.encryption import Keyring, Undecipherable
 from chassis.telemetry import logger
 from edge_auth.domain.credentials import (
     Caller,
@@ -21,8 +22,9 @@ from edge_auth.domain.credentials import (
 )
 from edge_auth.domain.errors import ClientNotFound, CredentialNotFound
 from edge_auth.domain.scopes import Scope
+from edge_auth.former_seals import FormerSeals
 from edge_auth.ports import Details
-from edge_auth.sealing import Place, SealBroken, Sealer
+from edge_auth.private import SIGNING_SECRET
 
 _ADD_CLIENT = """
 INSERT INTO clients (client_id, display_name, created_at, scopes, signing)
@@ -32,7 +34,8 @@ _ADD_KEY = """
 INSERT INTO api_keys (key_id, client_id, secret_hash, created_at) VALUES (%s, %s, %s, %s)
 """
 _ADD_SIGNING = """
-INSERT INTO signing_secrets (secret_id, client_id, sealed, created_at) VALUES (%s, %s, %s, %s)
+INSERT INTO signing_secrets (secret_id, client_id, value_encrypted, created_at)
+VALUES (%s, %s, %s, %s)
 """
 _ADD_CHANGE = """
 INSERT INTO client_changes (change_id, client_id, at, actor, action, detail, reason)
@@ -65,7 +68,7 @@ WHERE k.key_id = %(key_id)s AND k.revoked_at IS NULL AND c.revoked_at IS NULL
   AND (k.expires_at IS NULL OR k.expires_at > %(now)s)
 """
 _FIND_SECRETS = """
-SELECT secret_id, sealed, expires_at FROM signing_secrets
+SELECT secret_id, value_encrypted, sealed, expires_at FROM signing_secrets
 WHERE client_id = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %s)
 """
 _END: Mapping[Kind, LiteralString] = {
@@ -88,12 +91,13 @@ class PostgresClientStore:
     """`ports.ClientStore` on PostgreSQL.
 
     Args:
+        former: opens secrets that were stored before they were encrypted as now.
         new_id: makes the ids of changes.
     """
 
-    def __init__(self, database: Database, sealer: Sealer, new_id: Callable[[], UUID]) -> None:
+    def __init__(self, database: Database, former: FormerSeals, new_id: Callable[[], UUID]) -> None:
         self._database = database
-        self._sealer = sealer
+        self._former = former
         self._new_id = new_id
 
     async def add(self, client: Client, key: StoredKey, secret: Secret, change: Change) -> bool:
@@ -140,8 +144,13 @@ class PostgresClientStore:
             return None
         client = _client(rows[0])
         key = StoredKey(key_id, client.client_id, rows[0]["secret_hash"])
-        sealed = await self._database.read(_FIND_SECRETS, [client.client_id, now])
-        secrets = [secret for row in sealed if (secret := self._opened(row)) is not None]
+
+        async def work(tx: Transaction) -> list[Secret | None]:
+            found = await tx.all(_FIND_SECRETS, [client.client_id, now])
+            return [self._opened(tx.keyring, row) for row in found]
+
+        opened = await self._database.run(work, alone=True)
+        secrets = [secret for secret in opened if secret is not None]
         return Caller(client, key, tuple(secrets), rows[0]["key_expires_at"])
 
     async def rotate(
@@ -212,8 +221,8 @@ class PostgresClientStore:
             row = [fresh.key_id, change.client_id, fresh.secret_hash, change.at]
             await tx.execute(_ADD_KEY, row)
             return
-        sealed = self._sealer.seal(fresh.value, _place(fresh.secret_id))
-        await tx.execute(_ADD_SIGNING, [fresh.secret_id, change.client_id, sealed, change.at])
+        kept = tx.keyring.encrypt(SIGNING_SECRET, fresh.secret_id, fresh.value)
+        await tx.execute(_ADD_SIGNING, [fresh.secret_id, change.client_id, kept, change.at])
 
     async def _note(
         self,
@@ -234,18 +243,17 @@ class PostgresClientStore:
         )
         await add_in(tx, [line])
 
-    def _opened(self, row: Mapping[str, Any]) -> Secret | None:
+    def _opened(self, keyring: Keyring, row: Mapping[str, Any]) -> Secret | None:
         """Open a secret; one that cannot be opened signs nothing, and an operator has to know."""
+        secret_id = row["secret_id"]
         try:
-            value = self._sealer.open(row["sealed"], _place(row["secret_id"]))
-        except SealBroken as error:
-            logger().error("secret_unreadable", error=error, subject_id=row["secret_id"])
+            value = keyring.decrypt(SIGNING_SECRET, secret_id, row["value_encrypted"])
+            if value is None:
+                value = self._former.open(secret_id, row["sealed"])
+        except Undecipherable as error:
+            logger().error("secret_unreadable", error=error, subject_id=secret_id)
             return None
-        return Secret(row["secret_id"], value, row["expires_at"])
-
-
-def _place(secret_id: str) -> Place:
-    return Place("signing_secrets", "sealed", secret_id)
+        return Secret(secret_id, value.decode(), row["expires_at"])
 
 
 def _limits(client: Client) -> dict[str, object]:

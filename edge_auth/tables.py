@@ -3,6 +3,7 @@
 from sqlalchemy import (
     ARRAY,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     ForeignKey,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    text,
 )
 
 from audit_log import schema as audit_log
@@ -49,11 +51,13 @@ SIGNING_SECRETS = Table(
     METADATA,
     Column("secret_id", Text, primary_key=True),
     Column("client_id", Text, ForeignKey("clients.client_id"), nullable=False),
-    Column("sealed", LargeBinary, nullable=False),  # see edge_auth.sealing
+    Column("sealed", LargeBinary),  # see edge_auth.former_seals
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
+    Column("value_encrypted", LargeBinary),
     Index("signing_secrets_by_client", "client_id"),
+    CheckConstraint("value_encrypted IS NOT NULL OR sealed IS NOT NULL", "signing_secrets_kept"),
 )
 
 CLIENT_CHANGES = Table(
@@ -67,6 +71,15 @@ CLIENT_CHANGES = Table(
     Column("detail", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Index("client_changes_by_client", "client_id", "at"),
+)
+
+DATA_KEYS = Table(
+    "data_keys",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("wrapped_by", Text, nullable=False),  # the name of the key-encryption key
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 
 audit_log.describe(METADATA)

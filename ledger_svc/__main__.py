@@ -6,8 +6,7 @@ from functools import partial
 from paymesh.ledger.v1 import ledger_service_pb2 as service
 from paymesh.ledger.v1 import ledger_service_pb2_grpc as wire
 
-from audit_log import sealer as audit_sealer
-from audit_log import servicer as audit_log
+from audit_log.wiring import with_audit_log
 from chassis import server
 from chassis.database import Database
 from chassis.faults import FaultPoints
@@ -18,6 +17,7 @@ from ledger_svc.reader import LedgerReader
 from ledger_svc.servicer import LedgerServicer
 from ledger_svc.settings import LedgerSettings
 from ledger_svc.store import LedgerStore
+from ledger_svc.unlogged import UNLOGGED
 from ledger_svc.verification_reader import VerificationReader
 
 
@@ -41,19 +41,16 @@ async def build(told: ServerSettings, environment: Environment, stack: AsyncExit
     reader = LedgerReader(database, report_timeout_s=settings.report_timeout_s)
     verification = VerificationReader(database, report_timeout_s=settings.report_timeout_s)
     servicer = LedgerServicer(store, reader, verification)
-    return Wiring(
-        register=[
-            partial(wire.add_LedgerServiceServicer_to_server, servicer),
-            audit_log.serving(database),
-        ],
-        names=[service.DESCRIPTOR.services_by_name["LedgerService"].full_name, audit_log.NAME],
+    wiring = Wiring(
+        register=[partial(wire.add_LedgerServiceServicer_to_server, servicer)],
+        names=[service.DESCRIPTOR.services_by_name["LedgerService"].full_name],
         jobs=[
             jobs.expiry(store, settings.expire_every_s),
             jobs.sealer(verification, settings.seal_every_s),
-            audit_sealer.sealing(database),
             jobs.months(database, settings.months_ahead),
         ],
     )
+    return with_audit_log(wiring, database, UNLOGGED)
 
 
 if __name__ == "__main__":

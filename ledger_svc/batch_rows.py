@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
+from functools import cache
 from itertools import chain as joined
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from chassis.money import Money
 from ledger_svc.arrays import digests, known, plain, some_texts, texts, times
-from ledger_svc.domain.account import AccountStatus, NewAccount, Side, Standing
+from ledger_svc.domain.account import AccountStatus, NewAccount, Side
 from ledger_svc.domain.books import Books
 from ledger_svc.domain.posting import Line
 from ledger_svc.domain.transaction import Entry, Heading, Kind, Transaction
@@ -17,7 +18,6 @@ _ID_DIGITS = len("txn_")
 _DEBIT = Side.DEBIT
 _OPEN = AccountStatus.OPEN
 _AMOUNT = attrgetter("amount")
-_NO_STANDINGS: Any = [()] * len(Standing._fields)
 _NO_HEADINGS: Any = [()] * len(Heading._fields)
 _NO_ENTRIES: Any = [()] * len(Entry._fields)
 
@@ -29,7 +29,7 @@ def batch(books: Books) -> dict[str, Any]:
         "at": books.now,
         **_claims(books, digits),
         **_transactions(books.written, digits),
-        **_entries(books),
+        **_entries(books, digits),
         **_accounts(books),
     }
 
@@ -104,16 +104,18 @@ def _transactions(written: Sequence[Transaction], digits: Sequence[str]) -> dict
     }
 
 
-def _entries(books: Books) -> dict[str, str]:
-    entries = list(joined.from_iterable([t.entries for t in books.written]))
+def _entries(books: Books, digits: Sequence[str]) -> dict[str, str]:
+    of_each = [t.entries for t in books.written]
+    entries = list(joined.from_iterable(of_each))
     columns = zip(*entries, strict=True) if entries else _NO_ENTRIES
-    ids, _, lines, names, sides, amounts, balances, sequences, _, _, _ = columns
+    _, _, _, names, sides, amounts, balances, sequences, _, _, _ = columns
+    ids = [id_ for id_, some in zip(digits, of_each, strict=True) for _ in some]
     accounts = books.accounts
     return {
         "entry_accounts": known([accounts[name].key for name in names]),
         "sequences": known(sequences),
-        "entry_ids": known([id_[_ID_DIGITS:] for id_ in ids]),
-        "lines": known(lines),
+        "entry_ids": known(ids),
+        "lines": known([_lines(len(some)) for some in of_each if some]),
         "debits": known(["t" if side is _DEBIT else "f" for side in sides]),
         "amounts": known(map(_AMOUNT, amounts)),
         "balances_after": known(map(_AMOUNT, balances)),
@@ -122,31 +124,33 @@ def _entries(books: Books) -> dict[str, str]:
 
 def _accounts(books: Books) -> dict[str, Any]:
     """Write what accounts have now, and what they must have had until then."""
-    changed = books.changed
-    balances, coming, going, counts = (
-        zip(*[standing for _, standing in changed], strict=True) if changed else _NO_STANDINGS
-    )
-    before = [books.before[account.account_id] for account, _ in changed]
-    _, came, went, were_counts = zip(*before, strict=True) if changed else _NO_STANDINGS
+    changed, before = books.changed, books.before
+    are = [standing for _, standing in changed]
+    were = [before[account.account_id] for account, _ in changed]
     statuses = [account.status for account, _ in changed]
     return {
         "changed_count": len(changed),
         "changed": known([account.key for account, _ in changed]),
-        "balances": known(map(_AMOUNT, balances)),
-        "pendings_in": _amounts(coming),
-        "pendings_out": _amounts(going),
-        "counts": known(counts),
-        "were_in": _amounts(came),
-        "were_out": _amounts(went),
-        "were_counts": known(were_counts),
+        "balances": known([standing[0].amount for standing in are]),
+        "pendings_in": _amounts([standing[1].amount for standing in are]),
+        "pendings_out": _amounts([standing[2].amount for standing in are]),
+        "counts": known([standing[3] for standing in are]),
+        "were_in": _amounts([standing[1].amount for standing in were]),
+        "were_out": _amounts([standing[2].amount for standing in were]),
+        "were_counts": known([standing[3] for standing in were]),
         "statuses": known(statuses) if any(s is not _OPEN for s in statuses) else "{}",
     }
 
 
-def _amounts(some: Sequence[Money]) -> str:
+def _amounts(some: Sequence[Decimal]) -> str:
     """Write amounts that are mostly nothing, which may be NULL."""
-    amounts = list(map(_AMOUNT, some))
-    return known(amounts) if any(amounts) else "{}"
+    return known(some) if any(some) else "{}"
+
+
+@cache
+def _lines(count: int) -> str:
+    """Write the numbers of a transaction's lines."""
+    return ",".join(map(str, range(1, count + 1)))
 
 
 def _rare(names: Sequence[str]) -> str:

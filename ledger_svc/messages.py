@@ -13,7 +13,7 @@ from paymesh.ledger.v1 import posting_pb2 as wire
 from paymesh.ledger.v1 import report_pb2 as report
 
 from chassis.errors import InvalidRequest
-from chassis.money import Money, currency_decimals
+from chassis.money import currency_decimals
 from ledger_svc import ports, template_messages
 from ledger_svc.domain import account, chain, transaction
 from ledger_svc.domain.account import AccountStatus, AccountType, NewAccount, Side
@@ -131,13 +131,13 @@ def to_lines(entries: Iterable[noun.NewEntry]) -> tuple[Line, ...]:
         InvalidAmount, UnknownCurrency: one makes no sense.
     """
     lines: list[Line] = []
-    text = currency = ""
-    amount: Money | None = None
-    for index, entry in enumerate(entries):
+    before: tuple[str, str] | None = None
+    for entry in entries:
         # Most transactions move one amount from side to side: it is read once.
-        if amount is None or entry.amount != text or entry.currency != currency:
-            text, currency = entry.amount, entry.currency
-            amount = Line.parse_amount(text, currency, path=f"entries[{index}]")
+        said = entry.amount, entry.currency
+        if said != before:
+            amount = Line.parse_amount(*said, place=len(lines))
+            before = said
         lines.append(_tuple(Line, (entry.account_id, _SIDES_IN[entry.side], amount)))
     return tuple(lines)
 

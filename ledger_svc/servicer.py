@@ -1,6 +1,6 @@
 """gRPC to use cases and back; with `messages`, the only place that sees both."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +9,8 @@ from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceServicer
 
 from chassis.clock import Clock, utc_now
 from chassis.errors import InvalidRequest
-from chassis.interceptors import request_context
-from ledger_svc import messages, ports, verification_messages
+from chassis.interceptors import checks_itself, request_context, validate
+from ledger_svc import glance, messages, ports, verification_messages
 from ledger_svc.domain.account import AccountStatus
 from ledger_svc.domain.books import Closed, Outcome, Posted
 from ledger_svc.domain.errors import Refusal
@@ -28,7 +28,7 @@ from ledger_svc.use_cases.get_trial_balance import get_trial_balance
 from ledger_svc.use_cases.list_accounts import list_account_changes, list_accounts
 from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, list_entries
 from ledger_svc.use_cases.open_accounts import open_accounts
-from ledger_svc.use_cases.post_transactions import post_transactions
+from ledger_svc.use_cases.post_transactions import Asked, post_transactions
 from ledger_svc.use_cases.resolve_transactions import resolve_transactions
 from ledger_svc.use_cases.reverse_transaction import reverse_transaction
 from ledger_svc.use_cases.verify_ledger import verify_ledger
@@ -124,16 +124,12 @@ class LedgerServicer(LedgerServiceServicer):
             changes=map(messages.to_change, page.changes), next_page_token=page.next_page_token
         )
 
+    @checks_itself
     async def PostTransactions(
         self, request: service.PostTransactionsRequest, context: Any
     ) -> service.PostTransactionsResponse:
         """Post transactions."""
-        last = len(request.postings) - 1
-        if request.postings[last].linked:
-            raise InvalidRequest.field(f"postings[{last}].linked", "is linked to nothing")
-        asked = [
-            messages.to_posting(posting, place) for place, posting in enumerate(request.postings)
-        ]
+        asked = glance.to_postings(request) or _looked_at(request)
         outcomes = await post_transactions(self._writer, asked)
         response = service.PostTransactionsResponse()
         for outcome in outcomes:
@@ -304,6 +300,19 @@ class LedgerServicer(LedgerServiceServicer):
             self._writer, request.account_id, to, reason=request.reason, actor=actor
         )
         return messages.to_account(after)
+
+
+def _looked_at(request: service.PostTransactionsRequest) -> Sequence[Asked]:
+    """Read postings that are not plainly well.
+
+    Raises:
+        InvalidRequest: naming each field that breaks a rule.
+    """
+    validate(request)
+    last = len(request.postings) - 1
+    if request.postings[last].linked:
+        raise InvalidRequest.field(f"postings[{last}].linked", "is linked to nothing")
+    return [messages.to_posting(posting, place) for place, posting in enumerate(request.postings)]
 
 
 def _created(request: Any) -> Period:

@@ -30,7 +30,7 @@ from payment_svc.case_store import PostgresCaseStore
 from payment_svc.coordinator import Coordinator
 from payment_svc.domain.backlog import Admission
 from payment_svc.neighbours import Neighbours, connect
-from payment_svc.operations.ports import Attempts
+from payment_svc.operations.late_charges import FoundLateCharges
 from payment_svc.operations.resolution_store import PostgresResolutionStore
 from payment_svc.operations.store import PostgresOperatorStore
 from payment_svc.operations.wiring import Operations
@@ -42,6 +42,7 @@ from payment_svc.sagas.journey import Move
 from payment_svc.servicer import PublicPaymentService
 from payment_svc.settings import PaymentSettings
 from payment_svc.store import PostgresPaymentStore
+from payment_svc.unlogged import UNLOGGED
 from payment_svc.waiting import Waiters
 from payment_svc.webhooks.wiring import Webhooks
 
@@ -74,7 +75,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
 
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
     payments = PostgresPaymentStore(database, utc_now, faults)
-    sagas = _saga_store(database, server, settings)
+    sagas = _saga_store(database, server, settings, faults)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
 
     admission = QueueAdmission(settings.backlog)
@@ -91,8 +92,8 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         moved=partial(_tell, waiters, (events, webhooks.wake), work),
     )
     public = _public(payments, sagas, neighbours, waiters, work, settings, admission)
-    operations = _operations(database, sagas, neighbours.attempts, settings, work, faults)
     witnesses, cases = neighbours.witnesses, PostgresCaseStore(database)
+    operations = _operations(database, payments, sagas, neighbours, settings, work, faults)
     operators = PaymentOperationsService(
         payments, sagas, witnesses, utc_now, settings.policy, operations, cases
     )
@@ -124,7 +125,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             *auditing.jobs,
         ),
     )
-    return with_audit_log(wiring, database)
+    return with_audit_log(wiring, database, UNLOGGED)
 
 
 def _public(
@@ -152,7 +153,7 @@ def _public(
 
 
 def _saga_store(
-    database: Database, server: ServerSettings, settings: PaymentSettings
+    database: Database, server: ServerSettings, settings: PaymentSettings, faults: FaultPoints
 ) -> PostgresSagaStore:
     return PostgresSagaStore(
         database,
@@ -161,22 +162,25 @@ def _saga_store(
         new_id=_make_id,
         clock=utc_now,
         claims_max=settings.claims_max,
+        faults=faults,
     )
 
 
 def _operations(
     database: Database,
+    payments: PostgresPaymentStore,
     sagas: PostgresSagaStore,
-    attempts: Attempts,
+    neighbours: Neighbours,
     settings: PaymentSettings,
     work: asyncio.Event,
     faults: FaultPoints,
 ) -> Operations:
     """Put together what operators' work takes."""
     return Operations(
-        PostgresOperatorStore(database),
-        PostgresResolutionStore(database, sagas),
-        attempts,
+        PostgresOperatorStore(database, faults),
+        PostgresResolutionStore(database, sagas, faults),
+        neighbours.attempts,
+        FoundLateCharges(payments, sagas, sagas, neighbours.witnesses, utc_now),
         clock=utc_now,
         new_id=_make_id,
         policy=settings.policy,

@@ -18,18 +18,31 @@ class Audited:
     payment: Payment
     sagas: tuple[Standing, ...]
 
+    @property
+    def payment_id(self) -> str:
+        """Its id."""
+        return self.payment.payment_id
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A payment that cannot be read from its row, and why; never what stands there."""
+
+    payment_id: str
+    why: str
+
 
 class AuditStore(Protocol):
     """Reads payments for an audit."""
 
     async def page(
         self, created_from: datetime, created_to: datetime, after: str, limit: int
-    ) -> Sequence[Audited]:
+    ) -> Sequence[Audited | Unreadable]:
         """List payments made in a stretch of time by their ids, after an id."""
         ...
 
     async def find(self, payment_ids: Sequence[str]) -> Sequence[Audited]:
-        """Read payments as they are now."""
+        """Read payments as they are now; those that cannot be read are left out."""
         ...
 
 

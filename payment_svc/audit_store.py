@@ -5,9 +5,10 @@ from datetime import datetime
 
 from chassis.database import Database, Transaction
 from chassis.ids import new_id
-from payment_svc.audit_ports import Audited
+from payment_svc.audit_ports import Audited, Unreadable
+from payment_svc.claimed import why
 from payment_svc.domain.soundness import Standing
-from payment_svc.store import load_payments
+from payment_svc.store import load_readable
 
 _PAGE = """
 SELECT payment_id FROM payments
@@ -28,11 +29,11 @@ class PostgresAuditStore:
 
     async def page(
         self, created_from: datetime, created_to: datetime, after: str, limit: int
-    ) -> Sequence[Audited]:
+    ) -> Sequence[Audited | Unreadable]:
         """See `audit_ports.AuditStore.page`."""
         bounds = [_least(created_from), _least(created_to), after, limit]
 
-        async def work(tx: Transaction) -> list[Audited]:
+        async def work(tx: Transaction) -> list[Audited | Unreadable]:
             found = await tx.all(_PAGE, bounds)
             return await _read(tx, [row["payment_id"] for row in found])
 
@@ -40,10 +41,11 @@ class PostgresAuditStore:
 
     async def find(self, payment_ids: Sequence[str]) -> Sequence[Audited]:
         """See `audit_ports.AuditStore.find`."""
-        return await self._database.run(lambda tx: _read(tx, payment_ids))
+        found = await self._database.run(lambda tx: _read(tx, payment_ids))
+        return [one for one in found if isinstance(one, Audited)]
 
 
-async def _read(tx: Transaction, payment_ids: Sequence[str]) -> list[Audited]:
+async def _read(tx: Transaction, payment_ids: Sequence[str]) -> list[Audited | Unreadable]:
     """Read sagas first: a payment that one of them has moved since is then seen as moved."""
     if not payment_ids:
         return []
@@ -51,10 +53,12 @@ async def _read(tx: Transaction, payment_ids: Sequence[str]) -> list[Audited]:
     for row in await tx.all(_SAGAS, [list(payment_ids)]):
         payment_id = row.pop("payment_id")
         sagas.setdefault(payment_id, []).append(Standing(**row))
-    payments = await load_payments(tx, payment_ids)
+    payments, problems = await load_readable(tx, payment_ids)
     return [
         Audited(payments[payment_id], tuple(sagas.get(payment_id, ())))
-        for payment_id in sorted(payments)
+        if payment_id in payments
+        else Unreadable(payment_id, why(problems[payment_id]))
+        for payment_id in sorted(payments.keys() | problems.keys())
     ]
 
 

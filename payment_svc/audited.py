@@ -66,6 +66,13 @@ def redelivered(endpoint: WebhookEndpoint, after: Mapping[str, object]) -> Recor
     )
 
 
+def refused(resolution_id: str, why: str) -> Record:
+    """Tell that somebody tried to approve what takes another person."""
+    return by_caller(
+        "payment_svc/ApproveResolution", "resolution", resolution_id, after={"refused": why}
+    )
+
+
 def operated(action: OperatorAction) -> Record:
     """Tell what an operator did. What was approved is applied by the service, in his name."""
     call = current_origin(f"payment_svc/{action.kind}")

@@ -1,12 +1,12 @@
 """What a changed payment writes: its row, its orders, its history, its events with deliveries."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from chassis.database import Write
 from chassis.encryption import Keyring
 from payment_svc import rows
+from payment_svc.domain.changed import changed
 from payment_svc.domain.payment import Order, Payment
 from payment_svc.events import status_events
 from payment_svc.webhooks import outbox as webhook_outbox
@@ -46,20 +46,20 @@ HISTORY_WIDTH = 6
 Change = tuple[Payment, Payment]
 
 
-def writes(changed: Sequence[Change], now: datetime, keyring: Keyring) -> list[Write]:
+def writes(changes: Sequence[Change], now: datetime, keyring: Keyring) -> list[Write]:
     """Make the writes of payments before and after; the first one's RETURNING tells which were
     still what they were before.
     """
     orders = [
         rows.order_change(after, keyring)
-        for old, new in changed
+        for old, new in changes
         for before, after in zip(old.orders, new.orders, strict=True)
         if before != after
     ]
-    history = [line for before, after in changed for line in _history(before, after, now)]
-    events = [event for _, after in changed for event in status_events(after)]
+    history = [line for before, after in changes for line in _history(before, after, now)]
+    events = [event for _, after in changes for event in status_events(after)]
     return [
-        Write(_UPDATE_PAYMENTS, [_payment_change(old, new) for old, new in changed], 10),
+        Write(_UPDATE_PAYMENTS, [_payment_change(old, new) for old, new in changes], 10),
         Write(_UPDATE_ORDERS, orders, 7),
         Write(ADD_HISTORY, history, HISTORY_WIDTH),
         *webhook_outbox.record(events),
@@ -68,7 +68,7 @@ def writes(changed: Sequence[Change], now: datetime, keyring: Keyring) -> list[W
 
 def stored(before: Payment, after: Payment) -> Payment:
     """Tell how a changed payment is read from now on."""
-    return after if before == after else replace(after, revision=before.revision + 1, trail=())
+    return after if before == after else changed(after, revision=before.revision + 1, trail=())
 
 
 def _payment_change(before: Payment, after: Payment) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ import random
 import traceback
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from pathlib import PurePath
 
 from chassis.clock import Clock
@@ -27,6 +28,7 @@ from payment_svc.sagas.retry_budget import Shares
 
 # Reading them in is one piece of work, for which the event loop lets every request wait.
 _CLAIMED_AT_ONCE = 32
+_steps = cache(SAGA_STEPS.labels)  # as few as there are label sets
 
 
 class Coordinator:
@@ -103,8 +105,8 @@ class Coordinator:
             self._log.warning("lease_lost", saga_id=progress.saga_id, step=progress.step)
         except Exception as error:  # noqa: BLE001 - one saga must not stop the others
             # An error's text may repeat what was to be stored, tokens too: its class and place do.
-            *_, last = traceback.extract_tb(error.__traceback__)
-            place = f"{PurePath(last.filename).name}:{last.lineno} {last.name}"
+            *_, (last, line) = traceback.walk_tb(error.__traceback__)
+            place = f"{PurePath(last.f_code.co_filename).name}:{line} {last.f_code.co_name}"
             name = type(error).__name__
             self._log.error("walk_failed", saga_id=progress.saga_id, error=name, place=place)
             await self._stumble(journey.progress, error)
@@ -114,7 +116,9 @@ class Coordinator:
         WALKS_FAILED.labels(progress.kind, progress.step).inc()
         blame = not isinstance(error, PaymeshError)
         try:
+            await self._faults.reach("stumble.before")
             await self._store.stumbled(progress, type(error).__name__, counts=blame)
+            await self._faults.reach("stumble.recorded")
         except Exception as trouble:  # noqa: BLE001 - then the lease brings it back
             self._log.warning("stumble_not_kept", saga_id=progress.saga_id, error=trouble)
 
@@ -166,7 +170,7 @@ class Coordinator:
     def _tell(self, move: Move) -> None:
         kind = move.after.progress.kind
         for entry in move.entries:
-            SAGA_STEPS.labels(kind, entry.step, entry.outcome).inc()
+            _steps(kind, entry.step, entry.outcome).inc()
         last = move.entries[-1]
         if last.outcome != "done":
             self._log.info(

@@ -161,7 +161,12 @@ def _action_required(attempt: attempt_pb2.Attempt) -> Outcome:
 
 def _pending(attempt: attempt_pb2.Attempt) -> Outcome:
     is_debit = attempt.payment_method == provider_pb2.BANK_DEBIT
-    return Waiting("DEBIT_PENDING", slow=True) if is_debit else Waiting("PSP_PENDING")
+    return Waiting(
+        "DEBIT_PENDING" if is_debit else "PSP_PENDING",
+        slow=is_debit,
+        unheard=attempt.is_put_off or attempt.delivery != _Attempt.ANSWERED,
+        after=_after(attempt),
+    )
 
 
 def _transient(attempt: attempt_pb2.Attempt) -> Outcome:

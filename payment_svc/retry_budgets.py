@@ -2,11 +2,15 @@
 and too much of it put off.
 """
 
+from functools import cache
+
 from chassis.clock import Clock
 from payment_svc.metrics import NEIGHBOUR_CALLS
 from payment_svc.sagas.commands import Command
 from payment_svc.sagas.outcomes import Again, Outcome
 from payment_svc.sagas.retry_budget import PUT_OFF, RetryBudget, Shares, neighbour_of
+
+_calls = cache(NEIGHBOUR_CALLS.labels)  # as few as there are label sets
 
 
 class RetryBudgets:
@@ -23,15 +27,15 @@ class RetryBudgets:
         budget = self._budgets.get(name) or RetryBudget.full(self._shares, now)
         if not is_again:
             self._budgets[name] = budget.first(now)
-            NEIGHBOUR_CALLS.labels(name, "first").inc()
+            _calls(name, "first").inc()
             return None
         allowed = budget.again(now)
         if isinstance(allowed, RetryBudget):
             self._budgets[name] = allowed
-            NEIGHBOUR_CALLS.labels(name, "again").inc()
+            _calls(name, "again").inc()
             return None
         self._budgets[name] = budget.turned_away()
-        NEIGHBOUR_CALLS.labels(name, "put_off").inc()
+        _calls(name, "put_off").inc()
         return Again(f"{PUT_OFF}: {name}", after=allowed, is_put_off=True)
 
     def heard(self, command: Command, outcome: Outcome, *, is_again: bool) -> None:

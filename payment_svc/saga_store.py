@@ -14,7 +14,9 @@ import psycopg
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, Write, columns
+from chassis.faults import FaultPoints
 from payment_svc import cases, changes, rows
+from payment_svc.claimed import judge, take_up
 from payment_svc.domain.backlog import Backlog
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.operations import attention
@@ -133,6 +135,7 @@ class PostgresSagaStore:
         new_id: NewId,
         clock: Clock,
         claims_max: int = 10,
+        faults: FaultPoints | None = None,
     ) -> None:
         self._database = database
         self._owner = owner
@@ -140,6 +143,7 @@ class PostgresSagaStore:
         self._new_id = new_id
         self._clock = clock
         self._claims_max = claims_max
+        self._faults = faults or FaultPoints()
         self._recording: Coalescer[Move, type[Exception] | None] = Coalescer(
             self._record_all, batch_max=_RECORDED_AT_ONCE, bisect_on=(psycopg.Error,)
         )
@@ -148,21 +152,24 @@ class PostgresSagaStore:
         """See `ports.SagaStore.claim`."""
         parameters = {"owner": self._owner, "lease": self._lease, "limit": limit}
 
-        async def work(tx: Transaction) -> tuple[list[Journey], list[Move]]:
+        async def work(tx: Transaction) -> tuple[list[Journey], list[Progress]]:
             claimed = await tx.all(_CLAIM, parameters)
             if not claimed:
                 return [], []
             found, unreadable = await load_readable(tx, [row["payment_id"] for row in claimed])
-            for row in claimed:
-                if row["payment_id"] in unreadable:  # for a person: its payment is not what it was
-                    await tx.execute(_STUMBLED, _stumble(rows.to_progress(row), "Undecipherable"))
+            at = self._clock()
+            judged = judge(claimed, unreadable, at)
+            dead = await self._set_aside(judged.dead, tx) if judged.dead else []
             claimed = [row for row in claimed if row["payment_id"] in found]
             sound = [row for row in claimed if row["unmoved"] <= self._claims_max]
-            poison = [self._poison(r, found) for r in claimed if r["unmoved"] > self._claims_max]
+            poison = [_poison(r, found, at) for r in claimed if r["unmoved"] > self._claims_max]
             if poison:
                 await self._record_held(poison, tx)
-            journeys, taken_up, failed = _take_up([rows.to_progress(row) for row in sound], found)
-            for progress, error in failed:
+            dead += [move.after.progress for move in poison]
+            if dead:
+                await self._faults.reach("quarantine.written")
+            journeys, taken_up, failed = take_up([rows.to_progress(row) for row in sound], found)
+            for progress, error in [*judged.resting, *failed]:
                 await tx.execute(_STUMBLED, _stumble(progress, error))
             changed = [(found[p.payment_id], p) for p in taken_up if p != found[p.payment_id]]
             if changed:
@@ -172,10 +179,12 @@ class PostgresSagaStore:
                 if len(answer["touched"]) < len(changed):
                     raise psycopg.errors.SerializationFailure("a payment was changed meanwhile")
             now = {p.payment_id: changes.stored(found[p.payment_id], p) for p in taken_up}
-            return [j.with_payment(now[j.payment.payment_id]) for j in journeys], poison
+            return [j.with_payment(now[j.payment.payment_id]) for j in journeys], dead
 
-        journeys, poison = await self._database.run(work)
-        attention.tell(poison)
+        journeys, dead = await self._database.run(work)
+        if dead:
+            await self._faults.reach("quarantine.committed")
+        attention.tell_dead(dead)
         return journeys
 
     async def stumbled(self, progress: Progress, error: str, *, counts: bool) -> None:
@@ -245,9 +254,15 @@ class PostgresSagaStore:
             saga_id = move.after.progress.saga_id
             raise left_out.problems[saga_id](saga_id) from left_out
 
-    def _poison(self, row: rows.Row, payments: Mapping[str, Payment]) -> Move:
-        progress, payment = rows.to_progress(row), payments[row["payment_id"]]
-        return quarantine(progress, payment, row["last_error"], self._clock())
+    async def _set_aside(
+        self, dead: Sequence[tuple[Progress, Entry]], tx: Transaction
+    ) -> list[Progress]:
+        """Write dead letters whose payments cannot be read; answer them."""
+        gone = [progress for progress, _ in dead]
+        change = Write(_UPDATE_SAGAS, [self._saga_change(progress) for progress in gone], 12)
+        steps = Write(ADD_STEPS, [step_row(p.saga_id, entry) for p, entry in dead], 9)
+        await tx.together([change, steps, attention.record_dead(gone)])
+        return gone
 
     async def _record_all(self, moves: Sequence[Move]) -> Sequence[type[Exception] | None]:
         """Record moves in one transaction; who has lost the lease, or decided by a payment that is
@@ -274,7 +289,7 @@ class PostgresSagaStore:
         changed = [m for m in moves if m.before.payment != m.after.payment]
         pairs = [(m.before.payment, m.after.payment) for m in changed]
         writes = [
-            Write(_UPDATE_SAGAS, [self._saga_change(move) for move in moves], 12),
+            Write(_UPDATE_SAGAS, [self._saga_change(m.after.progress) for m in moves], 12),
             Write(ADD_STEPS, steps, 9),
             new_sagas(self._follow_ups(moves, now)),
             *changes.writes(pairs, now, tx.keyring),
@@ -310,8 +325,7 @@ class PostgresSagaStore:
             if move.follow_up is not None
         ]
 
-    def _saga_change(self, move: Move) -> tuple[object, ...]:
-        after = move.after.progress
+    def _saga_change(self, after: Progress) -> tuple[object, ...]:
         held = after.is_runnable
         due_after = {Queue.PAYMENT: self._lease, Queue.DONE: None, Queue.DEAD_LETTER: None}
         row = rows.saga_row(after, self._owner if held else None)
@@ -344,24 +358,9 @@ def _behind_another(moves: Sequence[Move]) -> dict[str, type[Exception]]:
     return behind
 
 
-def _take_up(
-    claimed: Sequence[Progress], payments: Mapping[str, Payment]
-) -> tuple[list[Journey], list[Payment], list[tuple[Progress, str]]]:
-    """Start what is new, one saga of a payment after the other; tell also the payments by then, and
-    the sagas that could not be started, with the class of the error.
-    """
-    by_id = dict(payments)
-    journeys, failed = [], []
-    for progress in claimed:
-        found = Journey(progress, by_id[progress.payment_id])
-        try:
-            journey = engine.take_up(SAGAS[progress.kind], found)
-        except Exception as error:  # noqa: BLE001 - one saga must not keep the others from work
-            failed.append((progress, type(error).__name__))
-            continue
-        by_id[progress.payment_id] = journey.payment
-        journeys.append(journey)
-    return journeys, list(by_id.values()), failed
+def _poison(row: rows.Row, payments: Mapping[str, Payment], at: datetime) -> Move:
+    payment = payments[row["payment_id"]]
+    return quarantine(rows.to_progress(row), payment, row["last_error"], at)
 
 
 def _stumble(progress: Progress, error: str, *, counts: bool = True) -> dict[str, object]:

@@ -211,8 +211,10 @@ async def load_payments(
 
 async def load_readable(
     tx: Transaction, payment_ids: Sequence[str], clients: Sequence[str] | None = None
-) -> tuple[dict[str, Payment], dict[str, Undecipherable]]:
-    """Read payments as `load_payments`, and tell which cannot be read, and why."""
+) -> tuple[dict[str, Payment], dict[str, Exception]]:
+    """Read payments as `load_payments`, and tell which cannot be read, and why; an error that is
+    none of ours may tell what stands in the row, and is for nobody's eyes but its class.
+    """
     if clients is None:
         payments = await tx.all(_FIND_PAYMENTS, [list(set(payment_ids))])
     else:
@@ -221,12 +223,12 @@ async def load_readable(
     for row in await tx.all(_FIND_ORDERS, [[row["payment_id"] for row in payments]]):
         orders[row["payment_id"]].append(row)
     readable: dict[str, Payment] = {}
-    unreadable: dict[str, Undecipherable] = {}
+    unreadable: dict[str, Exception] = {}
     for row in payments:
         payment_id = row["payment_id"]
         try:
             readable[payment_id] = rows.to_payment(row, orders[payment_id], tx.keyring)
-        except Undecipherable as problem:
+        except (Undecipherable, ValueError, TypeError, KeyError) as problem:
             unreadable[payment_id] = problem
     return readable, unreadable
 

@@ -7,7 +7,7 @@ network's numbers do.
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, chain, pairwise
 from urllib.parse import unquote_plus
 
@@ -18,6 +18,7 @@ _GROUPED = re.compile(r"[0-9]+(?:[\W_]+[0-9]+)*")
 _DIGITS = "0123456789"
 # ASCII, nothing escaped, twelve digits at most.
 _HARMLESS_AT_A_GLANCE = re.compile(r"[ -$'-/:-~]*(?:[0-9][ -$'-/:-~]*){0,12}")
+_HARMLESS_LINES = re.compile(r"(?:[ -$'-/:-~]*+(?:[0-9][ -$'-/:-~]*+){0,12}+\n)*+")
 _DIGITS_MIN, _USUAL_DIGITS, _DIGITS_MAX = 13, 16, 19
 _UNWRAPPED_TIMES = 3  # escaped once, twice, and once more by somebody careful
 # What is full of digits and is no card number, by its form; each becomes a letter, so that what is
@@ -76,6 +77,16 @@ def holds_card_number(text: str) -> bool:
     if _HARMLESS_AT_A_GLANCE.fullmatch(text):  # most texts
         return False
     return any(map(_shows_card_number, _unwrapped(text)))
+
+
+def hold_no_card_number(texts: Sequence[str]) -> bool:
+    """Tell whether none of many texts holds a card number: all at once, where all are harmless at a
+    glance, for a tenth of what one by one would cost.
+    """
+    lines = "\n".join(texts) + "\n"
+    if lines.count("\n") == len(texts) and _HARMLESS_LINES.fullmatch(lines):
+        return True
+    return not any(map(holds_card_number, set(texts)))
 
 
 def _unwrapped(text: str) -> Iterator[str]:

@@ -53,6 +53,7 @@ from psp_gateway.running import Running
 from psp_gateway.servicer import PspGatewayServicer
 from psp_gateway.settings import PspSettings
 from psp_gateway.store import AttemptStore
+from psp_gateway.unlogged import UNLOGGED
 from psp_gateway.use_cases.answer_dispute import Answering
 from psp_gateway.use_cases.apply_events import Applying
 from psp_gateway.use_cases.execute_payouts import BANK, Paying
@@ -107,7 +108,7 @@ async def build(
     payouts_running = Running[Payout](answer_s=settings.answer_s, count_max=settings.attempts_max)
     stack.push_async_callback(payouts_running.close, server_settings.drain_s)
     abandon_after = timedelta(seconds=settings.abandon_after_s)
-    means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages)
+    means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages, running.saw)
     router = Router(_rules(settings), providers, guards, psps.pages)
     outbox = _outbox(settings, database)
     paying = _paying(psps, outbox, Paying(PayoutStore(database), {}, guards, utc_now, faults))
@@ -139,7 +140,7 @@ async def build(
             *([bank_worker(outbox, settings.bank.poll_s)] if outbox else []),
         ],
     )
-    return with_audit_log(wiring, database)
+    return with_audit_log(wiring, database, UNLOGGED)
 
 
 def _late_looker(

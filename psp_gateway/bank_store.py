@@ -1,13 +1,14 @@
 """Keeps orders to a bank, and the files that they are in, in PostgreSQL."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from psycopg.rows import DictRow
 
 from chassis.database import Database, Transaction
-from chassis.encryption import Keyring
+from chassis.encryption import Keyring, Undecipherable
 from chassis.money import Money
 from psp_gateway.private import CREDITOR, FILE
 from psp_gateway.providers.bank.orders import Draft
@@ -36,7 +37,7 @@ WHERE attempt_id = ANY(%b::text[])
 """
 _OLDEST = """
 SELECT * FROM bank_files WHERE handed_over_at IS NULL
-ORDER BY created_at, message_id LIMIT 1 FOR UPDATE SKIP LOCKED
+ORDER BY created_at, message_id LIMIT 10 FOR UPDATE SKIP LOCKED
 """
 _HANDED = """
 UPDATE bank_files SET handed_over_at = %s, copy = %s, content = '', content_encrypted = NULL
@@ -79,15 +80,16 @@ class OrderStore:
         """See `orders.OrderBook.collect`."""
 
         async def work(tx: Transaction) -> int:
-            rows = await tx.all(_UNFILED, [limit])
-            if not rows:
+            # One that was tampered with waits, is logged and counted, and keeps nobody back.
+            transfers = list(_readable(await tx.all(_UNFILED, [limit]), tx.keyring))
+            if not transfers:
                 return 0
-            made = draft([_to_transfer(row, tx.keyring) for row in rows])
+            made = draft(transfers)
             file = made.file
             content = tx.keyring.encrypt(FILE, made.message_id, file.content)
             await tx.execute(_FILE, [made.message_id, file.name, content, file.sha256, now])
-            await tx.execute(_FILED, [made.message_id, [row["attempt_id"] for row in rows]])
-            return len(rows)
+            await tx.execute(_FILED, [made.message_id, [one.attempt_id for one in transfers]])
+            return len(transfers)
 
         return await self._database.run(work)
 
@@ -96,7 +98,10 @@ class OrderStore:
 
         async def work(tx: Transaction) -> str:
             for row in await tx.all(_OLDEST):
-                kept = tx.keyring.decrypt(FILE, row["message_id"], row["content_encrypted"])
+                try:
+                    kept = tx.keyring.decrypt(FILE, row["message_id"], row["content_encrypted"])
+                except Undecipherable:
+                    continue  # logged and counted; the files after it are not kept back
                 put(row["message_id"], bytes(row["content"]) if kept is None else kept)
                 await tx.execute(_HANDED, [now, copy, row["message_id"]])
                 return str(row["message_id"])
@@ -129,6 +134,12 @@ def _order_row(transfer: CreditTransfer, keyring: Keyring) -> list[object]:
         transfer.amount.currency,
         keyring.encrypt(CREDITOR, transfer.attempt_id, json.dumps(creditor)),
     ]
+
+
+def _readable(found: Iterable[DictRow], keyring: Keyring) -> Iterator[CreditTransfer]:
+    for row in found:
+        with suppress(Undecipherable):
+            yield _to_transfer(row, keyring)
 
 
 def _to_transfer(row: DictRow, keyring: Keyring) -> CreditTransfer:

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from structlog.typing import FilteringBoundLogger
+
 from chassis.clock import Clock
 from chassis.telemetry import logger
 from psp_gateway.domain.answer import Verdict, held_back
@@ -51,6 +53,7 @@ class Guard:
     _turns: asyncio.Semaphore = field(init=False)
     _next_at: float = 0.0
     _budget: RetryBudget = field(init=False)
+    _log: FilteringBoundLogger = field(default_factory=logger)
 
     def __post_init__(self) -> None:
         self._budget = RetryBudget.full(self.bounds.shares, self.clock())
@@ -98,12 +101,21 @@ class Guard:
         if not is_repetition:
             self._budget = self._budget.first(now)
         answer = await send()
-        failed, now = _is_failure(answer), self.clock()
-        if is_repetition and not failed:
-            self._budget = self._budget.answered(now)
-        counted = self._circuit(operation).took(failed=failed, now=now)
-        self._keep(operation, counted)
+        self._take_in(operation, answer, is_repetition=is_repetition)
         return answer
+
+    def _take_in(self, operation: str, answer: object, *, is_repetition: bool) -> None:
+        """Count what came of a call. An error that a PSP keeps under a key and repeats is an answer
+        of a PSP that is there: whoever hears nothing else for days must not use up what others are
+        asked again by, nor open the circuit before them.
+        """
+        now, failed = self.clock(), _is_failure(answer)
+        is_repeated = is_repetition and isinstance(answer, Verdict) and answer.is_replay
+        if is_repetition and (is_repeated or not failed):
+            self._budget = self._budget.answered(now)
+        circuit = self._circuit(operation)
+        if not is_repeated or circuit.state is not State.CLOSED:
+            self._keep(operation, circuit.took(failed=failed, now=now))
 
     def obstacle(self, operation: str) -> str:
         """Tell why an operation would not be sent now; empty when it would."""
@@ -155,7 +167,7 @@ class Guard:
         self._circuits[operation] = circuit
         if before is None or before.state is not circuit.state:
             PSP_CIRCUIT.labels(self.psp, operation).set(_STATE_VALUES[circuit.state])
-            logger().info("circuit", psp=self.psp, operation=operation, state=circuit.state.value)
+            self._log.info("circuit", psp=self.psp, operation=operation, state=circuit.state.value)
 
 
 def _is_failure(answer: object) -> bool:

@@ -201,7 +201,7 @@ class InboxStore:
             named = await tx.all(_NAMED, [ids, psps, references])
             about = await tx.all(_ABOUT, [sorted({row["attempt_id"] for row in named})])
             found = {row["attempt_id"]: row for row in [*named, *about]}
-            return [rows.to_attempt(row, tx.keyring) for row in found.values()]
+            return rows.readable(found.values(), tx.keyring)
 
         known = _Known.of(await self._database.run(work))
         return [known.concerned(event) for event in events]

@@ -55,7 +55,9 @@ class LateLookStore:
     async def given_up(self, since: datetime, until: datetime, limit: int) -> Sequence[Attempt]:
         """See `ports.LateLooks.given_up`."""
         found = await self._database.read(_GIVEN_UP, [since, until, limit])
-        return [rows.to_attempt(row, self._database.keyring) for row in found]
+        # Where a buyer was sent is not needed here, and not read.
+        hidden = {"redirect_url_encrypted": None, "redirect_url": ""}
+        return [rows.to_attempt(row | hidden, self._database.keyring) for row in found]
 
     async def plan(self, looks: Sequence[LateLook]) -> None:
         """See `ports.LateLooks.plan`."""

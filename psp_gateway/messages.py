@@ -82,8 +82,9 @@ def to_attempt(found: Attempt, now: datetime) -> noun.Attempt:
         is_final=found.kind is Kind.CAPTURE and found.is_final,
         is_put_off=found.is_put_off,
     )
-    if found.retry_at is not None and not found.outcome.is_final:
-        message.retry_after.FromTimedelta(max(found.retry_at - now, timedelta(0)))
+    again_at = found.ask_again_at(now)
+    if again_at is not None:
+        message.retry_after.FromTimedelta(max(again_at - now, timedelta(0)))
     if found.expires_at is not None:
         message.expires_at.CopyFrom(_timestamp(found.expires_at))
     if found.page_expires_at is not None:

@@ -5,7 +5,7 @@ began it and is joined by the next.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from chassis.errors import PaymeshError, Unavailable
 from chassis.telemetry import logger
@@ -24,6 +24,10 @@ class Item(Protocol):
         """Name the fields in which what was asked before differs from what is asked now."""
         ...
 
+    def unfinished(self) -> Self:
+        """Tell it as it stands while it is taken further."""
+        ...
+
 
 Taken = TypeVar("Taken", bound=Item)
 
@@ -36,23 +40,26 @@ class Asked(Generic[Taken]):
     take: Callable[[], Awaitable[Taken | Refusal]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Joined(Generic[Taken]):
+    """What is under way; `latest`: as the store last had it, as far as is known."""
+
     asked: Taken
+    latest: Taken
     task: "asyncio.Task[Taken | Refusal]"
 
     def answer(self) -> Taken | Refusal:
-        """Answer what came of it; PENDING, as it was asked, while that is not known."""
+        """Answer what came of it; while that is not known, how it stood before."""
         if self.task.done() and not self.task.cancelled() and self.task.exception() is None:
             return self.task.result()
-        return self.asked
+        return self.latest.unfinished()
 
 
 class Running(Generic[Taken]):
     """Runs each attempt once at a time, and answers in time.
 
     Args:
-        answer_s: how long a call waits; what is not done then is answered PENDING and goes on.
+        answer_s: how long a call waits; what is not done then is told as it stands, and goes on.
         count_max: attempts under way at once; more are refused.
     """
 
@@ -75,6 +82,12 @@ class Running(Generic[Taken]):
         _raise_if_all_failed(tasks)
         return [item.answer() if isinstance(item, _Joined) else item for item in joined]
 
+    def saw(self, stored: Taken) -> None:
+        """Take note of how one that is under way stands in the store now."""
+        joined = self._running.get(stored.attempt_id)
+        if joined is not None:
+            joined.latest = stored
+
     async def close(self, patience_s: float) -> None:
         """Wait for what is under way, then leave the rest to the next call that asks for it."""
         tasks = [joined.task for joined in self._running.values()]
@@ -92,7 +105,7 @@ class Running(Generic[Taken]):
             return AttemptReused(attempt_id, differs) if differs else first
         task = asyncio.create_task(self._take(item))
         task.add_done_callback(_retrieve)
-        self._running[attempt_id] = joined = _Joined(item.attempt, task)
+        self._running[attempt_id] = joined = _Joined(item.attempt, item.attempt, task)
         return joined
 
     async def _take(self, item: Asked[Taken]) -> Taken | Refusal:

@@ -16,6 +16,7 @@ from audit_log.origin import by_caller
 from audit_log.record import Record
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, columns
+from chassis.encryption import Undecipherable
 from chassis.money import Money
 from chassis.telemetry import FENCED_WRITES
 from psp_gateway import rows, statements
@@ -31,6 +32,8 @@ Saving = tuple[Attempt, Exchange, tuple[Record, ...]]
 _BATCH_MAX = 256
 # A PSP takes a few hundred milliseconds: outcomes may wait a few for larger groups.
 _PATIENCE_S = 0.005
+# Who is at fault is found by halves, and fails alone.
+_AT_FAULT = (psycopg.Error, Undecipherable)
 _NEW_WIDTH, _SAVED_WIDTH, _EVENT_WIDTH = 17, 18, 7
 
 
@@ -60,20 +63,20 @@ class AttemptStore:
             self._take_up_charges,
             batch_max=_BATCH_MAX,
             in_flight_max=batches_in_flight,
-            bisect_on=(psycopg.Error,),
+            bisect_on=_AT_FAULT,
         )
         # One batch of refunds at a time: each locks the charges that it gives back.
         self._refunds: Coalescer[Attempt, TakenUp | Refusal] = Coalescer(
-            self._take_up_refunds, batch_max=_BATCH_MAX, bisect_on=(psycopg.Error,)
+            self._take_up_refunds, batch_max=_BATCH_MAX, bisect_on=_AT_FAULT
         )
         self._holds: Coalescer[Attempt, TakenUp | Refusal] = Coalescer(
-            self._take_up_holds, batch_max=_BATCH_MAX, bisect_on=(psycopg.Error,)
+            self._take_up_holds, batch_max=_BATCH_MAX, bisect_on=_AT_FAULT
         )
         self._saves: Coalescer[Saving, Saved] = Coalescer(
             self._save,
             batch_max=_BATCH_MAX,
             in_flight_max=batches_in_flight,
-            bisect_on=(psycopg.Error,),
+            bisect_on=_AT_FAULT,
             patience_s=_PATIENCE_S,
         )
 

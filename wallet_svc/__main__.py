@@ -8,8 +8,7 @@ from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from paymesh.wallet.v1 import wallet_service_pb2 as service
 from paymesh.wallet.v1 import wallet_service_pb2_grpc as wire
 
-from audit_log import sealer as audit_sealer
-from audit_log import servicer as audit_log
+from audit_log.wiring import with_audit_log
 from chassis import server
 from chassis.channel import open_channel
 from chassis.clock import utc_now
@@ -23,6 +22,7 @@ from wallet_svc.reader import WalletReader
 from wallet_svc.servicer import WalletServicer
 from wallet_svc.settings import WalletSettings
 from wallet_svc.store import WalletStore
+from wallet_svc.unlogged import UNLOGGED
 from wallet_svc.watching import Watching
 
 
@@ -46,19 +46,17 @@ async def build(told: ServerSettings, environment: Environment, stack: AsyncExit
     reader = WalletReader(database, report_timeout_s=settings.report_timeout_s)
     watching = Watching(reader.changed, every_s=settings.watch_every_s)
     stack.push_async_callback(watching.close)
-    jobs = [hold_expiry(store, settings.expire_every_s), audit_sealer.sealing(database)]
+    jobs = [hold_expiry(store, settings.expire_every_s)]
     books = _books(settings.ledger_target, stack)
     if books is not None:
         jobs.append(ledger_comparison(reader, books, utc_now, settings.compare_every_s))
     servicer = WalletServicer(store, reader, watching, books)
-    return Wiring(
-        register=[
-            partial(wire.add_WalletServiceServicer_to_server, servicer),
-            audit_log.serving(database),
-        ],
-        names=[service.DESCRIPTOR.services_by_name["WalletService"].full_name, audit_log.NAME],
+    wiring = Wiring(
+        register=[partial(wire.add_WalletServiceServicer_to_server, servicer)],
+        names=[service.DESCRIPTOR.services_by_name["WalletService"].full_name],
         jobs=jobs,
     )
+    return with_audit_log(wiring, database, UNLOGGED)
 
 
 def _books(target: str, stack: AsyncExitStack) -> LedgerBooks | None:

@@ -12,10 +12,10 @@ How a test uses it, once it has driven a stack and stopped its faults::
 
 `stack` is stack.json's content (`State(folder).running()`, or what `running_stack` gives): what is
 used of it is `databases`, `psp_sandbox.url` and `services.ledger_svc.grpc`. A world without a real
-ledger_svc process passes `with_proof=False`, and INV-15 is then unchecked.
+ledger_svc process, or audit logs, passes `with_proof=False`, and INV-15 is then unchecked.
 
-`AUDITED` is I1 to I8, what `paymesh audit` asks; `CHECKERS` is INV-1 to INV-17. Each is an
-`Invariant`; one alone is judged by `judge(invariant, facts, told)`. A `Verdict` has `name`,
+`AUDITED` is I1 to I8 and INV-15, what `paymesh audit` asks; `CHECKERS` is INV-1 to INV-17. Each is
+an `Invariant`; one alone is judged by `judge(invariant, facts, told)`. A `Verdict` has `name`,
 `statement`, `holds` (None: not checked), `evidence`, the first 20 `offences` (`subject`, `how`) and
 `offence_count`. Facts are named tuples in a frozen dataclass (`facts.py`), so a violation is
 planted by `dataclasses.replace`. What is in flight (`facts.in_flight`), or waits for a person

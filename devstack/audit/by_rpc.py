@@ -5,7 +5,7 @@ payment_svc what its payments are against the others.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,12 +21,16 @@ from paymesh.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 from devstack.audit.databases import Tell
 from devstack.audit.gather import NotAudited, silent
 from devstack.audit.invariants import AUDITED
+from devstack.audit.logs import prove_log
 from devstack.audit.verdict import SHOWN, Offence, Verdict
+from devstack.audit_log.calls import SERVICES
 from devstack.reach import operator_channel
+from devstack.state import StackError
 
 _TIMEOUT_S = 3_600.0
 _STATEMENTS = {invariant.name: invariant.statement for invariant in AUDITED}
 _BOOKED = "what the PSPs kept, by the gateway's attempts, is what the ledger booked"
+_DEFAULT = timedelta(hours=24)
 _JUDGED_THERE = ("I4", "I5", "I6", "I7", "I8")
 
 
@@ -34,18 +38,20 @@ _JUDGED_THERE = ("I4", "I5", "I6", "I7", "I8")
 class Targets:
     """Where the services answer: HOST:PORT; empty: as the running stack says."""
 
-    payment: str
-    wallet: str
-    ledger: str
+    payment: str = ""
+    wallet: str = ""
+    ledger: str = ""
+    psp: str = ""
+    edge_auth: str = ""
     stack: Mapping[str, Any] = field(default_factory=dict)
 
     def channel(self, service: str) -> grpc.aio.Channel:
-        """Open a channel to payment_svc, wallet_svc or ledger_svc.
+        """Open a channel to a service that has an audit log.
 
         Raises:
             StackError: an operator's certificate is needed, and not there.
         """
-        given = str(getattr(self, service.removesuffix("_svc")))
+        given = str(getattr(self, service.removesuffix("_svc").removesuffix("_gateway")))
         return grpc.aio.insecure_channel(given) if given else operator_channel(self.stack, service)
 
 
@@ -73,11 +79,12 @@ class _Found:
 async def audit_by_rpc(
     targets: Targets, *, since: datetime | None = None, tell: Tell = silent
 ) -> list[Verdict]:
-    """Ask for I1 to I8.
+    """Ask for I1 to I8, and INV-15.
 
     Args:
         targets: where the services answer.
-        since: judge I4 to I8 of payments made since then; of the last 24 hours when None.
+        since: judge I4 to I8 of payments made since then, and INV-15 of what was changed since
+            then; of the last 24 hours when None.
         tell: is given a line about how far it is.
 
     Raises:
@@ -87,7 +94,10 @@ async def audit_by_rpc(
         async with _stubs(targets) as (payments, wallets, books):
             verdicts = [await _sums(books, tell), await _proof(books, tell)]
             verdicts.append(await _comparison(wallets, tell))
-            return [*verdicts, *await _payments(payments, since, tell)]
+            verdicts += await _payments(payments, since, tell)
+        return [*verdicts, await _logs(targets, since, tell)]
+    except StackError as error:
+        raise NotAudited(str(error)) from error
     except grpc.aio.AioRpcError as error:
         raise NotAudited(f"{error.code().name}: {error.details()}") from error
 
@@ -143,6 +153,21 @@ async def _comparison(wallets: Any, tell: Tell) -> Verdict:
             tell(f"wallets: {found.evidence} compared")
             return found.verdict()
     raise NotAudited("the wallets stopped their comparison before it was done")
+
+
+async def _logs(targets: Targets, since: datetime | None, tell: Tell) -> Verdict:
+    """Have every service prove its audit log, and tell what it changed that is not in it."""
+    found, lines = _Found("INV-15"), 0
+    since = since or datetime.now(UTC) - _DEFAULT
+    for service in SERVICES:
+        async with targets.channel(service) as channel:
+            log = await prove_log(channel, service, since, tell)
+        lines += log.line_count
+        for subject, how in log.offences:
+            found.add(f"{service} {subject}", how)
+        found.count += log.offence_count - len(log.offences)
+    found.evidence = f"{lines:,} lines of {len(SERVICES)} audit logs"
+    return found.verdict()
 
 
 async def _payments(payments: Any, since: datetime | None, tell: Tell) -> Sequence[Verdict]:

@@ -1,4 +1,4 @@
-"""`paymesh audit`: holds a whole stack against the invariants I1 to I8."""
+"""`paymesh audit`: holds a whole stack against the invariants I1 to I8, and INV-15."""
 
 import asyncio
 import json
@@ -55,11 +55,13 @@ class Since(click.ParamType["datetime"]):
     "--without-psp-record",
     is_flag=True,
     help="Ask the services by RPC alone, as in production: I4 by the gateway's attempts, I4 to I8"
-    " of the last 24 hours unless --since says otherwise.",
+    " and what INV-15 says of changes of the last 24 hours unless --since says otherwise.",
 )
 @click.option("--payment-target", envvar="PAYMENT_TARGET", help="HOST:PORT of payment_svc.")
 @click.option("--wallet-target", envvar="WALLET_TARGET", help="HOST:PORT of wallet_svc.")
 @click.option("--ledger-target", envvar="LEDGER_TARGET", help="HOST:PORT of ledger_svc.")
+@click.option("--psp-target", envvar="PSP_TARGET", help="HOST:PORT of psp_gateway.")
+@click.option("--edge-auth-target", envvar="EDGE_AUTH_TARGET", help="HOST:PORT of edge_auth.")
 @JSON
 @STATE
 def audit(
@@ -67,11 +69,9 @@ def audit(
     quiesce_s: float | None,
     since: datetime | None,
     without_psp_record: bool,
-    payment_target: str | None,
-    wallet_target: str | None,
-    ledger_target: str | None,
     as_json: bool,
     folder: Path,
+    **targets: str | None,
 ) -> None:
     """Hold all services and the PSPs' own record against the invariants, and name who offends.
 
@@ -84,8 +84,8 @@ def audit(
     from devstack.audit.quiescence import NotQuiescent, quiesce
     from devstack.audit.verdict import judge_all
 
-    given = (payment_target, wallet_target, ledger_target)
-    if any(given) and not without_psp_record:
+    given = {name.removesuffix("_target"): told or "" for name, told in targets.items()}
+    if any(given.values()) and not without_psp_record:
         raise click.UsageError("targets go with --without-psp-record")
     if quiesce_s is not None and without_psp_record:
         raise click.UsageError("--quiesce moves the sandbox: not with --without-psp-record")
@@ -119,15 +119,14 @@ def audit(
 
 async def _by_rpc(
     folder: Path,
-    given: Sequence[str | None],
+    given: Mapping[str, str],
     since: datetime | None,
     tell: Callable[[str], None],
 ) -> Sequence["Verdict"]:
     from devstack.audit.by_rpc import Targets, audit_by_rpc
 
-    stack = {} if all(given) else State(folder).running()
-    payment, wallet, ledger = (one or "" for one in given)
-    targets = Targets(payment, wallet, ledger, stack)
+    stack = {} if all(given.values()) else State(folder).running()
+    targets = Targets(**given, stack=stack)
     return await audit_by_rpc(targets, since=since, tell=tell)
 
 

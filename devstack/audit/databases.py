@@ -14,37 +14,6 @@ _OVERDUE = "interval '5 minutes'"
 Tell = Callable[[str], None]
 Read = tuple[str, Any, LiteralString]
 
-# What was changed since there is an audit log, and is not in it.
-_BEGAN = "(SELECT min(at) FROM audit_log)"
-_UNLOGGED_PAYMENT: LiteralString = f"""
-SELECT 'saga ' || a.saga_id, a.kind, a.actor FROM operator_actions AS a
-WHERE a.at > {_BEGAN} AND NOT EXISTS (
-    SELECT FROM audit_log AS l WHERE l.object_id = a.saga_id AND l.object_kind = 'saga'
-        AND l.actor_id = a.actor AND l.reason = a.reason
-)
-UNION ALL
-SELECT 'payment ' || r.payment_id, r.method, r.client_id FROM idempotency_records AS r
-WHERE r.created_at > {_BEGAN} AND NOT EXISTS (
-    SELECT FROM audit_log AS l WHERE l.object_id = r.payment_id AND l.actor_id = r.client_id
-        AND split_part(l.action, '/', 2) = r.method
-)
-"""
-_UNLOGGED_LEDGER: LiteralString = f"""
-SELECT 'account ' || a.account_id, c.to_status, c.actor
-FROM account_changes AS c JOIN accounts AS a USING (account_key)
-WHERE c.changed_at > {_BEGAN} AND NOT EXISTS (
-    SELECT FROM audit_log AS l WHERE l.object_id = a.account_id AND l.reason = c.reason
-        AND l.after ->> 'status' = c.to_status
-)
-"""
-_UNLOGGED_WALLET: LiteralString = f"""
-SELECT 'wallet ' || c.wallet_id, c.what, c.actor FROM wallet_changes AS c
-WHERE c.changed_at > {_BEGAN} AND NOT EXISTS (
-    SELECT FROM audit_log AS l WHERE l.object_id = c.wallet_id AND l.reason = c.reason
-        AND l.after ->> lower(c.what) = c.after
-)
-"""
-
 _PAYMENT: Sequence[Read] = (
     (
         "payments",
@@ -94,7 +63,6 @@ _PAYMENT: Sequence[Read] = (
         "SELECT endpoint_id, object_id, sequence, type, status FROM webhook_deliveries",
     ),
 )
-_PAYMENT = (*_PAYMENT, ("unlogged_payment", facts.UnloggedFact, _UNLOGGED_PAYMENT))
 _PSP: Sequence[Read] = (
     (
         "attempts",
@@ -150,8 +118,6 @@ _LEDGER: Sequence[Read] = (
         " balance_after FROM entries JOIN accounts USING (account_key)",
     ),
 )
-_WALLET = (*_WALLET, ("unlogged_wallet", facts.UnloggedFact, _UNLOGGED_WALLET))
-_LEDGER = (*_LEDGER, ("unlogged_ledger", facts.UnloggedFact, _UNLOGGED_LEDGER))
 READS: Mapping[str, Sequence[Read]] = {
     "payment": _PAYMENT,
     "psp": _PSP,

@@ -152,12 +152,13 @@ class ResolutionFact(NamedTuple):
     decision: str
 
 
-class UnloggedFact(NamedTuple):
-    """A change by a client or an operator that is not in the audit log."""
+class LogFact(NamedTuple):
+    """What a service's own proof of its audit log found: hashes, seals, changes without a line."""
 
-    subject: str
-    change: str
-    actor: str
+    service: str
+    line_count: int
+    offences: tuple[tuple[str, str], ...]
+    offence_count: int
 
 
 class AssessmentFact(NamedTuple):
@@ -266,8 +267,8 @@ class Facts:
     """All that was read, each service at one moment of its own.
 
     `moved` are the objects that changed while the services were read one after another: they are
-    in flight. `record` is None when no PSP's own record was read, `proof` when the ledger was not
-    asked for its proof.
+    in flight. `record` is None when no PSP's own record was read, `proof` and `logs` when nobody
+    was asked for a proof.
     """
 
     read_at: datetime
@@ -290,9 +291,7 @@ class Facts:
     record: Sequence[RecordFact] | None
     proof: SoundFact | None
     resolutions: Sequence[ResolutionFact] = ()
-    unlogged_payment: Sequence[UnloggedFact] = ()
-    unlogged_ledger: Sequence[UnloggedFact] = ()
-    unlogged_wallet: Sequence[UnloggedFact] = ()
+    logs: Sequence[LogFact] | None = None
     since: datetime | None = None
     moved: frozenset[str] = field(default_factory=frozenset)
 

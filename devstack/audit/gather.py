@@ -11,8 +11,10 @@ import psycopg
 
 from devstack.audit.databases import READS, Tell, read_context, read_marks
 from devstack.audit.facts import Facts, SoundFact
+from devstack.audit.logs import prove_logs
 from devstack.audit.psp_record import IncompleteRecord, read_record
 from devstack.reach import operator_channel
+from devstack.state import StackError
 
 _PROOF_TIMEOUT_S = 600.0
 
@@ -41,7 +43,7 @@ async def gather(
         stack: stack.json's content.
         since: judge only payments made since then; all are read nevertheless.
         with_record: read the PSP sandbox's own record.
-        with_proof: have the ledger prove its hashes and seals.
+        with_proof: have the ledger prove its hashes and seals, and each service its audit log.
         tell: is given a line whenever something was read.
 
     Raises:
@@ -55,9 +57,10 @@ async def gather(
             for context in READS
             if context != "payment"
         ]
-        record, proof, *rest = await asyncio.gather(
+        record, proof, logs, *rest = await asyncio.gather(
             read_record(stack["psp_sandbox"]["url"], tell) if with_record else _nothing(),
             _prove(stack, tell) if with_proof else _nothing(),
+            prove_logs(stack, since, tell) if with_proof else _nothing(),
             *others,
         )
         marks = await asyncio.to_thread(read_marks, urls["payment"])
@@ -67,12 +70,15 @@ async def gather(
         raise NotAudited(f"the PSPs' record cannot be read: {error}") from error
     except grpc.aio.AioRpcError as error:
         raise NotAudited(f"the ledger does not prove its books: {error.details()}") from error
+    except StackError as error:
+        raise NotAudited(f"an audit log is not proven: {error}") from error
     except KeyError as error:
         raise NotAudited(f"the stack does not say where {error} is") from error
     moved = frozenset(mark[0] for mark in payment.pop("marks") ^ marks)
     payments = {one.payment_id: one for one in payment.pop("payments")}
     parts = {name: rows for part in (payment, *rest) for name, rows in part.items()}
-    return Facts(payments=payments, record=record, proof=proof, since=since, moved=moved, **parts)
+    judged = {"record": record, "proof": proof, "logs": logs, "since": since, "moved": moved}
+    return Facts(payments=payments, **judged, **parts)
 
 
 async def _nothing() -> None:

@@ -45,15 +45,29 @@ async def verify(
     request = wire.VerifyAuditLogRequest(
         known_seals=[wire.KnownAuditSeal(number=n, hash=h) for n, h in known.items()]
     )
-    async for told in _stream(stack, service, "VerifyAuditLog", request):
-        match told.WhichOneof("message"):
-            case "progress":
-                shown(service, told.progress.done, told.progress.total)
-            case which:
-                yield getattr(told, which)
+    async with operator_channel(stack, service) as channel:
+        async for told in verify_by(channel, service, request):
+            match told.WhichOneof("message"):
+                case "progress":
+                    shown(service, told.progress.done, told.progress.total)
+                case "offence":
+                    yield told.offence
+                case "verdict":
+                    yield told.verdict
 
 
-def export(
+def verify_by(
+    channel: grpc.aio.Channel, service: str, request: wire.VerifyAuditLogRequest
+) -> AsyncIterator[wire.VerifyAuditLogResponse]:
+    """Have a service prove its log, by a channel that leads to it.
+
+    Raises:
+        StackError: it did not answer.
+    """
+    return _stream(channel, service, "VerifyAuditLog", request)
+
+
+async def export(
     stack: Mapping[str, Any], service: str, chosen: wire.AuditFilter
 ) -> AsyncIterator[wire.ExportAuditLogResponse]:
     """Have a service tell its whole log.
@@ -62,7 +76,9 @@ def export(
         StackError: it did not answer.
     """
     request = wire.ExportAuditLogRequest(filter=chosen)
-    return _stream(stack, service, "ExportAuditLog", request)
+    async with operator_channel(stack, service) as channel:
+        async for told in _stream(channel, service, "ExportAuditLog", request):
+            yield told
 
 
 async def _lines(
@@ -86,15 +102,14 @@ async def _lines(
 
 
 async def _stream(
-    stack: Mapping[str, Any], service: str, rpc: str, request: Any
+    channel: grpc.aio.Channel, service: str, rpc: str, request: Any
 ) -> AsyncIterator[Any]:
-    async with operator_channel(stack, service) as channel:
-        method = getattr(AuditLogServiceStub(channel), rpc)
-        try:
-            async for told in method(request, timeout=_TIMEOUT_S, metadata=_meant(service)):
-                yield told
-        except grpc.aio.AioRpcError as error:
-            raise StackError(f"{service}: {error.details()}") from error
+    method = getattr(AuditLogServiceStub(channel), rpc)
+    try:
+        async for told in method(request, timeout=_TIMEOUT_S, metadata=_meant(service)):
+            yield told
+    except grpc.aio.AioRpcError as error:
+        raise StackError(f"{service}: {error.details()}") from error
 
 
 def _meant(service: str) -> tuple[tuple[str, str], ...]:

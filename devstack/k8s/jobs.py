@@ -21,7 +21,9 @@ _WAIT_S = 1800
 _KEPT_S = 3600  # ended jobs; then they are gone, and may be applied again
 _AUDIT_AT = "17 * * * *"
 _AUDITED = "25h"  # with an hour to spare, since a run may be left out
-_AUDIT_TARGETS = ("PAYMENT_TARGET", "WALLET_TARGET", "LEDGER_TARGET")
+_AUDIT_TARGETS = (
+    "PAYMENT_TARGET", "WALLET_TARGET", "LEDGER_TARGET", "PSP_TARGET", "EDGE_AUTH_TARGET",
+)  # fmt: skip
 
 
 def migrations() -> list[Json]:

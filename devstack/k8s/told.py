@@ -30,7 +30,7 @@ class Told:
 
 TOLD: Mapping[str, Told] = {
     "payment_svc": Told(
-        secret=("IDEMPOTENCY_FINGERPRINT_KEY", "WEBHOOK_SECRET_KEY"),
+        secret=("IDEMPOTENCY_FINGERPRINT_KEY", "WEBHOOK_SECRET_KEY", "PAYMESH_KEY"),
         optional=("WEBHOOK_SECRET_KEY_PREVIOUS", "CHECKOUT_RETURN_ORIGINS"),
         has_redis=True,
         calls_out=True,  # webhooks
@@ -39,7 +39,7 @@ TOLD: Mapping[str, Told] = {
     "wallet_svc": Told(),
     "risk_svc": Told(secret=("RISK_SUBJECT_KEY",), has_redis=True),
     "psp_gateway": Told(
-        secret=("PSP_FINGERPRINT_KEY", "STRIPE_API_KEY"),
+        secret=("PSP_FINGERPRINT_KEY", "STRIPE_API_KEY", "PAYMESH_KEY"),
         optional=(
             "STRIPE_WEBHOOK_SECRET", "STRIPE_RETURN_URL",
             "ADYEN_API_KEY", "ADYEN_API_BASE", "ADYEN_MERCHANT_ACCOUNT", "ADYEN_HMAC_KEY",
@@ -51,7 +51,9 @@ TOLD: Mapping[str, Told] = {
         calls_out=True,
         drain_s=20,  # longer than a request to a PSP: its answer is kept, not looked up later
     ),
-    "edge_auth": Told(secret=("EDGE_AUTH_SEALING_KEYS",), has_redis=True),
+    "edge_auth": Told(
+        secret=("PAYMESH_KEY",), optional=("EDGE_AUTH_SEALING_KEYS",), has_redis=True
+    ),
 }  # fmt: skip
 
 

@@ -63,14 +63,21 @@ def every_service(service: str, rows: Sequence[Row], cluster: str) -> list[Json]
 
 def outward(rows: Sequence[Row], cluster: str) -> list[Json]:
     """Route to another service each method that this one may call there, tried again as far as its
-    proto allows.
+    proto allows. Of what several services have single methods alone, the service named in a header.
     """
     return [
-        {"match": {"path": method.path}, "route": _called(method, cluster)}
+        {"match": {"path": method.path, **_named(row)}, "route": _called(method, cluster)}
         for row in rows
-        if row.grpc_service not in SHARED
+        if row.grpc_service not in SHARED or row.method != ALL
         for method in _of(row)
     ]
+
+
+def _named(row: Row) -> Json:
+    """Match the header that names a service, where several have the method."""
+    if row.grpc_service not in SHARED:
+        return {}
+    return {"headers": [{"name": SERVICE_HEADER, "string_match": {"exact": row.service}}]}
 
 
 def _called(method: Method, cluster: str) -> Json:

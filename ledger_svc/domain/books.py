@@ -89,8 +89,8 @@ class Books:
         """The accounts whose standing has changed, with what they have now; by key."""
         accounts, now = self.accounts, self.standings
         names = [name for name, had in self.before.items() if now[name] is not had]
-        changed = [(accounts[name].key, name) for name in names]
-        return [(accounts[name], now[name]) for _, name in sorted(changed)]
+        names.sort(key=lambda name: accounts[name].key)
+        return [(accounts[name], now[name]) for name in names]
 
     def keep(self, draft: "Draft") -> None:
         """Make a draft part of the books."""

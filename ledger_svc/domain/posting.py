@@ -22,8 +22,8 @@ class Line(NamedTuple):
     amount: Money
 
     @staticmethod
-    def parse_amount(amount: str, currency: str, *, path: str) -> Money:
-        """Read a line's amount; `path` is the line's place in the request.
+    def parse_amount(amount: str, currency: str, *, place: int) -> Money:
+        """Read a line's amount; `place` is the line's in the request, from 0.
 
         Raises:
             InvalidAmount: the amount is no decimal above zero, or has too many decimals.
@@ -32,7 +32,7 @@ class Line(NamedTuple):
         try:
             return Money.parse(amount, currency)
         except money.InvalidAmount as error:
-            raise errors.InvalidAmount(f"{path}.amount", str(error)) from error
+            raise errors.InvalidAmount(f"entries[{place}].amount", str(error)) from error
         except money.UnknownCurrency as error:
             raise errors.UnknownCurrency(currency) from error
 

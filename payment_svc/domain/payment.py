@@ -1,11 +1,12 @@
 """A payment and its orders: what one buyer owes in one checkout, and each seller's part of it."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from chassis.money import Money, total
+from payment_svc.domain.changed import changed
 from payment_svc.domain.checkout_page import CheckoutPage
 from payment_svc.domain.statuses import (
     FINAL,
@@ -97,7 +98,7 @@ class Order:
         """
         if status is not self.status and status not in ORDER_MOVES[self.status]:
             raise IllegalMove(f"order {self.order_id}: {self.status} → {status}")
-        return replace(self, status=status, failure=failure, redirect_url=None)
+        return changed(self, status=status, failure=failure, redirect_url=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,19 +165,19 @@ class Payment:
             return self
         if status not in PAYMENT_MOVES[self.status]:
             raise IllegalMove(f"payment {self.payment_id}: {self.status} → {status}")
-        return replace(self, status=status, version=self.version + 1, trail=(*self.trail, status))
+        return changed(self, status=status, version=self.version + 1, trail=(*self.trail, status))
 
-    def with_orders(self, changed: Sequence[Order], now: datetime | None = None) -> "Payment":
-        """Put changed orders in their places, and take the status that follows from all of them.
+    def with_orders(self, moved: Sequence[Order], now: datetime | None = None) -> "Payment":
+        """Put moved orders in their places, and take the status that follows from all of them.
 
         `now` is when the payment is executed, should it be complete by this.
 
         Raises:
             IllegalMove: the status that follows cannot.
         """
-        by_id = {order.order_id: order for order in changed}
+        by_id = {order.order_id: order for order in moved}
         orders = tuple(by_id.get(order.order_id, order) for order in self.orders)
-        return _follow(replace(self, orders=orders), _status_of(orders), now)
+        return _follow(changed(self, orders=orders), _status_of(orders), now)
 
 
 _S = OrderStatus
@@ -204,12 +205,12 @@ def _follow(payment: Payment, status: PaymentStatus, now: datetime | None) -> Pa
         payment = payment.move(PaymentStatus.PROCESSING)
     moved = payment.move(status)
     if status is PaymentStatus.REQUIRES_CAPTURE:
-        return replace(moved, payment_token=None)
+        return changed(moved, payment_token=None)
     if status not in FINAL:
-        return replace(moved, capture_before=None)
+        return changed(moved, capture_before=None)
     first = next((order.failure for order in payment.orders if order.failure), None)
     is_kept = status in (PaymentStatus.COMPLETED, PaymentStatus.PARTIALLY_COMPLETED)
-    return replace(
+    return changed(
         moved,
         payment_token=None,
         capture_before=None,

@@ -16,6 +16,12 @@ class Decision(StrEnum):
     NOT_CHARGED = "NOT_CHARGED"
     DONE_BY_HAND = "DONE_BY_HAND"
     GIVE_UP = "GIVE_UP"
+    OTHER_AMOUNT = "OTHER_AMOUNT"
+
+    @property
+    def moved_money(self) -> bool:
+        """Whether it says that a PSP took something, or holds it: then how much, and as what."""
+        return self in (Decision.CHARGED, Decision.OTHER_AMOUNT)
 
 
 class ResolutionStatus(StrEnum):

@@ -116,8 +116,10 @@ def _kept_late(attempts: Sequence[Attempt]) -> Iterator[str]:
 
 
 def _charged_twice(payment: Payment, attempts: Sequence[Attempt]) -> Iterator[str]:
-    """Count the charges that were not given back whole."""
-    live = _not_given_back(attempts)
+    """Count the charges that were not given back whole, but for those that came late: they may be
+    under way back, and count once the payment is at rest.
+    """
+    live = [one for one in _not_given_back(attempts) if not books.is_late(one.attempt_id)]
     per_order = payment.partial_failure_policy is PartialFailurePolicy.KEEP_SUCCESSFUL
     most = len(payment.orders) if per_order else 1
     whole = sum((Decimal(one.amount) for one in live), _ZERO)

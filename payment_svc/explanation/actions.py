@@ -101,6 +101,15 @@ def resolve(view: SagaView, decisions: Sequence[str]) -> Action:
     )
 
 
+def give_back(view: SagaView) -> Action:
+    """Give back what the PSP took of another amount than was asked for."""
+    return Action(
+        ActionKind.RESOLVE,
+        "Let two persons say how much the PSP took, with its reference: it is given back whole.",
+        f"paymesh dlq resolve {view.progress.saga_id} OTHER_AMOUNT",
+    )
+
+
 def investigate(service: str) -> Action:
     """Look for the cause."""
     return Action(

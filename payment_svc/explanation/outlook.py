@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from payment_svc.domain.payment import Payment
+from payment_svc.domain.resolution import Decision
 from payment_svc.domain.statuses import FINAL, PaymentStatus
 from payment_svc.explanation import actions
 from payment_svc.explanation.journal import place
-from payment_svc.explanation.story import Outlook, Story, WaitsFor
+from payment_svc.explanation.story import Action, Outlook, Story, WaitsFor
 from payment_svc.explanation.wording import count, span
 from payment_svc.ports import SagaView
 from payment_svc.sagas.catalogue import SAGAS
@@ -19,6 +20,7 @@ from payment_svc.sagas.void import EXPIRE
 _TO_PERSON = "The saga is laid before a person (queue DEAD_LETTER)."
 _NOT_DUE = "NOT_DUE"
 _DEBIT = "DEBIT_PENDING"
+_OTHER_AMOUNT = "AMOUNT_MISMATCH"
 # What is waited for, by the word with which a step waits; any other word asks for evidence.
 _WAITS = {
     "ACTION_REQUIRED": WaitsFor.BUYER,
@@ -203,8 +205,16 @@ def _evidence(payment: Payment, view: SagaView, now: datetime, policy: RetryPoli
         (
             actions.wait_for_evidence(payment),
             actions.investigate(actions.worker_of(progress)),
+            *_give_back(payment, view),
         ),
     )
+
+
+def _give_back(payment: Payment, view: SagaView) -> tuple[Action, ...]:
+    """Tell how what the PSP took of another amount is given back; it may say so for ever."""
+    fits = fitting(Journey(view.progress, payment))
+    is_other = view.progress.reason == _OTHER_AMOUNT and Decision.OTHER_AMOUNT in fits
+    return (actions.give_back(view),) if is_other else ()
 
 
 def _capture(payment: Payment, view: SagaView, _: datetime, __: RetryPolicy) -> Outlook:
@@ -234,7 +244,7 @@ def _date(payment: Payment, view: SagaView, _: datetime, __: RetryPolicy) -> Out
 def _operator(payment: Payment, view: SagaView, _: datetime, __: RetryPolicy) -> Outlook:
     progress = view.progress
     fits = fitting(Journey(progress, payment))
-    resolve = (actions.resolve(view, fits),) if fits else ()
+    resolve = _give_back(payment, view) or ((actions.resolve(view, fits),) if fits else ())
     return Outlook(
         WaitsFor.OPERATOR,
         f"A person has to look: stuck at {_at(progress)}: {progress.reason}.",

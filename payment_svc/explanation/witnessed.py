@@ -22,6 +22,8 @@ _WANTED = {
     "VOID": ("to let go of", "let go of"),
 }
 
+_OTHER_AMOUNT = "AMOUNT_MISMATCH"
+
 
 def assessed(assessment: Assessment, payment_id: str) -> TimelineEvent:
     """Tell what risk_svc decided."""
@@ -88,6 +90,8 @@ def _what_came(attempt: Attempt, sum_: str) -> str:
     match attempt.outcome:
         case "SUCCEEDED":
             return f"{psp} {done} {sum_}" + (f" as {reference}" if reference else "")
+        case "DECLINED" if attempt.reason == _OTHER_AMOUNT:
+            return f"{psp} {done} another amount than {sum_}, which is given back"
         case "DECLINED":
             return f"{psp} declined {wanted} {sum_}{why}"
         case "ACTION_REQUIRED":
@@ -96,6 +100,9 @@ def _what_came(attempt: Attempt, sum_: str) -> str:
             return f"{psp} has not decided yet"
         case "TRANSIENT":
             return f"Nothing happened at {psp}{why}"
+        case "UNKNOWN" if attempt.reason == _OTHER_AMOUNT:
+            message = attempt.message.removesuffix(".")
+            return f"{psp} was asked {wanted} {sum_} and tells another amount: {message}"
         case "UNKNOWN":
             return f"Whether {psp} {done} {sum_} is not known{why}"
         case outcome:

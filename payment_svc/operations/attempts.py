@@ -39,7 +39,7 @@ class GrpcAttempts:
         outcome = _FINAL.get(result.attempt.outcome)
         if outcome is None:
             raise Unavailable(f"{resolution.attempt_id} is under way; ask again.")
-        return AttemptWord(outcome, message=result.attempt.message)
+        return AttemptWord(outcome, message=result.attempt.message, reason=result.attempt.reason)
 
 
 def _item(resolution: Resolution, *, is_done: bool) -> psp.AttemptResolution:

@@ -18,7 +18,12 @@ def record(moves: Sequence[Move]) -> Write:
     It names no client, so no client is told: it is for the stream of the operators alone. The
     journal numbers the events of a saga.
     """
-    return outbox.record([_event(m.after.progress) for m in moves if is_new(m)])
+    return record_dead([move.after.progress for move in moves if is_new(move)])
+
+
+def record_dead(dead: Sequence[Progress]) -> Write:
+    """Make the write of the same event for sagas whose payments cannot be read."""
+    return outbox.record([_event(progress) for progress in dead])
 
 
 def is_new(move: Move) -> bool:
@@ -28,7 +33,12 @@ def is_new(move: Move) -> bool:
 
 def tell(moves: Sequence[Move]) -> None:
     """Count and log the dead letters among recorded moves."""
-    for progress in (move.after.progress for move in moves if is_new(move)):
+    tell_dead([move.after.progress for move in moves if is_new(move)])
+
+
+def tell_dead(dead: Sequence[Progress]) -> None:
+    """Count and log new dead letters."""
+    for progress in dead:
         named = reason_class(progress.reason)
         DEAD_LETTERS.labels(progress.kind, progress.step, named).inc()
         logger().error(

@@ -197,21 +197,36 @@ class AttemptWord:
 
     Attributes:
         outcome: SUCCEEDED, DECLINED; empty: it was left as it is.
+        reason: why it was declined; empty when it was not.
         refusal: why it was left, a stable word; empty when it was not.
     """
 
     outcome: str = ""
     refusal: str = ""
     message: str = ""
+    reason: str = ""
 
 
 class Attempts(Protocol):
     """The attempts at PSPs, which know what became of the money."""
 
     async def resolve(self, resolution: Resolution, *, is_done: bool) -> AttemptWord:
-        """Have it recorded that an attempt has succeeded or not; the PSP's own word wins.
+        """Have it recorded that an attempt has succeeded or not; the PSP's own word wins. Of one
+        that has not, the resolution's amount is what the PSP took instead.
 
         Raises:
             Unavailable: nobody answered; asking again is safe.
+        """
+        ...
+
+
+class LateCharges(Protocol):
+    """Who gives back what PSPs took and no saga asked for."""
+
+    async def begin(self, payment_id: str) -> None:
+        """Begin the saga of each late charge of a payment, once.
+
+        Raises:
+            Unavailable: psp_gateway did not tell what was charged; asking again is safe.
         """
         ...

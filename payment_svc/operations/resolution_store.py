@@ -4,12 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from audit_log.writing import add_alone
 from chassis.database import Database, Transaction
 from chassis.errors import Aborted
+from chassis.faults import FaultPoints
 from chassis.money import Money
-from payment_svc import rows, saga_store
+from payment_svc import audited, rows, saga_store
 from payment_svc.domain.actor import Actor
-from payment_svc.domain.errors import ResolutionPending
+from payment_svc.domain.errors import ResolutionPending, SecondPersonNeeded
 from payment_svc.domain.operator_action import OperatorAction
 from payment_svc.domain.resolution import Decision, Resolution, ResolutionStatus
 from payment_svc.operations import attention
@@ -65,9 +67,12 @@ class PostgresResolutionStore:
         sagas: records the steps that resolutions take.
     """
 
-    def __init__(self, database: Database, sagas: PostgresSagaStore) -> None:
+    def __init__(
+        self, database: Database, sagas: PostgresSagaStore, faults: FaultPoints | None = None
+    ) -> None:
         self._database = database
         self._sagas = sagas
+        self._faults = faults or FaultPoints()
 
     async def propose(
         self, saga_id: str, decide: Callable[[Journey], tuple[Resolution, OperatorAction]]
@@ -84,9 +89,12 @@ class PostgresResolutionStore:
                 raise ResolutionPending(saga_id, row["resolution_id"])
             await tx.execute(_ADD, _row(proposal))
             await tx.together(add_actions([action]))
+            await self._faults.reach("proposal.written")
             return proposal
 
-        return await self._database.run(work)
+        proposal = await self._database.run(work)
+        await self._faults.reach("proposal.committed")
+        return proposal
 
     async def decide(
         self,
@@ -101,9 +109,15 @@ class PostgresResolutionStore:
                 return None
             after, action = decide(_to_resolution(found[0]))
             await _change(tx, after, action)
+            await self._faults.reach("decision.written")
             return after
 
-        return await self._database.run(work)
+        try:
+            return await self._database.run(work)
+        except SecondPersonNeeded as refusal:
+            # It changed nothing, and is an attempt all the same to do what takes two.
+            await add_alone(self._database, [audited.refused(resolution_id, refusal.reason)])
+            raise
 
     async def conclude(
         self, resolution_id: str, decide: Callable[[Resolution, Journey], Concluded]
@@ -120,6 +134,7 @@ class PostgresResolutionStore:
                     raise AssertionError(f"{resolution_id} is about no saga")
                 concluded = decide(_to_resolution(locked), journey)
                 await self._write(tx, concluded, told)
+                await self._faults.reach("conclusion.written")
                 return concluded.resolution
             return None
 
@@ -127,6 +142,7 @@ class PostgresResolutionStore:
             resolution = await self._database.run(work)
         except (LostLease, StalePayment) as error:
             raise Aborted("The payment was changed meanwhile; try again.") from error
+        await self._faults.reach("conclusion.committed")
         attention.tell(told)
         return resolution
 

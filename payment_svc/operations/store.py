@@ -7,6 +7,7 @@ from typing import LiteralString
 
 from audit_log import writing as audit_log
 from chassis.database import Database, Transaction, Write
+from chassis.faults import FaultPoints
 from payment_svc import audited, rows, saga_store
 from payment_svc.domain.actor import Actor
 from payment_svc.domain.operator_action import OperatorAction, OperatorActionKind
@@ -91,8 +92,9 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 class PostgresOperatorStore:
     """`operations.ports.OperatorStore` on PostgreSQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, faults: FaultPoints | None = None) -> None:
         self._database = database
+        self._faults = faults or FaultPoints()
 
     async def find(self, saga_id: str) -> tuple[SagaView, Journey] | None:
         """See `ports.OperatorStore.find`."""
@@ -128,10 +130,13 @@ class PostgresOperatorStore:
             if found is None:
                 return None
             await write_let_on(tx, [decide(found[1])])
+            await self._faults.reach("let_on.written")
             after = await _read(tx, _FIND, saga_id)
             return after[0] if after else None
 
-        return await self._database.run(work)
+        view = await self._database.run(work)
+        await self._faults.reach("let_on.committed")
+        return view
 
     async def choose(self, bulk: Bulk) -> Chosen:
         """See `ports.OperatorStore.choose`."""

@@ -11,12 +11,13 @@ from chassis.telemetry import logger
 from payment_svc.domain.actor import Actor
 from payment_svc.domain.payment import NewId
 from payment_svc.domain.resolution import Resolution, ResolutionStatus
-from payment_svc.operations.ports import Attempts, OperatorStore, ResolutionStore
+from payment_svc.operations.ports import Attempts, LateCharges, OperatorStore, ResolutionStore
 from payment_svc.sagas.policy import RetryPolicy
 from payment_svc.use_cases.approve_resolution import (
     apply_resolution,
     approve_resolution,
     ask_gateway,
+    is_given_back,
 )
 
 _PAGE = 20
@@ -34,6 +35,7 @@ class Operations:
     store: OperatorStore
     resolutions: ResolutionStore
     attempts: Attempts
+    late_charges: LateCharges
     clock: Clock
     new_id: NewId
     policy: RetryPolicy
@@ -74,6 +76,10 @@ class Operations:
     async def _apply(self, approved: Resolution) -> Resolution:
         word = await ask_gateway(approved, self.attempts)
         await self.faults.reach("resolution.told")
+        if is_given_back(approved, word):
+            # Before the resolution is over: should it end here, whoever applies it begins it.
+            await self.late_charges.begin(approved.payment_id)
+            await self.faults.reach("resolution.giving_back")
         applied = await apply_resolution(
             approved, word, store=self.resolutions, policy=self.policy, now=self.clock()
         )

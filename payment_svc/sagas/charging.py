@@ -1,9 +1,9 @@
 """The steps that deal with the PSP: charge or hold, capture, void, and give back."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from payment_svc.domain import books
+from payment_svc.domain.changed import changed
 from payment_svc.domain.payment import CaptureMethod, Order
 from payment_svc.domain.statuses import OrderStatus
 from payment_svc.sagas.commands import (
@@ -15,6 +15,8 @@ from payment_svc.sagas.commands import (
 )
 from payment_svc.sagas.journey import LAST_TRY, Journey
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Stuck, Waiting
+
+_OTHER_AMOUNT = "AMOUNT_MISMATCH"
 
 
 def start_payment(journey: Journey) -> Journey:
@@ -55,12 +57,12 @@ def charge_orders(journey: Journey) -> ExecuteCharge:
 def on_charge(journey: Journey, outcome: Outcome, _: datetime) -> Journey:
     """Tell the caller when the buyer must act, and when it is not known whether money moved."""
     match outcome:
-        case Again() | Stuck():
+        case Again() | Stuck() | Waiting(unheard=True):
             return journey
         case Waiting(unknown=True):
             return journey.with_orders(lambda order: order.move(OrderStatus.UNKNOWN))
         case Waiting(redirect_url=str(url)):
-            return journey.with_orders(lambda order: replace(_execute(order), redirect_url=url))
+            return journey.with_orders(lambda order: changed(_execute(order), redirect_url=url))
         case _:
             return journey.with_orders(_execute)
 
@@ -71,7 +73,7 @@ def on_authorize(journey: Journey, outcome: Outcome, now: datetime) -> Journey:
         return on_charge(journey, outcome, now)
     until = datetime.fromisoformat(outcome.facts["expires_at"])
     journey = journey.with_orders(lambda order: order.move(OrderStatus.AUTHORIZED))
-    return journey.with_payment(replace(journey.payment, capture_before=until))
+    return journey.with_payment(changed(journey.payment, capture_before=until))
 
 
 def refund_charge(journey: Journey) -> RefundCharge | None:
@@ -102,10 +104,13 @@ def capture_charge(journey: Journey) -> CaptureCharge:
 
 def on_capture(journey: Journey, outcome: Outcome, _: datetime) -> Journey:
     """Tell the caller when it is not known whether money moved."""
-    if isinstance(outcome, Again | Stuck):
-        return journey
-    unknown = isinstance(outcome, Waiting) and outcome.unknown
-    status = OrderStatus.UNKNOWN if unknown else OrderStatus.EXECUTING
+    match outcome:
+        case Again() | Stuck() | Waiting(unheard=True):
+            return journey
+        case Waiting(unknown=True):
+            status = OrderStatus.UNKNOWN
+        case _:
+            status = OrderStatus.EXECUTING
     return journey.with_orders(lambda order: order.move(status) if is_taken(order) else order)
 
 
@@ -119,8 +124,12 @@ def void_charge(journey: Journey) -> VoidCharge:
 
 
 def void_unless_captured(journey: Journey) -> VoidCharge | None:
-    """Let go of what is held; what was captured is given back by a refund instead."""
-    return None if "psp_reference" in journey.progress.memory else void_charge(journey)
+    """Let go of what is held; what was captured is given back by a refund instead, and by the saga
+    of a late success if the PSP captured another amount than was asked for.
+    """
+    memory = journey.progress.memory
+    is_captured = "psp_reference" in memory or memory.get("failure_reason") == _OTHER_AMOUNT
+    return None if is_captured else void_charge(journey)
 
 
 def is_taken(order: Order) -> bool:

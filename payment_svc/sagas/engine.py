@@ -208,6 +208,8 @@ def _again(
 
 def _note_trouble(journey: Journey, *, is_ours: bool) -> Journey:
     """Remember whether the next try is one that is made again at one of our own services."""
+    if is_ours is journey.progress.is_in_trouble:
+        return journey
     memory = {k: told for k, told in journey.progress.memory.items() if k != IN_TROUBLE}
     return journey.with_progress(memory=memory | ({IN_TROUBLE: "true"} if is_ours else {}))
 

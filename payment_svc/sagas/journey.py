@@ -1,12 +1,12 @@
 """What sagas are made of: a definition, its progress, the journey under way, the journal."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cache
 
 from chassis.money import Money, total
+from payment_svc.domain.changed import changed
 from payment_svc.domain.payment import Order, Payment
 from payment_svc.sagas.commands import Command
 from payment_svc.sagas.outcomes import Outcome
@@ -112,8 +112,8 @@ class Journey:
 
         `now` is when the payment is executed, should it be complete by this.
         """
-        changed = [move(order) for order in self.orders]
-        return Journey(self.progress, self.payment.with_orders(changed, now))
+        moved = [move(order) for order in self.orders]
+        return Journey(self.progress, self.payment.with_orders(moved, now))
 
     def remember(self, **facts: str) -> "Journey":
         """Add facts to the memory."""
@@ -123,7 +123,7 @@ class Journey:
 
     def with_progress(self, **changes: object) -> "Journey":
         """Change fields of the progress."""
-        return Journey(replace(self.progress, **changes), self.payment)  # type: ignore[arg-type]
+        return Journey(changed(self.progress, **changes), self.payment)  # type: ignore[arg-type]
 
     def with_payment(self, payment: Payment) -> "Journey":
         """Put another state of the payment in, such as one read anew."""
@@ -192,19 +192,19 @@ class Saga:
     fail: Callable[[Journey, datetime], Journey] | None = None
     then: str | None = None
     then_at: Callable[[Payment], datetime | None] = _at_once
+    _places: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        places = {step.name: place for place, step in enumerate(self.steps)}
+        object.__setattr__(self, "_places", places)
 
     def index(self, name: str) -> int:
         """Find a step."""
-        return _index(self.steps)[name]
+        return self._places[name]
 
     def step(self, name: str) -> Step:
         """Get a step."""
-        return self.steps[_index(self.steps)[name]]
-
-
-@cache
-def _index(steps: tuple[Step, ...]) -> Mapping[str, int]:
-    return {step.name: place for place, step in enumerate(steps)}
+        return self.steps[self._places[name]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class Waiting:
     Attributes:
         unknown: money may have moved.
         slow: a bank decides, after days.
+        unheard: nobody has said anything yet, or anything new: what was known before still stands.
         after: when it is worth while to look again, by who knows the PSP; None: by our own
             schedule.
     """
@@ -55,6 +56,7 @@ class Waiting:
     unknown: bool = False
     redirect_url: str | None = None
     slow: bool = False
+    unheard: bool = False
     after: timedelta | None = None
 
 

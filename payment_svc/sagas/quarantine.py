@@ -1,7 +1,8 @@
-"""Poison: a saga that was claimed again and again without a move. It raises, or kills its worker;
-only a person can tell why.
+"""What only a person can mend. Poison: a saga that was claimed again and again without a move; it
+raises, or kills its worker. Unreadable: its payment cannot be read from its row as it is.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from payment_svc.domain.payment import Payment
@@ -12,12 +13,18 @@ POISON = "POISON"
 SUSPECT_FROM = 2
 # What is known of a saga whose worker ended before it could say what went wrong.
 _PROCESS_ENDED = "ProcessEnded"
+# A key that is missing may be on its way: that many claims, with their rests, are about an hour.
+KEY_CLAIMS_MAX = 80
 
 
 def quarantine(progress: Progress, payment: Payment, last_error: str, now: datetime) -> Move:
     """Lay a saga before a person; `last_error` is the class of the error that it met, if any."""
-    reason = f"{POISON}: {last_error or _PROCESS_ENDED}"
-    before = Journey(progress, payment)
+    after, entry = set_aside(progress, f"{POISON}: {last_error or _PROCESS_ENDED}", now)
+    return Move(Journey(progress, payment), Journey(after, payment), (entry,))
+
+
+def set_aside(progress: Progress, reason: str, now: datetime) -> tuple[Progress, Entry]:
+    """Make a dead letter of a saga, and the line of its journal."""
     entry = Entry(
         sequence=progress.journal_length + 1,
         step=progress.step,
@@ -28,7 +35,10 @@ def quarantine(progress: Progress, payment: Payment, last_error: str, now: datet
         started_at=now,
         finished_at=now,
     )
-    after = before.with_progress(
-        queue=Queue.DEAD_LETTER, reason=reason, journal_length=progress.journal_length + 1
+    after = replace(
+        progress,
+        queue=Queue.DEAD_LETTER,
+        reason=reason,
+        journal_length=progress.journal_length + 1,
     )
-    return Move(before, after, (entry,))
+    return after, entry

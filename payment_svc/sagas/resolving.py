@@ -28,8 +28,8 @@ from payment_svc.sagas.policy import RetryPolicy
 
 GIVEN_UP = "GIVEN_UP"
 _FITS: Mapping[type, tuple[Decision, ...]] = {
-    ExecuteCharge: (Decision.CHARGED, Decision.NOT_CHARGED),
-    CaptureCharge: (Decision.CHARGED, Decision.NOT_CHARGED),
+    ExecuteCharge: (Decision.CHARGED, Decision.NOT_CHARGED, Decision.OTHER_AMOUNT),
+    CaptureCharge: (Decision.CHARGED, Decision.NOT_CHARGED, Decision.OTHER_AMOUNT),
     RefundCharge: (Decision.DONE_BY_HAND, Decision.GIVE_UP),
     VoidCharge: (Decision.DONE_BY_HAND, Decision.GIVE_UP),
     AssessPayment: (Decision.GIVE_UP,),
@@ -69,7 +69,7 @@ def concerns_psp(resolution: Resolution) -> bool:
     """Whether psp_gateway has to be told: of what was done at a PSP, and of what was not."""
     if resolution.decision is Decision.DONE_BY_HAND:
         return bool(resolution.psp_reference and resolution.attempt_id)
-    return resolution.decision in (Decision.CHARGED, Decision.NOT_CHARGED)
+    return resolution.decision.moved_money or resolution.decision is Decision.NOT_CHARGED
 
 
 def resolve(journey: Journey, resolution: Resolution, policy: RetryPolicy, now: datetime) -> Move:

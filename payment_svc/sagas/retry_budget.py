@@ -95,4 +95,4 @@ class RetryBudget:
     def _with(self, more: float, now: datetime) -> "RetryBudget":
         grown = max(now - self.since, timedelta(0)) / _SECOND * self.shares.per_s
         tokens = min(self.tokens + grown + more, self.shares.most)
-        return replace(self, since=max(now, self.since), tokens=tokens)
+        return RetryBudget(self.shares, max(now, self.since), tokens, self.put_off)

@@ -22,6 +22,9 @@ from payment_svc.use_cases.retry_saga import let_on
 
 # psp_gateway knows nothing of it, or that it was refused: then it was done elsewhere.
 _NEVER_ASKED = "ATTEMPT_NOT_FOUND"
+# Why an attempt was declined of which two persons said that the PSP took another amount.
+_OTHER_AMOUNT = "AMOUNT_MISMATCH"
+_NOT_DONE = (Decision.NOT_CHARGED, Decision.OTHER_AMOUNT)
 
 
 async def approve_resolution(
@@ -55,8 +58,13 @@ async def ask_gateway(resolution: Resolution, attempts: Attempts) -> AttemptWord
     """
     if not concerns_psp(resolution):
         return None
-    is_done = resolution.decision is not Decision.NOT_CHARGED
-    return await attempts.resolve(resolution, is_done=is_done)
+    return await attempts.resolve(resolution, is_done=resolution.decision not in _NOT_DONE)
+
+
+def is_given_back(resolution: Resolution, word: AttemptWord | None) -> bool:
+    """Whether the PSP's charge is of another amount, and kept as a late one, to be given back."""
+    is_other = resolution.decision is Decision.OTHER_AMOUNT
+    return is_other and word is not None and word.reason == _OTHER_AMOUNT
 
 
 async def apply_resolution(
@@ -92,10 +100,9 @@ def conclude(
     if not word.outcome:
         ended = resolution.end(ResolutionStatus.CONTRADICTED, word.message or word.refusal)
         return Concluded(ended, action=_trail(ended, journey, None, now))
-    expected = "DECLINED" if resolution.decision is Decision.NOT_CHARGED else "SUCCEEDED"
-    agrees = word.outcome == expected
+    agrees = _agrees(resolution, word)
     status = ResolutionStatus.APPLIED if agrees else ResolutionStatus.CONTRADICTED
-    note = "psp_gateway keeps it" if agrees else f"The PSP says that it has {word.outcome}"
+    note = _KEPT[resolution.decision] if agrees else f"The PSP says that it has {word.outcome}"
     if not may_be_retried(journey.progress):
         ended = resolution.end(status, f"{note}; the saga has gone on by itself.")
         return Concluded(ended, action=_trail(ended, journey, None, now))
@@ -104,6 +111,19 @@ def conclude(
     let = let_on(journey.progress, actor, resolution.reason, now)
     action = _trail(ended, journey, replace(journey, progress=let.progress), now)
     return Concluded(ended, let_on=let, action=action)
+
+
+_KEPT = dict.fromkeys(Decision, "psp_gateway keeps it") | {
+    Decision.OTHER_AMOUNT: "What the PSP took is given back, as a late success"
+}
+
+
+def _agrees(resolution: Resolution, word: AttemptWord) -> bool:
+    """Whether psp_gateway keeps what was said of the attempt."""
+    if resolution.decision is Decision.OTHER_AMOUNT:
+        return is_given_back(resolution, word)
+    expected = "DECLINED" if resolution.decision is Decision.NOT_CHARGED else "SUCCEEDED"
+    return word.outcome == expected
 
 
 def _was_done_elsewhere(resolution: Resolution, word: AttemptWord) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from chassis.clock import Clock
-from payment_svc.audit_ports import Audited, AuditStore, AuditWitnesses
+from payment_svc.audit_ports import Audited, AuditStore, AuditWitnesses, Unreadable
 from payment_svc.domain.soundness import (
     Violation,
     is_at_rest,
@@ -51,19 +51,27 @@ async def audit_payments(
     kept: Kept = {}
     more = True
     while more:
-        page = await store.page(created_from, created_to, after, PAGE)
-        for violation in await _judge(store, witnesses, clock, page, kept):
+        read = await store.page(created_from, created_to, after, PAGE)
+        page = [one for one in read if isinstance(one, Audited)]
+        told = [_unreadable(one) for one in read if isinstance(one, Unreadable)]
+        for violation in [*told, *await _judge(store, witnesses, clock, page, kept)]:
             found += 1
             yield violation
-        seen += len(page)
+        seen += len(read)
         in_flight += sum(not is_at_rest(one.sagas) for one in page)
         yield Progress(seen, in_flight, found)
-        more = len(page) == PAGE
-        after = page[-1].payment.payment_id if page else after
+        more = len(read) == PAGE
+        after = read[-1].payment_id if read else after
     for violation in await _compare_books(store, witnesses, kept, created_from):
         found += 1
         yield violation
     yield Progress(seen, in_flight, found, is_done=True)
+
+
+def _unreadable(one: Unreadable) -> Violation:
+    return Violation(
+        "I8", one.payment_id, f"cannot be read, so that nobody is told of it: {one.why}"
+    )
 
 
 async def _judge(

@@ -11,7 +11,7 @@ from payment_svc.domain.operator_action import OperatorAction, OperatorActionKin
 from payment_svc.domain.resolution import Decision, Resolution
 from payment_svc.operations.ports import ResolutionStore
 from payment_svc.sagas.commands import Command, RefundCharge, VoidCharge
-from payment_svc.sagas.journey import Journey
+from payment_svc.sagas.journey import Journey, Queue
 from payment_svc.sagas.resolving import command_of, fitting, may_be_resolved
 from payment_svc.sagas.retrying import attempt_of
 from payment_svc.use_cases.retry_saga import state_of
@@ -114,14 +114,14 @@ def _check(said: Said) -> None:
     Raises:
         InvalidRequest: naming the field.
     """
-    charged = said.decision is Decision.CHARGED
-    if charged and not said.psp_reference:
+    moved = said.decision.moved_money
+    if moved and not said.psp_reference:
         raise InvalidRequest.field("psp_reference", "is what the money is known by at the PSP")
-    if charged and said.amount is None:
+    if moved and said.amount is None:
         raise InvalidRequest.field("amount", "says how much was taken")
     if said.decision in (Decision.NOT_CHARGED, Decision.GIVE_UP) and said.psp_reference:
         raise InvalidRequest.field("psp_reference", f"has no place in {said.decision}")
-    if said.amount is not None and not charged:
+    if said.amount is not None and not moved:
         raise InvalidRequest.field("amount", f"has no place in {said.decision}")
 
 
@@ -137,9 +137,11 @@ def _require_fit(said: Said, journey: Journey) -> None:
         raise ResolutionUnfit(said.saga_id, step, f"{said.decision} is no end of it", fits)
     if not may_be_resolved(journey, said.decision, at_psp=bool(said.psp_reference)):
         queue = journey.progress.queue
-        raise ResolutionUnfit(said.saga_id, step, f"the saga goes on by itself ({queue})", ())
-    command = command_of(journey)
-    asked = getattr(command, "amount", None)
-    if said.amount is not None and said.amount != asked:
+        is_held = queue is Queue.PAYMENT
+        why = "a worker is at it just now; look again" if is_held else "it goes on by itself"
+        raise ResolutionUnfit(said.saga_id, step, f"{why} ({queue})", fits)
+    asked = getattr(command_of(journey), "amount", None)
+    is_asked = said.amount == asked
+    if said.amount is not None and is_asked is (said.decision is Decision.OTHER_AMOUNT):
         why = f"{asked} {asked.currency} was asked for" if asked else "no amount was asked for"
         raise ResolutionUnfit(said.saga_id, step, why, fits)

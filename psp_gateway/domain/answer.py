@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from chassis.money import Money
 from psp_gateway.domain.attempt import Delivery, Outcome
 from psp_gateway.domain.reasons import MESSAGES, Reason
 
@@ -38,6 +39,8 @@ class Verdict:
         about_request: it says what became of this request alone. An earlier one may have done it.
         expires_at: of a success that holds the money: when the PSP lets go.
         retry_after: of TRANSIENT: how long the PSP wants to be left alone; None: it did not say.
+        taken: of AMOUNT_MISMATCH: what the PSP has taken, or holds, instead of what was asked for;
+            None: it did not say, or not yet.
         trace: the status and the PSP's own id of the exchange.
     """
 
@@ -54,14 +57,23 @@ class Verdict:
     trace: str = ""
     expires_at: datetime | None = None
     retry_after: timedelta | None = None
+    taken: Money | None = None
 
     @property
     def message(self) -> str:
-        """One sentence for a person; empty without a reason."""
-        return MESSAGES[self.reason] if self.reason else ""
+        """One or two sentences for a person; empty without a reason."""
+        if self.reason is None:
+            return ""
+        told = MESSAGES[self.reason]
+        return told if self.taken is None else f"{told} It says {in_words(self.taken)}."
 
 
 Answer = Created | Absent | Verdict
+
+
+def in_words(amount: Money) -> str:
+    """Say an amount with its currency."""
+    return f"{amount} {amount.currency}"
 
 
 def outcome_of(heard: object) -> str:
@@ -90,7 +102,14 @@ def no_answer() -> Verdict:
     return Verdict(Outcome.UNKNOWN, Delivery.SENT_NO_ANSWER, reason=Reason.NO_USABLE_ANSWER)
 
 
-def alarm(trace: str, reason: Reason, *, psp_code: str = "", reference: str = "") -> Verdict:
+def alarm(
+    trace: str,
+    reason: Reason,
+    *,
+    psp_code: str = "",
+    reference: str = "",
+    taken: Money | None = None,
+) -> Verdict:
     """Say that what came back must not be: it is neither success nor failure."""
     return Verdict(
         Outcome.UNKNOWN,
@@ -99,6 +118,7 @@ def alarm(trace: str, reason: Reason, *, psp_code: str = "", reference: str = ""
         reference=reference,
         is_alarm=True,
         trace=trace,
+        taken=taken,
     )
 
 

@@ -180,9 +180,10 @@ def with_verdict(attempt: Attempt, verdict: Verdict) -> Attempt:
     reference = attempt.psp_reference or verdict.reference
     if attempt.stage is Stage.PAGE and verdict.outcome.is_final:
         reference = verdict.reference or reference  # what was paid on the page, not the page
-    reason = verdict.reason
+    reason, message = verdict.reason, verdict.message
     if reason is Reason.CARD_DECLINED and attempt.method is Method.BANK_DEBIT:
         reason = Reason.DEBIT_RETURNED  # what PSPs tell of a card and a debit in the same words
+        message = MESSAGES[reason]
     return changed(
         attempt,
         outcome=verdict.outcome,
@@ -190,13 +191,13 @@ def with_verdict(attempt: Attempt, verdict: Verdict) -> Attempt:
         psp_reference=reference,
         reason=reason.value if reason else "",
         psp_code=verdict.psp_code,
-        message=MESSAGES[reason] if reason else "",
+        message=message,
         redirect_url=verdict.redirect_url,
-        expires_at=_held_until(attempt, verdict),
+        expires_at=held_until(attempt, verdict),
     )
 
 
-def _held_until(attempt: Attempt, verdict: Verdict) -> datetime | None:
+def held_until(attempt: Attempt, verdict: Verdict) -> datetime | None:
     """Tell until when at least an amount is held, also where the PSP does not."""
     is_held = attempt.kind is Kind.AUTHORIZATION and verdict.outcome is Outcome.SUCCEEDED
     return verdict.expires_at or (attempt.updated_at + _HOLD_MIN if is_held else None)

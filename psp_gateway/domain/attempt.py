@@ -1,12 +1,15 @@
 """An attempt: one call to a PSP for money, from the moment it is stored to its final outcome."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from chassis.money import Money
+
+# What the PSP has said nothing of is asked for again after an eighth of its age, a minute at most.
+_AGE_SHARE, _UNHEARD_MAX = 8, timedelta(minutes=1)
 
 
 class Kind(StrEnum):
@@ -96,6 +99,7 @@ class Attempt:
         retry_at: of TRANSIENT: until when the PSP wants to be left alone with it; of UNKNOWN: when
             it is worth while to look it up again. None when nobody said.
         is_put_off: not stored: it was not asked for again, since too much was at its PSP.
+        is_unfinished: not stored: what is told is how it stood, since it is still under way.
         method: what the buyer pays with; of no meaning but for a charge.
         is_final: of a capture: whether the PSP lets go of the rest, so that no other follows.
         captured_before: of a capture or void: the sum of the captures that counted when it was
@@ -129,6 +133,7 @@ class Attempt:
     page_expires_at: datetime | None = None
     retry_at: datetime | None = None
     is_put_off: bool = False
+    is_unfinished: bool = False
     method: Method = Method.CARD
     is_final: bool = True
     captured_before: Decimal = Decimal(0)
@@ -149,6 +154,37 @@ class Attempt:
         what comes of that is told by the PSP unasked, or found out by a person.
         """
         return self.outcome is Outcome.UNKNOWN and self.reason == "AUTHENTICATION_ABANDONED"
+
+    def unfinished(self) -> "Attempt":
+        """Tell it as it stands while it is taken further: what its PSP had answered, or had not
+        heard of, may have been sent again by now.
+        """
+        if self.outcome not in (Outcome.PENDING, Outcome.TRANSIENT):
+            return replace(self, is_unfinished=True)
+        return replace(
+            self,
+            outcome=Outcome.PENDING,
+            delivery=Delivery.SENT_NO_ANSWER,
+            reason="",
+            psp_code="",
+            message="",
+            retry_at=None,
+            is_unfinished=True,
+        )
+
+    def ask_again_at(self, now: datetime) -> datetime | None:
+        """Tell from when on it is worth while to ask for it again; None when nobody knows better
+        than its caller. While the PSP has said nothing of it, that is soon: it does not wait for
+        the PSP, but for this gateway to go on.
+        """
+        if self.outcome.is_final:
+            return None
+        if self.retry_at is not None:
+            return self.retry_at
+        is_unheard = self.outcome is Outcome.PENDING and self.delivery is not Delivery.ANSWERED
+        if not self.is_unfinished and not is_unheard:
+            return None
+        return now + min(abs(now - self.created_at) / _AGE_SHARE, _UNHEARD_MAX)
 
     def differs_from(self, asked: "Attempt") -> list[str]:
         """Name the fields in which what was asked before differs from what is asked now."""

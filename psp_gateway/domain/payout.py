@@ -141,6 +141,10 @@ class Payout:
         """What its request is sent under, always the same."""
         return f"{self.attempt_id}:payout"
 
+    def unfinished(self) -> "Payout":
+        """Tell it as it stands while it is taken further."""
+        return self
+
     def differs_from(self, asked: "Payout") -> list[str]:
         """Name the fields in which what was asked before differs from what is asked now."""
         before, now = _content(self), _content(asked)

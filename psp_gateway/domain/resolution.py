@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chassis.money import Money
-from psp_gateway.domain.answer import Absent, Created, Verdict
+from psp_gateway.domain.answer import Absent, Created, Verdict, in_words
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
 from psp_gateway.domain.errors import AttemptNotUnknown, Refusal, ResolutionContradicted
 from psp_gateway.domain.hosted_page import Opened, Reply
@@ -14,11 +14,14 @@ from psp_gateway.domain.reasons import MESSAGES, Reason
 _HOLD_MIN = timedelta(days=7)
 # Where the PSP's object is read by its id, what it says of it is no stale search.
 _READ_BY_ID = (Stage.CONFIRM, Stage.CAPTURE, Stage.VOID)
+_GIVEN_BACK = "The PSP took another amount than was asked for; it is given back."
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptResolution:
-    """What is said: SUCCEEDED with the PSP's reference and the amount, or DECLINED."""
+    """What is said: SUCCEEDED with the PSP's reference and the amount; DECLINED; or DECLINED with
+    the reference and the other amount that the PSP took.
+    """
 
     attempt_id: str
     outcome: Outcome
@@ -28,51 +31,105 @@ class AttemptResolution:
     proposed_by: str
     approved_by: str
 
+    @property
+    def other_amount(self) -> Money | None:
+        """What the PSP took instead of what was asked for; None: that is not what is said."""
+        return self.amount if self.outcome is Outcome.DECLINED else None
 
-def objection(said: AttemptResolution, attempt: Attempt, answer: Reply) -> Refusal | None:
+
+def objection(
+    said: AttemptResolution, attempt: Attempt, answer: Reply, *, can_be_asked: bool = True
+) -> Refusal | None:
     """Tell what speaks against it: the attempt itself, or what the PSP has just answered; None:
-    nothing does. Silence of the PSP speaks against nothing.
+    nothing does. Silence of the PSP speaks against nothing but another amount, which the PSP has to
+    tell, now if it `can_be_asked`.
     """
     if attempt.outcome is not Outcome.UNKNOWN:
         return AttemptNotUnknown(attempt.attempt_id, attempt.outcome)
     if isinstance(answer, Opened):
         return AttemptNotUnknown(attempt.attempt_id, "open at the PSP")
-    is_done = said.outcome is Outcome.SUCCEEDED
-    why = _against_success(said, attempt, answer) if is_done else _against_failure(answer)
+    if said.outcome is Outcome.SUCCEEDED:
+        why = _against_success(said, attempt, answer)
+    elif said.other_amount is not None:
+        has_told = not can_be_asked and attempt.reason == Reason.AMOUNT_MISMATCH
+        why = _against_other(said, said.other_amount, attempt, answer, has_told=has_told)
+    else:
+        why = _against_failure(answer)
     return ResolutionContradicted(attempt.attempt_id, why) if why else None
+
+
+def is_of_other_amount(said: AttemptResolution, attempt: Attempt) -> bool:
+    """Whether the attempt was resolved already as one of which another amount was taken, and that
+    is what is said.
+    """
+    is_so = attempt.outcome is Outcome.DECLINED and attempt.reason == Reason.AMOUNT_MISMATCH
+    return is_so and said.other_amount is not None
 
 
 def _against_success(said: AttemptResolution, attempt: Attempt, answer: Reply) -> str:
     if said.amount is None or said.amount != attempt.amount:
-        return f"{attempt.amount} {attempt.amount.currency} was asked for, no other amount"
-    if not said.psp_reference:
-        return "what moved has a reference at the PSP"
-    expected = attempt.charge_reference if _is_about_hold(attempt) else attempt.psp_reference
-    if expected and said.psp_reference != expected:
-        return f"the PSP knows it as {expected}"
+        return f"{in_words(attempt.amount)} was asked for, no other amount"
+    reference = _against_reference(said, attempt)
+    if reference:
+        return reference
     if isinstance(answer, Verdict) and answer.is_alarm:
         return f"the PSP says {answer.reason or 'what must not be'}"
     not_done = isinstance(answer, Created | Absent) and attempt.stage in _READ_BY_ID
     return "the PSP says that it has not done it" if not_done else ""
 
 
+def _against_other(
+    said: AttemptResolution, other: Money, attempt: Attempt, answer: Reply, *, has_told: bool
+) -> str:
+    """Hold another amount against what the PSP tells: a person may have misread a figure."""
+    if not (attempt.kind.is_first or attempt.kind is Kind.CAPTURE):
+        return f"a {attempt.kind} takes nothing"
+    if other == attempt.amount:
+        return f"{in_words(attempt.amount)} is what was asked for"
+    reference = _against_reference(said, attempt)
+    if reference:
+        return reference
+    if has_told:
+        return ""
+    if not isinstance(answer, Verdict) or answer.reason is not Reason.AMOUNT_MISMATCH:
+        return "the PSP does not tell now that it took another amount"
+    if answer.taken is None:
+        return "the PSP does not tell now how much it took"
+    return "" if answer.taken == other else f"the PSP says {in_words(answer.taken)}"
+
+
+def _against_reference(said: AttemptResolution, attempt: Attempt) -> str:
+    if not said.psp_reference:
+        return "what moved has a reference at the PSP"
+    expected = attempt.charge_reference if _is_about_hold(attempt) else attempt.psp_reference
+    if expected and said.psp_reference != expected:
+        return f"the PSP knows it as {expected}"
+    return ""
+
+
 def _against_failure(answer: Reply) -> str:
     """Tell whether the PSP says that it took something, though not what it was asked for."""
-    took = isinstance(answer, Verdict) and answer.reason == Reason.AMOUNT_MISMATCH
-    return "the PSP says that it has taken another amount" if took else ""
+    if not isinstance(answer, Verdict) or answer.reason is not Reason.AMOUNT_MISMATCH:
+        return ""
+    if answer.taken is None:
+        return "the PSP says that it has taken another amount"
+    is_nothing = not answer.taken.amount
+    return "" if is_nothing else f"the PSP says that it has taken {in_words(answer.taken)}"
 
 
 def resolved(said: AttemptResolution, attempt: Attempt, now: datetime) -> Attempt:
     """Make the attempt that what is said amounts to; nothing may speak against it."""
     if said.outcome is Outcome.DECLINED:
-        reason = Reason.RESOLVED_BY_HAND
+        reason, message = Reason.RESOLVED_BY_HAND, MESSAGES[Reason.RESOLVED_BY_HAND]
+        if said.other_amount is not None:
+            reason, message = Reason.AMOUNT_MISMATCH, _GIVEN_BACK
         return replace(
             attempt,
             outcome=Outcome.DECLINED,
             delivery=Delivery.ANSWERED,
             reason=reason.value,
             psp_code="",
-            message=MESSAGES[reason],
+            message=message,
             redirect_url="",
             updated_at=now,
         )

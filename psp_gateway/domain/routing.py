@@ -137,6 +137,8 @@ def _drawn(rule: Rule, asked: Asked) -> list[str]:
     """Order a rule's PSPs by a weighted draw without putting back (Efraimidis and Spirakis, 2006):
     each draws u in (0, 1], and the least -ln(u) / weight comes first.
     """
+    if len(rule.psps) == 1:
+        return [rule.psps[0].psp]
 
     def place(one: Weighted) -> tuple[bool, bool, float]:
         digest = sha256(f"{asked.attempt_id} {one.psp}".encode()).digest()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from psp_gateway.domain.answer import Created, Verdict
+from psp_gateway.domain.answered import held_until
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
 from psp_gateway.domain.hosted_page import Reply
 from psp_gateway.domain.psp_event import PspEvent, Subject
@@ -24,9 +25,18 @@ def may_be_late(attempt: Attempt, event: PspEvent) -> bool:
     if event.psp != attempt.psp:
         return attempt.kind.is_first and event.psp in attempt.psps_tried
     if attempt.kind is Kind.VOID:
-        return attempt.outcome is Outcome.SUCCEEDED and event.subject is not Subject.PAGE
+        return attempt.outcome is Outcome.SUCCEEDED and _may_tell_capture(event)
     is_taking = attempt.kind.is_first or attempt.kind is Kind.CAPTURE
     return is_taking and attempt.outcome is Outcome.DECLINED
+
+
+def _may_tell_capture(event: PspEvent) -> bool:
+    """Whether an event may tell that what was let go had been taken. By its word alone only one of
+    a capture does: that it was held before, which may be told as late as that, is no news.
+    """
+    return event.subject is Subject.CAPTURE or (
+        event.verdict is None and event.subject is Subject.CHARGE
+    )
 
 
 async def ask_if_late(means: Means, attempt: Attempt, psp: str) -> Verdict | None:
@@ -79,7 +89,7 @@ async def keep_late(
         version=stored.version,
         outcome=Outcome.SUCCEEDED,
         delivery=Delivery.ANSWERED,
-        expires_at=verdict.expires_at,
+        expires_at=held_until(late, verdict),
     )
     trail = Exchange("LATE", Outcome.SUCCEEDED.value, verdict.trace)
     return (await means.store.save(done, trail)).attempt

@@ -4,11 +4,11 @@ is kept as a late charge and told, as when the PSP tells of it.
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from chassis.errors import PaymeshError
+from chassis.errors import PaymeshError, Unavailable
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
 from psp_gateway.domain.late_looks import LateLook, is_accounted, looks_at
 from psp_gateway.ports import AttemptReader, LateLooks, Listener
@@ -17,6 +17,7 @@ from psp_gateway.use_cases.look_again import News, look_again
 from psp_gateway.use_cases.take_further import Means
 
 _PLANNED_AT_ONCE, _LOOKED_AT_ONCE = 500, 16
+_MENDED = timedelta(hours=1)  # when a row is looked at again that cannot be read
 _MISSED = timedelta(days=1)  # a gateway may have been away for as long
 
 
@@ -65,16 +66,32 @@ async def look_late(looking: Looking) -> Mapping[Found, int]:
     Raises:
         Unavailable: the store did not answer; a look that was not kept is made again.
     """
-    claimed = await looking.looks.claim(_LOOKED_AT_ONCE)
-    attempts = {a.attempt_id: a for a in await looking.reader.find([c.attempt_id for c in claimed])}
+    every = await looking.looks.claim(_LOOKED_AT_ONCE)
+    ids = [look.attempt_id for look in every]
+    attempts = {a.attempt_id: a for a in await _readable(looking.reader, ids)}
+    claimed = [look for look in every if look.attempt_id in attempts]
     found = await asyncio.gather(*(_left_alone(looking, attempts[c.attempt_id]) for c in claimed))
     now = looking.means.clock()
     settled = [
         (look, _after(looking, look, attempts[look.attempt_id], what, now))
         for look, what in zip(claimed, found, strict=True)
     ]
+    unreadable = [look for look in every if look.attempt_id not in attempts]
+    settled += [(look, replace(look, due_at=now + _MENDED)) for look in unreadable]
     await looking.looks.settle(settled)
     return {what: found.count(what) for what in Found}
+
+
+async def _readable(reader: AttemptReader, ids: Sequence[str]) -> Sequence[Attempt]:
+    """Find attempts; where one cannot be read, each by itself, so that the others are looked at."""
+    try:
+        return await reader.find(ids)
+    except Unavailable:
+        raise
+    except PaymeshError:
+        if len(ids) == 1:
+            return ()
+        return [one for id_ in ids for one in await _readable(reader, [id_])]
 
 
 def _planned(looking: Looking, attempt: Attempt) -> LateLook:

@@ -2,13 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from psp_gateway.domain.answer import Absent, Verdict
 from psp_gateway.domain.attempt import Attempt, Outcome, Stage
 from psp_gateway.domain.errors import NoSuchAttempt, Refusal
 from psp_gateway.domain.hosted_page import Reply
-from psp_gateway.domain.resolution import AttemptResolution, objection, resolved
+from psp_gateway.domain.resolution import (
+    AttemptResolution,
+    is_of_other_amount,
+    objection,
+    resolved,
+)
 from psp_gateway.ports import BY_HAND, AttemptReader, Exchange
+from psp_gateway.use_cases.late_success import keep_late
 from psp_gateway.use_cases.look_again import keep
 from psp_gateway.use_cases.take_further import Means, look_up
 
@@ -33,14 +40,15 @@ async def _resolve(
     if attempt is None:
         return NoSuchAttempt(said.attempt_id)
     if attempt.outcome.is_final:
-        return attempt
+        return await _with_other(means, said, attempt)
     answer = await _look_once_more(means, attempt)
     if _tells(answer):
         await keep(means, attempt, answer, was_told=False)
         attempt = await _find(reader, said.attempt_id) or attempt
         if attempt.outcome.is_final:
             return attempt
-    against = objection(said, attempt, answer)
+    can_be_asked = means.knows(attempt) and means.patience(attempt).can_look_up
+    against = objection(said, attempt, answer, can_be_asked=can_be_asked)
     if against is not None:
         return against
     await means.faults.reach("psp.resolving")
@@ -49,7 +57,24 @@ async def _resolve(
     # Stored over what was read alone: whoever learned something meanwhile comes first, and is
     # answered.
     saved = await means.store.save(resolved(said, attempt, means.clock()), exchange)
-    return saved.attempt
+    await means.faults.reach("psp.resolved")
+    return await _with_other(means, said, saved.attempt)
+
+
+async def _with_other(means: Means, said: AttemptResolution, attempt: Attempt) -> Attempt:
+    """Keep the other amount that was taken as a late charge, once; answer the attempt as it stands.
+
+    The attempt has ended before: should the PSP change its word in between, the charge is kept as
+    the PSP then tells of it.
+    """
+    if said.other_amount is None or not is_of_other_amount(said, attempt):
+        return attempt
+    now = means.clock()
+    taken = replace(attempt, amount=said.other_amount)
+    told = Verdict(Outcome.SUCCEEDED, reference=said.psp_reference)
+    await keep_late(means, taken, attempt.psp, told, now)
+    await means.faults.reach("psp.late_kept")
+    return attempt
 
 
 async def _find(reader: AttemptReader, attempt_id: str) -> Attempt | None:

@@ -1,6 +1,6 @@
 """Takes one attempt as far as it goes now: decide, ask the PSP, store, and again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -40,9 +40,17 @@ _SENT_AT_STAGE = {
 _NO_TOKEN = Secret("")
 
 
+def _nobody_notes(attempt: Attempt) -> None:
+    """Note nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What walking takes."""
+    """What walking takes.
+
+    Attributes:
+        noted: is told how an attempt stands in the store, whenever a walk has seen it.
+    """
 
     store: AttemptWriter
     providers: Mapping[str, Provider]
@@ -51,6 +59,7 @@ class Means:
     faults: FaultPoints
     abandon_after: timedelta = timedelta(minutes=30)
     pages: Mapping[str, HostedPage] = field(default_factory=dict)
+    noted: Callable[[Attempt], None] = _nobody_notes
     _patience: dict[tuple[str, Stage], Patience] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -108,6 +117,7 @@ async def take_further(means: Means, taken_up: TakenUp, paying: Paying = NOTHING
         Unavailable: the store did not answer; asking again is safe.
     """
     attempt = taken_up.attempt
+    means.noted(attempt)
     if not means.knows(attempt):
         return attempt  # its PSP is not configured any more: a person must look
     if taken_up.is_new:
@@ -126,6 +136,7 @@ async def take_further(means: Means, taken_up: TakenUp, paying: Paying = NOTHING
     # Whoever resumes says so first: two processes that do so at once part here, and a TRANSIENT
     # row never lies about what is under way.
     claimed = await means.store.save(walk.attempt, Exchange("resume", "", ""))
+    means.noted(claimed.attempt)
     if not claimed.is_held:
         return claimed.attempt
     return await _walk(means, changed(walk, attempt=claimed.attempt), paying, again=again)
@@ -160,6 +171,7 @@ async def _walk(means: Means, walk: Walk, paying: Paying, *, again: bool = False
             first = first_stage(means.providers[psp], is_hosted=paying.page is not None)
             walk = Walk(rerouted(walk.attempt, psp, first), Seen.STORED)
         saved = await means.store.save(walk.attempt, exchange)
+        means.noted(saved.attempt)
         await means.faults.reach("psp.outcome_stored")
         if not saved.is_held:
             return saved.attempt

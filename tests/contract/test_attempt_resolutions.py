@@ -181,3 +181,101 @@ async def test_those_who_say_the_opposite_at_once(gateway: Gateway, sandbox: San
     assert len({result.attempt.outcome for result in results}) == 1
     (kept,) = await gateway.attempts("pay_1")
     assert kept.outcome == results[0].attempt.outcome
+
+
+async def halved(gateway: Gateway, *, held: bool = False) -> noun.Attempt:
+    """Make an attempt of which the PSP took, or holds, half of what was asked for."""
+    ask = gateway.hold if held else gateway.charge
+    attempt = (await ask(payment_token="pm_card_partial")).attempt
+    assert (attempt.outcome, attempt.reason) == (_Attempt.UNKNOWN, "AMOUNT_MISMATCH")
+    assert attempt.message.endswith("It says 49.99 USD.")
+    return attempt
+
+
+HALF = {"outcome": _Attempt.DECLINED, "amount": "49.99"}
+
+
+async def test_the_other_amount_is_kept_as_a_late_charge_and_can_be_given_back(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    """The attempt is over; what was taken is one of its own, refunded under the guard, once."""
+    attempt = await halved(gateway)
+
+    results = await asyncio.gather(*(resolve(gateway, attempt, **HALF) for _ in range(6)))
+    again = (await resolve(gateway, attempt, **HALF)).attempt
+    asked = (await gateway.charge(payment_token="pm_card_partial")).attempt
+    late_id = f"{attempt.attempt_id}l1"
+    kept = {one.attempt_id: one for one in await gateway.attempts("pay_1")}
+    back = {"charge_attempt_id": late_id, "amount": "49.99"}
+    too_much = await gateway.refund(
+        charge_attempt_id=late_id, attempt_id=f"{late_id}r2", amount="99.99"
+    )
+    refunds = [await gateway.refund(attempt_id=f"{late_id}r1", **back) for _ in range(2)]
+
+    assert {(r.attempt.outcome, r.attempt.reason) for r in results} == {
+        (_Attempt.DECLINED, "AMOUNT_MISMATCH")
+    }
+    assert again == asked
+    assert "given back" in asked.message
+    late = kept.pop(late_id)
+    assert [*kept] == [attempt.attempt_id]
+    assert (late.outcome, late.amount, late.currency) == (_Attempt.SUCCEEDED, "49.99", "USD")
+    assert late.psp_reference == attempt.psp_reference
+    assert too_much.refusal.reason == "REFUND_EXCEEDS_CHARGE"
+    assert {refund.attempt.outcome for refund in refunds} == {_Attempt.SUCCEEDED}
+    assert await sandbox.money() == [("charge", 4999), ("refund", 4999)]
+
+
+async def test_half_of_a_hold_is_let_go_of(gateway: Gateway, sandbox: Sandbox) -> None:
+    """What is only held is kept as held, and a void of it lets go of all."""
+    attempt = await halved(gateway, held=True)
+
+    await resolve(gateway, attempt, **HALF)
+    late_id = f"{attempt.attempt_id}l1"
+    gone = await gateway.void(charge_attempt_id=late_id, attempt_id=f"{late_id}v1", amount="49.99")
+
+    assert gone.attempt.outcome == _Attempt.SUCCEEDED
+    assert await sandbox.money() == [("authorization", 4999), ("void", 4999)]
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"amount": "50.00"}, "the PSP says 49.99 USD"),
+        ({"currency": "EUR"}, "the PSP says 49.99 USD"),
+        ({"amount": "99.99"}, "what was asked for"),
+        ({"psp_reference": "pi_another"}, "the PSP knows it as pi_"),
+        (NO, "it has taken 49.99 USD"),
+        ({"outcome": _Attempt.SUCCEEDED}, "99.99 USD was asked for"),
+        ({"outcome": _Attempt.SUCCEEDED, "amount": "99.99"}, "the PSP says AMOUNT_MISMATCH"),
+    ],
+    ids=str,
+)
+async def test_a_figure_that_was_misread_gives_nothing_back(
+    gateway: Gateway, said: dict[str, Any], why: str
+) -> None:
+    """The PSP's own figure is held against it; the attempt stays unknown, and nothing is kept."""
+    attempt = await halved(gateway)
+
+    refusal = (await resolve(gateway, attempt, **{**HALF, **said})).refusal
+
+    assert refusal.reason == "RESOLUTION_CONTRADICTED"
+    assert why in refusal.message
+    (kept,) = await gateway.attempts("pay_1")
+    assert kept.outcome == _Attempt.UNKNOWN
+
+
+async def test_another_amount_is_no_figure_of_persons_alone(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    """Where the PSP can be asked and is silent, or says that it did as asked, nothing is kept."""
+    attempt = await halved(gateway)
+    await silence(sandbox)
+    silent = await resolve(gateway, attempt, **HALF)
+    await speak(sandbox)
+    honest = (await gateway.charge(attempt_id="att_2", payment_id="pay_2")).attempt
+    right = await resolve(gateway, honest, **HALF)
+
+    assert "does not tell now" in silent.refusal.message
+    assert right.attempt.outcome == _Attempt.SUCCEEDED
+    assert [a.attempt_id for a in await gateway.attempts("pay_2")] == ["att_2"]

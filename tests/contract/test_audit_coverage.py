@@ -16,7 +16,7 @@ from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 from chassis.database import Database
 from chassis.interceptors import RequestContext, _current
 from devstack.mesh.contracts import Repetition, methods
-from payment_svc.domain.errors import SagaMoved
+from payment_svc.domain.errors import SagaMoved, SecondPersonNeeded
 from payment_svc.domain.resolution import Decision
 from payment_svc.operations.ports import Bulk, SagaFilter
 from payment_svc.operations.store import PostgresOperatorStore
@@ -48,8 +48,10 @@ def under(service: str, rpc: str, reason: str = "because") -> Iterator[None]:
         request_id="req_1", operator="spiffe://x/ann", method=f"{service}/{rpc}", reason=reason
     )
     token = _current.set(context)
-    yield
-    _current.reset(token)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 def test_every_rpc_that_changes_something_is_classified() -> None:
@@ -288,3 +290,22 @@ async def test_resolutions(payment_db: Database) -> None:
     assert said(lines, "ApproveResolution")["actor_id"] == "bob"
     applied = said(lines, "ApplyResolution")
     assert (applied["after"]["decision"], applied["request_id"]) == ("CHARGED", "req_1")
+
+
+async def test_who_would_approve_his_own_proposal_is_told(payment_db: Database) -> None:
+    """He changes nothing, and leaves a line each time: who, of what, why he said, and why not."""
+    desk = Desk(payment_db)
+    proposal = await desk.propose(await unknown_charge(payment_db), Decision.CHARGED)
+    before = len(await logged(payment_db))
+    for _ in range(2):
+        with under(_OPERATIONS, "ApproveResolution", "hurry"), pytest.raises(SecondPersonNeeded):
+            await desk.operations.approve(proposal.resolution_id, "hurry", ANN)
+
+    lines = (await logged(payment_db))[before:]
+    assert [line["action"] for line in lines] == [f"{_OPERATIONS}/ApproveResolution"] * 2
+    assert {(line["object_kind"], line["object_id"], line["reason"]) for line in lines} == {
+        ("resolution", proposal.resolution_id, "hurry")
+    }
+    assert [line["after"] for line in lines] == [{"refused": "SECOND_PERSON_NEEDED"}] * 2
+    assert {(line["actor_id"], line["is_verified"]) for line in lines} == {("spiffe://x/ann", True)}
+    assert (await desk.store.find(proposal.resolution_id)) == proposal

@@ -22,14 +22,14 @@ from redis.asyncio import Redis
 from chassis.clock import utc_now
 from chassis.server import make_server
 from edge_auth.clients_servicer import OperatorsClientService
+from edge_auth.former_seals import FormerSeals
 from edge_auth.key_cache import KeyCache
 from edge_auth.revision import Revision
-from edge_auth.sealing import Sealer
 from edge_auth.store import PostgresClientStore
 from tests.conftest import opened
 from tests.servers import ServiceDatabase, free_port
 
-SEALER = Sealer.parse("k1=" + "a" * 32)
+FORMER = FormerSeals.parse("")
 ACTOR = (("x-paymesh-actor", "ada"),)
 
 
@@ -56,7 +56,7 @@ async def instance(stack: AsyncExitStack, database: ServiceDatabase, redis_url: 
     """Serve one."""
     pool = await stack.enter_async_context(opened(database))
     redis = await stack.enter_async_context(Redis.from_url(redis_url))
-    store = PostgresClientStore(pool, SEALER, uuid4)
+    store = PostgresClientStore(pool, FORMER, uuid4)
     keys = KeyCache(store, seconds=lambda: 0.0, clock=utc_now, remember_s=1)
     revision = Revision(redis, keys.forget)
     service = OperatorsClientService(store, revision, utc_now, untold_within=timedelta(seconds=5))

@@ -17,14 +17,14 @@ from edge_auth.domain.errors import (
     RotationUnderWay,
 )
 from edge_auth.domain.scopes import Scope
+from edge_auth.former_seals import FormerSeals
 from edge_auth.ports import ClientStore
-from edge_auth.sealing import Sealer
 from edge_auth.store import PostgresClientStore
 from tests.conftest import opened
 from tests.known_clients import KnownClients
 from tests.servers import ServiceDatabase
 
-SEALER = Sealer.parse("k1=" + "a" * 32)
+FORMER = FormerSeals.parse("")
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 
@@ -57,7 +57,7 @@ async def store(
         yield KnownClients()
         return
     async with opened(edge_auth_database) as database:
-        yield PostgresClientStore(database, SEALER, uuid4)
+        yield PostgresClientStore(database, FORMER, uuid4)
 
 
 async def test_caller_is_read_whole_by_its_key(store: ClientStore) -> None:
@@ -196,7 +196,7 @@ async def test_details_tell_credentials_and_changes(store: ClientStore) -> None:
 async def test_of_many_rotations_at_once_one_wins(edge_auth_database: ServiceDatabase) -> None:
     """However many ask at the same time, there are two at most."""
     async with opened(edge_auth_database) as database:
-        store = PostgresClientStore(database, SEALER, uuid4)
+        store = PostgresClientStore(database, FORMER, uuid4)
         await added(store)
 
         answers = await asyncio.gather(
@@ -208,23 +208,25 @@ async def test_of_many_rotations_at_once_one_wins(edge_auth_database: ServiceDat
     assert sum(isinstance(answer, RotationUnderWay) for answer in answers) == 7
 
 
-async def test_secret_is_stored_sealed_and_in_its_own_row_alone(
+async def test_secret_is_stored_encrypted_and_in_its_own_row_alone(
     edge_auth_database: ServiceDatabase,
 ) -> None:
-    """The database holds nothing that signs; a sealed value moved to another row signs nothing."""
+    """The database holds nothing that signs; what is moved to another row signs nothing."""
     async with opened(edge_auth_database) as database:
-        store = PostgresClientStore(database, SEALER, uuid4)
+        store = PostgresClientStore(database, FORMER, uuid4)
         _, secret = await added(store)
         other_key, _ = await added(store, "other")
         with psycopg.connect(edge_auth_database.owner_url) as connection:
             rows = connection.execute("SELECT * FROM signing_secrets").fetchall()
             connection.execute(
-                """UPDATE signing_secrets SET sealed = (
-                SELECT sealed FROM signing_secrets WHERE client_id = 'demo')"""
+                """UPDATE signing_secrets SET value_encrypted = (
+                SELECT value_encrypted FROM signing_secrets WHERE client_id = 'demo')"""
             )
         moved = await store.find_caller(other_key.key_id, NOW)
 
-    assert secret.value.encode() not in b"".join(row[2] for row in rows)
+    kept = [column for row in rows for column in row if isinstance(column, bytes)]
+    assert len(kept) == 2
+    assert secret.value.encode() not in b"".join(kept)
     assert secret.value not in str(rows)
     assert moved is not None
     assert moved.secrets == ()

@@ -25,10 +25,10 @@ from chassis.clock import utc_now
 from chassis.server import Wiring, add_wiring, make_server
 from devstack.rest import specification_request
 from edge_auth.clients_servicer import OperatorsClientService
+from edge_auth.former_seals import FormerSeals
 from edge_auth.key_cache import KeyCache
 from edge_auth.revision import Revision
 from edge_auth.routes import Routes
-from edge_auth.sealing import Sealer
 from edge_auth.servicer import EdgeAuthorization
 from edge_auth.store import PostgresClientStore
 from edge_auth.turnstile import LocalTurnstile
@@ -36,7 +36,7 @@ from edge_auth.use_cases.check_request import Door, Rates
 from tests.conftest import opened
 from tests.servers import ServiceDatabase
 
-SEALER = Sealer.parse("k1=" + "a" * 32)
+FORMER = FormerSeals.parse("")
 
 
 class Served:
@@ -61,7 +61,7 @@ async def door(edge_auth_database: ServiceDatabase, redis_url: str) -> AsyncIter
     """Serve edge_auth on a free port."""
     door = Served()
     async with opened(edge_auth_database) as database:
-        store = PostgresClientStore(database, SEALER, uuid4)
+        store = PostgresClientStore(database, FORMER, uuid4)
         keys = KeyCache(store, seconds=lambda: door.seconds, clock=lambda: door.now, remember_s=5)
         routes = Routes()
         checks = Door(

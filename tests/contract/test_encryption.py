@@ -157,8 +157,8 @@ async def test_a_moved_ciphertext_is_refused_and_harms_nobody_else(
     assert [type(answer) for answer in answers] == [Undecipherable, Undecipherable, Payment]
     assert "payments.buyer_email_encrypted of pay_" in str(answers[0])
     assert [journey.payment.payment_id for journey in claimed] == [other.payment_id]
-    stumbled = {s["payment_id"] for s in sagas if s["reason"] == "WALK_FAILED: Undecipherable"}
-    assert stumbled == {one.payment_id, two.payment_id}
+    dead = {s["payment_id"] for s in sagas if s["queue"] == "DEAD_LETTER"}
+    assert dead == {one.payment_id, two.payment_id}
 
 
 async def test_a_column_of_another_is_refused(payment_database: ServiceDatabase) -> None:

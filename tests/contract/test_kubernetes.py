@@ -380,7 +380,7 @@ def test_envoy_accepts_its_configuration(name: str) -> None:
 
 
 def test_the_audit_reads_and_does_nothing_else() -> None:
-    """It ends with what it found; it may call four methods, and lets nobody in."""
+    """It ends with what it found; it may call five methods, and lets nobody in."""
     (container,) = PODS[f"CronJob {AUDIT}"]["spec"]["containers"]
     told = {variable["name"]: variable["value"] for variable in container["env"]}
     envoy = yaml.safe_load(kinds("ConfigMap")["audit-envoy"]["data"]["envoy.yaml"])
@@ -394,8 +394,12 @@ def test_the_audit_reads_and_does_nothing_else() -> None:
     }
 
     assert container["command"][:3] == ["paymesh", "audit", "--without-psp-record"]
-    assert set(told) == {"PAYMENT_TARGET", "WALLET_TARGET", "LEDGER_TARGET"}
-    assert routes == {"GetTrialBalance", "VerifyLedger", "CompareWithLedger", "AuditPayments"}
+    assert set(told) == {
+        f"{name}_TARGET" for name in ("PAYMENT", "WALLET", "LEDGER", "PSP", "EDGE_AUTH")
+    }
+    assert routes == {
+        "GetTrialBalance", "VerifyLedger", "CompareWithLedger", "AuditPayments", "VerifyAuditLog",
+    }  # fmt: skip
     assert {one["name"] for one in envoy["static_resources"]["listeners"]} == {"egress", "probes"}
 
 

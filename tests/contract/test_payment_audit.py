@@ -111,6 +111,26 @@ async def test_what_is_wrong_is_told_with_how_far_it_is(payment_db: Database) ->
     assert told[-1].progress.violation_count == 2
 
 
+async def test_a_payment_that_cannot_be_read_is_named(payment_db: Database) -> None:
+    """The others are judged all the same, on its page and after it."""
+    ids = sorted(await accepted(payment_db, 3))
+    await payment_db.read(
+        "UPDATE payments SET buyer_email_encrypted = '\\x01' WHERE payment_id = %s RETURNING 1",
+        [ids[1]],
+    )
+    audited = servicer(payment_db, attempts_of(), entries_of())
+
+    told = [one async for one in audited.AuditPayments(service.AuditPaymentsRequest(), None)]
+    page = await PostgresAuditStore(payment_db).page(NOW, NOW + HOUR, "", 2)
+
+    wrong = [one.violation for one in told if one.WhichOneof("told") == "violation"]
+    (unreadable,) = [one for one in wrong if one.invariant == service.AuditViolation.I8]
+    assert unreadable.payment_id == ids[1]
+    assert f"payments.buyer_email_encrypted of {ids[1]} is malformed" in unreadable.how
+    assert told[-1].progress.payment_count == 3
+    assert [one.payment_id for one in page] == ids[:2]
+
+
 async def test_all_pages_of_the_books_are_read(payment_db: Database) -> None:
     """What is booked on the last page is booked; what is on none is told."""
     ids = await accepted(payment_db, 3)

@@ -19,6 +19,7 @@ from paymesh.psp.v1 import psp_gateway_service_pb2
 from paymesh.psp.v1 import webhook_service_pb2 as service
 from yarl import URL
 
+from tests.contract.test_attempt_resolutions import resolve
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
@@ -96,6 +97,12 @@ async def stands(gateway: Gateway, kind: int) -> noun.Attempt:
     """Read the attempt of a kind as it stands, which asks no PSP."""
     (found,) = [a for a in await gateway.attempts("pay_1") if a.kind == kind]
     return found
+
+
+async def newest(gateway: Gateway) -> service.WebhookEvent:
+    """Read the event that came last."""
+    found = await gateway.webhooks.ListWebhookEvents(service.ListWebhookEventsRequest())
+    return found.events[0]
 
 
 async def test_a_charge_succeeds_in_one_request(gateway: Gateway, sandbox: Sandbox) -> None:
@@ -186,6 +193,24 @@ async def test_an_event_of_another_amount_is_not_believed(gateway: Gateway) -> N
     assert (found.outcome, found.reason) == (noun.Attempt.UNKNOWN, "AMOUNT_MISMATCH")
 
 
+async def test_what_it_took_in_part_is_given_back_by_two_persons(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    """It cannot be asked, and has said that it was another amount; how much is their word."""
+    made = (await gateway.charge(payment_token="adyen:s:adyen_partial")).attempt
+    half = {"outcome": noun.Attempt.DECLINED, "amount": "49.99"}
+
+    resolved = (await resolve(gateway, made, **half)).attempt
+    late_id = f"{made.attempt_id}l1"
+    back = {"attempt_id": f"{late_id}r1", "charge_attempt_id": late_id, "amount": "49.99"}
+    refund = (await gateway.refund(**back)).attempt
+
+    assert made.message.endswith("It says 49.99 USD.")
+    assert (resolved.outcome, resolved.reason) == (noun.Attempt.DECLINED, "AMOUNT_MISMATCH")
+    assert refund.outcome == noun.Attempt.PENDING
+    assert (await sandbox.money())[0] == ("charge", 4999)
+
+
 async def test_a_capture_is_told_by_its_webhook(gateway: Gateway, sandbox: Sandbox) -> None:
     """It is received, and asked for no more; the event ends it, and a failure later contradicts."""
     held = (await gateway.hold(payment_token=TOKEN)).attempt
@@ -244,6 +269,27 @@ async def test_a_void_and_a_refund_are_told_by_their_webhooks(gateway: Gateway) 
         "PROCESSING_ERROR",
         "REFUND_FAILED",
     )
+
+
+async def test_what_was_held_is_not_taken_because_it_is_told_late(gateway: Gateway) -> None:
+    """The authorization's own event may come after what is held was let go: it is no charge. That
+    of a capture is.
+    """
+    held = (await gateway.hold(payment_token=TOKEN)).attempt
+    await gateway.void()
+    about = {"ours": "att_void1", "originalReference": held.psp_reference}
+    await tell(gateway, item("CANCELLATION", reference="883", **about))
+    assert (await stands(gateway, noun.Attempt.VOID)).outcome == noun.Attempt.SUCCEEDED
+
+    await tell(gateway, item("AUTHORISATION", ours="att_1", reference=held.psp_reference))
+    event = await newest(gateway)
+    assert (event.event_type, event.state) == ("AUTHORISATION", service.WebhookEvent.APPLIED)
+    assert len(await gateway.attempts("pay_1")) == 2
+
+    await tell(gateway, item("CAPTURE", reference="884", **about))
+    event = await newest(gateway)
+    assert (event.event_type, event.state) == ("CAPTURE", service.WebhookEvent.CONTRADICTS)
+    assert (await stands(gateway, noun.Attempt.CAPTURE)).outcome == noun.Attempt.SUCCEEDED
 
 
 async def test_several_items_come_at_once(gateway: Gateway) -> None:

@@ -1,7 +1,7 @@
 """Resolutions on real PostgreSQL: two persons, one word, applied once with its trail."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import psycopg
@@ -10,7 +10,7 @@ import pytest
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.errors import InvalidRequest, Unavailable
-from chassis.faults import FaultPoints
+from chassis.faults import FaultPoints, InjectedFault
 from chassis.money import Money
 from payment_svc.domain.errors import (
     ResolutionNotFound,
@@ -22,6 +22,8 @@ from payment_svc.domain.errors import (
 )
 from payment_svc.domain.resolution import Decision, Resolution, ResolutionStatus
 from payment_svc.domain.statuses import PaymentStatus
+from payment_svc.domain.testimony import Attempt
+from payment_svc.operations.late_charges import FoundLateCharges
 from payment_svc.operations.ports import AttemptWord
 from payment_svc.operations.resolution_store import PostgresResolutionStore
 from payment_svc.operations.store import PostgresOperatorStore
@@ -33,6 +35,7 @@ from payment_svc.use_cases.reject_resolution import reject_resolution
 from payment_svc.use_cases.resolve_saga import Said, resolve_saga
 from tests.builders import NOW, make_id
 from tests.dead_letters import ANN, BOB, EVE, POLICY, saga_store, stuck_undo, unknown_charge
+from tests.saga.test_late_success import late_attempt
 from tests.servers import ServiceDatabase
 
 
@@ -41,8 +44,10 @@ class Gateway:
     """`operations.ports.Attempts`: keeps what it is told first; away, it does not answer."""
 
     outcome: str = ""
+    reason: str = ""
     is_away: bool = False
     told: list[bool] = field(default_factory=list)
+    late: list[Attempt] = field(default_factory=list)
 
     async def resolve(self, resolution: Resolution, *, is_done: bool) -> AttemptWord:
         """Keep the first word."""
@@ -50,7 +55,11 @@ class Gateway:
             raise Unavailable("The gateway does not answer.")
         self.told.append(is_done)
         self.outcome = self.outcome or ("SUCCEEDED" if is_done else "DECLINED")
-        return AttemptWord(self.outcome)
+        return AttemptWord(self.outcome, reason=self.reason)
+
+    async def attempts(self, payment_id: str) -> tuple[Attempt, ...]:
+        """See `ports.Witnesses`: what was taken of another amount is a charge of its own."""
+        return tuple(self.late)
 
 
 @dataclass
@@ -59,6 +68,7 @@ class Desk:
 
     database: Database
     gateway: Gateway = field(default_factory=Gateway)
+    faults: FaultPoints = field(default_factory=FaultPoints)
 
     @property
     def store(self) -> PostgresResolutionStore:
@@ -68,10 +78,15 @@ class Desk:
     @property
     def operations(self) -> Operations:
         """What approves and applies."""
+        sagas = saga_store(self.database)
+        late_charges = FoundLateCharges(
+            PostgresPaymentStore(self.database, utc_now), sagas, sagas,
+            self.gateway, lambda: NOW,  # type: ignore[arg-type]
+        )  # fmt: skip
         return Operations(
-            PostgresOperatorStore(self.database), self.store, self.gateway, clock=lambda: NOW,
-            new_id=make_id, policy=POLICY, expires_after=timedelta(days=1), woken=lambda: None,
-            faults=FaultPoints(),
+            PostgresOperatorStore(self.database), self.store, self.gateway, late_charges,
+            clock=lambda: NOW, new_id=make_id, policy=POLICY, expires_after=timedelta(days=1),
+            woken=lambda: None, faults=self.faults,
         )  # fmt: skip
 
     async def propose(self, journey: Journey, decision: Decision, **more: object) -> Resolution:
@@ -270,3 +285,83 @@ async def test_only_what_fits_may_be_proposed(desk: Desk) -> None:
         await desk.operations.approve("res_none", "Yes", BOB)
 
     assert await desk.store.list(None, "", "", 10) == []
+
+
+HALF = Money.parse("5.00", "USD")
+
+
+async def half_taken(desk: Desk) -> tuple[Journey, Resolution]:
+    """Let Ann say that the PSP took half of a charge; psp_gateway keeps it as a late one."""
+    dead = await unknown_charge(desk.database)
+    said = {"psp_reference": "pi_1", "amount": HALF}
+    proposal = await desk.propose(dead, Decision.OTHER_AMOUNT, **said)
+    desk.gateway.outcome, desk.gateway.reason = "DECLINED", "AMOUNT_MISMATCH"
+    late_id = f"{proposal.attempt_id}l1"
+    late = replace(late_attempt(), attempt_id=late_id, amount="5.00", psp_reference="pi_1")
+    desk.gateway.late = [late]
+    return dead, proposal
+
+
+async def late_sagas(desk: Desk, journey: Journey) -> list[dict[str, str]]:
+    """Tell what the sagas of late charges of a payment know."""
+    views, _ = await saga_store(desk.database).explain(journey.payment.payment_id)
+    return [dict(v.progress.memory) for v in views if v.progress.kind == "late_success"]
+
+
+async def test_another_amount_is_given_back_and_the_charge_counts_as_refused(desk: Desk) -> None:
+    """The saga of the late success knows the PSP's amount; the payment's own hears the no."""
+    dead, proposal = await half_taken(desk)
+
+    applied = await desk.operations.approve(proposal.resolution_id, "It is so", BOB)
+    again = await desk.operations.approve(proposal.resolution_id, "It is so", BOB)
+
+    assert applied.status is again.status is ResolutionStatus.APPLIED
+    assert "given back" in applied.note
+    assert await desk.queue(dead) is Queue.RETRY
+    (late,) = await late_sagas(desk, dead)
+    assert (late["late_amount"], late["late_attempt_id"]) == ("5.00", f"{proposal.attempt_id}l1")
+    assert await desk.trail(dead) == ["ann PROPOSE", "bob APPROVE", "bob APPLY"]
+    assert desk.gateway.told == [False]
+
+
+@pytest.mark.parametrize("point", ["resolution.told", "resolution.giving_back"])
+async def test_a_crash_between_gives_it_back_once(desk: Desk, point: str) -> None:
+    """Whoever finds the approved resolution begins what is not begun, and ends it."""
+    dead, proposal = await half_taken(desk)
+
+    desk.faults = FaultPoints.parse(f"{point}=fail", "development")
+    with pytest.raises(InjectedFault):
+        await desk.operations.approve(proposal.resolution_id, "It is so", BOB)
+    desk.faults = FaultPoints()
+    resting = await desk.queue(dead)
+    await asyncio.gather(*(desk.operations.apply_approved() for _ in range(4)))
+
+    assert resting is Queue.DEAD_LETTER
+    assert await desk.queue(dead) is Queue.RETRY
+    assert len(await late_sagas(desk, dead)) == 1
+    assert await desk.trail(dead) == ["ann PROPOSE", "bob APPROVE", "bob APPLY"]
+
+
+async def test_what_psp_gateway_does_not_keep_is_not_given_back(desk: Desk) -> None:
+    """A decline of another kind is the PSP's own word against it."""
+    dead, proposal = await half_taken(desk)
+    desk.gateway.reason, desk.gateway.late = "CARD_DECLINED", []
+
+    ended = await desk.operations.approve(proposal.resolution_id, "It is so", BOB)
+
+    assert ended.status is ResolutionStatus.CONTRADICTED
+    assert await late_sagas(desk, dead) == []
+
+
+async def test_the_amount_that_was_asked_for_is_no_other(desk: Desk) -> None:
+    """It is refused at once, as is a figure without its reference, or none."""
+    dead = await unknown_charge(desk.database)
+    said: dict[str, object] = {"psp_reference": "pi_1", "amount": HALF}
+
+    with pytest.raises(ResolutionUnfit, match="was asked for"):
+        await desk.propose(dead, Decision.OTHER_AMOUNT, **said | {"amount": dead.amount})
+    for field_, empty in (("psp_reference", ""), ("amount", None)):
+        with pytest.raises(InvalidRequest, match=field_):
+            await desk.propose(dead, Decision.OTHER_AMOUNT, **said | {field_: empty})
+    other = {"amount": Money.parse("5.00", "EUR")}
+    assert (await desk.propose(dead, Decision.OTHER_AMOUNT, **said | other)).amount is not None

@@ -318,6 +318,19 @@ def chain_broken(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
     return replace(facts, proof=proof), told, "stream 1"
 
 
+def line_changed(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    (place, log) = next((n, log) for n, log in enumerate(facts.logs) if log.service == "edge_auth")
+    wrong = [("line 7", "LINE_CHANGED: it is not what it was hashed as")]
+    logs = changed(facts.logs, place, offences=wrong, offence_count=1)
+    assert log.line_count > 1
+    return replace(facts, logs=logs), told, "edge_auth line 7"
+
+
+def told_in_part(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    logs = changed(facts.logs, 3, offence_count=30)
+    return replace(facts, logs=logs), told, "psp_gateway"
+
+
 def canary_in_a_table(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
     return facts, replace(told, canaries={"seller": "seller:demo:s0:EUR"}), "seller"
 
@@ -345,7 +358,7 @@ PLANTS: dict[str, list[Plant]] = {
     "INV-12": [declined_by_nobody, failed_for_nothing],
     "INV-13": [posted_twice, event_told_twice],
     "INV-14": [client_not_told, event_missing],
-    "INV-15": [chain_broken],
+    "INV-15": [chain_broken, line_changed, told_in_part],
     "INV-16": [canary_in_a_table],
     "INV-17": [refusal_that_wrote],
 }

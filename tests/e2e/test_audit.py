@@ -271,6 +271,60 @@ WRONGS = [
         f"UPDATE orders SET status = 'SUCCESS' WHERE payment_id = {ONE_COMPLETED}",
     ),
 ]
+# What no audit log tells, or tells otherwise than it was sealed: one in each service that has one.
+_ENDPOINT = "'audit', 'demo', 16, 'https://x', '{}', '', 'DELETED', now()"
+_SAID = "WHERE sequence = (SELECT max(sequence) FROM audit_log)"
+UNLOGGED = [
+    (
+        "payment",
+        f"INSERT INTO webhook_endpoints VALUES ({_ENDPOINT})",
+        "DELETE FROM webhook_endpoints WHERE endpoint_id = 'audit'",
+        "payment_svc webhook_endpoint audit",
+    ),
+    (
+        "ledger",
+        f"UPDATE audit_log SET actor_id = actor_id || '!' {_SAID}",
+        f"UPDATE audit_log SET actor_id = rtrim(actor_id, '!') {_SAID}",
+        "ledger_svc line ",
+    ),
+    (
+        "wallet",
+        "UPDATE wallets SET status = 'FROZEN' WHERE wallet_id = 'seller:demo:s0:EUR'",
+        "UPDATE wallets SET status = 'OPEN' WHERE wallet_id = 'seller:demo:s0:EUR'",
+        "wallet_svc wallet seller:demo:s0:EUR",
+    ),
+    (
+        "psp",
+        "INSERT INTO attempt_events (attempt_id, operation, answer, trace, reason, psp_code, at)"
+        " SELECT min(attempt_id), 'RESOLVED_BY_HAND', 'DECLINED', 'eve', '', '', now()"
+        " FROM attempts",
+        "DELETE FROM attempt_events WHERE trace = 'eve'",
+        "psp_gateway attempt ",
+    ),
+    (
+        "edge_auth",
+        "INSERT INTO api_keys SELECT 'eve', client_id, '', now() FROM clients LIMIT 1",
+        "DELETE FROM api_keys WHERE key_id = 'eve'",
+        "edge_auth key eve",
+    ),
+]
+
+
+@pytest.mark.usefixtures("gathered")
+@pytest.mark.parametrize(
+    ("context", "wrong", "right", "name"), UNLOGGED, ids=[one[0] for one in UNLOGGED]
+)
+def test_what_no_audit_log_tells_is_named(
+    stack: Stack, context: str, wrong: str, right: str, name: str
+) -> None:
+    """By the command with everything at hand, and with the services alone."""
+    with made_wrong(stack, context, wrong, right):
+        answers = [run_audit(stack, "--json", *more) for more in ([], ["--without-psp-record"])]
+
+    for found in answers:
+        told = {one["name"]: one for one in json.loads(found.stdout)["invariants"]}
+        assert (found.exit_code, told["INV-15"]["holds"]) == (1, False)
+        assert any(one["subject"].startswith(name) for one in told["INV-15"]["offences"]), told
 
 
 @pytest.mark.usefixtures("gathered")
@@ -316,7 +370,8 @@ async def test_the_services_find_it_themselves(
 ) -> None:
     """Asked by RPC alone they name the same, and are clean before and after it."""
     services = stack["services"]
-    targets = Targets(*(services[f"{one}_svc"]["grpc"] for one in ("payment", "wallet", "ledger")))
+    names = ("payment_svc", "wallet_svc", "ledger_svc", "psp_gateway", "edge_auth")
+    targets = Targets(*(services[name]["grpc"] for name in names))
     before = await audit_by_rpc(targets)
     with made_wrong(stack, context, wrong, right):
         found = await audit_by_rpc(targets)

@@ -244,11 +244,12 @@ async def test_keys_change_under_a_payment(rest: RestClient, stack: Stack) -> No
 
     assert rotated.returncode == 0, rotated.stderr
     assert "payment_svc: k2 wraps from now on" in rotated.stderr
-    assert dropped.stdout == "psp_gateway: k1 dropped\npayment_svc: k1 dropped\n"
-    assert [os.stat(file).st_mode & 0o777 for file in files] == [0o600, 0o600]
+    services = ("psp_gateway", "edge_auth", "payment_svc")
+    assert dropped.stdout == "".join(f"{name}: k1 dropped\n" for name in services)
+    assert [os.stat(file).st_mode & 0o777 for file in files] == [0o600] * 3
     assert not [file for file, text in zip(files, old, strict=True) if text in file.read_text()]
     last = [one["data_keys"][-1] for one in told]
-    assert [(key["number"], key["wrapped_by"]) for key in last] == [(2, "k2"), (2, "k2")]
+    assert [(key["number"], key["wrapped_by"]) for key in last] == [(2, "k2")] * 3
     for payment in (paid, between):
         await authenticate(payment["next_action"]["redirect_url"])
         assert (await rest.until_final(payment["payment_id"]))["status"] == "COMPLETED"
@@ -258,7 +259,6 @@ async def _rewrapped(stack: Stack) -> list[dict[str, Any]]:
     done = await asyncio.to_thread(paymesh, stack.state, "keys", "rewrap", "--json")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {"payments.payment_token_encrypted", "webhooks.body_encrypted"} <= {
-        line.get("column") for line in lines
-    }
+    private = ("payments.payment_token", "webhooks.body", "signing_secrets.value")
+    assert {f"{column}_encrypted" for column in private} <= {line.get("column") for line in lines}
     return [line for line in lines if "left" in line]

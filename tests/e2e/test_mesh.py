@@ -242,8 +242,12 @@ async def test_the_actor_is_whom_the_certificate_names(
     assert [change.actor for change in changes] == ["spiffe://paymesh.local/operator/ada"]
 
 
-async def test_operators_do_not_post_to_the_ledger(mesh_stack: dict[str, Any]) -> None:
-    """Money moves by sagas alone: there is no way for it through the operators' listener."""
+async def test_operators_do_not_post_to_the_ledger(
+    mesh_stack: dict[str, Any], mesh_state: State
+) -> None:
+    """Money moves by sagas alone: there is no way for it through the operators' listener, whose log
+    names who tried.
+    """
     async with operator_channel(mesh_stack, "ledger_svc") as channel:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await LedgerServiceStub(channel).PostTransactions(
@@ -251,6 +255,17 @@ async def test_operators_do_not_post_to_the_ledger(mesh_stack: dict[str, Any]) -
             )
 
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    method = "/paymesh.ledger.v1.LedgerService/PostTransactions"
+    log = mesh_state.log("operators-access")
+
+    def tried() -> list[dict[str, Any]]:
+        lines = map(json.loads, log.read_text().splitlines())
+        return [line for line in lines if line["path"] == method]
+
+    await eventually(lambda: bool(tried()))
+    for line in tried():
+        assert line["operator"].endswith(f"/operator/{system_user()}")
+        assert line["grpc_status"] not in ("OK", "-", None)
 
 
 async def test_certificates_change_without_restart_or_failed_call(

@@ -97,6 +97,20 @@ def test_a_bank_debit_is_waited_for_longer_than_a_day() -> None:
     assert POLICY.look_again(30, 1.0, slow=True) == timedelta(hours=1)
 
 
+def test_what_is_not_known_stays_so_until_somebody_speaks() -> None:
+    """A call that is only under way, or put off, changes nothing that was told before."""
+    unheard = Waiting("PSP_PENDING", unheard=True, after=timedelta(seconds=20))
+    unknown = play(make_journey(), Done(), Waiting("NO_USABLE_ANSWER", unknown=True)).after
+
+    left = play(unknown, unheard, unheard).after
+    spoken = play(unknown, Waiting("PSP_PENDING")).after
+
+    assert [o.status for o in left.payment.orders] == [OrderStatus.UNKNOWN]
+    assert (left.progress.queue, left.progress.reason) == (Queue.WAITING, "PSP_PENDING")
+    assert timedelta(seconds=15) <= left.progress.due_after <= timedelta(seconds=20)
+    assert [o.status for o in spoken.payment.orders] == [OrderStatus.EXECUTING]
+
+
 def test_attempt_id_is_on_disk_before_the_charge_is_asked() -> None:
     """What the charge is called derives from our own id and is remembered first."""
     move = play(make_journey(), Done())

@@ -16,7 +16,6 @@ from tests.simulation.evidence import Evidence
 from tests.simulation.mutants import Mutant
 from tests.simulation.world import World
 
-_COLLECT_EVERY = 20
 _LAST_EVENTS = 40
 
 
@@ -76,6 +75,7 @@ class Hunt:
 
 def run_seed(seed: int, mutant: Mutant | None = None, *, is_told_whole: bool = False) -> Run:
     """Run one seed and check it; all its events are told when one wants the whole."""
+    gc.collect()  # the seed before, while it is still near
     world = World(seed, mutant.plant if mutant else None)
     world.run()
     seen = Evidence.of(world)
@@ -106,8 +106,6 @@ def run_seeds(seeds: Iterable[int], told: Callable[[Run], None] = lambda run: No
             tally.add(run)
             tally.cpu_s = time.process_time() - began
             told(run)
-            if tally.seed_count % _COLLECT_EVERY == 0:
-                gc.collect()
     return tally
 
 
@@ -118,8 +116,6 @@ def hunt(mutant: Mutant, seeds: Sequence[int]) -> Hunt:
             found = {finding.check for finding in run_seed(seed, mutant).findings}
             if found & mutant.found_by:
                 return Hunt(mutant, seed, place, sorted(found))
-            if place % _COLLECT_EVERY == 0:
-                gc.collect()
     return Hunt(mutant, None, len(seeds))
 
 
@@ -131,7 +127,7 @@ def undisturbed() -> Iterator[None]:
     gc.collect()
     gc.freeze()  # what is imported is not looked at again
     gc.disable()
-    structlog.configure(wrapper_class=quiet)
+    structlog.configure(wrapper_class=quiet, cache_logger_on_first_use=True)
     try:
         yield
     finally:

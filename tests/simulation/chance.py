@@ -32,7 +32,7 @@ RATES = {
     "psp_refund_spoilt": 0.15,  # the same, of a refund: its key is spent, and nothing was done
     "psp_error_after": 0.05,  # done, then 500, kept under the key
     "psp_malformed": 0.02,
-    "psp_short": 0.01,  # it took less than it was asked for
+    "psp_other_amount": 0.015,  # it took, or held, more or less than it was asked for
     "psp_late_charge": 0.3,  # of what it has declined
     "psp_stale": 0.1,  # a look-up does not know the newest yet
     "webhook_lost": 0.15,
@@ -62,6 +62,7 @@ OTHERS = (
     "resolved_charged",
     "resolved_not_charged",
     "resolved_by_hand",
+    "resolved_other_amount",
     "resolved_wrongly",
     "approved_alone",
     "killed_approving",
@@ -81,6 +82,7 @@ class Chance:
     def __init__(self, seed: int, loop: SimulatedLoop) -> None:
         self.seed = seed
         self._random = random.Random(seed)
+        self._draw = self._random.random
         self._loop = loop
         self._events: list[tuple[float, str]] = []
         self.is_faulty = True
@@ -88,15 +90,15 @@ class Chance:
 
     def draw(self) -> float:
         """Draw from [0, 1)."""
-        return self._random.random()
+        return self._draw()
 
     def between(self, low: float, high: float) -> float:
         """Draw a number."""
-        return low + (high - low) * self._random.random()
+        return low + (high - low) * self._draw()
 
     def one_of(self, choices: Sequence[Choice]) -> Choice:
         """Draw one of several."""
-        return choices[int(self._random.random() * len(choices))]
+        return choices[int(self._draw() * len(choices))]
 
     def whole(self, low: int, high: int) -> int:
         """Draw a whole number, both ends included."""
@@ -108,11 +110,11 @@ class Chance:
 
     def happens(self, probability: float) -> bool:
         """Draw whether something happens that is no fault."""
-        return self._random.random() < probability
+        return self._draw() < probability
 
     def strikes_now(self, fault: str) -> bool:
         """Draw whether a fault strikes, and count it."""
-        if not self.is_faulty or self._random.random() >= RATES[fault]:
+        if not self.is_faulty or self._draw() >= RATES[fault]:
             return False
         self.struck(fault)
         return True

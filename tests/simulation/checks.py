@@ -40,7 +40,11 @@ _EVIDENCE: Mapping[str, frozenset[str]] = {
 _NOTHING_HAPPENED = frozenset(
     {"PSP_RATE_LIMITED", "PSP_UNREACHABLE", "PSP_CIRCUIT_OPEN", "PSP_BUSY", "PSP_TRANSIENT"}
 )
-_BY_HAND = "RESOLVED_BY_HAND"
+# What is failed of by the word of two persons, and which word that is.
+_SAID = {
+    "RESOLVED_BY_HAND": Decision.NOT_CHARGED,
+    "AMOUNT_MISMATCH": Decision.OTHER_AMOUNT,
+}
 _OUR_OWN = frozenset({"RISK_REFUSED", "WALLET_FROZEN"})
 
 
@@ -172,6 +176,13 @@ def no_needless_question(seen: Evidence) -> Problems:
             yield f"{payment_id} is for a person without need: {reason}"
 
 
+def nobody_waits_in_silence(seen: Evidence) -> Problems:
+    """INV-7c: a minute after the faults have ended, who is not final is shown to a person, or waits
+    for a client or a buyer.
+    """
+    yield from seen.silently_open
+
+
 def _is_excused(seen: Evidence, payment_id: str) -> bool:
     """Whether something happened that a saga cannot wait out, or must not decide."""
     days = ("psp_dark_for_long", "psp_dark_at_once", "clock_skewed", "wallet_frozen")
@@ -194,6 +205,14 @@ def status_equals_psp(seen: Evidence) -> Problems:
             yield f"{payment.payment_id} is {payment.status} over {taken}, and the PSP took {kept}"
         if payment.status in _ENDED_BADLY and _holds(seen, payment.payment_id):
             yield f"{payment.payment_id} is {payment.status}, and the PSP still holds money"
+
+
+def doubt_stands(seen: Evidence) -> Problems:
+    """INV-8b: what is not known is called so until the PSP or a person has said more. The PSP here
+    never keeps anybody waiting but a buyer.
+    """
+    for order_id in seen.parts.payments.forgotten:
+        yield f"{order_id} was UNKNOWN, and is EXECUTING though nobody has said anything"
 
 
 def _is_kept(status: OrderStatus) -> bool:
@@ -258,15 +277,16 @@ def failure_has_evidence(seen: Evidence) -> Problems:
                 reason = order.failure.reason
                 kinds = {effect.kind for effect in seen.effects[payment.payment_id]}
                 is_told = bool(kinds & _EVIDENCE.get(reason, frozenset()))
-                is_told |= reason == _BY_HAND and _was_resolved(seen, payment.payment_id)
+                said = _SAID.get(reason)
+                is_told |= said is not None and _was_resolved(seen, payment.payment_id, said)
                 if not (is_told or reason in _NOTHING_HAPPENED or reason in _OUR_OWN):
                     yield f"{payment.payment_id} failed of {reason}; the PSP did {sorted(kinds)}"
 
 
-def _was_resolved(seen: Evidence, payment_id: str) -> bool:
-    """Whether two persons said of a charge that it did not happen."""
+def _was_resolved(seen: Evidence, payment_id: str, said: Decision) -> bool:
+    """Whether two persons said so of one of a payment's charges."""
     return any(
-        one.payment_id == payment_id and one.decision is Decision.NOT_CHARGED
+        one.payment_id == payment_id and one.decision is said
         for one in seen.resolutions(ResolutionStatus.APPLIED)
     )
 
@@ -337,7 +357,11 @@ def words_stand(seen: Evidence) -> Problems:
             yield f"{one.attempt_id} was resolved as {one.decision}, and is {now}"
 
 
-_WORDS = {Decision.CHARGED: Outcome.SUCCEEDED, Decision.NOT_CHARGED: Outcome.DECLINED}
+_WORDS = {
+    Decision.CHARGED: Outcome.SUCCEEDED,
+    Decision.NOT_CHARGED: Outcome.DECLINED,
+    Decision.OTHER_AMOUNT: Outcome.DECLINED,
+}
 
 CHECKS: Mapping[str, Check] = {
     "INV-1": books_balance,
@@ -349,7 +373,9 @@ CHECKS: Mapping[str, Check] = {
     "INV-6": wallets_equal_ledger,
     "INV-7": nothing_lost,
     "INV-7b": no_needless_question,
+    "INV-7c": nobody_waits_in_silence,
     "INV-8": status_equals_psp,
+    "INV-8b": doubt_stands,
     "INV-9": never_too_much,
     "INV-10": answers_stand,
     "INV-11": history_is_legal,

@@ -56,39 +56,37 @@ _PROCESS: ContextVar[Process | None] = ContextVar("process", default=None)
 class SimulatedTask(asyncio.Task[Any]):
     """A task that hashes by the order of making: sets of tasks have the same order in each run."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._place = next(_serial)
-        super().__init__(*args, **kwargs)
+    __slots__ = ("place",)
+    place: int
 
     def __hash__(self) -> int:
-        return self._place
+        return self.place
 
 
-class Call:
+class Call(list[Any]):
     """A callback to be run, as asyncio's handles are; a third of their cost. Without a context it
     belongs to no process.
+
+    It is its own entry in the heap: when, in which order, what, with what, where.
     """
 
-    __slots__ = ("_at", "args", "callback", "context", "is_cancelled")
-
-    def __init__(self, callback: Any, args: Any, context: Context | None, at: float) -> None:
-        self.callback = callback
-        self.args = args
-        self.context = context
-        self.is_cancelled = False
-        self._at = at
+    __slots__ = ()
 
     def cancel(self) -> None:
         """See `asyncio.Handle`."""
-        self.is_cancelled = True
+        self[_CALLBACK] = None
 
     def cancelled(self) -> bool:
         """See `asyncio.Handle`."""
-        return self.is_cancelled
+        return self[_CALLBACK] is None
 
     def when(self) -> float:
         """See `asyncio.TimerHandle`."""
-        return self._at
+        at: float = self[0]
+        return at
+
+
+_CALLBACK = 2
 
 
 class SimulatedLoop(asyncio.AbstractEventLoop):
@@ -99,42 +97,48 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def __init__(self) -> None:
         self._time = 0.0
-        self._ready: deque[tuple[Any, Any, Context | None, Call | None]] = deque()
-        self._timers: list[tuple[float, int, Call]] = []
+        self._ready: deque[tuple[Any, Any, Context]] = deque()
+        self._timers: list[Call] = []
         self._order = count()
         self._tasks: list[asyncio.Task[Any]] = []  # held: collecting one would run its end
         self._tasks_most = _TASKS_KEPT
         self._told_at, self._told = 0.0, EPOCH
-        self.callback_count = 0
 
     def now(self) -> datetime:
         """Tell the true time."""
         if self._told_at != self._time:
-            self._told_at, self._told = self._time, EPOCH + timedelta(seconds=self._time)
+            self._told_at, self._told = self._time, EPOCH + timedelta(0, self._time)
         return self._told
 
     def later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Call:
         """Call something that belongs to no process, and happens whatever becomes of them."""
-        return self.at(self._time + delay, callback, *args)
+        call = Call((self._time + delay, next(self._order), callback, args, None))
+        heappush(self._timers, call)
+        return call
 
     def at(self, when: float, callback: Callable[..., Any], *args: Any) -> Call:
         """Call something that belongs to no process at a time."""
-        call = Call(callback, args, None, when)
-        heappush(self._timers, (when, next(self._order), call))
+        call = Call((when, next(self._order), callback, args, None))
+        heappush(self._timers, call)
         return call
 
     def run_until(self, end: float) -> None:
         """Run everything that happens before a time."""
+        timers = self._timers
         asyncio.events._set_running_loop(self)
         try:
-            while True:
+            self._run_ready()
+            while timers and timers[0][0] <= end:
+                when, _, callback, args, context = heappop(timers)
+                if callback is None:
+                    continue  # cancelled
+                if when > self._time:
+                    self._time = when
+                if context is None:
+                    callback(*args)
+                else:
+                    self._ready.append((callback, args, context))
                 self._run_ready()
-                if not self._timers or self._timers[0][0] > end:
-                    break
-                when, _, call = heappop(self._timers)
-                if not call.is_cancelled:
-                    self._time = max(self._time, when)
-                    self._ready.append((call.callback, call.args, call.context, call))
             self._time = max(self._time, end)
         finally:
             asyncio.events._set_running_loop(None)
@@ -153,15 +157,10 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._tasks.clear()
 
     def _run_ready(self) -> None:
+        """Run what is to be run at once, unless its process is dead or paused."""
         ready = self._ready
         while ready:
-            callback, args, context, handle = ready.popleft()
-            if handle is not None and handle.is_cancelled:
-                continue  # by what ran at the same moment
-            self.callback_count += 1
-            if context is None:
-                callback(*args)
-                continue
+            callback, args, context = ready.popleft()
             process = context.get(_PROCESS)
             if process is not None:
                 if not process.is_alive:
@@ -179,7 +178,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> None:
         """See `asyncio.AbstractEventLoop`; nobody here ever cancels what is to be run at once."""
-        self._ready.append((callback, args, copy_context() if context is None else context, None))
+        self._ready.append((callback, args, copy_context() if context is None else context))
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
@@ -191,8 +190,9 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Call:
         """See `asyncio.AbstractEventLoop`."""
-        call = Call(callback, args, copy_context() if context is None else context, when)
-        heappush(self._timers, (when, next(self._order), call))
+        context = copy_context() if context is None else context
+        call = Call((when, next(self._order), callback, args, context))
+        heappush(self._timers, call)
         return call
 
     def create_future(self) -> "asyncio.Future[Any]":
@@ -207,7 +207,9 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         context: Context | None = None,
     ) -> "asyncio.Task[Any]":
         """See `asyncio.AbstractEventLoop`."""
-        task = SimulatedTask(coro, loop=self, name=name or "task", context=context)
+        task = SimulatedTask.__new__(SimulatedTask)
+        task.place = next(_serial)
+        task.__init__(coro, loop=self, name=name or "task", context=context)
         self._tasks.append(task)
         if len(self._tasks) > self._tasks_most:
             self._tasks = [one for one in self._tasks if not one.done()]

@@ -2,7 +2,7 @@
 while the process sees an error.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from chassis.errors import Unavailable
@@ -28,7 +28,7 @@ class Disk:
         self.name = name
         self.down_until = 0.0
 
-    async def run(self, work: Callable[[], Result]) -> Result:
+    def run(self, work: Callable[[], Result]) -> Awaitable[Result]:
         """Run a transaction: `work` changes what it changes at once, and raises before it does.
 
         Raises:
@@ -36,8 +36,7 @@ class Disk:
         """
         answer = self._loop.create_future()
         self._loop.later(self._chance.between(*_LATENCY_S), self._commit, work, answer)
-        result: Result = await answer
-        return result
+        return answer
 
     def _commit(self, work: Callable[[], Any], answer: Any) -> None:
         if self.down_until > self._loop.time() or self._chance.strikes_now("commit_refused"):

@@ -28,6 +28,7 @@ class Evidence:
         effects: what the PSPs did for each payment, in order.
         troubled: payments of which a saga waits visibly for a person, and why.
         approved_alone: resolutions that somebody could approve who had proposed them.
+        silently_open: who was so a minute after the faults had ended, see `liveness`.
     """
 
     parts: Parts
@@ -37,12 +38,14 @@ class Evidence:
     effects: dict[str, list[Effect]] = field(default_factory=lambda: defaultdict(list))
     troubled: dict[str, str] = field(default_factory=dict)
     approved_alone: set[str] = field(default_factory=set)
+    silently_open: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, world: World) -> "Evidence":
         """Read a world."""
         found = cls(world.parts, world.clients.diary, world.chance.strikes, world.loop.now())
         found.approved_alone = world.operators.approved_alone
+        found.silently_open = world.silently_open
         for psp in world.psps.values():
             for effect in psp.record:
                 found.effects[effect.payment_id].append(effect)

@@ -33,8 +33,10 @@ from psp_gateway.http_client import NoAnswer
 from psp_gateway.ports import Exchange, Provider, Saved, TakenUp
 from psp_gateway.providers.stripe.client import Response, Result
 from psp_gateway.resolution_servicer import AttemptResolutionServicer
+from tests.simulation.around import Around
 from tests.simulation.attempts import Attempts
 from tests.simulation.books import Ledger, WalletBook, at_once
+from tests.simulation.doubt import DoubtIsForgotten, PendingIsTheirWord
 from tests.simulation.nemesis import LONG_EVERY, TREACHEROUS
 from tests.simulation.outbox import OutboxTable
 from tests.simulation.payments import OutboxRow, PaymentPlace
@@ -64,16 +66,6 @@ class Mutant:
     plant: Callable[[Parts], Parts]
     found_by: frozenset[str]
     needs_hours: bool = False
-
-
-class Around:
-    """Stands in front of something, and passes on what it does not change."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
 
 class NewKeys(Around):
@@ -526,6 +518,10 @@ MUTANTS: Sequence[Mutant] = (
             _services(UnknownCaptureIsNo), "INV-7b", "INV-8", "INV-12"),
     _mutant("unknown charge counts", "a charge without an answer is taken for done",
             _services(UnknownIsDone), "INV-2", "INV-8"),
+    _mutant("doubt is forgotten", "a charge that is not known is said to be under way",
+            _services(DoubtIsForgotten), "INV-8b"),
+    _mutant("pending is their word", "what is only under way is waited for ever longer",
+            _services(PendingIsTheirWord), "INV-7c"),
     _mutant("silence is a no", "a request without an answer is taken for never sent",
             _client(SilenceIsNo), "INV-8", "INV-12"),
     _mutant("429 is a decline", "a request that was limited is taken for declined",

@@ -1,6 +1,6 @@
 """The network between processes: calls take time, get lost, arrive late, twice, or not at all."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from chassis.errors import DeadlineExceeded, PaymeshError, Unavailable
@@ -110,8 +110,8 @@ class Stub:
         self._of = of
 
     def __getattr__(self, method: str) -> Any:
-        async def call(request: Any, *, timeout: float, metadata: Any = None) -> Any:
-            return await self._network.call(self._service, method, request, timeout, self._of)
+        def call(request: Any, *, timeout: float, metadata: Any = None) -> Awaitable[Any]:
+            return self._network.call(self._service, method, request, timeout, self._of)
 
         setattr(self, method, call)  # so that it is made once
         return call

@@ -5,6 +5,7 @@ says; some are hasty, some mistaken, and some approve what they have proposed th
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from chassis.errors import PaymeshError
@@ -140,7 +141,10 @@ class Operators:
         elif self._loop.time() > _MISTAKEN_FROM_S and self._chance.happens(0.3):
             fault, said = "resolved_wrongly", _said(saga_id, Decision.NOT_CHARGED)
         elif _taken(done[0], command) != amount.amount * 100:
-            return  # what was taken short is for the books to say
+            # Another amount is given back; one in five misreads how much it is.
+            minor = _taken(done[0], command) - self._chance.happens(0.2)
+            fault, taken = "resolved_other_amount", Money.of_stored(Decimal(minor) / 100, "USD")
+            said = _said(saga_id, Decision.OTHER_AMOUNT, done[0]["id"], taken)
         else:
             fault = "resolved_charged"
             said = _said(saga_id, Decision.CHARGED, done[0]["id"], amount)

@@ -4,13 +4,14 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from chassis.idempotency import differing
 from chassis.outbox import Event
 from payment_svc.changes import stored
+from payment_svc.domain.changed import changed
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.domain.statuses import OrderStatus
 from payment_svc.events import creation_event, status_events
@@ -93,6 +94,8 @@ class Payments:
         history: each status that a payment took, in order.
         signs: when a saga's holder last wrote.
         questions: each saga that was laid before a person: its payment, and why.
+        forgotten: orders that were UNKNOWN and were called EXECUTING while their saga waited on,
+            with no buyer to act.
         bells, relay_bells: rung when a saga becomes due, and when an event is there, by the
             process's name.
     """
@@ -110,6 +113,7 @@ class Payments:
     claims: list[Claim] = field(default_factory=list)
     signs: dict[str, datetime] = field(default_factory=dict)
     questions: list[tuple[str, str]] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     bells: dict[str, Callable[[], None]] = field(default_factory=dict)
     relay_bells: dict[str, Callable[[], None]] = field(default_factory=dict)
     event_count: int = 0
@@ -187,7 +191,7 @@ class Payments:
         if row.owner not in (None, owner) and not row.is_released:
             silence = now - self.signs[saga_id]
             self.claims.append(Claim(saga_id, owner, row.owner or "", silence))
-        row.progress = replace(row.progress, epoch=row.progress.epoch + 1, queue=Queue.PAYMENT)
+        row.progress = changed(row.progress, epoch=row.progress.epoch + 1, queue=Queue.PAYMENT)
         row.owner, row.is_released, self.signs[saga_id] = owner, False, now
         row.unmoved += 1
         before = self.rows[row.progress.payment_id]
@@ -222,9 +226,20 @@ class Payments:
             if self.rows[before.payment_id].revision != before.revision:
                 raise StalePayment(after.saga_id)
             self.write(before, move.after.payment)
+            self._note_forgotten(move)
         self.write_saga(row, move, owner, lease)
         if move.follow_up is not None:
             self._follow(move, new_id)
+
+    def _note_forgotten(self, move: Move) -> None:
+        if move.entries[-1].outcome != "wait":
+            return
+        for before, after in zip(
+            move.before.payment.orders, move.after.payment.orders, strict=True
+        ):
+            was_unknown = before.status is OrderStatus.UNKNOWN
+            if was_unknown and after.status is OrderStatus.EXECUTING and after.redirect_url is None:
+                self.forgotten.append(after.order_id)
 
     def write_saga(self, row: Row, move: Move, owner: str, lease: timedelta) -> None:
         """Write what a move makes of its saga."""
@@ -251,7 +266,7 @@ class Payments:
             row.unmoved -= not counts
             row.last_error = error if counts else ""
             reason = f"WALK_FAILED: {error}"
-            row.progress = replace(row.progress, queue=Queue.RETRY, reason=reason)
+            row.progress = changed(row.progress, queue=Queue.RETRY, reason=reason)
             row.owner = None
             self.set_due(row, self.now() + max(self._rest(row), _REST_MIN))
 

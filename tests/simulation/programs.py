@@ -19,7 +19,8 @@ from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
 from payment_svc.domain.payment import Payment
 from payment_svc.operations.attempts import GrpcAttempts
-from payment_svc.operations.ports import OperatorStore, ResolutionStore
+from payment_svc.operations.late_charges import FoundLateCharges
+from payment_svc.operations.ports import LateCharges, OperatorStore, ResolutionStore
 from payment_svc.operations.wiring import Operations
 from payment_svc.ports import (
     Accepted,
@@ -252,7 +253,9 @@ def payment_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
         ledger_stub=cast("Any", ledger),
         inbox_stub=cast("Any", stubs["psp"]),
     )
-    operations = _operations(parts, process, stubs["psp"], work.set)
+    late = cast("Any", place)
+    late_charges = FoundLateCharges(late, late, late, witnesses, process.clock)
+    operations = _operations(parts, process, stubs["psp"], late_charges, work.set)
     approved = asyncio.Event()
     parts.resolutions.bells[process.name] = approved.set
     office = Office(operations)
@@ -271,13 +274,18 @@ def payment_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
 
 
 def _operations(
-    parts: Parts, process: Process, psp_stub: Any, woken: Callable[[], None]
+    parts: Parts,
+    process: Process,
+    psp_stub: Any,
+    late_charges: LateCharges,
+    woken: Callable[[], None],
 ) -> Operations:
     resolutions = parts.resolution_place(parts.resolutions, lease=parts.lease, new_id=parts.new_id)
     return parts.operations(
         store=cast("OperatorStore", OperatorPlace(parts.resolutions)),
         resolutions=cast("ResolutionStore", resolutions),
         attempts=GrpcAttempts(psp_stub, _RPC_TIMEOUT_S),
+        late_charges=late_charges,
         clock=process.clock,
         new_id=parts.new_id,
         policy=parts.policy,
@@ -351,13 +359,16 @@ def gateway_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
         for name, psp in parts.psps.items()
     }
     guards = {name: Guard(name, process.clock) for name in providers}
-    means = Means(parts.attempts, providers, guards, process.clock, FaultPoints())
+    running = Running[Attempt](answer_s=_ANSWER_S, count_max=1000)
+    means = Means(
+        parts.attempts, providers, guards, process.clock, FaultPoints(), noted=running.saw
+    )
     rules = [Rule("all", tuple(Weighted(name, 1) for name in providers))]
     servicer = PspGatewayServicer(
         means,
         Router(rules, providers, guards),
         parts.attempts,
-        Running[Attempt](answer_s=_ANSWER_S, count_max=1000),
+        running,
         guards,
         cast("PayoutCalls", None),
         fingerprint_key=_KEY,

@@ -197,8 +197,8 @@ class Psp:
 
     def _take(self, intent: Object) -> None:
         """Charge, or hold."""
-        if self.chance.strikes_now("psp_short"):
-            intent["amount"] -= 1
+        if self.chance.strikes_now("psp_other_amount"):
+            intent["amount"] += self.chance.one_of((-1, 1))
         if intent["is_held"]:
             intent["status"], intent["amount_capturable"] = "requires_capture", intent["amount"]
             self.loop.later(HELD_FOR_S, self._let_go, intent)
@@ -219,6 +219,8 @@ class Psp:
     def _capture(self, intent: Object, minor: int) -> Told:
         if intent["status"] != "requires_capture":
             return _unexpected(intent)
+        if self.chance.strikes_now("psp_other_amount"):
+            minor -= 1
         intent["status"], intent["amount_received"] = "succeeded", minor
         self._did("captured", intent, minor)
         self._tell("payment_intent.succeeded", intent)

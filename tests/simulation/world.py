@@ -15,6 +15,7 @@ from tests.simulation.clients import CLIENT, SELLERS, Clients
 from tests.simulation.clockwork import Process, SimulatedLoop
 from tests.simulation.disk import Disk
 from tests.simulation.internet import Postman
+from tests.simulation.liveness import SOON_S, silently_open
 from tests.simulation.nemesis import Nemesis, wrong_clock
 from tests.simulation.network import Machine, Network
 from tests.simulation.operators import Operators
@@ -83,6 +84,7 @@ class World:
         machines = (m for some in self.network.machines.values() for m in some)
         self.machines = {machine.name: machine for machine in machines}
         self.frozen: set[str] = set()
+        self.silently_open: list[str] = []
         self.operators = Operators(
             self.loop,
             self.chance,
@@ -114,6 +116,8 @@ class World:
             self.loop.later(self.chance.between(20.0, FAULTS_S), self._freeze)
         self.loop.run_until(FAULTS_S)
         self._heal()
+        self.loop.run_until(FAULTS_S + SOON_S)
+        self.silently_open = silently_open(self.parts.payments, self.psps.values())
         self.loop.run_until(END_S)
         self.loop.close()
 

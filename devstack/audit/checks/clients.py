@@ -152,6 +152,8 @@ def changed_by_refusals(_: Facts, told: Told) -> Iterator[Offence]:
 
 
 def unlogged(facts: Facts, _: Told) -> Iterator[Offence]:
-    """Tell what clients and operators changed that is not in the audit log."""
-    for one in (*facts.unlogged_payment, *facts.unlogged_ledger, *facts.unlogged_wallet):
-        yield Offence(one.subject, f"{one.change} by {one.actor} is not in the audit log")
+    """Tell what the services found wrong with their audit logs, or changed that is not in them."""
+    for log in facts.logs or ():
+        yield from (Offence(f"{log.service} {subject}", how) for subject, how in log.offences)
+        if more := log.offence_count - len(log.offences):
+            yield Offence(log.service, f"{more} things more are wrong")

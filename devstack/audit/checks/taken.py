@@ -2,6 +2,7 @@
 that, by what they answered to the gateway.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -22,6 +23,9 @@ _OURS = {
 # By these the PSP is told the charge's attempt, so ours are named by it too.
 _BY_CHARGE = frozenset({"capture", "void"})
 _KEPT = "effects at PSPs"
+# The gateway keeps a charge that came late, or of another amount, under the id that the PSP knows
+# and this.
+_LATE = re.compile(r"(?<=[ckv][0-9])l[0-9]+$", re.ASCII)
 
 
 class Effect(NamedTuple):
@@ -97,9 +101,14 @@ def here(facts: Facts) -> Effects:
     return Effects([_of_attempt(facts, one) for one in done])
 
 
+def known_by(attempt_id: str) -> str:
+    """Name an attempt as its PSP knows it."""
+    return _LATE.sub("", attempt_id)
+
+
 def _of_attempt(facts: Facts, attempt: AttemptFact) -> Effect:
     kind = _OURS.get(attempt.kind, attempt.kind.lower())
-    name = attempt.charge_attempt_id if kind in _BY_CHARGE else attempt.attempt_id
+    name = known_by(attempt.charge_attempt_id if kind in _BY_CHARGE else attempt.attempt_id)
     charge = attempt
     while charge.charge_attempt_id in facts.attempt:
         charge = facts.attempt[charge.charge_attempt_id]

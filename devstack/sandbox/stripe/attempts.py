@@ -83,10 +83,11 @@ def _settle(
     if behaviour.decline is not None:
         return _decline(intent, behaviour.decline, new_id, now, charge_id)
     manual = intent.capture_method == "manual"
+    taken = intent.amount // behaviour.share
     charge = replace(
         _charge(intent, charge_id or new_id("ch_"), now),
         captured=not manual,
-        amount_captured=0 if manual else intent.amount,
+        amount_captured=0 if manual else taken,
         capture_before=int(now + _HELD_FOR_S) if manual else None,
         takes_several=manual and intent.wants_several and behaviour.takes_several,
     )
@@ -95,11 +96,11 @@ def _settle(
         status="requires_capture" if manual else "succeeded",
         latest_charge=charge.id,
         amount_received=charge.amount_captured,
-        amount_capturable=intent.amount if manual else 0,
+        amount_capturable=taken if manual else 0,
         last_payment_error=None,
         settles_at=now + _HELD_FOR_S if manual else None,
     )
-    return of_intent("authorization" if manual else "charge", charged, charge)
+    return of_intent("authorization" if manual else "charge", charged, charge, amount=taken)
 
 
 def _process(intent: Intent, behaviour: Behaviour, new_id: NewId, now: float) -> Change:

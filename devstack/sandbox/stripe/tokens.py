@@ -35,6 +35,7 @@ class Behaviour:
         asks_first: whether the dispute begins as an inquiry.
         method: Stripe's type of the payment method.
         brand, last4: of a card.
+        share: what of the amount it pays, or lets be held: one of so many parts, rounded down.
     """
 
     decline: Decline | None = None
@@ -47,6 +48,7 @@ class Behaviour:
     method: str = "card"
     brand: str = "visa"
     last4: str = "4242"
+    share: int = 1
 
     @property
     def takes_several(self) -> bool:
@@ -161,6 +163,8 @@ def _table() -> dict[str, Behaviour]:
     table["pm_card_createDisputeInquiry"] = Behaviour(
         dispute="fraudulent", asks_first=True, last4="1976"
     )
+    # Stripe publishes no card that pays a part of what is asked; the name is the sandbox's own.
+    table["pm_card_partial"] = Behaviour(share=2)
     table["pm_usBankAccount_success"] = Behaviour(
         settle_s=_BANK_SETTLE_S, method=_BANK, last4="6789"
     )

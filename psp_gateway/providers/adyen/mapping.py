@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from chassis.money import Money
 from psp_gateway.domain.answer import Answer, Verdict, alarm, no_answer, not_sent, unusable
 from psp_gateway.domain.attempt import Attempt, Outcome
 from psp_gateway.domain.reasons import Reason
@@ -39,7 +40,10 @@ def read_charge(result: Result, attempt: Attempt) -> Answer:
             return _needs_buyer(body, reference, trace)
         case Meaning.PARTLY:
             code = text(body, "resultCode")
-            return alarm(trace, Reason.AMOUNT_MISMATCH, psp_code=code, reference=reference)
+            taken = _amount(body)
+            return alarm(
+                trace, Reason.AMOUNT_MISMATCH, psp_code=code, reference=reference, taken=taken
+            )
 
 
 def read_modification(result: Result, attempt: Attempt, *, by_payment: bool) -> Answer:
@@ -128,7 +132,7 @@ def _failure(response: Response) -> Verdict:
 def _authorised(body: Mapping[str, Any], attempt: Attempt, reference: str, trace: str) -> Verdict:
     amount = body.get("amount")
     if not reference or (amount is not None and not _agrees(amount, attempt)):
-        return alarm(trace, Reason.AMOUNT_MISMATCH, reference=reference)
+        return alarm(trace, Reason.AMOUNT_MISMATCH, reference=reference, taken=_amount(body))
     if text(body, "merchantReference") != attempt.attempt_id:
         return alarm(trace, Reason.AMOUNT_MISMATCH, psp_code="merchantReference")
     return Verdict(Outcome.SUCCEEDED, reference=reference, trace=trace)
@@ -148,6 +152,19 @@ def _needs_buyer(body: Mapping[str, Any], reference: str, trace: str) -> Verdict
         redirect_url=str(url) if usable and is_plain else "",
         trace=trace,
     )
+
+
+def _amount(body: Mapping[str, Any]) -> Money | None:
+    """Read the amount that an answer is of; None when it has none, or none that can be."""
+    amount = body.get("amount")
+    value = amount.get("value") if isinstance(amount, Mapping) else None
+    currency = amount.get("currency") if isinstance(amount, Mapping) else None
+    if type(value) is not int or not isinstance(currency, str):
+        return None
+    try:
+        return units.to_money(value, currency)
+    except units.Inexpressible:
+        return None
 
 
 def _agrees(amount: object, attempt: Attempt) -> bool:

@@ -16,6 +16,7 @@ from psp_gateway.providers.paypal.units import is_same
 
 # What was taken stays a success of the charge's, whatever was given back of it.
 _TAKEN = frozenset({"COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED"})
+_MOVED = _TAKEN | {"CREATED"}  # taken, or held
 _NO = frozenset({"DECLINED", "FAILED", "DENIED"})
 _OPEN = frozenset({"CREATED", "SAVED"})
 
@@ -104,12 +105,13 @@ def charge_answer(order: Order, attempt: Attempt, trace: str) -> Answer:
     """Tell what an order says of the money, if it is the one that was asked for."""
     if order.id != attempt.psp_reference:
         return unusable(trace)
-    if not _is_asked(order, attempt, is_whole=False):
-        return alarm(trace, Reason.AMOUNT_MISMATCH, reference=order.id)
     is_held = attempt.kind is Kind.AUTHORIZATION
     payments, others = order.authorizations, order.captures
     if not is_held:
         payments, others = others, payments
+    if not _is_asked(order, attempt, is_whole=False):
+        taken = _taken_instead(payments, order, attempt)
+        return alarm(trace, Reason.AMOUNT_MISMATCH, reference=order.id, taken=taken)
     if others and not (is_held and payments):
         # Taken although it was to be held, or the reverse.
         return alarm(trace, Reason.NO_USABLE_ANSWER, reference=order.id)
@@ -119,7 +121,8 @@ def charge_answer(order: Order, attempt: Attempt, trace: str) -> Answer:
     if len([each for each in payments if each.status not in _NO]) > 1:
         return alarm(trace, Reason.NO_USABLE_ANSWER, reference=order.id)
     if not _is_ours(payment, order, attempt) or not payment.is_of(attempt.amount):
-        return alarm(trace, Reason.AMOUNT_MISMATCH, reference=order.id)
+        taken = _taken_instead(payments, order, attempt)
+        return alarm(trace, Reason.AMOUNT_MISMATCH, reference=order.id, taken=taken)
     return _held(payment, order, trace) if is_held else _paid(payment, order.id, trace)
 
 
@@ -199,6 +202,24 @@ def _is_ours(payment: Payment, order: Order, attempt: Attempt) -> bool:
     return {payment.custom_id, order.custom_id} - {""} == {attempt.attempt_id}
 
 
+def _taken_instead(payments: tuple[Payment, ...], order: Order, attempt: Attempt) -> Money | None:
+    """Tell what was taken or is held for our attempt, whatever was asked for; None where that is
+    not plain.
+    """
+    live = [each for each in payments if each.status not in _NO]
+    if len(live) != 1 or not _is_ours(live[0], order, attempt):
+        return None
+    (payment,) = live
+    return _money_of(payment) if payment.status in _MOVED else None
+
+
+def _money_of(payment: Payment) -> Money | None:
+    try:
+        return units.from_wire(payment.amount)
+    except units.Inexpressible:
+        return None
+
+
 def _telling(payments: tuple[Payment, ...]) -> Payment | None:
     """Choose the payment that counts: one that was declined only when there is no other."""
     return min(payments, key=lambda each: each.status in _NO, default=None)
@@ -258,7 +279,8 @@ def _held(held: Payment, order: Order, trace: str) -> Verdict:
 def _taken(capture: Payment, attempt: Attempt, trace: str) -> Verdict:
     """Tell what our capture of held money says."""
     if not capture.is_of(attempt.amount):
-        return alarm(trace, Reason.AMOUNT_MISMATCH)
+        taken = _money_of(capture) if capture.status in _MOVED else None
+        return alarm(trace, Reason.AMOUNT_MISMATCH, taken=taken)
     return _paid(capture, attempt.charge_reference, trace)
 
 

@@ -25,6 +25,7 @@ from psp_gateway.domain.reasons import Reason
 from psp_gateway.http_client import NoAnswer, NotSent
 from psp_gateway.providers.stripe.client import Response, Result
 from psp_gateway.providers.stripe.codes import BLOCKED_DEBIT, DECLINES, decline_reason
+from psp_gateway.providers.stripe.taken import taken_of
 from psp_gateway.providers.stripe.units import to_minor
 
 # docs.stripe.com/payments/place-a-hold-on-a-payment-method: seven days for most cards, not present.
@@ -84,7 +85,7 @@ def intent_answer(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> An
     if intent.get("object") != "payment_intent" or reference != attempt.psp_reference:
         return unusable(trace)
     if not _agrees(intent, attempt):
-        return alarm(trace, Reason.AMOUNT_MISMATCH, reference=reference)
+        return _mismatch(intent, trace, reference)
     is_held = attempt.kind is Kind.AUTHORIZATION
     match intent.get("status"):
         case "succeeded" if not is_held:
@@ -160,7 +161,7 @@ def hold_answer(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Answ
         case "canceled" | "succeeded":
             is_all = _is_let_go(intent, attempt) if is_void else _agrees_received(intent, attempt)
             if not is_all:
-                return alarm(trace, Reason.AMOUNT_MISMATCH)
+                return alarm(trace, Reason.AMOUNT_MISMATCH) if is_void else _mismatch(intent, trace)
             return Verdict(Outcome.SUCCEEDED, reference=reference, trace=trace)
         case _:
             return unusable(trace)
@@ -181,9 +182,13 @@ def _one_of_several(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> 
 
 
 def _is_let_go(intent: Mapping[str, Any], attempt: Attempt) -> bool:
-    """Whether all was let go of but what the captures before had taken."""
+    """Whether all was let go of but what the captures before had taken. A card may have held less
+    than its object is of; all of that is let go of too.
+    """
     if not attempt.captured_before:
-        return _agrees(intent, attempt)
+        amount, currency = intent.get("amount"), intent.get("currency")
+        is_whole = type(amount) is int and amount >= to_minor(attempt.amount)
+        return is_whole and currency == attempt.amount.currency.lower()
     is_whole = _agrees(intent, replace(attempt, amount=attempt.amount + attempt.before))
     received = intent.get("amount_received")
     return is_whole and type(received) is int and received == to_minor(attempt.before)
@@ -295,14 +300,14 @@ def _charged(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Verdict
     reference = _text(intent, "id")
     # Third-party stand-ins leave `amount_received` out; Stripe never does.
     if intent.get("amount_received", intent["amount"]) != intent["amount"]:
-        return alarm(trace, Reason.AMOUNT_MISMATCH, reference=reference)
+        return _mismatch(intent, trace, reference)
     return Verdict(Outcome.SUCCEEDED, reference=reference, trace=trace)
 
 
 def _held(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Verdict:
     reference = _text(intent, "id")
     if intent.get("amount_capturable", intent["amount"]) != intent["amount"]:
-        return alarm(trace, Reason.AMOUNT_MISMATCH, reference=reference)
+        return _mismatch(intent, trace, reference)
     return Verdict(
         Outcome.SUCCEEDED,
         reference=reference,
@@ -325,8 +330,14 @@ def _found(intent: Mapping[str, Any], attempt: Attempt, trace: str) -> Answer:
     if intent.get("object") != "payment_intent" or not reference:
         return unusable(trace)
     if not _agrees(intent, attempt):
-        return alarm(trace, Reason.AMOUNT_MISMATCH)
+        return _mismatch(intent, trace)
     return Created(reference, trace)
+
+
+def _mismatch(intent: Mapping[str, Any], trace: str, reference: str = "") -> Verdict:
+    """Tell that it is of another amount, and what it has taken or holds."""
+    taken = taken_of(intent)
+    return alarm(trace, Reason.AMOUNT_MISMATCH, reference=reference, taken=taken)
 
 
 def _agrees(found: Mapping[str, Any], attempt: Attempt, name: str = "amount") -> bool:

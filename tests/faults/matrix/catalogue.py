@@ -94,6 +94,9 @@ FLOWS = {
         Flow("expire", "cancel", "CANCELLED"),
         Flow("refund", "refund", "FAILED"),
         Flow("page", "create_session", "COMPLETED"),
+        Flow("quarantine", "confirm", "COMPLETED"),
+        Flow("give_up", "confirm", "FAILED"),
+        Flow("other_amount", "refund", "FAILED"),
     )
 }
 SUCCEED = Behaviour("succeed")
@@ -157,7 +160,7 @@ def _apart(service: str, name: str, *again: str) -> Point:
     return Point(service, name, 1, again, is_apart=True)
 
 
-_POINTS: Mapping[str, Sequence[Point]] = {
+_POINTS: dict[str, Sequence[Point]] = {
     "pay_in": (
         Point("payment_svc", "payment.accept.before", 1, ["payment.accept.before"]),
         Point("payment_svc", "payment.accept.committed", 1, ["payment.accept.committed"]),
@@ -207,6 +210,56 @@ _POINTS: Mapping[str, Sequence[Point]] = {
         _apart("psp_gateway", "psp.events_applied", "psp.events_applied"),
     ),
 }  # fmt: skip
+_LATE_STEPS = ("open_case", "book_charge", "give_back", "book_refund")
+_AT_CREDIT = "pay_in.credit.before"
+
+
+def _late_success() -> Iterator[Point]:
+    """Make the points of the saga that gives a late charge back; all that the PSP is asked is at
+    one of its steps.
+    """
+    names = _saga("late_success", _LATE_STEPS)
+    for name, following in zip(names, [*names[1:], ""], strict=True):
+        again = [name] if not name.endswith("recorded") else [following]
+        is_apart = ".give_back." not in name
+        yield Point("payment_svc", name, 1, [n for n in again if n], is_apart=is_apart)
+
+
+_POINTS_OF_PERSONS: dict[str, Sequence[Point]] = {
+    # A saga that raises is laid before a person, and let go on once it is repaired.
+    "quarantine": (
+        _apart("payment_svc", "stumble.before", "stumble.before"),
+        _apart("payment_svc", "stumble.recorded", "stumble.recorded"),
+        _apart("payment_svc", "quarantine.written", "quarantine.written"),
+        _apart("payment_svc", "quarantine.committed", "let_on.written"),
+        _apart("payment_svc", "let_on.written", "let_on.written"),
+        _apart("payment_svc", "let_on.committed", _AT_CREDIT),
+    ),
+    # Or it is given up, and all is undone.
+    "give_up": (
+        _apart("payment_svc", "quarantine.written", "proposal.written"),
+        _apart("payment_svc", "quarantine.committed", "proposal.committed"),
+        _apart("payment_svc", "proposal.written", "proposal.written"),
+        _apart("payment_svc", "proposal.committed", "decision.written"),
+        _apart("payment_svc", "decision.written", "decision.written"),
+        _apart("payment_svc", "resolution.approved", "conclusion.written"),
+        _apart("payment_svc", "conclusion.written", "conclusion.written"),
+        _apart("payment_svc", "conclusion.committed", _AT_CREDIT),
+    ),
+    # A charge of another amount is given back by the word of two persons.
+    "other_amount": (
+        _apart("payment_svc", "resolution.approved", "resolution.told"),
+        _apart("payment_svc", "resolution.told", "resolution.told"),
+        _apart("payment_svc", "resolution.giving_back", "resolution.giving_back"),
+        _apart("payment_svc", "conclusion.written", "conclusion.written"),
+        _apart("payment_svc", "conclusion.committed"),
+        _apart("psp_gateway", "psp.resolving", "psp.resolving"),
+        _apart("psp_gateway", "psp.resolved", "psp.late_kept"),
+        _apart("psp_gateway", "psp.late_kept", "psp.late_kept"),
+        *_late_success(),
+        Point("psp_gateway", "psp.refunded", 1, _GATEWAY),
+    ),
+}
 # What a second crash meets beside good weather: the answers that leave most in doubt.
 _TWICE = ("succeed", "timeout_after", "error_after", "reset_after")
 
@@ -214,7 +267,7 @@ _TWICE = ("succeed", "timeout_after", "error_after", "reset_after")
 def cases() -> list[Case]:
     """List the matrix."""
     found = []
-    for name, points in _POINTS.items():
+    for name, points in (_POINTS | _POINTS_OF_PERSONS).items():
         for point, behaviour in product(points, BEHAVIOURS):
             if _makes_sense(FLOWS[name], point, behaviour):
                 found.append(Case(FLOWS[name], point, behaviour, 1))

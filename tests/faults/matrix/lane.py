@@ -102,6 +102,10 @@ class Lane:
         """Ask the database of the payments."""
         return await (await self.database.execute(query, parameters)).fetchall()  # type: ignore[arg-type]
 
+    async def row(self, query: str, **parameters: object) -> dict[str, Any] | None:
+        """Ask the database of the payments for one row, by named parameters; None without one."""
+        return await (await self.database.execute(query, parameters)).fetchone()  # type: ignore[arg-type]
+
     async def events_left(self) -> int:
         """Count what PSPs told and nobody has applied yet."""
         found = await self.inbox.execute(

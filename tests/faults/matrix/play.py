@@ -17,6 +17,8 @@ from paymesh.psp.v1 import psp_gateway_service_pb2 as psp
 from tests.faults.matrix.catalogue import SUCCEED, Case
 from tests.faults.matrix.judge import judge
 from tests.faults.matrix.lane import Lane, client_metadata
+from tests.faults.matrix.persons import Persons
+from tests.faults.matrix.settings import CLAIMS_MAX
 
 _DEADLINE_S = 60.0  # longer than a lease
 _STRIKE_S = 3.0  # after all is quiet: a kill that has not struck by then does not
@@ -28,6 +30,21 @@ SELECT (SELECT count(*) FROM sagas WHERE payment_id = %s
     + (SELECT count(*) FROM outbox WHERE published_at IS NULL)
     + (SELECT count(*) FROM webhook_deliveries WHERE status = 'PENDING') AS open
 """
+_ATTENTION = """
+SELECT (SELECT count(*) FROM outbox JOIN sagas ON object_id = saga_id
+        WHERE payment_id = %(id)s AND type = 'payment.needs_attention') AS events,
+    (SELECT count(*) FROM saga_steps JOIN sagas USING (saga_id)
+        WHERE payment_id = %(id)s AND outcome = 'dead') AS dead,
+    ARRAY(SELECT kind FROM operator_actions WHERE payment_id = %(id)s ORDER BY action_id) AS actions
+"""
+# What a person does on each way, once whoever died meanwhile.
+_DEEDS = {
+    "quarantine": ["RETRY"],
+    "give_up": ["PROPOSE", "APPROVE", "APPLY"],
+    "other_amount": ["PROPOSE", "APPROVE", "APPLY"],
+}
+_OF_CASE = ["case.closed", "case.opened"]
+_SPOILT_STEP, _HALF_PAID = "credit", "pm_card_partial"
 FROZEN = "seller_frozen"
 
 
@@ -74,6 +91,7 @@ class _Game:
         self._lane = lane
         self._case = case
         self._order = f"order-{uuid4()}"
+        self._persons = Persons(lane)
         self.payment_id = ""
         self.status = ""
         self.recorded: tuple[str, ...] = ()
@@ -89,6 +107,9 @@ class _Game:
             "expire": self._expire,
             "refund": self._refund,
             "page": self._page,
+            "quarantine": self._quarantine,
+            "give_up": self._give_up,
+            "other_amount": self._other_amount,
         }[name]()
         await self._until_quiet()
 
@@ -144,12 +165,40 @@ class _Game:
             if answer.status != 303:
                 raise AssertionError(f"the page answered {answer.status}")
 
+    async def _quarantine(self) -> None:
+        saga_id = await self._poisoned()
+        await self._persons.let_on(saga_id)
+
+    async def _give_up(self) -> None:
+        saga_id = await self._poisoned()
+        await self._persons.resolve(saga_id, "GIVE_UP")
+
+    async def _poisoned(self) -> str:
+        """Have the saga laid before a person at the credit, then bring out what cures it."""
+        self._lane.arm("payment_svc", [f"pay_in.{_SPOILT_STEP}.before=sleep:2"])
+        await self._create("seller_1", is_manual=False)
+        saga_id = await self._persons.spoil(self.payment_id, _SPOILT_STEP, CLAIMS_MAX - 2)
+        await self._arm()
+        await self._persons.until_dead(saga_id)
+        await self._persons.repair(saga_id, _SPOILT_STEP)
+        return saga_id
+
+    async def _other_amount(self) -> None:
+        await self._create("seller_1", is_manual=False, token=_HALF_PAID)
+        saga_id = await self._persons.waiting(self.payment_id, "AMOUNT_MISMATCH")
+        await self._arm()
+        (row,) = (await self._lane.control("GET", f"record?metadata.payment_id={self.payment_id}"))[
+            "entries"
+        ]
+        said = {"psp_reference": row["payment_reference"], "amount": "49.99", "currency": "USD"}
+        await self._persons.resolve(saga_id, "OTHER_AMOUNT", **said)
+
     async def _arm(self) -> None:
         """Plan the deaths and the PSP's trouble."""
         behaviour = self._case.behaviour
         if behaviour.fault is not None:
             fault = {**behaviour.fault, "match": {"operation": self._case.flow.operation}}
-            if self._case.flow.name == "refund" and behaviour.name == "error_before":
+            if self._case.flow.operation == "refund" and behaviour.name == "error_before":
                 # Kept under its key it would leave the refund to a person: nothing tells whether
                 # another key would be another refund.
                 fault["cached"] = False
@@ -178,11 +227,11 @@ class _Game:
             await asyncio.sleep(_PAUSE_S)
         await self._until_quiet(struck=False)
 
-    async def _create(self, seller: str, *, is_manual: bool) -> None:
+    async def _create(self, seller: str, *, is_manual: bool, token: str = "") -> None:
         kind = payment_pb2.Payment
         request = service.CreatePaymentRequest(
             **self._common(seller),
-            credit_card_info=payment_pb2.CreditCardInfo(token=self._case.behaviour.token),
+            credit_card_info=payment_pb2.CreditCardInfo(token=token or self._case.behaviour.token),
             capture_method=kind.MANUAL if is_manual else kind.AUTOMATIC,
         )
         created = await self._patiently(self._lane.payments.CreatePayment, request)
@@ -272,4 +321,22 @@ class _Game:
                 await asyncio.sleep(_PAUSE_S)
         self.status = trail.payment["status"]
         self.recorded = tuple(record["kind"] for record in trail.psp_record)
-        return judge(self._case, trail, self._lane.tellings.told[self.payment_id])
+        told = self._lane.tellings.told[self.payment_id]
+        problems = judge(self._case, trail, told)
+        if self._case.flow.name == "other_amount":
+            heard = sorted(kind for kind in told.values() if kind.startswith("case."))
+            problems += [] if heard == _OF_CASE else [f"the shop heard {heard} of a case"]
+        return [*problems, *await self._judge_attention()]
+
+    async def _judge_attention(self) -> list[str]:
+        """A dead letter is told once, and what a person did about it is kept once."""
+        deeds = _DEEDS.get(self._case.flow.name)
+        if deeds is None:
+            return []
+        row = await self._lane.row(_ATTENTION, id=self.payment_id)
+        assert row is not None
+        dead = 0 if self._case.flow.name == "other_amount" else 1
+        # What a PSP that was dark contradicted is proposed once more.
+        seen = (row["events"], row["dead"], row["actions"][-len(deeds) :])
+        right = (dead, dead, deeds)
+        return [] if seen == right else [f"told, dead and done {seen}, and not {right}"]

@@ -13,6 +13,8 @@ from tests.servers import ServiceDatabase
 NAMES = tuple(service.name for service in SERVICES if service.name != "edge_auth")
 # Below the ports that outgoing connections get: a killed service must find its own free again.
 _PORTS = range(20_000, 32_000)
+# More than a saga needs that is killed twice at one step.
+CLAIMS_MAX = 4
 STRIPE_SECRET = "whsec_matrix"  # pragma: allowlist secret
 
 
@@ -78,6 +80,7 @@ class Place:
                 "WEBHOOK_RETRY_AFTER_S": "1,2,5",
                 "SAGA_POLL_S": "0.1",
                 "SAGA_LEASE_S": "5",
+                "SAGA_CLAIMS_MAX": str(CLAIMS_MAX),
                 "WEBHOOK_POLL_S": "0.1",
             },
             "risk_svc": {f"RISK_VELOCITY_{s}_PER_HOUR": "0" for s in ("BUYER", "CARD", "IP")},

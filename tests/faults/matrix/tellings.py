@@ -47,8 +47,9 @@ class Tellings:
         body = await request.json()
         data = body["data"]
         self.told[data["payment_id"]][request.headers["webhook-id"]] = body["type"]
-        notice = Notice(data["payment_id"], body["sequence"], body["type"], data["status"])
-        self.notices.append(notice)
+        if "status" in data:  # a case has none
+            notice = Notice(data["payment_id"], body["sequence"], body["type"], data["status"])
+            self.notices.append(notice)
         return web.Response()
 
 

@@ -49,6 +49,7 @@ def test_where_nobody_can_be_asked_nothing_is_changed(capsys: pytest.CaptureFixt
         (["retry", "--why", "x"], "either SAGA_ID or --all"),
         (["retry", "sga_1", "--all", "--why", "x"], "either SAGA_ID or --all"),
         (["retry", "sga_1"], "--why"),
+        (["resolutions", "--status", "MAYBE"], "contradicted"),
         (["resolve", "sga_1", "MAYBE", "--evidence", "x", "--why", "x"], "MAYBE"),
         (["discard", "sga_1", "--why", "x"], "--evidence"),
         (["approve", "res_1"], "--why"),
@@ -83,3 +84,10 @@ def test_ages_are_said_in_the_unit_that_suits(text: str, said: str) -> None:
     (line, *_) = dlq_show.listing({"queues": [{**depth, "oldest_age": text}], "sagas": []})
 
     assert line.endswith(f"oldest {said}")
+
+
+def test_a_saga_that_is_over_is_shown_with_what_was_said_of_it() -> None:
+    """What cannot be let go on any more can be looked at all the same."""
+    told = dlq_show.saga({"is_over": "Saga sga_1 (DONE) cannot be let go on.", "resolutions": []})
+
+    assert told == ["Saga sga_1 (DONE) cannot be let go on."]

@@ -105,10 +105,16 @@ def test_redis_keeps_its_password_from_the_command_line(state: State) -> None:
 
 @pytest.mark.parametrize("environment", ["development", "production"])
 def test_money_moves_out_unsigned_in_development_alone(state: State, environment: str) -> None:
-    """What edge_auth is told starts in both, and seals with a key of this state."""
+    """What edge_auth is told starts in both, and encrypts by a keys file of this state; what opens
+    former seals it is told by a state that has some.
+    """
     told = recipe(state, "edge_auth", environment=environment).environment
     known = Environment(told)
     settings = EdgeAuthSettings.read(known, ServerSettings.read(known, "edge_auth"))
 
     assert settings.is_unsigned_money_out is (environment == "development")
-    assert state.secret("edge_auth_sealing") in told["EDGE_AUTH_SEALING_KEYS"]
+    assert Path(told["PAYMESH_KEYS_FILE"]).is_relative_to(state.folder)
+    assert "EDGE_AUTH_SEALING_KEYS" not in told
+    state.keep_secret("edge_auth_sealing", "f" * 48)
+    told = recipe(state, "edge_auth", environment=environment).environment
+    assert told["EDGE_AUTH_SEALING_KEYS"] == f"local={'f' * 48}"

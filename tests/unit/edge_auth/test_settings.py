@@ -1,5 +1,7 @@
 """What edge_auth must be told in production, and what it must not."""
 
+import base64
+
 import pytest
 
 from chassis.settings import Environment, ServerSettings, SettingsError
@@ -9,7 +11,7 @@ GOOD = {
     "LISTEN": "127.0.0.1:1",
     "EDGE_AUTH_DATABASE_URL": "postgresql://x",
     "REDIS_URL": "redis://x",
-    "EDGE_AUTH_SEALING_KEYS": "k1=" + "a" * 32,
+    "PAYMESH_KEY": f"k1 {base64.b64encode(bytes(range(32))).decode()}",
 }
 
 
@@ -31,8 +33,8 @@ def test_production_signs_and_limits_by_default() -> None:
     ("name", "value"),
     [
         ("UNSIGNED_MONEY_OUT", "on"),
-        ("EDGE_AUTH_SEALING_KEYS", ""),
-        ("EDGE_AUTH_SEALING_KEYS", "dev=development-only-development-only"),
+        ("PAYMESH_KEY", ""),
+        ("PAYMESH_KEY", f"development-only {base64.b64encode(bytes(32)).decode()}"),
         ("EDGE_AUTH_SEALING_KEYS", "k1=short"),
     ],
 )
@@ -43,7 +45,7 @@ def test_production_refuses_what_is_for_development(name: str, value: str) -> No
 
 
 def test_development_needs_neither() -> None:
-    """There the exemption may be on, and a known key seals."""
-    settings = read(ENVIRONMENT="development", UNSIGNED_MONEY_OUT="on", EDGE_AUTH_SEALING_KEYS="")
+    """There the exemption may be on, and a known key wraps."""
+    settings = read(ENVIRONMENT="development", UNSIGNED_MONEY_OUT="on", PAYMESH_KEY="")
 
     assert settings.is_unsigned_money_out

@@ -167,6 +167,22 @@ def test_unknown_outcome_waits_for_evidence_alone() -> None:
     assert can_do(told) == [ActionKind.WAIT, ActionKind.INVESTIGATE]
 
 
+def test_another_amount_is_given_back_by_two_persons() -> None:
+    """The PSP may say so for ever: what can be done is told while it waits, and afterwards; not of
+    a refund, which takes nothing.
+    """
+    other = Waiting("AMOUNT_MISMATCH", unknown=True)
+    played = play(Done(), other)
+    waiting, stuck = outlook(played.story, at(1000), POLICY), ahead(Done(), Stuck(other.reason))
+    refund = ahead(Done(), CHARGED, NO, Done(), other)
+    saga_id = played.view.progress.saga_id
+
+    assert can_do(waiting) == [ActionKind.WAIT, ActionKind.INVESTIGATE, ActionKind.RESOLVE]
+    assert can_do(stuck) == [ActionKind.INVESTIGATE, ActionKind.RETRY, ActionKind.RESOLVE]
+    assert waiting.actions[-1].command == f"paymesh dlq resolve {saga_id} OTHER_AMOUNT"
+    assert ActionKind.RESOLVE not in can_do(refund)
+
+
 def test_undecided_at_the_psp_waits_for_its_decision() -> None:
     """It may take a while; nothing is wrong."""
     told = ahead(Done(), Waiting("PSP_PENDING"))

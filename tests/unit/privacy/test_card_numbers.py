@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.ids import new_id
-from privacy.card_numbers import holds_card_number
+from privacy.card_numbers import hold_no_card_number, holds_card_number
 from tests.builders import NOW
 
 # Published test numbers of the networks.
@@ -206,3 +206,9 @@ def test_order_numbers_mostly_pass() -> None:
 def test_what_is_none_passes(text: str) -> None:
     """Times, telephone numbers, account numbers and wrong check digits are no card numbers."""
     assert not holds_card_number(text)
+
+
+@given(st.lists(st.one_of(st.text(max_size=20), card_numbers(), st.text("04 \n", max_size=9))))
+def test_many_texts_at_once_are_as_one_by_one(texts: list[str]) -> None:
+    """Looking at all at once tells what looking at each does; no number is made of two texts."""
+    assert hold_no_card_number(texts) == (not any(map(holds_card_number, texts)))

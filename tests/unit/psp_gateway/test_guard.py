@@ -4,7 +4,15 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from psp_gateway.domain.answer import Answer, Created, Verdict, alarm, no_answer, not_sent
+from psp_gateway.domain.answer import (
+    Answer,
+    Created,
+    Verdict,
+    alarm,
+    no_answer,
+    not_sent,
+    unusable,
+)
 from psp_gateway.domain.attempt import Delivery, Outcome
 from psp_gateway.domain.circuit import Limits, State
 from psp_gateway.domain.reasons import Reason
@@ -98,6 +106,24 @@ async def test_a_no_is_no_trouble() -> None:
         await guard.ask("confirm", Psp(answer))
 
     assert (guard.circuits["confirm"].calls, guard.circuits["confirm"].failures) == (15, 0)
+
+
+async def test_an_error_that_is_repeated_is_no_trouble_of_now() -> None:
+    """Asked again, a PSP repeats what it keeps under a key: that opens nothing. The same as a first
+    answer does, and it is no proof that a PSP in trouble is well again.
+    """
+    clock = Clock()
+    guard, kept = Guard("adyen", clock, limits=LIMITS), Psp(unusable("500", is_replay=True))
+    for _ in range(20):
+        await guard.ask("confirm", kept, is_repetition=True)
+    assert (guard.obstacle("confirm"), kept.sent) == ("", 20)
+
+    for _ in range(4):
+        await guard.ask("confirm", kept)
+    assert guard.circuits["confirm"].state is State.OPEN
+    clock.now += timedelta(seconds=2)
+    await guard.ask("confirm", kept, is_repetition=True)
+    assert guard.circuits["confirm"].state is State.OPEN
 
 
 async def test_the_bulkhead_holds_back_what_is_too_much() -> None:

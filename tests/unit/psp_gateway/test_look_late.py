@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from chassis.errors import Unavailable
+from chassis.errors import PaymeshError, Unavailable
 from chassis.faults import FaultPoints
 from privacy.masked import Secret
 from psp_gateway.domain.attempt import Attempt, Outcome
@@ -31,6 +31,7 @@ class Shelf:
     store: FakeStore
     looks: dict[str, LateLook] = field(default_factory=dict)
     now: datetime = NOW
+    unreadable: set[str] = field(default_factory=set)
 
     async def given_up(self, since: datetime, until: datetime, limit: int) -> Sequence[Attempt]:
         """See `ports.LateLooks`."""
@@ -64,6 +65,8 @@ class Shelf:
 
     async def find(self, attempt_ids: Sequence[str]) -> Sequence[Attempt]:
         """See `ports.AttemptReader`."""
+        if self.unreadable & set(attempt_ids):
+            raise PaymeshError("tampered")
         return [self.store.rows[one] for one in attempt_ids]
 
 
@@ -150,6 +153,19 @@ async def test_it_is_told_until_it_is_heard(ears: dict[str, object]) -> None:
     world.ears.is_deaf, world.ears.undecided = False, ()
     assert await world.look(1.5 * HOUR) == [Found.CHARGED]
     assert world.shelf.looks[given_up.attempt_id].made == 1
+
+
+async def test_one_that_cannot_be_read_keeps_no_look_of_another_back() -> None:
+    """It is looked at again an hour later; the look does not count."""
+    world = World()
+    given_up = await world.charged(outcome=Outcome.DECLINED, reason="PSP_RATE_LIMITED")
+    other = replace(given_up, attempt_id="att_other")
+    world.store.rows[other.attempt_id] = other
+    world.shelf.unreadable = {other.attempt_id}
+
+    assert await world.look(HOUR) == [Found.CHARGED]
+    look = world.shelf.looks[other.attempt_id]
+    assert (look.made, look.due_at) == (0, NOW + 2 * HOUR)
 
 
 async def test_nothing_is_planned_without_a_schedule() -> None:

@@ -9,7 +9,7 @@ from chassis.faults import FaultPoints
 from privacy.masked import Secret
 from psp_gateway.domain.answer import Verdict, no_answer
 from psp_gateway.domain.answered import advance
-from psp_gateway.domain.attempt import Attempt, Outcome, Stage
+from psp_gateway.domain.attempt import Attempt, Delivery, Outcome, Stage
 from psp_gateway.domain.circuit import Limits
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.domain.retry_budget import Shares
@@ -19,7 +19,7 @@ from psp_gateway.messages import to_attempt
 from psp_gateway.use_cases.execute_charges import execute_charge
 from psp_gateway.use_cases.take_further import Means, Paying
 from tests.builders import NOW
-from tests.unit.psp_gateway.fakes import CHALLENGED_TOKEN, FakePsp, FakeStore
+from tests.unit.psp_gateway.fakes import CHALLENGED_TOKEN, FakePsp, FakeStore, capable
 from tests.unit.psp_gateway.test_take_further import new_charge
 
 SECOND = timedelta(seconds=1)
@@ -79,6 +79,34 @@ def test_what_is_not_known_is_looked_up_inside_the_keys_life() -> None:
         after = advance(walk, Step.SEND, no_answer(), now, PATIENCE).attempt
         assert after.outcome is Outcome.UNKNOWN
         assert after.retry_at == now + max(SECOND, min(abs(age) / 8, timedelta(minutes=30)))
+
+
+@pytest.mark.parametrize(
+    ("age", "pause"),
+    [
+        (timedelta(0), timedelta(0)),
+        (timedelta(minutes=4), timedelta(seconds=30)),
+        (timedelta(days=1), timedelta(minutes=1)),
+        (timedelta(hours=-26), timedelta(minutes=1)),  # by a clock that was ahead
+    ],
+)
+def test_what_no_psp_has_spoken_of_is_asked_for_soon(age: timedelta, pause: timedelta) -> None:
+    """It waits for this gateway, not for its PSP; what its PSP has put off itself does not."""
+    interrupted = replace(new_charge(), delivery=Delivery.SENT_NO_ANSWER)
+    told = to_attempt(interrupted, NOW + age)
+    at_psp = to_attempt(replace(interrupted, delivery=Delivery.ANSWERED), NOW + age)
+
+    assert told.retry_after.ToTimedelta() == pause
+    assert not at_psp.HasField("retry_after")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.ACTION_REQUIRED])
+def test_what_is_unfinished_is_asked_for_soon(outcome: Outcome) -> None:
+    """Whatever was known before, there is news as soon as it ends."""
+    told = to_attempt(replace(new_charge(), outcome=outcome).unfinished(), NOW)
+
+    assert told.HasField("retry_after")
+    assert told.retry_after.ToTimedelta() == timedelta(0)
 
 
 @dataclass
@@ -163,3 +191,25 @@ async def test_polling_a_psp_that_answers_costs_nothing() -> None:
 
     assert not told.is_put_off
     assert told.request_count == 3
+
+
+async def test_what_is_never_told_does_not_keep_the_others_waiting() -> None:
+    """Of forty charges a PSP repeats a kept error for ever: one that it would answer now is not put
+    off behind them.
+    """
+    mute = replace(capable("fake"), can_look_up=False)
+    gateway = Gateway(FakePsp(iter(["error_before_kept"] * 200), mute))
+    stuck = [f"att_{number}" for number in range(40)]
+    for attempt_id in stuck:
+        await gateway.ask(attempt_id)
+    gateway.psp.faults = iter(["held", "held"])
+    assert (await gateway.ask("att_one")).outcome is Outcome.UNKNOWN
+
+    for _ in range(20):
+        gateway.now += SECOND
+        for attempt_id in stuck:
+            assert (await gateway.ask(attempt_id)).outcome is Outcome.UNKNOWN
+    found = await gateway.ask("att_one")
+
+    assert not found.is_put_off
+    assert found.outcome is Outcome.SUCCEEDED

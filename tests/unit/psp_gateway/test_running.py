@@ -68,6 +68,53 @@ async def test_what_takes_long_is_pending_and_joined() -> None:
     assert gate.count == 1
 
 
+@pytest.mark.parametrize(
+    ("stored", "told", "reason"),
+    [
+        (Outcome.UNKNOWN, Outcome.UNKNOWN, "NO_USABLE_ANSWER"),
+        (Outcome.ACTION_REQUIRED, Outcome.ACTION_REQUIRED, "NO_USABLE_ANSWER"),
+        # It may be sent again by now, so that nobody may say that nothing is under way.
+        (Outcome.TRANSIENT, Outcome.PENDING, ""),
+        (Outcome.PENDING, Outcome.PENDING, ""),
+    ],
+)
+async def test_what_takes_long_is_told_as_it_stands(
+    stored: Outcome, told: Outcome, reason: str
+) -> None:
+    """What was not known before is not called new because it is asked again."""
+    gate, runs = Gate(), running(answer_s=0.01)
+    known = replace(
+        new_charge(), outcome=stored, delivery=Delivery.ANSWERED, reason="NO_USABLE_ANSWER"
+    )
+
+    async def take() -> Attempt:
+        runs.saw(known)
+        return await gate.take()
+
+    (answer,) = await runs.run([asked(take)])
+
+    assert isinstance(answer, Attempt)
+    assert (answer.outcome, answer.reason, answer.is_unfinished) == (told, reason, True)
+    is_news = told not in (Outcome.PENDING, Outcome.TRANSIENT)
+    assert answer.delivery is (Delivery.ANSWERED if is_news else Delivery.SENT_NO_ANSWER)
+    gate.opened.set()
+    assert await runs.run([asked(take)]) == [DONE]
+
+
+async def test_what_its_store_failed_is_told_as_it_stands() -> None:
+    """Trouble on the way takes back nothing that was known."""
+    runs = running()
+
+    async def take() -> Attempt:
+        runs.saw(replace(new_charge(), outcome=Outcome.UNKNOWN))
+        raise Unavailable("no store")
+
+    answer, _ = await runs.run([asked(take), asked(succeed, attempt_id="att_2")])
+
+    assert isinstance(answer, Attempt)
+    assert answer.outcome is Outcome.UNKNOWN
+
+
 async def test_a_caller_that_leaves_stops_nothing() -> None:
     """A cancelled call leaves its attempt running."""
     gate, runs = Gate(), running()

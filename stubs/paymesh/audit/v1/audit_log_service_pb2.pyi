@@ -332,18 +332,24 @@ class VerifyAuditLogRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KNOWN_SEALS_FIELD_NUMBER: _builtins.int
+    CHANGED_SINCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def known_seals(self) -> _containers.RepeatedCompositeFieldContainer[Global___KnownAuditSeal]:
         """Seals that were kept elsewhere; this is how it is noticed that the newest seals, and what they sealed, were taken away."""
+
+    @_builtins.property
+    def changed_since(self) -> _timestamp_pb2.Timestamp:
+        """Look for changes without a line from this time on; absent: since there is a log."""
 
     def __init__(
         self,
         *,
         known_seals: _abc.Iterable[Global___KnownAuditSeal] | None = ...,
+        changed_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_since", b"changed_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_seals", b"known_seals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_since", b"changed_since", "known_seals", b"known_seals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -495,9 +501,9 @@ class AuditOffence(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """What: LINE_CHANGED, LINE_MISSING, LINE_INSERTED, SEAL_CHANGED, SEAL_MISSING, SEAL_UNLIKE_KNOWN."""
+    """What: LINE_CHANGED, LINE_MISSING, LINE_INSERTED, SEAL_CHANGED, SEAL_MISSING, SEAL_UNLIKE_KNOWN, CHANGE_UNLOGGED."""
     subject: _builtins.str
-    """Which: "line 12", "seal 3"."""
+    """Which: "line 12", "seal 3", or what was changed without a line: "wallet seller:shop:anna:EUR"."""
     message: _builtins.str
     """How so."""
     def __init__(

@@ -71,7 +71,8 @@ class AuditLogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyAuditLog(self, request, context):
-        """Proves the log: each line against its hash and its seal, each seal against the one before.
+        """Proves the log: each line against its hash and its seal, each seal against the one before; and that what was changed in
+        the service has its line.
 
         Tells how far it is as it goes, each offence it meets, and at the end what it found.
         """

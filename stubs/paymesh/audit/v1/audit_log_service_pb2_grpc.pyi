@@ -38,7 +38,8 @@ class AuditLogServiceStub:
     ListAuditLines: _grpc.UnaryUnaryMultiCallable[_audit_log_service_pb2.ListAuditLinesRequest, _audit_log_service_pb2.ListAuditLinesResponse]
     """Lists lines, the newest first."""
     VerifyAuditLog: _grpc.UnaryStreamMultiCallable[_audit_log_service_pb2.VerifyAuditLogRequest, _audit_log_service_pb2.VerifyAuditLogResponse]
-    """Proves the log: each line against its hash and its seal, each seal against the one before.
+    """Proves the log: each line against its hash and its seal, each seal against the one before; and that what was changed in
+    the service has its line.
 
     Tells how far it is as it goes, each offence it meets, and at the end what it found.
     """
@@ -59,7 +60,8 @@ class AuditLogServiceAsyncStub(AuditLogServiceStub):
     ListAuditLines: _aio.UnaryUnaryMultiCallable[_audit_log_service_pb2.ListAuditLinesRequest, _audit_log_service_pb2.ListAuditLinesResponse]  # type: ignore[assignment]
     """Lists lines, the newest first."""
     VerifyAuditLog: _aio.UnaryStreamMultiCallable[_audit_log_service_pb2.VerifyAuditLogRequest, _audit_log_service_pb2.VerifyAuditLogResponse]  # type: ignore[assignment]
-    """Proves the log: each line against its hash and its seal, each seal against the one before.
+    """Proves the log: each line against its hash and its seal, each seal against the one before; and that what was changed in
+    the service has its line.
 
     Tells how far it is as it goes, each offence it meets, and at the end what it found.
     """
@@ -89,7 +91,8 @@ class AuditLogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_log_service_pb2.VerifyAuditLogRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_audit_log_service_pb2.VerifyAuditLogResponse], _abc.AsyncIterator[_audit_log_service_pb2.VerifyAuditLogResponse]]:
-        """Proves the log: each line against its hash and its seal, each seal against the one before.
+        """Proves the log: each line against its hash and its seal, each seal against the one before; and that what was changed in
+        the service has its line.
 
         Tells how far it is as it goes, each offence it meets, and at the end what it found.
         """

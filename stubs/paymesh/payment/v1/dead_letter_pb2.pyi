@@ -160,6 +160,10 @@ class Resolution(_message.Message):
         """What was to be given back or let go of has been, at the PSP or elsewhere."""
         GIVE_UP: Resolution._Decision.ValueType  # 4
         """It is not tried any more. Going forward all is undone by the usual way; going back, `evidence` says what was arranged."""
+        OTHER_AMOUNT: Resolution._Decision.ValueType  # 5
+        """The PSP has taken, or holds, another amount or currency than was asked for; needs `psp_reference` and `amount`. It is given
+        back whole, as a late charge is, and the charge counts as refused.
+        """
 
     class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper):
         """What is said."""
@@ -173,6 +177,10 @@ class Resolution(_message.Message):
     """What was to be given back or let go of has been, at the PSP or elsewhere."""
     GIVE_UP: Resolution.Decision.ValueType  # 4
     """It is not tried any more. Going forward all is undone by the usual way; going back, `evidence` says what was arranged."""
+    OTHER_AMOUNT: Resolution.Decision.ValueType  # 5
+    """The PSP has taken, or holds, another amount or currency than was asked for; needs `psp_reference` and `amount`. It is given
+    back whole, as a late charge is, and the charge counts as refused.
+    """
 
     class _Status:
         ValueType = _typing.NewType("ValueType", _builtins.int)

@@ -740,9 +740,11 @@ class ResolveSagaRequest(_message.Message):
     decision: _dead_letter_pb2.Resolution.Decision.ValueType
     """What is said."""
     psp_reference: _builtins.str
-    """The PSP's id of what moved the money: needed for CHARGED, and for DONE_BY_HAND where it was done at the PSP."""
+    """The PSP's id of what moved the money: needed for CHARGED and OTHER_AMOUNT, and for DONE_BY_HAND where it was done at the PSP."""
     amount: _builtins.str
-    """How much, a decimal string: needed for CHARGED, and must be what the step is for."""
+    """How much, a decimal string: needed for CHARGED, and must be what the step is for; needed for OTHER_AMOUNT, and must be what the
+    PSP took instead.
+    """
     currency: _builtins.str
     """ISO 4217, with `amount`."""
     evidence: _builtins.str

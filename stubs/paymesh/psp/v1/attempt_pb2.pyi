@@ -203,7 +203,7 @@ class Attempt(_message.Message):
     @_builtins.property
     def retry_after(self) -> _duration_pb2.Duration:
         """How long the PSP wants to be left alone with it, counted from the answer, five minutes at most; or, of UNKNOWN, when it is
-        worth while to look it up again. Absent when nobody said.
+        worth while to look it up again; or, of what no PSP has spoken of yet, to ask for it again. Absent when nobody said.
         """
 
     def __init__(

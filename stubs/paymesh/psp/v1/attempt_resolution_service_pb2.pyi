@@ -39,9 +39,12 @@ class AttemptResolution(_message.Message):
     outcome: _attempt_pb2.Attempt.Outcome.ValueType
     """SUCCEEDED or DECLINED."""
     psp_reference: _builtins.str
-    """The PSP's id of what moved the money; needed for SUCCEEDED."""
+    """The PSP's id of what moved the money; needed for SUCCEEDED, and with `amount`."""
     amount: _builtins.str
-    """How much, a decimal string; must be the attempt's own amount. Needed for SUCCEEDED."""
+    """How much, a decimal string. For SUCCEEDED it is needed, and must be the attempt's own amount. With DECLINED it is the other
+    amount that the PSP took, or holds, instead: the PSP has to tell the same. The attempt ends DECLINED for AMOUNT_MISMATCH, and
+    what was taken is kept as a late charge of its own, so that it can be given back.
+    """
     currency: _builtins.str
     """ISO 4217, with `amount`."""
     evidence: _builtins.str

@@ -111,7 +111,7 @@ class PspGatewayServiceServicer:
 
         Items are answered one by one, in the order asked. The first sight of an attempt id routes it, stores the PSP and the
         key, then calls; a later one answers what is known, looks up what is not, and never routes again. An item that takes
-        longer than the answer time of the gateway is answered PENDING while its call goes on.
+        longer than the answer time of the gateway is told as it stands, PENDING where nothing is known, while its call goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

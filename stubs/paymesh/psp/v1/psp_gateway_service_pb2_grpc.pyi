@@ -38,7 +38,7 @@ class PspGatewayServiceStub:
 
     Items are answered one by one, in the order asked. The first sight of an attempt id routes it, stores the PSP and the
     key, then calls; a later one answers what is known, looks up what is not, and never routes again. An item that takes
-    longer than the answer time of the gateway is answered PENDING while its call goes on.
+    longer than the answer time of the gateway is told as it stands, PENDING where nothing is known, while its call goes on.
     """
     ExecuteRefunds: _grpc.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecuteRefundsRequest, _psp_gateway_service_pb2.ExecuteRefundsResponse]
     """Gives charges back, each attempt once, whole or in part."""
@@ -89,7 +89,7 @@ class PspGatewayServiceAsyncStub(PspGatewayServiceStub):
 
     Items are answered one by one, in the order asked. The first sight of an attempt id routes it, stores the PSP and the
     key, then calls; a later one answers what is known, looks up what is not, and never routes again. An item that takes
-    longer than the answer time of the gateway is answered PENDING while its call goes on.
+    longer than the answer time of the gateway is told as it stands, PENDING where nothing is known, while its call goes on.
     """
     ExecuteRefunds: _aio.UnaryUnaryMultiCallable[_psp_gateway_service_pb2.ExecuteRefundsRequest, _psp_gateway_service_pb2.ExecuteRefundsResponse]  # type: ignore[assignment]
     """Gives charges back, each attempt once, whole or in part."""
@@ -143,7 +143,7 @@ class PspGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Items are answered one by one, in the order asked. The first sight of an attempt id routes it, stores the PSP and the
         key, then calls; a later one answers what is known, looks up what is not, and never routes again. An item that takes
-        longer than the answer time of the gateway is answered PENDING while its call goes on.
+        longer than the answer time of the gateway is told as it stands, PENDING where nothing is known, while its call goes on.
         """
 
     @_abc_1.abstractmethod
