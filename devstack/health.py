@@ -35,7 +35,7 @@ async def says_serving(channel: Any, metadata: Sequence[tuple[str, str]] = ()) -
     stub = health_pb2_grpc.HealthStub(channel)
     request = health_pb2.HealthCheckRequest()
     try:
-        answer: Any = await stub.Check(request, timeout=1.0, metadata=metadata)
+        answer: Any = await stub.Check(request, timeout=3.0, metadata=metadata)
     except grpc.aio.AioRpcError:
         return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
