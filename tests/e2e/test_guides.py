@@ -52,10 +52,10 @@ PROMISES = {
         "APPLIED: DONE_BY_HAND 99.99 USD re_",
         "It is final",
         "CANCELLED, accepted",
-        "tells another amount: The PSP's answer differs",
-        "It says 49.99 USD",
+        "tells another",
         "APPLIED: OTHER_AMOUNT 49.99 USD pi_",
-        "charged another amount than 99.99 USD, which is given back",
+        "stripe gave back 49.99 USD as re_",
+        "CLOSED",
     ],
     "archiving-a-month": ["Checkpoint 1: 0 transactions", "The books are sound", "archive_until"],
     "the-mesh": [

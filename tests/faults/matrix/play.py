@@ -294,9 +294,10 @@ class _Game:
         """Wait until nothing is under way, and all planned deaths have struck."""
         since: float | None = None
         while True:
+            # Before it is looked what is under way: whoever dies between leaves it open.
+            done = not struck or len(self._lane.deaths) >= self._case.crashes
             (row,) = await self._lane.rows(_QUIET, self.payment_id)
             quiet = row["open"] + await self._lane.events_left() == 0
-            done = not struck or len(self._lane.deaths) >= self._case.crashes
             if quiet and done:
                 return
             since = (since or time.monotonic()) if quiet else None
