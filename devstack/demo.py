@@ -13,7 +13,7 @@ from devstack.show import show_books, show_json, show_story, show_verdicts, wide
 from devstack.state import reachable_folder
 from devstack.trail import Operator, Trail
 
-_SETTLE_TIMEOUT_S = 10.0
+_SETTLE_TIMEOUT_S = 60.0
 
 
 class DemoFailed(click.ClickException):

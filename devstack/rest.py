@@ -97,7 +97,7 @@ class RestClient:
         async with self._session.request(verb, path, json=request, headers=headers) as response:
             return Answer(response.status, await response.json(), response.headers)
 
-    async def until_final(self, payment_id: str, timeout_s: float = 30.0) -> dict[str, Any]:
+    async def until_final(self, payment_id: str, timeout_s: float = 60.0) -> dict[str, Any]:
         """Poll a payment until it is final.
 
         Raises:

@@ -32,7 +32,7 @@ class Stack(dict[str, Any]):
         """Send a signal to a service, or to postgres, redis, sandbox or edge; tell its pid."""
         return kill(self.state, name, number)
 
-    def wait_healthy(self, name: str, *, not_pid: int, timeout_s: float = 20.0) -> None:
+    def wait_healthy(self, name: str, *, not_pid: int, timeout_s: float = 60.0) -> None:
         """Wait until what was killed runs under another pid and is ready."""
         until_healthy(self.state, name, not_pid=not_pid, timeout_s=timeout_s)
 
@@ -197,7 +197,7 @@ def kill(state: State, name: str, number: int = signal.SIGKILL) -> int:
     return int(entry["pid"])
 
 
-def until_healthy(state: State, name: str, *, not_pid: int, timeout_s: float = 20.0) -> None:
+def until_healthy(state: State, name: str, *, not_pid: int, timeout_s: float = 60.0) -> None:
     """Wait until a process of a stack runs under another pid and its gate has opened.
 
     Raises:

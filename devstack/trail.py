@@ -25,7 +25,7 @@ from paymesh.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 from devstack.reach import operator_channel
 
 Json = dict[str, Any]
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,37 @@ from devstack.rest import RestClient
 from devstack.stack import running_stack
 from devstack.state import State, reachable_folder
 from devstack.trail import Operator
+from tests.order import SHARING, Sharing, file_of, in_order
 from tests.servers import PostgresServer, RedisServer, ServiceDatabase
 
-# Tests share the machine with servers and each other: how long a draw takes says nothing.
-settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Tests share the machine with servers and each other: how long a draw takes says nothing. The same
+# is drawn in every run, so that a failure is of a change and not of luck; `--hypothesis-profile
+# explore` draws anew.
+PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("explore", **PATIENT)
+settings.register_profile("shared", derandomize=True, **PATIENT)
 settings.load_profile("shared")
+
+STACKS = ExitStack()  # what tests share; they end with the last who wants them
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes long first."""
+    items[:] = in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
+    """Give all tests of a shared stack to one worker."""
+    return Sharing(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """End the shared stacks once nobody comes who wants them."""
+    if nextitem is None or file_of(nextitem.nodeid) not in SHARING:
+        STACKS.close()
 
 
 @pytest.fixture(scope="session")
@@ -38,39 +65,45 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def ledger_database(postgres: PostgresServer) -> ServiceDatabase:
+def ledger_database(postgres: PostgresServer) -> Iterator[ServiceDatabase]:
     """A fresh, migrated database of the ledger."""
-    return postgres.fresh_database("ledger_svc")
+    with postgres.own_database("ledger_svc") as database:
+        yield database
 
 
 @pytest.fixture
-def wallet_database(postgres: PostgresServer) -> ServiceDatabase:
+def wallet_database(postgres: PostgresServer) -> Iterator[ServiceDatabase]:
     """A fresh, migrated database of the wallets."""
-    return postgres.fresh_database("wallet_svc")
+    with postgres.own_database("wallet_svc") as database:
+        yield database
 
 
 @pytest.fixture
-def risk_database(postgres: PostgresServer) -> ServiceDatabase:
+def risk_database(postgres: PostgresServer) -> Iterator[ServiceDatabase]:
     """A fresh, migrated database of risk."""
-    return postgres.fresh_database("risk_svc")
+    with postgres.own_database("risk_svc") as database:
+        yield database
 
 
 @pytest.fixture
-def psp_database(postgres: PostgresServer) -> ServiceDatabase:
+def psp_database(postgres: PostgresServer) -> Iterator[ServiceDatabase]:
     """A fresh, migrated database of the gateway."""
-    return postgres.fresh_database("psp_gateway")
+    with postgres.own_database("psp_gateway") as database:
+        yield database
 
 
 @pytest.fixture
-def payment_database(postgres: PostgresServer) -> ServiceDatabase:
+def payment_database(postgres: PostgresServer) -> Iterator[ServiceDatabase]:
     """A fresh, migrated database of the payments."""
-    return postgres.fresh_database("payment_svc")
+    with postgres.own_database("payment_svc") as database:
+        yield database
 
 
 @pytest.fixture
-def edge_auth_database(postgres: PostgresServer) -> ServiceDatabase:
+def edge_auth_database(postgres: PostgresServer) -> Iterator[ServiceDatabase]:
     """A fresh, migrated database of the API clients."""
-    return postgres.fresh_database("edge_auth")
+    with postgres.own_database("edge_auth") as database:
+        yield database
 
 
 @pytest.fixture
@@ -97,15 +130,21 @@ async def payment_db(payment_database: ServiceDatabase) -> AsyncIterator[Databas
 @pytest.fixture(scope="session")
 def state() -> Iterator[State]:
     """The state folder of a running stack with every real part."""
-    with reachable_folder("paymesh-e2e-") as folder, running_stack(folder):
-        yield State(folder)
+    yield _shared("paymesh-e2e-", mesh=False)
+    STACKS.close()
 
 
 @pytest.fixture(scope="session")
 def mesh_state() -> Iterator[State]:
     """The state folder of a running stack with a sidecar and mTLS at every service."""
-    with reachable_folder("paymesh-mesh-") as folder, running_stack(folder, mesh=True):
-        yield State(folder)
+    yield _shared("paymesh-mesh-", mesh=True)
+    STACKS.close()
+
+
+def _shared(prefix: str, *, mesh: bool) -> State:
+    folder = STACKS.enter_context(reachable_folder(prefix))
+    STACKS.enter_context(running_stack(folder, mesh=mesh))
+    return State(folder)
 
 
 @pytest.fixture
@@ -122,7 +161,7 @@ def stack(state: State) -> dict[str, Any]:
 
 def whole(state: State) -> dict[str, Any]:
     """Wait until every part of a stack serves, and tell it as stack.json does."""
-    deadline, pause = time.monotonic() + 60, threading.Event()
+    deadline, pause = time.monotonic() + 120, threading.Event()
     while not (is_whole(described := state.stack() or {}) and lets_in(described)):
         assert time.monotonic() < deadline, described
         pause.wait(0.05)
@@ -143,7 +182,7 @@ def lets_in(described: dict[str, Any]) -> bool:
     )
     try:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        direct.open(request, timeout=5).close()
+        direct.open(request, timeout=30).close()
     except urllib.error.HTTPError as answer:
         return answer.code == 404
     except OSError:

@@ -20,7 +20,7 @@ from devstack.mesh.tls import Identity, secret_files
 from devstack.processes import start
 from devstack.services import SERVICES
 
-_READY_S = 30
+_READY_S = 60
 _TYPES = "type.googleapis.com/envoy.extensions.filters"
 _SERVED: Mapping[str, str] = {
     "payment_svc": "/paymesh.payment.v1.",

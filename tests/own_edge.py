@@ -41,8 +41,8 @@ from edge_auth.use_cases.create_client import CreatedClient, NewClient, create_c
 from tests.known_clients import KnownClients
 from tests.servers import free_port
 
-SERVICE_TIMEOUT_S = 0.3
-_READY_S = 20
+_PATIENCE_S = 60.0  # of the services behind it, unless a test says otherwise
+_READY_S = 60
 DEMO = NewClient("demo", scopes=tuple(Scope))
 FREE = Rates()
 FREE_LIMITS = Limits()
@@ -142,7 +142,7 @@ class OwnEdge:
         told = {"authorization": f"Bearer {self.api_key}", **headers}
         async with grpc.aio.insecure_channel(self.url.removeprefix("http://")) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await channel.unary_unary(rpc)(payload, metadata=list(told.items()), timeout=10)
+                await channel.unary_unary(rpc)(payload, metadata=list(told.items()), timeout=30)
         status = rpc_status.from_call(refused.value)
         assert status is not None, f"no details: {refused.value}"
         return status, dict(refused.value.trailing_metadata() or ())
@@ -159,6 +159,7 @@ async def own_edge(
     is_edge_auth_up: bool = True,
     limits: Limits = FREE_LIMITS,
     certificate: Path | None = None,
+    service_timeout_s: float = _PATIENCE_S,
 ) -> AsyncIterator[OwnEdge]:
     """Run an edge; who is not up has a port on which nobody listens."""
     state = State(folder)
@@ -166,7 +167,9 @@ async def own_edge(
     stand_in = StandIn()
     made, door = await _door(wanted, rates, turnstile or LocalTurnstile(lambda: 0.0))
     payments, payments_port = await _serve(
-        "payment.paymesh", partial(add_PaymentServiceServicer_to_server, stand_in)
+        "payment.paymesh",
+        partial(add_PaymentServiceServicer_to_server, stand_in),
+        service_timeout_s,
     )
     auth, auth_port = await _serve(
         "edge.paymesh", partial(add_AuthorizationServicer_to_server, EdgeAuthorization(door))
@@ -234,8 +237,10 @@ def door_of(store: ClientStore, rates: Rates, turnstile: Turnstile) -> Door:
     )
 
 
-async def _serve(domain: str, register: Register) -> tuple[grpc.aio.Server, int]:
-    server = make_server(domain, SERVICE_TIMEOUT_S, 100)
+async def _serve(
+    domain: str, register: Register, timeout_s: float = _PATIENCE_S
+) -> tuple[grpc.aio.Server, int]:
+    server = make_server(domain, timeout_s, 100)
     register(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

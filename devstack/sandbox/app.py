@@ -4,7 +4,8 @@ import asyncio
 import json
 import random
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,16 +137,31 @@ async def run(options: Options) -> None:
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, world.stopping.set)
+    async with serving(app, world, postman, options.port):
+        print(json.dumps({"ready": True, "url": world.base_url}), flush=True)
+        await world.stopping.wait()
+
+
+@asynccontextmanager
+async def serving(
+    app: web.Application, world: World, postman: Postman, port: int = 0
+) -> AsyncIterator[None]:
+    """Serve what `build` has made until the end of the block; the world knows its URL then.
+
+    Raises:
+        OSError: the port cannot be had.
+    """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_S)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, _HOST, options.port, backlog=_BACKLOG)
-        await site.start()
+        await web.TCPSite(runner, _HOST, port, backlog=_BACKLOG).start()
         world.base_url = f"http://{_HOST}:{runner.addresses[0][1]}"
-        print(json.dumps({"ready": True, "url": world.base_url}), flush=True)
         sending = asyncio.create_task(postman.run())
-        await world.stopping.wait()
-        await sending
+        try:
+            yield
+        finally:
+            world.stopping.set()
+            await sending
     finally:
         await runner.cleanup()
         await world.record.close()

@@ -73,7 +73,7 @@ async def resolve(gateway: Gateway, attempt: noun.Attempt, **said: Any) -> servi
     request = resolutions.ResolveAttemptsRequest(
         resolutions=[resolutions.AttemptResolution(**fields)]
     )
-    return (await gateway.resolutions.ResolveAttempts(request, timeout=20)).results[0]
+    return (await gateway.resolutions.ResolveAttempts(request, timeout=60)).results[0]
 
 
 NO = {"outcome": _Attempt.DECLINED, "psp_reference": "", "amount": "", "currency": ""}

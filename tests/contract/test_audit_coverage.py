@@ -158,7 +158,7 @@ async def test_bank_statements(psp_database: ServiceDatabase, tmp_path: Path) ->
         await bank.say(gateway, bank.booked())
         with pytest.raises(grpc.aio.AioRpcError):
             await gateway.stub.ImportBankStatement(
-                psp.ImportBankStatementRequest(content=b"<a/>"), timeout=20
+                psp.ImportBankStatementRequest(content=b"<a/>"), timeout=60
             )
 
     async with opened(psp_database) as database:

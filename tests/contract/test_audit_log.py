@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -28,9 +29,16 @@ _DEADLINE_S = 60
 
 
 @pytest.fixture
-def stored(postgres: PostgresServer) -> ServiceDatabase:
+def stored(postgres: PostgresServer) -> Iterator[ServiceDatabase]:
     """A database with the log."""
-    return postgres.fresh_database("edge_auth")
+    with postgres.own_database("edge_auth") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def untouched(postgres: PostgresServer) -> Callable[[str], ServiceDatabase]:
+    """A database of each service, for those who can change nothing."""
+    return cache(postgres.fresh_database)
 
 
 @pytest.fixture
@@ -83,10 +91,10 @@ def _as_owner(stored: ServiceDatabase, statement: str) -> int:
     "service", ["payment_svc", "ledger_svc", "wallet_svc", "psp_gateway", "edge_auth"]
 )
 def test_the_app_role_may_only_add_and_read(
-    postgres: PostgresServer, service: str, statement: str, table: str
+    untouched: Callable[[str], ServiceDatabase], service: str, statement: str, table: str
 ) -> None:
     """In every service's database PostgreSQL itself refuses all else."""
-    url = postgres.fresh_database(service).app_url
+    url = untouched(service).app_url
 
     with psycopg.connect(url) as connection:
         assert connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # type: ignore[arg-type]
@@ -242,7 +250,8 @@ async def test_batches_never_cut_a_transaction_in_two(database: Database) -> Non
 
 def _writer(stored: ServiceDatabase, number: int) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "tests.audit_writer", stored.app_url, str(number)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    # Who is not read from stands still after some hundred lines, and does not fill the log.
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, pipesize=4096)
 
 
 async def test_many_writers_and_sealers_leave_one_sound_chain(

@@ -62,11 +62,13 @@ def native_reasons(status: status_pb2.Status) -> tuple[int, str, str]:
     ],
 )
 async def test_a_services_trouble_is_told_alike_in_both_forms(
-    door: OwnEdge, payment_id: str, http: int, code: int, reason: str
+    tmp_path: Path, payment_id: str, http: int, code: int, reason: str
 ) -> None:
     """REST and native callers read the same code, reason and domain, and no secret."""
-    answered, body, _ = await door.rest(f"/v1/payments/{payment_id}")
-    status, _ = await door.native(GET, asking(payment_id))
+    timeout_s = 0.3 if payment_id == "pay_slow" else 60.0
+    async with own_edge(tmp_path, service_timeout_s=timeout_s) as door:
+        answered, body, _ = await door.rest(f"/v1/payments/{payment_id}")
+        status, _ = await door.native(GET, asking(payment_id))
 
     assert answered == http
     assert reasons(body) == native_reasons(status) == (code, reason, "payment.paymesh")

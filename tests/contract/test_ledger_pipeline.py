@@ -36,7 +36,7 @@ from tests.unit.ledger_svc.test_books_machine import end
 
 __all__ = ["kill"]
 
-_DEADLINE_S = 20
+_DEADLINE_S = 60
 _FATES = ("serialization", "stranger", "stream taken", "down", "answer lost")
 _STRANGER = ("cash", "seller", "fees")
 
@@ -57,6 +57,7 @@ class Meddled(Database):
         self.met: Counter[str] = Counter()
         self.is_calm = True
         self.fates: tuple[str, ...] = ("nothing",) * 8 + _FATES
+        self._dealt: list[str] = []
 
     async def run(self, work: Any, *, timeout_s: float | None = None, alone: bool = False) -> Any:
         """Run work; a batch may meet with something first."""
@@ -65,7 +66,7 @@ class Meddled(Database):
         commands = told.get("commands") if batch is None else batch.commands
         if self.is_calm or commands is None:
             return await self._database.run(work, timeout_s=timeout_s, alone=alone)
-        fate = self._dice.choice(self.fates)
+        fate = self._fate()
         self.met["locked" if batch is None else "ahead"] += 1
         self.met[fate] += 1
         if fate == "stranger":
@@ -82,6 +83,13 @@ class Meddled(Database):
         if fate == "answer lost":
             raise Unavailable("The database did not answer in time.")
         return result
+
+    def _fate(self) -> str:
+        """Deal the next fate; each comes round, however many batches meet with one."""
+        if not self._dealt:
+            self._dealt = list(self.fates)
+            self._dice.shuffle(self._dealt)
+        return self._dealt.pop()
 
     async def _meddle(self) -> None:
         debit, credit = self._dice.sample(_STRANGER, 2)

@@ -17,7 +17,7 @@ from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from tests.servers import ServiceDatabase, free_port
 from tests.unit.ledger_svc.builders import CLEARING, SELLER, wire_account, wire_posting
 
-_DEADLINE_S = 30
+_DEADLINE_S = 60
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def await_serving(address: str) -> None:
         ask = health_pb2_grpc.HealthStub(channel).Check
         while True:
             try:
-                answer = ask(health_pb2.HealthCheckRequest(), timeout=1, wait_for_ready=True)
+                answer = ask(health_pb2.HealthCheckRequest(), timeout=5, wait_for_ready=True)
                 if answer.status == health_pb2.HealthCheckResponse.SERVING:
                     return
             except grpc.RpcError:

@@ -50,7 +50,7 @@ class World:
     async def charge(self, asked: Attempt, token: str) -> Attempt:
         """Charge, and ask again until it is final."""
         asked = replace(asked, psp="stripe", created_at=utc_now(), updated_at=utc_now())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 answer = await execute_charge(self.means, asked, Paying(Secret(token)))
                 assert not isinstance(answer, Refusal)

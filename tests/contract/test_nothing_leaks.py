@@ -79,7 +79,7 @@ async def refused(channel: grpc.aio.Channel, path: str, request: bytes) -> tuple
     method = channel.unary_unary(path)
     metadata = (("x-paymesh-client-id", "demo"), ("idempotency-key", "k"))
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await method(request, metadata=metadata, timeout=20)
+        await method(request, metadata=metadata, timeout=60)
     error = failed.value
     told = [error.details(), list(error.trailing_metadata() or ()), list(error.initial_metadata())]
     return rpc_status.from_call(error), repr(told)

@@ -264,7 +264,7 @@ async def test_sagas_of_many_orders_move_one_payment(payment_db: Database) -> No
     ]  # fmt: skip
 
     queues = PostgresOperatorStore(payment_db)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while any(depth.queue is Queue.PAYMENT for depth in await queues.depths()):
             await asyncio.gather(*(c.claim_and_walk() for c in coordinators))
             await asyncio.gather(*(c.finish() for c in coordinators))

@@ -96,11 +96,11 @@ class Walked:
 
 
 @asynccontextmanager
-async def walking(folder: Path) -> AsyncIterator[Walked]:
+async def walking(folder: Path, timeout_s: float = 30.0) -> AsyncIterator[Walked]:
     """Serve the sandbox, and open the adapter to it."""
     sandbox = await Served.start(folder / "record.jsonl", {})
     secret = "secret"  # pragma: allowlist secret
-    client = PayPalClient(f"{sandbox.world.base_url}/paypal", "id", secret, timeout_s=0.5)
+    client = PayPalClient(f"{sandbox.world.base_url}/paypal", "id", secret, timeout_s=timeout_s)
     await client.open()
     try:
         yield Walked(sandbox, PayPalProvider(client, **URLS))
@@ -266,7 +266,7 @@ ASKED: dict[str, tuple[list[Attempt], Attempt, str, list[tuple[str, int]]]] = {
 @pytest.mark.parametrize("trouble", TROUBLE)
 @pytest.mark.parametrize(("before", "asked", "operation", "record"), ASKED.values(), ids=ASKED)
 async def test_trouble_is_healed_without_moving_money_twice(
-    paypal: Walked,
+    tmp_path: Path,
     trouble: str,
     before: list[Attempt],
     asked: Attempt,
@@ -274,12 +274,13 @@ async def test_trouble_is_healed_without_moving_money_twice(
     record: list[tuple[str, int]],
 ) -> None:
     """Whatever becomes of a request or its answer, asking on does it once and says so."""
-    for each in before:
-        await paypal.ask(each)
-    await paypal.sandbox.fault(trouble, operation)
+    async with walking(tmp_path, 0.5 if trouble == "charge_then_timeout" else 30.0) as paypal:
+        for each in before:
+            await paypal.ask(each)
+        await paypal.sandbox.fault(trouble, operation)
 
-    assert (await paypal.settle(asked)).outcome is Outcome.SUCCEEDED
-    assert await paypal.sandbox.lines() == record
+        assert (await paypal.settle(asked)).outcome is Outcome.SUCCEEDED
+        assert await paypal.sandbox.lines() == record
 
 
 @pytest.mark.parametrize("operation", ["create", "confirm"])

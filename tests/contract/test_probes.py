@@ -117,7 +117,7 @@ async def test_the_kubelet_is_told_and_nobody_can_do_more() -> None:
 
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await LedgerServiceStub(channel).GetTrialBalance(
-                ledger.GetTrialBalanceRequest(), timeout=10
+                ledger.GetTrialBalanceRequest(), timeout=30
             )
         assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 

@@ -31,7 +31,7 @@ NOTE = service.EvidenceFile(
 @pytest.fixture
 async def world(psp_database: ServiceDatabase, tmp_path: Path) -> AsyncIterator[World]:
     """Run the gateway, and the sandbox, which tells what happens."""
-    async with running_world(psp_database, tmp_path, ADYEN_TIMEOUT_S="1.5") as started:
+    async with running_world(psp_database, tmp_path) as started:
         yield started
 
 

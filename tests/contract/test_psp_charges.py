@@ -13,6 +13,7 @@ from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 from tests.servers import ServiceDatabase, free_port
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
+    IMPATIENT,
     SECRET_KEY,
     Gateway,
     Sandbox,
@@ -32,9 +33,12 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def gateway(psp_database: ServiceDatabase, sandbox: Sandbox) -> AsyncIterator[Gateway]:
-    """A gateway to the sandbox."""
-    async with served(psp_database, sandbox.url) as started:
+async def gateway(
+    request: pytest.FixtureRequest, psp_database: ServiceDatabase, sandbox: Sandbox
+) -> AsyncIterator[Gateway]:
+    """A gateway to the sandbox, with settings that a test may add."""
+    settings: dict[str, str] = getattr(request, "param", {})
+    async with served(psp_database, sandbox.url, **settings) as started:
         yield started
 
 
@@ -138,6 +142,7 @@ TROUBLE: list[dict[str, object]] = [
 ]
 
 
+@pytest.mark.parametrize("gateway", [IMPATIENT], indirect=True)
 @pytest.mark.parametrize("fault", TROUBLE, ids=lambda fault: "-".join(map(str, fault.values())))
 async def test_trouble_ends_in_one_charge(
     gateway: Gateway, sandbox: Sandbox, fault: dict[str, object]
@@ -154,6 +159,7 @@ async def test_trouble_ends_in_one_charge(
     assert await sandbox.moved(payment_id="pay_1") == ONE_CHARGE
 
 
+@pytest.mark.parametrize("gateway", [IMPATIENT], indirect=True)
 async def test_a_charge_without_an_answer_is_looked_up(gateway: Gateway, sandbox: Sandbox) -> None:
     """A confirm that charged and timed out is found by its id at once, without a second one."""
     await sandbox.fault("charge_then_timeout")
@@ -265,10 +271,8 @@ async def test_a_slow_charge_goes_on_after_the_answer(
     psp_database: ServiceDatabase, sandbox: Sandbox
 ) -> None:
     """What takes longer than the answer time is PENDING; the next call joins it."""
-    await sandbox.fault("slow", delay_ms=600)
-    async with served(
-        psp_database, sandbox.url, PSP_ANSWER_S="0.1", STRIPE_TIMEOUT_S="5"
-    ) as gateway:
+    await sandbox.fault("slow", delay_ms=2_000)
+    async with served(psp_database, sandbox.url, PSP_ANSWER_S="1") as gateway:
         first = (await gateway.charge()).attempt
         settled = await gateway.settled()
 
@@ -378,8 +382,7 @@ async def test_a_full_batch_commits_in_groups(
     """256 charges at once take far fewer commits than one each."""
     asked = [charge(attempt_id=f"att_{n}", payment_id=f"pay_{n}") for n in range(256)]
 
-    patience = {"STRIPE_TIMEOUT_S": "15", "STRIPE_CONNECT_TIMEOUT_S": "15"}
-    async with served(psp_database, sandbox.url, PSP_ANSWER_S="15", **patience) as gateway:
+    async with served(psp_database, sandbox.url, PSP_ANSWER_S="30") as gateway:
         answers = await gateway.charges(*asked)
 
     with psycopg.connect(psp_database.owner_url) as connection:

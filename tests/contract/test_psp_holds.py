@@ -13,6 +13,7 @@ from paymesh.psp.v1 import attempt_pb2 as noun
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
+    IMPATIENT,
     Gateway,
     Sandbox,
     capture,
@@ -34,9 +35,12 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def gateway(psp_database: ServiceDatabase, sandbox: Sandbox) -> AsyncIterator[Gateway]:
-    """A gateway to the sandbox."""
-    async with served(psp_database, sandbox.url) as started:
+async def gateway(
+    request: pytest.FixtureRequest, psp_database: ServiceDatabase, sandbox: Sandbox
+) -> AsyncIterator[Gateway]:
+    """A gateway to the sandbox, with settings that a test may add."""
+    settings: dict[str, str] = getattr(request, "param", {})
+    async with served(psp_database, sandbox.url, **settings) as started:
         yield started
 
 
@@ -186,6 +190,7 @@ TROUBLE: list[dict[str, object]] = [
 ]
 
 
+@pytest.mark.parametrize("gateway", [IMPATIENT], indirect=True)
 @pytest.mark.parametrize("word", ["capture", "void"])
 @pytest.mark.parametrize("fault", TROUBLE, ids=str)
 async def test_trouble_ends_the_hold_once(
@@ -274,6 +279,7 @@ async def test_what_was_held_for_too_long_is_gone(gateway: Gateway, sandbox: San
     assert await sandbox.moved() == [*HELD, ("void", 9999)]
 
 
+@pytest.mark.parametrize("gateway", [IMPATIENT], indirect=True)
 async def test_what_was_captured_in_time_stays_captured(gateway: Gateway, sandbox: Sandbox) -> None:
     """The answer is lost and the time runs out before the next look: it is told as it was."""
     await gateway.hold()

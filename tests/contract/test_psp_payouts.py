@@ -13,6 +13,7 @@ from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.relay import relayed
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
+    IMPATIENT,
     Gateway,
     Sandbox,
     every_psp,
@@ -33,9 +34,12 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def gateway(psp_database: ServiceDatabase, sandbox: Sandbox) -> AsyncIterator[Gateway]:
-    """A gateway to the sandbox."""
-    async with served(psp_database, sandbox.url) as started:
+async def gateway(
+    request: pytest.FixtureRequest, psp_database: ServiceDatabase, sandbox: Sandbox
+) -> AsyncIterator[Gateway]:
+    """A gateway to the sandbox, with settings that a test may add."""
+    settings: dict[str, str] = getattr(request, "param", {})
+    async with served(psp_database, sandbox.url, **settings) as started:
         yield started
 
 
@@ -71,8 +75,8 @@ async def test_twenty_calls_at_once_pay_once(
 ) -> None:
     """Whichever instance of the gateway is asked."""
     async with (
-        served(psp_database, sandbox.url, STRIPE_TIMEOUT_S="10") as one,
-        served(psp_database, sandbox.url, STRIPE_TIMEOUT_S="10") as two,
+        served(psp_database, sandbox.url) as one,
+        served(psp_database, sandbox.url) as two,
     ):
         await asyncio.gather(*(gateway.payout() for gateway in (one, two) for _ in range(10)))
         found = await settled(lambda: _payout(one))
@@ -163,6 +167,7 @@ TROUBLE: list[dict[str, object]] = [
 ]
 
 
+@pytest.mark.parametrize("gateway", [IMPATIENT], indirect=True)
 @pytest.mark.parametrize("fault", TROUBLE, ids=lambda fault: str(fault["kind"]))
 async def test_trouble_ends_in_one_payout(
     gateway: Gateway, sandbox: Sandbox, fault: dict[str, object]
@@ -215,7 +220,7 @@ async def test_a_crash_pays_once(
     async with gateway_process(psp_database, sandbox.url, **plan) as (gateway, process):
         with pytest.raises(Exception):  # noqa: B017, PT011 - whatever a dying server says
             await gateway.payout()
-        await process.wait()
+        await asyncio.wait_for(process.wait(), DEADLINE_S)
     async with served(psp_database, sandbox.url) as gateway:
         found = await settled(lambda: _payout(gateway))
 

@@ -8,7 +8,14 @@ import pytest
 from paymesh.psp.v1 import attempt_pb2 as noun
 
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, refund, running_sandbox, served
+from tests.unit.psp_gateway.sandbox import (
+    IMPATIENT,
+    Gateway,
+    Sandbox,
+    refund,
+    running_sandbox,
+    served,
+)
 
 
 @pytest.fixture
@@ -19,9 +26,12 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def gateway(psp_database: ServiceDatabase, sandbox: Sandbox) -> AsyncIterator[Gateway]:
-    """A gateway to the sandbox."""
-    async with served(psp_database, sandbox.url) as started:
+async def gateway(
+    request: pytest.FixtureRequest, psp_database: ServiceDatabase, sandbox: Sandbox
+) -> AsyncIterator[Gateway]:
+    """A gateway to the sandbox, with settings that a test may add."""
+    settings: dict[str, str] = getattr(request, "param", {})
+    async with served(psp_database, sandbox.url, **settings) as started:
         yield started
 
 
@@ -70,8 +80,8 @@ async def test_refunds_at_once_never_pass_the_charge(
 ) -> None:
     """Twenty refunds of a tenth each, over two gateways at once: ten are given."""
     async with (
-        served(psp_database, sandbox.url, STRIPE_TIMEOUT_S="10") as one,
-        served(psp_database, sandbox.url, STRIPE_TIMEOUT_S="10") as two,
+        served(psp_database, sandbox.url) as one,
+        served(psp_database, sandbox.url) as two,
     ):
         await one.charge(amount="100.00")
         halves = await asyncio.gather(
@@ -137,6 +147,7 @@ TROUBLE: list[dict[str, object]] = [
 ]
 
 
+@pytest.mark.parametrize("gateway", [IMPATIENT], indirect=True)
 @pytest.mark.parametrize("fault", TROUBLE, ids=lambda fault: str(fault["kind"]))
 async def test_trouble_ends_in_one_refund(
     gateway: Gateway, sandbox: Sandbox, fault: dict[str, object]

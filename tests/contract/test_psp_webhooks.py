@@ -21,6 +21,7 @@ from tests.conftest import opened
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
+    IMPATIENT,
     Gateway,
     Sandbox,
     capture,
@@ -42,9 +43,12 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def gateway(psp_database: ServiceDatabase, sandbox: Sandbox) -> AsyncIterator[Gateway]:
+async def gateway(
+    request: pytest.FixtureRequest, psp_database: ServiceDatabase, sandbox: Sandbox
+) -> AsyncIterator[Gateway]:
     """Serve the gateway; its inbox is looked at when something arrives, and ten times a second."""
     settings = {"STRIPE_WEBHOOK_SECRET": f"{SECRET},whsec_next", "PSP_INBOX_POLL_S": "0.1"}
+    settings |= getattr(request, "param", {})
     async with served(psp_database, sandbox.url, **settings) as started:
         yield started
 
@@ -161,6 +165,7 @@ async def test_an_event_may_come_before_what_it_is_about(gateway: Gateway) -> No
     assert applied.tries >= 2
 
 
+@pytest.mark.parametrize("gateway", [IMPATIENT], indirect=True)
 async def test_a_capture_is_told_by_its_charge(gateway: Gateway, sandbox: Sandbox) -> None:
     """The PaymentIntent's event moves the capture whose answer was lost."""
     held = (await gateway.hold()).attempt
@@ -242,6 +247,7 @@ def test_what_arrived_cannot_be_changed(psp_database: ServiceDatabase) -> None:
             app.execute(statement)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("gateway", [IMPATIENT], indirect=True)
 async def test_a_refund_is_told_by_our_id(gateway: Gateway, sandbox: Sandbox) -> None:
     """Where the PSP repeats our id, its own need not be known."""
     await gateway.charge()

@@ -21,7 +21,7 @@ from tests.builders import make_id
 from tests.contract.test_ledger_process import await_serving
 from tests.servers import RedisServer, ServiceDatabase, free_port
 
-_DEADLINE_S = 30
+_DEADLINE_S = 60
 APPROVED, REFUSED = risk.Assessment.APPROVED, risk.Assessment.REFUSED
 
 
@@ -73,7 +73,7 @@ def facts() -> risk.PaymentFacts:
 def assess(stub: RiskServiceStub, *payments: risk.PaymentFacts) -> list[risk.Assessment]:
     """Assess payments in one batch."""
     request = risk.AssessPaymentsRequest(payments=payments)
-    return list(stub.AssessPayments(request, timeout=10).assessments)
+    return list(stub.AssessPayments(request, timeout=60).assessments)
 
 
 def stored(database: ServiceDatabase) -> int:

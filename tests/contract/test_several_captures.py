@@ -12,7 +12,7 @@ from paymesh.psp.v1 import attempt_pb2 as noun
 from tests.contract.test_every_psp import PSPS, Tried, final
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.relay import running_world
-from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, running_sandbox, served
+from tests.unit.psp_gateway.sandbox import IMPATIENT, Gateway, Sandbox, running_sandbox, served
 
 HELD = ("authorization", 9999)
 CUT_OFF = [
@@ -24,12 +24,21 @@ CUT_OFF = [
 ]
 
 
+@pytest.fixture
+def patience(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Tell how long the PSPs are waited for; a test may say otherwise."""
+    return dict(getattr(request, "param", {}))
+
+
 @pytest.fixture(params=sorted(PSPS))
 async def tried(
-    request: pytest.FixtureRequest, psp_database: ServiceDatabase, tmp_path: Path
+    request: pytest.FixtureRequest,
+    psp_database: ServiceDatabase,
+    tmp_path: Path,
+    patience: dict[str, str],
 ) -> AsyncIterator[Tried]:
     """Each PSP in turn."""
-    async with running_world(psp_database, tmp_path) as world:
+    async with running_world(psp_database, tmp_path, **patience) as world:
         yield Tried(request.param, world.gateway, world.sandbox)
 
 
@@ -90,6 +99,7 @@ async def test_parts_never_sum_above_the_hold(tried: Tried) -> None:
     assert sum(amount for kind, amount in await tried.sandbox.money() if kind == "capture") == 9999
 
 
+@pytest.mark.parametrize("patience", [IMPATIENT], indirect=True)
 @pytest.mark.parametrize("is_final", [False, True], ids=["part", "last"])
 @pytest.mark.parametrize("fault", CUT_OFF, ids=str)
 async def test_a_later_capture_of_unknown_outcome_is_found(

@@ -40,7 +40,7 @@ async def turnstile_at() -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
         def turnstile(url: str) -> RedisTurnstile:
-            redis: Redis = Redis.from_url(url, socket_timeout=5, retry=Retry(NoBackoff(), 0))
+            redis: Redis = Redis.from_url(url, socket_timeout=30, retry=Retry(NoBackoff(), 0))
             stack.push_async_callback(redis.aclose)
             return RedisTurnstile(redis, LocalTurnstile(lambda: 0.0), time.monotonic)
 
@@ -151,7 +151,7 @@ async def native(door: OwnEdge, headers: Mapping[str, str]) -> Any:
     told = {"authorization": f"Bearer {door.api_key}", **headers}
     async with grpc.aio.insecure_channel(door.url.removeprefix("http://")) as channel:
         call = channel.unary_unary(GET, response_deserializer=service.GetPaymentRequest.FromString)
-        return await call(asking("pay_1"), metadata=list(told.items()), timeout=10)
+        return await call(asking("pay_1"), metadata=list(told.items()), timeout=30)
 
 
 async def test_native_call_is_signed_without_its_frame(door: OwnEdge) -> None:

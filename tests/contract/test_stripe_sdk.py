@@ -109,7 +109,7 @@ def answer_challenge(sandbox: RunningSandbox, url: str, result: str) -> tuple[in
     """Press a button of the 3-D Secure page; give the status, and where the browser is sent."""
     parts = urlsplit(url)
     assert parts.hostname is not None
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", parts.path, urlencode({"result": result}), form)
     answer = connection.getresponse()

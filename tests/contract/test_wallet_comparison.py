@@ -171,7 +171,7 @@ async def test_the_job_tells_prometheus(
     job = ledger_comparison(reader, ledger_books, lambda: later, every_s=0.01)
     WALLET_DIFFERENCES.labels("DIFFERENCE").set(-1)
     running = asyncio.create_task(job(stopping))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while differing() != 1:
             await asyncio.sleep(0.01)
         await book(ledger_stub, "r:1", "5.00", "pay_1")

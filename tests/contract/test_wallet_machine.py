@@ -1,5 +1,7 @@
 """The wallets in PostgreSQL do what the plain model does: the machine of the unit tests, again."""
 
+from contextlib import ExitStack
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -28,8 +30,9 @@ class InPostgres(WalletMachine):
 
     def make_store(self) -> _Whole:
         """Make an empty database, and open it."""
-        url = self.postgres.fresh_database("wallet_svc").app_url
-        self.database = Database(url, connections=2)
+        self.own = ExitStack()
+        made = self.own.enter_context(self.postgres.own_database("wallet_svc"))
+        self.database = Database(made.app_url, connections=2)
         self.run(self.database.open())
         return _Whole(self.database, self)
 
@@ -38,6 +41,7 @@ class InPostgres(WalletMachine):
         if hasattr(self, "database"):
             found = self.run(faults(self.database))
             self.run(self.database.close())
+            self.own.close()
             assert found == {}
         super().teardown()
 

@@ -32,7 +32,7 @@ from wallet_svc.store import WalletStore
 
 __all__ = ["kill"]
 
-_DEADLINE_S = 20
+_DEADLINE_S = 60
 _FATES = ("serialization", "stranger", "down", "answer lost")
 _PLAIN = (Kind.CREDIT, Kind.SETTLE, Kind.DEBIT, Kind.TRANSFER)
 
@@ -52,6 +52,7 @@ class Meddled(Database):
         self.met: Counter[str] = Counter()
         self.is_calm = True
         self.fates: tuple[str, ...] = ("nothing",) * 8 + _FATES
+        self._dealt: list[str] = []
         self.asked: Sequence[Sequence[Command]] = ()
 
     async def run(self, work: Any, *, timeout_s: float | None = None, alone: bool = False) -> Any:
@@ -61,7 +62,7 @@ class Meddled(Database):
         if self.is_calm or not is_batch:
             return await self._database.run(work, timeout_s=timeout_s, alone=alone)
         commands = told["commands"] if "commands" in told else self._of(told["rows"])
-        fate = self._dice.choice(self.fates)
+        fate = self._fate()
         self.met["locked" if "commands" in told else "ahead"] += 1
         self.met[fate] += 1
         if fate == "stranger":
@@ -82,6 +83,13 @@ class Meddled(Database):
         """Tell which batch rows are of, by what they claim."""
         claims = set(rows["claims"].strip('{"}').split('","'))
         return next(c for c in self.asked if claims == lookup.results(c))
+
+    def _fate(self) -> str:
+        """Deal the next fate; each comes round, however many batches meet with one."""
+        if not self._dealt:
+            self._dealt = list(self.fates)
+            self._dice.shuffle(self._dealt)
+        return self._dealt.pop()
 
 
 def _failing_once(work: Any) -> Any:

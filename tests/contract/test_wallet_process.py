@@ -23,7 +23,7 @@ from tests.servers import ServiceDatabase, free_port
 from tests.unit.wallet_svc.audit import faults
 from tests.unit.wallet_svc.builders import OTHER, SELLER, wire_operation, wire_wallet
 
-_DEADLINE_S = 30
+_DEADLINE_S = 60
 _KILL_AFTER = 1_000  # operations that were answered
 _HALF_CHAINS = """
 SELECT left(operation_id, -4) AS pair FROM operations
@@ -56,7 +56,7 @@ def await_serving(address: str) -> None:
         ask = health_pb2_grpc.HealthStub(channel).Check
         while True:
             try:
-                answer = ask(health_pb2.HealthCheckRequest(), timeout=1, wait_for_ready=True)
+                answer = ask(health_pb2.HealthCheckRequest(), timeout=5, wait_for_ready=True)
                 if answer.status == health_pb2.HealthCheckResponse.SERVING:
                     return
             except grpc.RpcError:
@@ -150,9 +150,9 @@ def test_holds_expire_by_themselves(wallet_database: ServiceDatabase) -> None:
     ends = Timestamp()
     with started(wallet_database) as (_, address), grpc.insecure_channel(address) as channel:
         wallets = WalletServiceStub(channel)
-        ends.FromDatetime(datetime.now(UTC) + timedelta(seconds=1))
         opening = [wire_wallet(SELLER, credit_limit="5.00")]
         wallets.OpenWallets(service.OpenWalletsRequest(wallets=opening))
+        ends.FromDatetime(datetime.now(UTC) + timedelta(seconds=2))
         held = wire_operation("h:1", "5.00", kind=noun.Operation.HOLD, expires_at=ends)
         wallets.ApplyOperations(service.ApplyOperationsRequest(operations=[held]))
 

@@ -23,7 +23,7 @@ from wallet_svc.domain.wallet import Wallet
 from wallet_svc.reader import WalletReader
 from wallet_svc.watching import Watching
 
-_DEADLINE_S = 20
+_DEADLINE_S = 60
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_a_watch_goes_on_after_the_version_that_was_seen(wallets: WalletSt
 
 async def test_a_watch_ends_with_its_deadline(wallets: WalletStub) -> None:
     """However quiet the wallet is."""
-    watch = wallets.WatchWallet(service.WatchWalletRequest(wallet_id=SELLER), timeout=0.3)
+    watch = wallets.WatchWallet(service.WatchWalletRequest(wallet_id=SELLER), timeout=2)
     states: list[int] = []
     with suppress(grpc.aio.AioRpcError):  # whichever end sees the deadline first
         while (state := await watch.read()) is not grpc.aio.EOF:
@@ -114,11 +114,13 @@ async def test_an_unknown_wallet_cannot_be_watched(wallets: WalletStub) -> None:
 
 
 class Versions:
-    """Wallets whose versions a test sets; counts how often they are looked at."""
+    """Wallets whose versions a test sets; counts how often they are looked at, and how often
+    something new was found.
+    """
 
     def __init__(self) -> None:
         self.now: dict[str, int] = {}
-        self.looks = 0
+        self.looks = self.finds = self.most = 0
 
     def at(self, name: str) -> Wallet:
         """Make a wallet of the version."""
@@ -128,7 +130,10 @@ class Versions:
     async def look(self, seen: Mapping[str, int]) -> Sequence[Wallet]:
         """Find those that are newer."""
         self.looks += 1
-        return [self.at(name) for name, version in seen.items() if self.now[name] > version]
+        self.most = max(self.most, len(seen))
+        found = [self.at(name) for name, version in seen.items() if self.now[name] > version]
+        self.finds += bool(found)
+        return found
 
 
 async def test_one_look_serves_all_and_a_slow_reader_sees_the_newest() -> None:
@@ -142,11 +147,10 @@ async def test_one_look_serves_all_and_a_slow_reader_sees_the_newest() -> None:
     nexts = [asyncio.ensure_future(anext(watch)) for watch in watches]
     while watching.count < 100:
         await asyncio.sleep(0)
-    looks = versions.looks
     versions.now = {"a": 2, "b": 7}
 
     told = [state.standing.version for state in await asyncio.gather(*nexts)]
-    looked = versions.looks - looks
+    found = versions.finds
     slow = watches[0]
     for version in (3, 4, 5):
         versions.now["a"] = version
@@ -158,7 +162,7 @@ async def test_one_look_serves_all_and_a_slow_reader_sees_the_newest() -> None:
         await watch.aclose()
 
     assert told == [2] * 50 + [7] * 50
-    assert looked <= 3
+    assert (found, versions.most) == (1, 2)
     assert newest == 5
     assert watching.count == 0
     await watching.close()

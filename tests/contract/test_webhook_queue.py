@@ -275,8 +275,8 @@ async def deliver_all(
     queue = make_queue(database, owner, per_endpoint=per_endpoint)
     rules = TargetRules.parse("127.0.0.0/8", is_production=False)
     async with (
-        asyncio.timeout(30),
-        HttpPostman(rules, KEYS, clock=utc_now, timeout_s=5, connections_max=4) as postman,
+        asyncio.timeout(60),
+        HttpPostman(rules, KEYS, clock=utc_now, timeout_s=30, connections_max=4) as postman,
     ):
         courier = Courier(
             queue,

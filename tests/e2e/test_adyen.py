@@ -59,7 +59,7 @@ async def test_a_pending_payment_is_finished_by_its_webhook(
 ) -> None:
     """Adyen cannot be asked: only what it tells moves the payment on."""
     created = await rest.create(request_of("adyen_pending"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             attempts = (await operator.trail(created.body["payment_id"])).attempts
             if attempts and attempts[0]["delivery"] == "ANSWERED":

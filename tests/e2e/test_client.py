@@ -54,7 +54,7 @@ def request(amount: str = "99.99", buyer: str = "buyer_123") -> service.CreatePa
 
 async def test_payment_is_made_waited_for_and_read(paymesh: Paymesh) -> None:
     """One call makes it and waits; reading it tells the same."""
-    payment = await paymesh.create_payment(request(), wait_s=10)
+    payment = await paymesh.create_payment(request(), wait_s=20)
 
     assert payment.status == COMPLETED
     assert await paymesh.get_payment(payment.payment_id) == payment
@@ -97,7 +97,7 @@ async def test_refusal_tells_why_and_where(
 
 async def test_other_errors_are_of_their_kind(paymesh: Paymesh, target: str) -> None:
     """Nothing there, not now, not you."""
-    payment = await paymesh.create_payment(request(), wait_s=10)
+    payment = await paymesh.create_payment(request(), wait_s=20)
 
     with pytest.raises(NotFound):
         await paymesh.get_payment("pay_0")
@@ -114,11 +114,11 @@ async def test_held_payment_is_watched_to_its_capture(paymesh: Paymesh) -> None:
     """A watch tells the hold and what comes of it, each state once; a part may be captured."""
     asked = request()
     asked.capture_method = noun.Payment.MANUAL
-    held = await paymesh.create_payment(asked, wait_s=10)
+    held = await paymesh.create_payment(asked, wait_s=20)
     assert held.status == HELD
 
     told: list[int] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for payment in paymesh.watch(held.payment_id):
             told.append(payment.status)
             if payment.status == HELD:
@@ -153,7 +153,7 @@ async def test_payment_comes_through_an_outage(stack: dict[str, Any], target: st
             done, _ = await asyncio.wait([paying], timeout=3)
         finally:
             os.kill(pid, signal.SIGCONT)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             payment = await paymesh.until_final((await paying).payment_id)
         mine = service.ListPaymentsRequest(buyer_id=asked.buyer_info.id)
         listed = [one.payment_id async for one in paymesh.list_payments(mine)]

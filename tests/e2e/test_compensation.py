@@ -2,8 +2,10 @@
 reason is told.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -56,6 +58,25 @@ async def shut(
     await set_status(status)
     yield
     await set_status("OPEN")
+
+
+@contextmanager
+def standing_still(pid: int) -> Iterator[None]:
+    """Stop a process for the time of a `with`."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def order_of(stack: Mapping[str, Any], payment_id: str) -> str:
+    """Name the only order of a payment by its own id."""
+    url = stack["databases"]["payment"]
+    async with await psycopg.AsyncConnection.connect(url) as database:
+        asked = "SELECT order_id FROM orders WHERE payment_id = %s"
+        ((order_id,),) = await (await database.execute(asked, [payment_id])).fetchall()
+    return str(order_id)
 
 
 async def ended(rest: RestClient, operator: Operator, request: dict[str, Any]) -> Trail:
@@ -215,26 +236,21 @@ async def test_refund_that_fails_is_tried_until_it_is_done(
 async def test_undo_that_overtakes_its_do_turns_the_saga_round(
     rest: RestClient, operator: Operator, stack: dict[str, Any], undone: str
 ) -> None:
-    """While the PSP is slow somebody closes the credit's id, or the posting's reference: what
+    """While the PSP stands still somebody closes the credit's id, or the posting's reference: what
     arrives later is refused for good, and the whole goes back.
     """
     (seller,) = sellers(1)
-    slow = {"kind": "slow", "delay_ms": 1500, "match": {"operation": "confirm"}}
-    async with aiohttp.ClientSession() as http:
-        async with http.post(stack["psp_sandbox"]["url"] + "/control/faults", json=slow) as set_:
-            assert set_.status < 300
-    created = await rest.create(request_of(seller))
-    payment_id = created.body["payment_id"]
-
-    if undone == "post":
-        reference = f"payment:{payment_id}:captured"
-        request = ledger.ReverseTransactionRequest(reference=reference, reason="by hand")
-        await operator.ledger.ReverseTransaction(request)
-    else:
-        changes = (await operator.trail(payment_id)).status_changes
-        (order_id,) = {c["subject_id"] for c in changes if c["subject_id"].startswith("ord_")}
-        closed = wallet.ReverseOperationsRequest(operation_ids=[f"order:{order_id}:credit"])
-        await operator.wallets.ReverseOperations(closed)
+    with standing_still(stack["processes"]["sandbox"]["pid"]):
+        created = await rest.create(request_of(seller))
+        payment_id = created.body["payment_id"]
+        if undone == "post":
+            reference = f"payment:{payment_id}:captured"
+            request = ledger.ReverseTransactionRequest(reference=reference, reason="by hand")
+            await operator.ledger.ReverseTransaction(request)
+        else:
+            credit = f"order:{await order_of(stack, payment_id)}:credit"
+            closed = wallet.ReverseOperationsRequest(operation_ids=[credit])
+            await operator.wallets.ReverseOperations(closed)
     await rest.until_final(payment_id)
     trail = await settled_trail(operator, payment_id)
 

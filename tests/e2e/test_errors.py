@@ -22,6 +22,7 @@ from paymesh.payment.v1 import payment_service_pb2 as service
 from devstack.errors_page import PAGE, Seen, render
 from devstack.stack import kill, running_stack, until_healthy
 from devstack.state import State, reachable_folder
+from tests.conftest import whole
 from tests.e2e import error_cases as cases
 from tests.e2e.error_calls import (
     Caller,
@@ -70,7 +71,7 @@ async def observe_states(caller: Caller) -> list[Seen]:
 
 async def until(caller: Caller, payment_id: str, status: str) -> None:
     """Wait until a payment has a status."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         case = Case("", 200, 0, "", call=("GET", f"/v1/payments/{payment_id}"))
         while (await caller.rest(case, {}))[1]["status"] != status:
             await asyncio.sleep(0.05)
@@ -128,7 +129,7 @@ async def observe_slow_body(caller: Caller) -> Seen:
         f"Content-Type: application/json\r\nContent-Length: 100\r\n{KEY}: {uuid4()}\r\n\r\n{{"
     )
     writer.write(head.encode())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         answer = (await reader.read(65_536)).decode()
     writer.close()
     status = int(answer.split()[1])
@@ -140,7 +141,7 @@ async def observe_strict(stack: Mapping[str, Any]) -> list[Seen]:
     async with aiohttp.ClientSession(stack["edge"]["url"]) as http:
         caller = Caller(stack, http)
         seen = [await observe(caller, cases.NO_SELLER)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await caller.rest(cases.LIMITED, spoiled(cases.LIMITED)))[0] != 429:
                 pass
         return [*seen, await observe(caller, cases.LIMITED)]
@@ -149,7 +150,7 @@ async def observe_strict(stack: Mapping[str, Any]) -> list[Seen]:
 async def observe_alone(folder: Path) -> list[Seen]:
     """Send to a service in trouble of its own, and what only a native caller can send."""
     seen = []
-    async with own_edge(folder) as door:
+    async with own_edge(folder, service_timeout_s=1.0) as door:
         for case, payment_id in ((cases.NO_ANSWER, "pay_slow"), (cases.FAULT, "pay_broken")):
             status, body, headers = await door.rest(f"/v1/payments/{payment_id}")
             message = service.GetPaymentRequest(payment_id=payment_id)
@@ -187,11 +188,14 @@ def seen(state: State, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Se
 
     answered = asyncio.run(run())
     answered += asyncio.run(observe_alone(tmp_path_factory.mktemp("alone")))
-    strict = {"CLIENT_REQUESTS_PER_SECOND": "1", "CLIENT_BURST": "5", "AUTO_OPEN_SELLERS": "off"}
+    # So slow that nothing comes back between the refusal that is awaited and those that are kept.
+    strict = {"CLIENT_REQUESTS_PER_SECOND": "0.01", "CLIENT_BURST": "20"}
+    strict["AUTO_OPEN_SELLERS"] = "off"
     with reachable_folder("paymesh-strict-") as folder, pytest.MonkeyPatch.context() as patch:
         for name, value in strict.items():
             patch.setenv(name, value)
         with running_stack(folder) as stack:
+            whole(stack.state)
             answered += asyncio.run(observe_strict(dict(stack)))
     return {one.title: one for one in answered}
 

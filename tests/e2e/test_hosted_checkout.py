@@ -57,7 +57,7 @@ async def create(rest: RestClient, request: dict[str, Any], key: str = "") -> An
 
 async def until(rest: RestClient, session_id: str, status: str) -> dict[str, Any]:
     """Await a session's status."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             found = (await rest.ask("GET", f"/v1/checkout_sessions/{session_id}")).body
             if found["status"] == status:

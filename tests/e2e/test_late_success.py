@@ -13,7 +13,7 @@ from paymesh.payment.v1 import operations_service_pb2 as operations
 from devstack.rest import RestClient, specification_request
 from devstack.trail import Operator
 
-DEADLINE_S = 60.0
+DEADLINE_S = 90.0
 LATE = {"kind": "charge_then_refuse", "match": {"psp": "stripe", "operation": "confirm"}}
 
 

@@ -334,6 +334,7 @@ async def test_a_part_of_the_mesh_may_die(
                 created := await rest.create(specification_request(f"after-{pid}"))
             ).status != 200:
                 assert created.status in (503, 504), created.body
+                await asyncio.sleep(0.05)
         payment = await rest.until_final(created.body["payment_id"], timeout_s=DEADLINE_S)
 
     assert payment["status"] == "COMPLETED"

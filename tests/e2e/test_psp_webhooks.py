@@ -13,7 +13,7 @@ from paymesh.psp.v1.webhook_service_pb2_grpc import WebhookServiceStub
 
 from devstack.rest import RestClient, specification_request
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture

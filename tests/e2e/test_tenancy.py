@@ -18,13 +18,14 @@ from paymesh.payment.v1 import webhook_endpoint_service_pb2 as hooks
 
 from devstack.stack import Stack, running_stack
 from devstack.state import reachable_folder
+from tests.conftest import whole
 from tests.e2e import tenancy_cases as cases
 from tests.e2e.tenancy_cases import CASES, Case, Must, Things
 from tests.e2e.transcoding import Person, Seen, public_methods, strings
 
 METHODS = public_methods()
 FORMS = ("rest", "native")
-QUIET_S, DEADLINE_S = 1.0, 40.0
+QUIET_S, DEADLINE_S = 0.5, 60.0
 
 
 def nobodys(prefix: str, number: int) -> str:
@@ -65,6 +66,7 @@ def world() -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch, reachable_folder("paymesh-two-") as folder:
         patch.setenv("WEBHOOK_RETRY_AFTER_S", "600")
         with running_stack(folder) as stack:
+            whole(stack.state)
             yield asyncio.run(tried(stack))
 
 
@@ -174,9 +176,18 @@ async def at_rest(person: Person, hers: Things) -> list[Seen]:
         while True:
             await asyncio.sleep(QUIET_S)
             again = await look(person, hers)
-            if states(again) == states(seen):
+            if has_settled(again) and states(again) == states(seen):
                 return seen
             seen = again
+
+
+def has_settled(seen: list[Seen]) -> bool:
+    """Tell whether no payment is on its way any more, and each delivery was tried."""
+    *_, payments, _, _, deliveries = (one.content for one in seen)
+    moving = ("PENDING", "PROCESSING")
+    return all(one["status"] not in moving for one in payments["payments"]) and all(
+        one["attempts"] for one in deliveries["deliveries"]
+    )
 
 
 def states(seen: list[Seen]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from devstack.rest import RestClient, specification_request
 from devstack.stack import down, spawn
 from devstack.state import State, reachable_folder
 from tests.collector import Collector, Span, collecting
+from tests.conftest import whole
 
 DEADLINE_S = 90
 CALLED = ("risk_svc", "psp_gateway", "wallet_svc", "ledger_svc")  # by the saga
@@ -28,6 +29,7 @@ async def test_a_payment_is_one_trace_of_every_hop(monkeypatch: pytest.MonkeyPat
             state = State(folder)
             stack = await asyncio.to_thread(spawn, state, ports="auto", risk="open", mesh=True)
             try:
+                await asyncio.to_thread(whole, state)
                 trace_id, began = uuid4().hex, uuid4().hex[:16]
                 traceparent = f"00-{trace_id}-{began}-01"
                 await pay(stack["edge"]["url"], stack["client"]["api_key"], traceparent)

@@ -15,8 +15,7 @@ from paymesh.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 from devstack.rest import FINAL, RestClient, specification_request
 from devstack.trail import Operator
-
-SLOW = {"kind": "slow", "delay_ms": 700, "match": {"operation": "confirm"}}
+from tests.e2e.test_compensation import standing_still
 
 
 @pytest.fixture
@@ -39,24 +38,25 @@ def credentials(stack: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {stack['client']['api_key']}"),)
 
 
-async def events(http: aiohttp.ClientSession, payment_id: str) -> list[dict[str, Any]]:
-    """Read the server-sent events of a payment until the stream ends."""
-    async with http.get(f"/v1/payments/{payment_id}/events") as answer:
-        assert answer.status == 200
-        assert answer.content_type == "text/event-stream"
-        lines = [line.decode() async for line in answer.content]
-    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data:")]
+async def events(answer: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+    """Read server-sent events until the stream ends."""
+    assert answer.status == 200
+    assert answer.content_type == "text/event-stream"
+    async for line in answer.content:
+        if line.startswith(b"data:"):
+            yield json.loads(line.removeprefix(b"data: "))
 
 
 async def test_watching_tells_each_state_until_the_final_one(
     rest: RestClient, http: aiohttp.ClientSession, stack: dict[str, Any]
 ) -> None:
     """The first event is the present state, sequences rise, the last state is final."""
-    async with http.post(stack["psp_sandbox"]["url"] + "/control/faults", json=SLOW) as answer:
-        assert answer.status < 300
-    created = await rest.create(specification_request(f"order-{uuid4()}"))
-
-    told = await events(http, created.body["payment_id"])
+    with standing_still(stack["processes"]["sandbox"]["pid"]):
+        created = await rest.create(specification_request(f"order-{uuid4()}"))
+        answer = await http.get(f"/v1/payments/{created.body['payment_id']}/events")
+        reading = events(answer)
+        told = [await anext(reading)]
+    told += [event async for event in reading]
 
     sequences = [event["sequence"] for event in told]
     assert len(told) >= 2
@@ -75,7 +75,7 @@ async def test_watching_over_grpc_tells_the_same(
     created = await rest.create(specification_request(f"order-{uuid4()}"))
     request = service.WatchPaymentRequest(payment_id=created.body["payment_id"])
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         told = [e async for e in native.WatchPayment(request, metadata=credentials(stack))]
     nobody = native.WatchPayment(
         service.WatchPaymentRequest(payment_id="pay_0"), metadata=credentials(stack)

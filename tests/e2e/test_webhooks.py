@@ -16,11 +16,12 @@ from standardwebhooks import Webhook
 from devstack.rest import Answer, RestClient, specification_request
 from devstack.stack import Stack, running_stack
 from devstack.state import reachable_folder
+from tests.conftest import whole
 from tests.unit.payment_svc.receiver import Receiver, answering, ok, receiving
 
 ENDPOINTS = "/v1/webhook_endpoints"
 EVENTS_OF_A_PAYMENT = ["payment.pending", "payment.processing", "payment.completed"]
-DEADLINE_S = 40.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,7 @@ def stack() -> Iterator[Stack]:
     with pytest.MonkeyPatch.context() as patch, reachable_folder("paymesh-hooks-") as folder:
         patch.setenv("WEBHOOK_RETRY_AFTER_S", "1")
         with running_stack(folder) as stack:
+            whole(stack.state)
             yield stack
 
 

@@ -4,7 +4,7 @@ import asyncio
 import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -21,7 +21,7 @@ from tests.faults.matrix.settings import NAMES, Place, claim_ports
 from tests.faults.matrix.tellings import listening
 from tests.servers import PostgresServer, free_port
 
-DEADLINE_S = 40.0
+DEADLINE_S = 60.0
 _PAUSE_S = 0.03
 Settings = Mapping[str, Mapping[str, str]]
 
@@ -79,10 +79,11 @@ async def own_lane(
     """Run a lane of the test's own; `more` are settings by service."""
     metrics = {name: {"METRICS_LISTEN": f"127.0.0.1:{free_port()}"} for name in NAMES}
     told = {name: {**metrics[name], **more.get(name, {})} for name in NAMES}
-    databases = {name: await asyncio.to_thread(postgres.fresh_database, name) for name in NAMES}
-    place = Place(folder, claim_ports(set()), databases, redis_url, told)
-    async with listening() as tellings, running(place, forks, tellings) as lane:
-        yield lane
+    with ExitStack() as stack:
+        databases = {name: stack.enter_context(postgres.own_database(name)) for name in NAMES}
+        place = Place(folder, claim_ports(set()), databases, redis_url, told)
+        async with listening() as tellings, running(place, forks, tellings) as lane:
+            yield lane
 
 
 def first(lane: Lane, name: str) -> Instance:
@@ -126,7 +127,7 @@ async def pay(stub: PaymentServiceStub, *, is_manual: bool = False) -> str:
         payment_orders=[order],
         capture_method=kind.MANUAL if is_manual else kind.AUTOMATIC,
     )
-    created = await stub.CreatePayment(request, metadata=client_metadata(str(uuid4())), timeout=10)
+    created = await stub.CreatePayment(request, metadata=client_metadata(str(uuid4())), timeout=30)
     return str(created.payment_id)
 
 

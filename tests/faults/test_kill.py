@@ -20,8 +20,8 @@ from devstack.state import State
 from devstack.trail import Operator, Trail
 
 Result = TypeVar("Result")
-DEADLINE_S = 30.0
-QUIET_S = 60.0  # longer than a lease
+DEADLINE_S = 60.0
+QUIET_S = 120.0  # longer than a lease
 # Every point is in the matrix; these few die under the supervisor and behind the edge.
 POINTS = [
     ("payment_svc", "pay_in.charge.after"),

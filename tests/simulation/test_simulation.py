@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,31 @@ from tests.simulation.mutants import MUTANTS, Mutant, seeds_for
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(60)
+# The seeds that found these mistakes lately: they are tried first, since most seeds do not. Where
+# one finds nothing any more the others are tried as ever; `tests.simulation` says which does.
+LATELY = {
+    "new key on retry": 45,
+    "unknown capture compensated": 35,
+    "amount unread": 15,
+    "key lifetime forgotten": 134,
+    "never looks up": 4,
+    "dead letter dropped": 3,
+    "gives up alone": 8,
+    "last write wins": 9,
+    "poison blocks its batch": 35,
+    "late charge unheard": 10,
+    "approved alone": 3,
+    "applied again": 3,
+    "approved and forgotten": 38,
+    "resolved, still charged": 3,
+    "believed over the PSP": 15,
+}
+
+
+def where_to_look(mutant: Mutant) -> Sequence[int]:
+    """Tell in which seeds to look for a mistake, the likeliest first."""
+    lately = [LATELY[mutant.name]] if mutant.name in LATELY else []
+    return [*lately, *seeds_for(mutant)]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +93,7 @@ def test_a_seed_is_the_same_in_another_process() -> None:
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_a_planted_mistake_is_found(mutant: Mutant) -> None:
     """A check that is meant for it finds it."""
-    found = hunt(mutant, seeds_for(mutant))
+    found = hunt(mutant, where_to_look(mutant))
 
     assert found.seed is not None
     assert mutant.found_by & set(found.checks)
@@ -76,7 +102,7 @@ def test_a_planted_mistake_is_found(mutant: Mutant) -> None:
 def test_a_failure_tells_how_to_see_it_again() -> None:
     """Of a seed that fails: what is wrong, the last 40 events, and one command."""
     mutant = next(one for one in MUTANTS if one.name == "news moves back")
-    seed = hunt(mutant, seeds_for(mutant)).seed
+    seed = hunt(mutant, where_to_look(mutant)).seed
     assert seed is not None
 
     with undisturbed():

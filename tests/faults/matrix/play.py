@@ -20,7 +20,7 @@ from tests.faults.matrix.lane import Lane, client_metadata
 from tests.faults.matrix.persons import Persons
 from tests.faults.matrix.settings import CLAIMS_MAX
 
-_DEADLINE_S = 40.0  # longer than a lease
+_DEADLINE_S = 60.0  # longer than a lease
 _STRIKE_S = 3.0  # after all is quiet: a kill that has not struck by then does not
 _PAUSE_S = 0.025
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)

@@ -83,7 +83,7 @@ async def test_what_is_sent_is_recorded() -> None:
     courier, ended = make_courier(queue, postman)
 
     assert await courier.claim_and_send()
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 60)
     await courier.finish()
 
     assert not await courier.claim_and_send()
@@ -101,7 +101,7 @@ async def test_no_more_than_there_is_room_for() -> None:
     assert not await courier.claim_and_send()
     assert len(queue.due) == 3
     postman.gates["slow"].set()
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 60)
     await courier.finish()
 
     assert await courier.claim_and_send()
@@ -118,7 +118,7 @@ async def test_a_slow_one_holds_nobody_up() -> None:
 
     queue.due.append(make_delivery(delivery_id=2, url="fast"))
     assert await courier.claim_and_send()
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 60)
 
     assert [delivery.delivery_id for delivery, _, _ in queue.recorded] == [2]
     postman.gates["slow"].set()

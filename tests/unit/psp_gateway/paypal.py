@@ -39,7 +39,7 @@ def calls_of(wire: Wire) -> list[Request]:
 @asynccontextmanager
 async def opened(api_base: str, **timeouts: float) -> AsyncIterator[PayPalClient]:
     """Open a client; close it with the block."""
-    client = PayPalClient(api_base, CLIENT_ID, SECRET, **{"timeout_s": 5.0, **timeouts})
+    client = PayPalClient(api_base, CLIENT_ID, SECRET, **{"timeout_s": 30.0, **timeouts})
     await client.open()
     try:
         yield client

@@ -38,7 +38,7 @@ class Relay:
         raw = HttpBody(data=await request.read())
         told = service.ReceiveWebhookRequest(psp=request.match_info["psp"], raw=raw)
         try:
-            await self.gateway.webhooks.ReceiveWebhook(told, metadata=metadata, timeout=10.0)
+            await self.gateway.webhooks.ReceiveWebhook(told, metadata=metadata, timeout=60.0)
         except grpc.aio.AioRpcError as error:
             is_refused = error.code() is grpc.StatusCode.INVALID_ARGUMENT
             return web.Response(status=400 if is_refused else 503)

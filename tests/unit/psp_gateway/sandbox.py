@@ -1,13 +1,14 @@
-"""The PSP sandbox as a process, and the gateway beside it: in this process or killable."""
+"""The PSP sandbox, and the gateway beside it: in this process, or killable in one of its own."""
 
 import asyncio
-import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -23,12 +24,14 @@ from paymesh.psp.v1.webhook_service_pb2_grpc import WebhookServiceStub
 
 from chassis.server import Job, add_wiring, make_server
 from chassis.settings import Environment, ServerSettings
+from devstack.sandbox.app import Options, serving
+from devstack.sandbox.app import build as build_sandbox
 from devstack.sandbox.paypal.identity import ROOT, keep_identity
 from psp_gateway.__main__ import build
 from tests.servers import ServiceDatabase, free_port
 
 SECRET_KEY = "sk_test_canary_4242"  # pragma: allowlist secret
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @dataclass
@@ -90,6 +93,8 @@ class Sandbox:
             assert response.status < 400, await response.text()
 
 
+# For tests of what gets no answer; all others wait for as long as it takes.
+IMPATIENT = dict.fromkeys(("STRIPE_TIMEOUT_S", "ADYEN_TIMEOUT_S", "PAYPAL_TIMEOUT_S"), "1.5")
 ADYEN_KEY = "44782def547aaa06c910c43932b1eb0c"  # pragma: allowlist secret
 STRIPE_SECRET = "whsec_canary"  # pragma: allowlist secret
 PAYPAL_WEBHOOK_ID = "5GP028458E2496506"
@@ -97,31 +102,39 @@ PAYPAL_WEBHOOK_ID = "5GP028458E2496506"
 
 @asynccontextmanager
 async def running_sandbox(folder: Path, *, webhook_url: str = "") -> AsyncIterator[Sandbox]:
-    """Start the sandbox; end it with the block. With a URL it sends every PSP's webhooks there."""
-    command = ["--port", "0", "--record", str(folder / "record.jsonl")]
-    told = {}
+    """Serve the sandbox from this process until the end of the block. With a URL it sends every
+    PSP's webhooks there.
+    """
+    options = Options(port=0, record=folder / "record.jsonl")
     if webhook_url:
-        command += ["--webhook-url", webhook_url]
-        command += ["--paypal-identity", str(keep_identity(folder / "paypal").parent)]
-        told = {
-            "SANDBOX_STRIPE_WEBHOOK_SECRET": STRIPE_SECRET,
-            "SANDBOX_ADYEN_HMAC_KEY": ADYEN_KEY,
-            "SANDBOX_PAYPAL_WEBHOOK_ID": PAYPAL_WEBHOOK_ID,
-        }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "devstack.sandbox", *command),
-        env={**os.environ, **told},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(DEADLINE_S):
-            url = json.loads(await process.stdout.readline())["url"]
-        async with aiohttp.ClientSession() as session:
-            yield Sandbox(url, session)
-    finally:
-        process.terminate()
-        await process.wait()
+        options = replace(
+            options,
+            webhook_url=webhook_url,
+            stripe_secret=STRIPE_SECRET,
+            adyen_key=ADYEN_KEY,
+            paypal_identity=kept_identity(folder),
+            paypal_webhook_id=PAYPAL_WEBHOOK_ID,
+        )
+    app, world, postman = build_sandbox(options)
+    async with serving(app, world, postman), aiohttp.ClientSession() as session:
+        yield Sandbox(world.base_url, session)
+
+
+def kept_identity(folder: Path) -> Path:
+    """Put what PayPal's webhooks are signed with into a folder below this one; tell which."""
+    kept = folder / "paypal"
+    kept.mkdir(exist_ok=True)
+    for name, content in _identity().items():
+        (kept / name).write_bytes(content)
+    return kept
+
+
+@cache
+def _identity() -> Mapping[str, bytes]:
+    """Make it once: drawing its keys takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        kept = keep_identity(Path(folder)).parent
+        return {file.name: file.read_bytes() for file in kept.iterdir()}
 
 
 def every_psp(url: str, folder: Path) -> dict[str, str]:
@@ -153,8 +166,8 @@ def environment(database: ServiceDatabase, url: str, **settings: str) -> dict[st
         "PSP_DATABASE_CONNECTIONS": "4",
         "STRIPE_API_KEY": SECRET_KEY,
         "STRIPE_API_BASE": f"{url}/stripe",
-        "STRIPE_CONNECT_TIMEOUT_S": "3",
-        "STRIPE_TIMEOUT_S": "1.5",
+        "STRIPE_CONNECT_TIMEOUT_S": "30",
+        "STRIPE_TIMEOUT_S": "30",
         **settings,
     }
 
@@ -249,7 +262,7 @@ async def served(database: ServiceDatabase, url: str, **settings: str) -> AsyncI
     read = ServerSettings.read(Environment(values), "psp_gateway")
     async with AsyncExitStack() as stack:
         wiring = await build(read, Environment(values), stack)
-        server = make_server("psp.paymesh", 35.0, 4096)
+        server = make_server("psp.paymesh", 60.0, 4096)
         add_wiring(server, wiring, with_reflection=False)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -264,7 +264,7 @@ def asked(*answers: bytes) -> tuple[Verdict, list[str]]:
     async def ask() -> tuple[Verdict, list[str]]:
         script = iter(answers)
         async with scripted(lambda _: next(script)) as wire:
-            client = AdyenClient(wire.url, "key", timeout_s=0.3, path="v30")
+            client = AdyenClient(wire.url, "key", timeout_s=30.0, path="v30")
             await client.open()
             disputes = AdyenDisputes(client, merchant_account="Shop")
             evidence = Evidence({}, (DOCUMENT,))

@@ -25,7 +25,7 @@ from psp_gateway.providers.paypal.client import PayPalClient
 from psp_gateway.providers.stripe import payouts as stripe
 from tests.builders import NOW
 from tests.unit.psp_gateway.any_json import json_values
-from tests.unit.psp_gateway.wire import HANG, Request, Wire, answer, opened, scripted
+from tests.unit.psp_gateway.wire import HANG, Request, Wire, answer, opened, patience_s, scripted
 
 TO = {
     "stripe": Destination(PspAccount("stripe", Personal("acct_1")), "Sales of May"),
@@ -218,7 +218,9 @@ def test_one_odd_field_never_pays_another_amount(data: st.DataObject, psp: str, 
 
 
 @asynccontextmanager
-async def payer(psp: str, script: Callable[[Request], bytes]) -> AsyncIterator[tuple[PayOut, Wire]]:
+async def payer(
+    psp: str, script: Callable[[Request], bytes], timeout_s: float = 30.0
+) -> AsyncIterator[tuple[PayOut, Wire]]:
     """Open a PSP's adapter to a server of scripted bytes."""
 
     def with_token(request: Request) -> bytes:
@@ -228,19 +230,19 @@ async def payer(psp: str, script: Callable[[Request], bytes]) -> AsyncIterator[t
 
     async with scripted(with_token) as wire:
         if psp == "stripe":
-            async with opened(wire.url, timeout_s=0.5) as client:
+            async with opened(wire.url, timeout_s=timeout_s) as client:
                 yield stripe.StripePayouts(client), wire
             return
         other: AdyenClient | PayPalClient
         if psp == "adyen":
-            other = AdyenClient(wire.url, "test_key", timeout_s=0.5, path=adyen.PATH)
+            other = AdyenClient(wire.url, "test_key", timeout_s=timeout_s, path=adyen.PATH)
             made: PayOut = adyen.AdyenPayouts(other, balance_account="BA1")
         else:
             other = PayPalClient(
                 wire.url,
                 "id",
                 "secret_canary",
-                timeout_s=0.5,  # pragma: allowlist secret
+                timeout_s=timeout_s,  # pragma: allowlist secret
             )
             made = paypal.PayPalPayouts(other)
         await other.open()
@@ -252,7 +254,7 @@ async def payer(psp: str, script: Callable[[Request], bytes]) -> AsyncIterator[t
 
 async def sent(psp: str, said: bytes) -> Verdict:
     """Send a payout to a PSP that says this."""
-    async with payer(psp, lambda _: said) as (adapter, _):
+    async with payer(psp, lambda _: said, patience_s(said)) as (adapter, _):
         told = await adapter.send_payout(new_payout(psp), TO[psp], key="att_1:payout")
     assert isinstance(told, Verdict)
     return told

@@ -164,7 +164,7 @@ def submitted(*answers: bytes) -> tuple[Any, list[Any]]:
     async def ask() -> tuple[Any, list[Any]]:
         script = iter(answers)
         async with scripted(script_of(lambda _: next(script, b""))) as wire:
-            async with opened(wire.url, timeout_s=0.3) as client:
+            async with opened(wire.url, timeout_s=30.0) as client:
                 texts = {
                     "shipping_tracking_number": "1Z999",
                     "shipping_carrier": "Parcels",

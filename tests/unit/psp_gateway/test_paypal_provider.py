@@ -37,7 +37,7 @@ from tests.unit.psp_gateway.test_paypal_mapping import (
     void,
 )
 from tests.unit.psp_gateway.test_take_further import new_charge, new_hold
-from tests.unit.psp_gateway.wire import HANG, Request, Wire, scripted
+from tests.unit.psp_gateway.wire import HANG, Request, Wire, patience_s, scripted
 from tests.unit.psp_gateway.wire import answer as written
 
 ORDER = "/v2/checkout/orders/5O1"
@@ -78,7 +78,7 @@ async def answering(*answers: bytes, **urls: str) -> AsyncIterator[PayPal]:
     said = iter(answers)
     async with (
         scripted(script_of(lambda _: next(said, b""))) as wire,
-        opened(wire.url, timeout_s=0.5) as client,
+        opened(wire.url, timeout_s=patience_s(*answers)) as client,
     ):
         yield PayPal(PayPalProvider(client, **urls), wire)
 

@@ -18,7 +18,7 @@ from psp_gateway.providers.stripe.client import (
 )
 from tests.servers import free_port
 from tests.unit.psp_gateway.sandbox import SECRET_KEY
-from tests.unit.psp_gateway.wire import HANG, answer, opened, scripted
+from tests.unit.psp_gateway.wire import HANG, answer, opened, patience_s, scripted
 
 MEBIBYTE = 1024 * 1024
 
@@ -120,7 +120,10 @@ async def test_no_whole_answer_is_no_answer(said: bytes) -> None:
     """Once it was sent, nothing that comes back in pieces says that nothing happened; and it is
     sent once.
     """
-    async with scripted(lambda _: said) as wire, opened(wire.url, timeout_s=0.3) as client:
+    async with (
+        scripted(lambda _: said) as wire,
+        opened(wire.url, timeout_s=patience_s(said)) as client,
+    ):
         result = await client.post("/refunds", {}, key="k")
 
     assert result == NoAnswer()

@@ -154,7 +154,7 @@ def submitted(*answers: bytes) -> tuple[Any, list[Any]]:
     async def ask() -> tuple[Any, list[Any]]:
         script = iter(answers)
         async with scripted(lambda _: next(script)) as wire:
-            client = StripeClient(wire.url, "sk_test_1", timeout_s=0.3)
+            client = StripeClient(wire.url, "sk_test_1", timeout_s=30.0)
             await client.open()
             found = await StripeDisputes(client, client).submit_evidence(
                 made(),

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import stripe
 
-_DEADLINE_S = 20
+_DEADLINE_S = 60
 
 
 class RunningSandbox:

@@ -50,7 +50,7 @@ class Listening:
 
     async def until(self, fits: Any) -> None:
         """Wait until what came fits."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not fits():
                 await asyncio.sleep(0.01)
 
