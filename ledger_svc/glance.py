@@ -24,7 +24,7 @@ _NAMES = re.compile(r"(?:[A-Za-z0-9_.:-]{1,200}+\n)*+")
 
 
 def checked_inside(handler: Handler) -> Handler:
-    """Let the gate pass an RPC's requests on: it calls `validate` by itself where there is doubt."""
+    """Let the gate pass an RPC's requests on: where there is doubt, it calls `validate` itself."""
     handler.__dict__["check"] = lambda _: None
     return handler
 
