@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import protovalidate
@@ -37,7 +37,6 @@ CODES: dict[type[errors.PaymeshError], int] = {
     errors.Unavailable: code_pb2.UNAVAILABLE,
     errors.DeadlineExceeded: code_pb2.DEADLINE_EXCEEDED,
 }
-Handler = TypeVar("Handler", bound=Callable[..., Any])
 _REASONS = {"required": "MISSING_FIELD"}
 _ACTOR_MAX = 200
 _QUIET = ("/grpc.health.v1.", "/grpc.reflection.")
@@ -162,12 +161,6 @@ def validate(request: Message) -> None:
     raise errors.InvalidRequest(message, violations)
 
 
-def checks_itself(handler: Handler) -> Handler:
-    """Mark an RPC that calls `validate` by itself, but for what it knows to pass."""
-    handler.__dict__["checks_itself"] = True
-    return handler
-
-
 def _path(violation: Any) -> str:
     return ".".join(
         element.field_name + (f"[{element.subscript.value}]" if element.subscript else "")
@@ -176,7 +169,7 @@ def _path(violation: Any) -> str:
 
 
 class Gate(grpc.aio.ServerInterceptor):
-    """Wraps every RPC of a service, those that answer with a stream too.
+    """Wraps every RPC of a service, streams too; a `check` of an RPC's own stands for `validate`.
 
     Args:
         domain: of ErrorInfo, such as "payment.paymesh".
@@ -197,12 +190,11 @@ class Gate(grpc.aio.ServerInterceptor):
         if handler is None or details.method.startswith(_QUIET):
             return handler
         method, inner = details.method, handler.unary_unary or handler.unary_stream
-        is_checked = getattr(inner, "checks_itself", False)
+        check = getattr(inner, "check", validate)
 
         async def answer(request: Message, context: Any) -> Message:
             async with self._guard(method, context, request):
-                if not is_checked:
-                    validate(request)
+                check(request)
                 async with asyncio.timeout(self._deadline(context)):
                     response: Message = await inner(request, context)
                     return response

@@ -45,8 +45,7 @@ def currency_decimals(code: str) -> int:
 def _written_out(code: str) -> Callable[[str], object]:
     """Make the test for an amount with just as many decimals as the currency has."""
     decimals = currency_decimals(code)
-    form = rf"(0|[1-9][0-9]*)\.[0-9]{{{decimals}}}" if decimals else "(0|[1-9][0-9]*)"
-    return re.compile(form, re.ASCII).fullmatch
+    return re.compile(r"(0|[1-9][0-9]*)" + rf"\.[0-9]{{{decimals}}}" * bool(decimals)).fullmatch
 
 
 @dataclass(frozen=True, slots=True)

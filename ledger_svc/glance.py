@@ -6,6 +6,8 @@ well": what is not, or may not be, is left to `validate`, which finds the words 
 """
 
 import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from paymesh.ledger.v1 import ledger_service_pb2 as service
 
@@ -14,9 +16,17 @@ from ledger_svc import messages
 from ledger_svc.domain.posting import Posting
 from privacy.card_numbers import hold_no_card_number
 
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
 # As the proto has them.
 _POSTINGS_MAX, _LINES_MAX, _DESCRIPTION_MAX, _SUBJECT_MAX = 1000, 64, 200, 64
 _NAMES = re.compile(r"(?:[A-Za-z0-9_.:-]{1,200}+\n)*+")
+
+
+def checked_inside(handler: Handler) -> Handler:
+    """Let the gate pass an RPC's requests on: where there is doubt, it calls `validate` itself."""
+    handler.__dict__["check"] = lambda _: None
+    return handler
 
 
 def to_postings(request: service.PostTransactionsRequest) -> list[Posting] | None:

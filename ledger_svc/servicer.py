@@ -9,7 +9,7 @@ from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceServicer
 
 from chassis.clock import Clock, utc_now
 from chassis.errors import InvalidRequest
-from chassis.interceptors import checks_itself, request_context, validate
+from chassis.interceptors import request_context, validate
 from ledger_svc import glance, messages, ports, verification_messages
 from ledger_svc.domain.account import AccountStatus
 from ledger_svc.domain.books import Closed, Outcome, Posted
@@ -124,7 +124,7 @@ class LedgerServicer(LedgerServiceServicer):
             changes=map(messages.to_change, page.changes), next_page_token=page.next_page_token
         )
 
-    @checks_itself
+    @glance.checked_inside
     async def PostTransactions(
         self, request: service.PostTransactionsRequest, context: Any
     ) -> service.PostTransactionsResponse:
