@@ -16,6 +16,7 @@ from tests.chaos.history.moves import TERMINAL
 AT_REST = TERMINAL | {"REQUIRES_CAPTURE"}
 _LOOK_EVERY_S = 1.0
 _MINUTE_S = 60.0
+_LETTING_GO = ("void", "expire")
 _QUEUES = ("PAYMENT", "RETRY", "WAITING")
 
 
@@ -88,12 +89,19 @@ async def come_to_rest(api: Api, operator: Operator, healed: float, window_s: fl
 
 
 def _shown(payments: list[Json], waiting: list[Json]) -> dict[str, str]:
-    """Name who openly waits for a PSP's evidence: an order is UNKNOWN, and a queue says why."""
+    """Name who openly waits for a PSP's evidence: a queue says why, and an order is UNKNOWN, or, of
+    what is let go, for which orders have no word, the list of operators says since when it is.
+    """
     reasons = {s["payment_id"]: s["reason"] for s in waiting if s["reason"] not in ("", "NOT_DUE")}
     unknown = {
         payment["payment_id"]
         for payment in payments
         if any(order["status"] == "UNKNOWN" for order in payment["payment_orders"])
+    }
+    unknown |= {
+        saga["payment_id"]
+        for saga in waiting
+        if saga["kind"] in _LETTING_GO and saga.get("unknown_since")
     }
     return {name: reason for name, reason in reasons.items() if name in unknown}
 

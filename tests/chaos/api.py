@@ -15,6 +15,7 @@ from tests.chaos.history.events import CREATE, GET, OK, REFUSED, UNKNOWN, Event
 _CALL_S = 8.0
 _PAUSE_S, _PAUSE_MAX_S = 0.05, 2.0
 _TOO_MANY, _UNKNOWN_FROM = 429, 500
+_MAYBE = (408, 499)  # timed out, or cancelled on the way as its service died: it may be stored
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class Told:
         """Ok, refused (certainly without effect), or unknown."""
         if self.status == 200 and self.body.get("payment_id"):
             return OK
-        is_known = 400 <= self.status < _UNKNOWN_FROM and self.status != 408
+        is_known = 400 <= self.status < _UNKNOWN_FROM and self.status not in _MAYBE
         return REFUSED if is_known else UNKNOWN
 
 

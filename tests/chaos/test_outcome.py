@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import results
 from tests.chaos import report
-from tests.chaos.aftermath import Rest
+from tests.chaos.aftermath import Rest, _shown
 from tests.chaos.outcome import GOALS_300_S, MUST_STRIKE, Outcome
 from tests.chaos.overload import refusals
 
@@ -112,3 +112,22 @@ def test_refusals_are_read_off_the_edges_log(tmp_path: Path) -> None:
     log.write_bytes(old + new)
 
     assert list(refusals(log, len(old))) == [0.012]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "unknown_since", "is_shown"),
+    [
+        ("pay_in", "UNKNOWN", "2026-01-01T00:00:00Z", True),
+        ("pay_in", "EXECUTING", "2026-01-01T00:00:00Z", False),  # the order must say so
+        ("void", "EXECUTING", "2026-01-01T00:00:00Z", True),
+        ("void", "EXECUTING", "", False),
+    ],
+)
+def test_who_openly_waits(kind: str, status: str, unknown_since: str, *, is_shown: bool) -> None:
+    """An order that is UNKNOWN says so; of what is let go only the operators' list can."""
+    payment = {"payment_id": "pay_1", "payment_orders": [{"status": status}]}
+    saga = {"payment_id": "pay_1", "kind": kind, "reason": "NO_USABLE_ANSWER"}
+
+    shown = _shown([payment], [{**saga, "unknown_since": unknown_since}])
+
+    assert shown == ({"pay_1": "NO_USABLE_ANSWER"} if is_shown else {})
