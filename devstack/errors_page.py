@@ -30,7 +30,8 @@ detail lists all of them. gRPC callers find the same `google.rpc.Status` in
 `grpc-status-details-bin`, with the same code, message and details.
 
 A request that was refused has stored nothing and has not used up its Idempotency-Key. Only after
-500, 503 and 504 that is not known: ask again with the same key, which makes no second payment.
+500, 503 and 504 that is not known, and after 499, which a service that ends midway may leave:
+ask again with the same key, which makes no second payment.
 With 429 and 503 the header `Retry-After` (and the detail `RetryInfo`) tells the seconds to wait.
 A native call whose headers are over 16 KiB, or have an underscore in a name, is cut off by a reset
 of its stream, without details.
