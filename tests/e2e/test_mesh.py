@@ -262,9 +262,10 @@ async def test_operators_do_not_post_to_the_ledger(
         lines = map(json.loads, log.read_text().splitlines())
         return [line for line in lines if line["path"] == method]
 
-    await eventually(lambda: bool(tried()))
-    for line in tried():
-        assert line["operator"].endswith(f"/operator/{system_user()}")
+    me = f"/operator/{system_user()}"
+    await eventually(lambda: any(line["operator"].endswith(me) for line in tried()))
+    for line in tried():  # others' too, of the tests that share this mesh
+        assert "/operator/" in line["operator"]
         assert line["grpc_status"] not in ("OK", "-", None)
 
 

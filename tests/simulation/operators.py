@@ -62,6 +62,8 @@ class Operators:
         self._psps = psps
         self._kill = kill
         self._retried: Counter[str] = Counter()
+        self._late: dict[str, bool] = {}
+        self._misread: set[str] = set()
         self.approved_alone: set[str] = set()
         self.faults_end = 0.0
 
@@ -138,7 +140,9 @@ class Operators:
             if not self._is_calm:
                 return  # what is under way may still do it
             fault, said = "resolved_not_charged", _said(saga_id, Decision.NOT_CHARGED)
-        elif self._loop.time() > _MISTAKEN_FROM_S and self._chance.happens(0.3):
+        elif self._is_put_off(saga_id):
+            return
+        elif self._is_misread(saga_id):
             fault, said = "resolved_wrongly", _said(saga_id, Decision.NOT_CHARGED)
         elif _taken(done[0], command) != amount.amount * 100:
             # Another amount is given back; one in five misreads how much it is.
@@ -149,6 +153,20 @@ class Operators:
             fault = "resolved_charged"
             said = _said(saga_id, Decision.CHARGED, done[0]["id"], amount)
         await self._resolve(said, fault)
+
+    def _is_put_off(self, saga_id: str) -> bool:
+        """Whether nobody comes to it before the afternoon, as to one in three."""
+        is_late = self._late.setdefault(saga_id, self._chance.happens(0.3))
+        return is_late and self._loop.time() <= _MISTAKEN_FROM_S
+
+    def _is_misread(self, saga_id: str) -> bool:
+        """Whether it is said that nothing happened though something did, once of a saga."""
+        if self._loop.time() <= _MISTAKEN_FROM_S or saga_id in self._misread:
+            return False
+        is_misread = self._chance.happens(0.6)
+        if is_misread:
+            self._misread.add(saga_id)
+        return is_misread
 
     async def _do_by_hand(self, journey: Journey, command: RefundCharge | VoidCharge) -> None:
         """Give money back at the PSP's dashboard, unless it was, and say so."""
