@@ -13,8 +13,8 @@ SOURCES := client audit_log privacy chassis payment_svc ledger_svc wallet_svc ri
 ONLY ?=
 CASE ?=
 SEEDS ?= 500
-# Most of a test's time is waiting. With three, two cores are busy enough for deadlines to pass.
-WORKERS ?= 2
+# Most of a test's time is waiting: three keep two cores busy.
+WORKERS ?= 3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
