@@ -76,9 +76,12 @@ async def _serve(
         _calm_collector()
         jobs = [asyncio.create_task(job(stopping)) for job in wiring.jobs]
         logger().info("serving", address=settings.listen)
-        await _until_stopped(stopping, jobs)
-        await status.enter_graceful_shutdown()
-        await asyncio.gather(server.stop(settings.drain_s), _end(jobs, settings.drain_s))
+        try:
+            await _until_stopped(stopping, jobs)
+        finally:
+            stopping.set()  # a cancellation alone may be lost: a pool that closes answers instead
+            await status.enter_graceful_shutdown()
+            await asyncio.gather(server.stop(settings.drain_s), _end(jobs, settings.drain_s))
     logger().info("stopped")
 
 
@@ -150,9 +153,10 @@ async def repeat(
     *,
     pause_s: float,
     wake: asyncio.Event | None = None,
+    once: bool = False,
 ) -> None:
     """Run `work` again and again until `stopping`: at once while it answers True, else after
-    `pause_s` or `wake`.
+    `pause_s` or `wake`; `once`: until it has succeeded.
 
     An error is logged and waited out, never the end of the loop.
     """
@@ -163,6 +167,8 @@ async def repeat(
         try:
             if await work():
                 continue
+            if once:
+                return
         except Exception as error:  # noqa: BLE001 - a loop must outlive any failure
             log.warning("job_failed", operation=name, error=error)
         await _pause(stopping, wake, pause_s)

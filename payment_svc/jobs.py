@@ -46,9 +46,12 @@ def saga_worker(
 ) -> Job:
     """Walk due sagas: at once when woken, else every `poll_s`. What is due is never forgotten."""
 
+    async def release() -> bool:
+        logger().info("worker_started", count=await store.release_own())
+        return False
+
     async def job(stopping: asyncio.Event) -> None:
-        released = await store.release_own()
-        logger().info("worker_started", count=released)
+        await repeat("release", release, stopping, pause_s=poll_s, once=True)
         await repeat("sagas", coordinator.claim_and_walk, stopping, pause_s=poll_s, wake=wake)
         await coordinator.finish()
 
@@ -79,8 +82,12 @@ def webhook_courier(
         await asyncio.sleep(_GATHER_S)
         return await courier.claim_and_send()
 
-    async def job(stopping: asyncio.Event) -> None:
+    async def release() -> bool:
         await queue.release_own()
+        return False
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("release", release, stopping, pause_s=poll_s, once=True)
         await repeat("webhooks", work, stopping, pause_s=poll_s, wake=wake)
         await courier.finish()
 

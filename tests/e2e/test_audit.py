@@ -104,6 +104,22 @@ def test_what_two_persons_decided_is_evidence(gathered: tuple[Facts, Told]) -> N
     assert judge(checker, resolved, told).holds is True
 
 
+@pytest.mark.parametrize(("kind", "holds"), [("limited", True), ("created", False)])
+def test_a_psp_that_was_asked_too_often_is_evidence(
+    gathered: tuple[Facts, Told], kind: str, holds: bool
+) -> None:
+    """A 429 says that nothing was done: its line in the PSP's record bears a decline out."""
+    facts, told, offender = declined_by_nobody(*gathered)
+    attempt_id = offender.partition(" ")[0]
+    checker = next(one for one in CHECKERS if one.name == "INV-12")
+    heard = (facts.record or ())[0]
+    line = heard._replace(kind=kind, attempt_id="", key=f"{attempt_id}:charge")
+
+    verdict = judge(checker, replace(facts, record=[*(facts.record or ()), line]), told)
+
+    assert verdict.holds is holds
+
+
 @pytest.mark.parametrize(
     ("delivery", "is_heard", "holds"),
     [("NOT_SENT", False, True), ("NOT_SENT", True, False), ("SENT_NO_ANSWER", False, False)],

@@ -10,9 +10,13 @@ from devstack.audit.verdict import Offence
 
 _QUEUES = frozenset({"PAYMENT", "RETRY", "WAITING", "DEAD_LETTER", "DONE"})
 _BEGINS = frozenset({"CreatePayment", "CreateCheckoutSession"})
-# What a PSP's record says of what it did not do: it declined, or was told to let go.
+# What a PSP's record says of what it did not do: it declined, was asked too often, or was told to
+# let go.
 _REASONS = frozenset(
-    {"decline", "refused", "error", "canceled", "expired", "session_expired", "void"}
+    {
+        *("decline", "refused", "error", "limited"),
+        *("canceled", "expired", "session_expired", "void"),
+    }
 )
 
 

@@ -122,7 +122,7 @@ class JsonFace(ABC):
                 target = replace(target, metadata=self.metadata_of(call, given))
             limit = self.world.faults.strike(Stage.FRONT, target)
             if limit is not None:
-                return self._limited(limit, call)
+                return await self._limited(limit, call, target)
             self.settle_due()
             outcome = await self._outcome(call, given, target)
         except Refused as refused:
@@ -236,7 +236,10 @@ class JsonFace(ABC):
             self._keys.keep(scope, outcome.answer, self.world.clock.now() + self.lifetime_of(call))
         return outcome
 
-    def _limited(self, fault: Fault, call: Call) -> Reply:
+    async def _limited(self, fault: Fault, call: Call, target: Target) -> Reply:
+        if call.key is not None:
+            self.commit(Change("limited", metadata=target.metadata), call=call)
+            await self.world.record.durable()
         reply = _reply(self.finish(call, Outcome(self.rate_limited())))
         if fault.retry_after_s is None:
             return reply

@@ -36,11 +36,14 @@ from devstack.sandbox.world import World
 
 Pairs = list[tuple[str, str]]
 
-_RATE_LIMITED = {
-    "type": "invalid_request_error",
-    "code": "rate_limit",
-    "message": "Request rate limit exceeded. Learn more: https://docs.stripe.com/rate-limits",
-}
+_TOO_MANY = Answer(
+    429,
+    error={
+        "type": "invalid_request_error",
+        "code": "rate_limit",
+        "message": "Request rate limit exceeded. Learn more: https://docs.stripe.com/rate-limits",
+    },
+)
 
 _DECLINED = {
     "type": "card_error",
@@ -89,7 +92,7 @@ class StripeFace:
             target = self._target(call, pairs)
             limit = self._world.faults.strike(Stage.FRONT, target)
             if limit is not None:
-                return _rate_limited(limit)
+                return await self._limited(limit, call, target)
             self.settle_due()
             outcome = await self._outcome(call, pairs, target)
         except StripeError as error:
@@ -210,6 +213,13 @@ class StripeFace:
         await self._world.record.durable()
         return self.intent(change.payment_reference)
 
+    async def _limited(self, fault: Fault, call: Call, target: Target) -> Reply:
+        if call.idempotency_key is not None:
+            change = Change("limited", "", "", 0, "", target.metadata, _TOO_MANY)
+            self._commit(change, call.idempotency_key, None)
+            await self._world.record.durable()
+        return _rate_limited(fault)
+
     async def _outcome(self, call: Call, pairs: Pairs, target: Target) -> Outcome:
         key = call.idempotency_key
         if key is None or call.operation in READS:
@@ -327,7 +337,7 @@ def _rate_limited(fault: Fault) -> Reply:
     headers = {"Request-Id": f"req_{secrets.token_hex(7)}"}
     if fault.retry_after_s is not None:
         headers["Retry-After"] = str(fault.retry_after_s)
-    return Reply(429, bodies.encode(Answer(429, error=_RATE_LIMITED), ""), headers)
+    return Reply(429, bodies.encode(_TOO_MANY, ""), headers)
 
 
 def _declined() -> Reply:

@@ -78,8 +78,8 @@ def restore(entry: Entry, detail: Mapping[str, Any], shelf: Shelf, keys: KeyCach
     shelf.put(intent, charge, refund, session)
     transfer = load(Transfer, detail["transfer"]) if "transfer" in detail else None
     shelf.put_aside(dispute, file, transfer)
-    if entry.idempotency_key is not None:
-        kept = detail["answer"]
+    kept = detail.get("answer")
+    if entry.idempotency_key is not None and kept is not None:
         things = {
             "intent": intent,
             "refund": refund,

@@ -515,6 +515,8 @@ async def test_errors_on_purpose(
     assert (first, second) == (429 if kind == "rate_limit" else 500, again)
     assert ("transient-error" in headers) is (fields == {"cached": False})
     assert await adyen.lines() == lines
+    limited = await adyen.lines("?kind=limited")
+    assert limited == ([("limited", 0)] if kind == "rate_limit" else [])
 
 
 @pytest.mark.parametrize("path", [PAYMENTS, "/adyen/3ds/P1", "/paypal/approve/O1"])

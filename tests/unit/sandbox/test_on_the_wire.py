@@ -135,6 +135,8 @@ def test_rate_limit_comes_before_the_key(sandbox: RunningSandbox) -> None:
         confirm(sandbox, intent, intent)
     assert error.value.headers is not None
     assert error.value.headers["Retry-After"] == "7"
+    (told,) = sandbox.entries("?kind=limited")
+    assert (told["idempotency_key"], told["amount"]) == (intent, 0)
     assert confirm(sandbox, intent, intent).status == "succeeded"
 
 
@@ -332,6 +334,9 @@ def test_kill_keeps_the_record_and_the_state(tmp_path: Path) -> None:
         paid = confirm(first, created(first), "paid")
         with pytest.raises(stripe.CardError):
             confirm(first, created(first), "no", {"payment_method": "pm_card_chargeDeclined"})
+        first.fault("rate_limit", match={"operation": "confirm"})
+        with pytest.raises(stripe.RateLimitError):
+            confirm(first, waiting, "too often")
         entries = first.entries("?kind=all")
         first.kill()
     path.write_bytes(path.read_bytes() + b'{"seq": 99, "at": "20')
@@ -344,7 +349,7 @@ def test_kill_keeps_the_record_and_the_state(tmp_path: Path) -> None:
         assert replayed.to_dict() == paid.to_dict()
         assert replayed.last_response is not None
         assert replayed.last_response.headers["Idempotent-Replayed"] == "true"
-        assert confirm(second, waiting).status == "succeeded"
+        assert confirm(second, waiting, "too often").status == "succeeded"
         assert second.kinds() == ["charge", "decline", "charge"]
 
 
