@@ -107,19 +107,24 @@ def _shown(payments: list[Json], waiting: list[Json]) -> dict[str, str]:
 
 
 async def listed(api: Api) -> list[Json]:
-    """List every payment of the client, page after page; a page that fails is asked for again."""
+    """List every payment of the client, page after page; a page that fails is asked for again.
+
+    Raises:
+        TimeoutError: it cannot be had whole within a minute.
+    """
     found: dict[str, Json] = {}
-    token, tries = "", 0
-    while True:
-        page = await api.page(token)
-        if "payments" not in page and "next_page_token" not in page and tries < 30:
-            tries += 1
+    token = None
+    deadline = time.monotonic() + _MINUTE_S
+    while token != "":
+        page = await api.page(token or "")
+        if page.keys() & {"payments", "next_page_token"}:
+            found |= {payment["payment_id"]: payment for payment in page.get("payments", ())}
+            token = str(page.get("next_page_token", ""))
+        elif time.monotonic() > deadline:
+            raise TimeoutError("the list of payments is not answered")
+        else:
             await asyncio.sleep(0.3)
-            continue
-        found |= {payment["payment_id"]: payment for payment in page.get("payments", ())}
-        token = page.get("next_page_token", "")
-        if not token:
-            return list(found.values())
+    return list(found.values())
 
 
 async def sagas(operator: Operator) -> dict[str, list[Json]]:

@@ -13,10 +13,11 @@ from tests.chaos.stage import staged
 SECONDS, SEED = 20.0, 7
 
 
-@pytest.mark.timeout(300)  # the stack's start, the trouble, the rest after it, and the checks
+# The stack's start, the trouble, and all that is waited for after it, each to a deadline of its own
+# that says what did not come; this one would not.
+@pytest.mark.timeout(900)
 async def test_a_short_run_is_good(tmp_path: Path) -> None:
     """Everything is killed, paused and cut off under load; every payment ends once, as told."""
-    lines: list[str] = []
     with reachable_folder("paymesh-chaos-") as folder:
         async with staged(folder) as stage:
             play = Play(
@@ -26,12 +27,12 @@ async def test_a_short_run_is_good(tmp_path: Path) -> None:
                 clients=24,
                 per_s=8.0,
                 window_s=120.0,
-                tell=lines.append,
+                tell=print,
             )
             outcome = await play.run(tmp_path / "history.jsonl")
 
     outcome.judge_counts(goals=False)
-    told = "\n".join([*lines, *play.nemesis.log])
+    told = "\n".join(play.nemesis.log)
     assert outcome.violations == [], told
     assert outcome.unmet == [], told
     assert outcome.figures["payments"] > 0
