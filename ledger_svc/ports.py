@@ -19,7 +19,7 @@ from ledger_svc.domain.books import Outcome
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.checkpoint import AccountAt, Checkpoint
 from ledger_svc.domain.errors import Refusal
-from ledger_svc.domain.posting import Command
+from ledger_svc.domain.posting import Command, Line
 from ledger_svc.domain.seal import Seal
 from ledger_svc.domain.transaction import Entry, Transaction
 
@@ -118,10 +118,13 @@ class Archived:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where each stream ends, and every account, at one moment."""
+    """Where each stream ends, every account, and the lines of those pending transactions that are
+    open and were written before a time, by reference; all at one moment.
+    """
 
     heads: Sequence[Head]
     accounts: Sequence[Account]
+    open_lines: Mapping[str, Sequence[Line]]
 
 
 class LedgerWriter(Protocol):
@@ -207,8 +210,10 @@ class LedgerReader(Protocol):
 class LedgerVerification(Protocol):
     """Reads the books from the first transaction to the last, and the seals."""
 
-    async def snapshot(self) -> Snapshot:
-        """Read all heads and accounts as they are at one moment."""
+    async def snapshot(self, open_before: datetime | None) -> Snapshot:
+        """Read all heads and accounts as they are at one moment, and what is pending since before a
+        time; None: nothing is.
+        """
         ...
 
     async def heads(self) -> Sequence[Head]:

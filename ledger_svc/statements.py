@@ -289,6 +289,16 @@ HEADS = "SELECT stream, number, hash, written_at FROM streams ORDER BY stream"
 
 ALL_ACCOUNTS = "SELECT * FROM accounts ORDER BY account_id"
 
+# What is pending since before a time.
+OPEN_LINES = """
+SELECT o.reference, p.*, a.account_id, a.currency
+FROM open_pendings o
+    JOIN claims c ON c.reference = o.reference
+    JOIN pending_lines p ON p.transaction_id = c.transaction_id
+    JOIN accounts a ON a.account_key = p.account_key
+WHERE c.transaction_id < %s ORDER BY o.reference, p.line
+"""
+
 TRANSACTIONS_AFTER = """
 SELECT * FROM transactions WHERE transaction_id > %s AND transaction_id < %s
 ORDER BY transaction_id LIMIT %s

@@ -13,8 +13,10 @@ from chassis.database import Database, Transaction
 from chassis.money import Money
 from ledger_svc import lookup, rows, statements
 from ledger_svc.arrays import plain, texts
+from ledger_svc.domain import chain
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.checkpoint import AccountAt, Checkpoint
+from ledger_svc.domain.posting import Line
 from ledger_svc.domain.seal import Seal, SealedHead, next_seal
 from ledger_svc.domain.transaction import Transaction as LedgerTransaction
 from ledger_svc.ports import Archived, Snapshot
@@ -36,9 +38,13 @@ class VerificationReader:
         self._report_timeout_s = report_timeout_s
         self._clock = clock
 
-    async def snapshot(self) -> Snapshot:
-        """Read all heads and accounts as they are at one moment."""
-        return await self._database.run(_snapshot, timeout_s=self._report_timeout_s)
+    async def snapshot(self, open_before: datetime | None) -> Snapshot:
+        """Read all heads and accounts as they are at one moment, and what is pending since before a
+        time; None: nothing is.
+        """
+        return await self._database.run(
+            lambda tx: _snapshot(tx, open_before), timeout_s=self._report_timeout_s
+        )
 
     async def heads(self) -> Sequence[Head]:
         """Read where each stream ends now."""
@@ -148,11 +154,18 @@ class VerificationReader:
         await self._database.run(work, timeout_s=self._report_timeout_s)
 
 
-async def _snapshot(tx: Transaction) -> Snapshot:
+async def _snapshot(tx: Transaction, open_before: datetime | None) -> Snapshot:
     await tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     heads = [_to_head(row) for row in await tx.all(statements.HEADS)]
     accounts = [rows.to_account(row) for row in await tx.all(statements.ALL_ACCOUNTS)]
-    return Snapshot(heads, accounts)
+    return Snapshot(heads, accounts, await _open_lines(tx, open_before) if open_before else {})
+
+
+async def _open_lines(tx: Transaction, before: datetime) -> dict[str, list[Line]]:
+    lines: dict[str, list[Line]] = {}
+    for row in await tx.all(statements.OPEN_LINES, [chain.first_id(before)[4:]]):
+        lines.setdefault(row["reference"], []).append(rows.to_line(row))
+    return lines
 
 
 def _to_head(row: DictRow) -> Head:

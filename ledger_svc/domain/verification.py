@@ -4,7 +4,7 @@ It keeps something for each account, stream and open pending transaction, nothin
 seen: so the books may be of any length.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -71,6 +71,7 @@ class Verifier:
         effective_until: none of them takes effect later.
         walked: what the accounts' entries have made of them so far.
         streams: how far the streams were followed.
+        open_lines: what pending transactions that are open so far reserve, by reference.
     """
 
     accounts: Mapping[str, Account]
@@ -80,7 +81,7 @@ class Verifier:
     effective_until: datetime = _LONG_AGO
     walked: dict[str, Walked] = field(default_factory=dict)
     streams: dict[int, Followed] = field(default_factory=dict)
-    _open: dict[str, tuple[Line, ...]] = field(default_factory=dict)
+    open_lines: dict[str, Sequence[Line]] = field(default_factory=dict)
 
     def take(self, transaction: Transaction) -> Iterator[Offence]:
         """Look at the next transaction, the ids ascending; tell what is wrong with it."""
@@ -111,7 +112,7 @@ class Verifier:
                     f"It ends at {seen.number}; its head says {head.number}"
                     + ("." if seen.number != head.number else ", with another hash."),
                 )
-        pending = _sums(line for lines in self._open.values() for line in lines)
+        pending = _sums(line for lines in self.open_lines.values() for line in lines)
         for _, account in sorted(self.accounts.items()):
             yield from self._end_of(account, pending)
 
@@ -176,9 +177,9 @@ class Verifier:
 
     def _note_pending(self, transaction: Transaction) -> None:
         if transaction.kind is Kind.PENDING:
-            self._open[transaction.reference] = transaction.pending
+            self.open_lines[transaction.reference] = transaction.pending
         elif transaction.heading.resolves_reference:
-            self._open.pop(transaction.heading.resolves_reference, None)
+            self.open_lines.pop(transaction.heading.resolves_reference, None)
 
     def _end_of(
         self, account: Account, pending: Mapping[tuple[str, Side], Money]

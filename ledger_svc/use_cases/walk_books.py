@@ -174,7 +174,7 @@ async def begin(
         base: one of them to begin at; None for the first transaction.
         known_seals: hashes by number that seals must have.
     """
-    snapshot = await books.snapshot()
+    snapshot = await books.snapshot(base.until if base is not None else None)
     heads = {head.stream: head for head in snapshot.heads}
     verifier = Verifier({account.account_id: account for account in snapshot.accounts})
     seals = Seals(books, verifier, dict(known_seals or {}))
@@ -192,6 +192,7 @@ def _resume(walk: Walk, base: Checkpoint, balances: Iterable[AccountAt]) -> None
     verifier.transaction_count, verifier.entry_count = base.transaction_count, base.entry_count
     verifier.effective_until = base.effective_until
     verifier.walked = {one.account_id: Walked(one.balance, one.entry_count) for one in balances}
+    verifier.open_lines = dict(walk.snapshot.open_lines)
     verifier.streams = {head.stream: Followed(head.number, head.hash) for head in base.heads}
     walk.last = _before(base)
     walk.total -= base.transaction_count

@@ -214,6 +214,22 @@ async def test_verification_may_begin_at_the_last_checkpoint(ledger: Ledger) -> 
     assert (summary.transaction_count, summary.from_checkpoint) == (4, 1)
 
 
+async def test_what_was_pending_before_a_checkpoint_may_be_open_behind_it(ledger: Ledger) -> None:
+    """It is known where verification begins, open and ended; what is not so is still found."""
+    at = month_after(4) - timedelta(minutes=1)
+    assert isinstance(await ledger.do(replace(posting("p", "1.00"), is_pending=True), at), Posted)
+    assert isinstance(await ledger.do(replace(posting("q", "2.00"), is_pending=True), at), Posted)
+    assert (await ledger.close(month_after(3))).transaction_count == 10
+    assert isinstance(await ledger.do(Resolution("q", Action.POST)), Posted)
+
+    assert (await ledger.verify(since_last_checkpoint=True))[0] == []
+    assert (await ledger.verify())[0] == []
+    with psycopg.connect(ledger.owner_url) as owner:
+        owner.execute("UPDATE accounts SET pending_in = 3 WHERE pending_in > 0")
+    changed, _ = await ledger.verify(since_last_checkpoint=True)
+    assert {one.kind for one in changed} == {"WRONG_PENDING"}
+
+
 async def test_known_seals_betray_a_cut(ledger: Ledger) -> None:
     """The newest transactions and seals taken away together are noticed by who kept a seal."""
     first = await ledger.books.seal()
