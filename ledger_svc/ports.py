@@ -1,10 +1,10 @@
 """What the use cases need from outside: a place that keeps the books."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from chassis.money import Money
 from ledger_svc.domain.account import (
@@ -22,6 +22,8 @@ from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Command, Line
 from ledger_svc.domain.seal import Seal
 from ledger_svc.domain.transaction import Entry, Transaction
+
+Result = TypeVar("Result")
 
 Position = tuple[str, int]
 """A place among entries: transaction id and line; entries sort by it, an account's own too."""
@@ -147,6 +149,12 @@ class LedgerWriter(Protocol):
 
 class LedgerReader(Protocol):
     """Reads the books."""
+
+    async def at_one_moment(self, work: Callable[["LedgerReader"], Awaitable[Result]]) -> Result:
+        """Do some work with a reader of which all answers are of one moment; no month is archived
+        meanwhile.
+        """
+        ...
 
     async def transaction(self, reference: str) -> Transaction | None:
         """Find a transaction by its reference."""

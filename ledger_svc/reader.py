@@ -1,14 +1,16 @@
 """Reads the books from PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import LiteralString
+from typing import LiteralString, TypeVar
 
 from psycopg.rows import DictRow
 
 from chassis.clock import Clock, utc_now
 from chassis.database import Database
+from chassis.database import Transaction as DatabaseTransaction
 from chassis.errors import Unavailable
 from chassis.money import Money
 from ledger_svc import lookup, rows, statements
@@ -17,6 +19,7 @@ from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
 from ledger_svc.domain.horizon import TICK, StreamEnd, horizon
 from ledger_svc.domain.transaction import Entry, Transaction
+from ledger_svc.moment import Moment
 from ledger_svc.ports import (
     Archived,
     BalanceAt,
@@ -28,6 +31,8 @@ from ledger_svc.ports import (
     TypeTotal,
 )
 
+Result = TypeVar("Result")
+
 _BEGINNING, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 _DEBIT_TYPES = known([type_ for type_ in AccountType if type_.normal_side is Side.DEBIT])
 # Sorts behind every character that an account's id may hold.
@@ -35,7 +40,7 @@ _LAST = "~"
 
 
 class LedgerReader:
-    """The books, for reading; each answer is of one moment.
+    """The books, for reading; each answer is of one moment, several are of `at_one_moment`.
 
     Args:
         database: opened as the app role.
@@ -46,9 +51,26 @@ class LedgerReader:
     def __init__(
         self, database: Database, *, report_timeout_s: float = 30.0, clock: Clock = utc_now
     ) -> None:
-        self._database = database
+        self._database: Database | Moment = database
         self._report_timeout_s = report_timeout_s
         self._clock = clock
+
+    async def at_one_moment(self, work: Callable[["LedgerReader"], Awaitable[Result]]) -> Result:
+        """Do some work with a reader of which all answers are of one moment.
+
+        Raises:
+            Unavailable: no answer in time, or a month was archived meanwhile.
+        """
+
+        async def at(tx: DatabaseTransaction) -> Result:
+            reader = copy(self)
+            reader._database = await Moment.begin(tx)  # noqa: SLF001 - of the same class
+            return await work(reader)
+
+        archived = await self.archived()
+        done = await self._database.run(at, timeout_s=self._report_timeout_s)
+        await self._require_same(archived)
+        return done
 
     async def transaction(self, reference: str) -> Transaction | None:
         """Find a transaction by its reference.
@@ -184,9 +206,12 @@ class LedgerReader:
             first = _digits(chain.first_id(row["until"]))
             since = {"checkpoint": row["number"], "first": first}
         result = await self._report(query, {**asked, **since})
+        await self._require_same(archived)
+        return result
+
+    async def _require_same(self, archived: Archived | None) -> None:
         if archived != await self.archived():
             raise Unavailable("A month was archived meanwhile; try again.")
-        return result
 
     async def _report(
         self, query: LiteralString, parameters: Sequence[object] | Mapping[str, object]

@@ -19,6 +19,7 @@ from ledger_svc.domain.checkpoint import AccountAt, Checkpoint
 from ledger_svc.domain.posting import Line
 from ledger_svc.domain.seal import Seal, SealedHead, next_seal
 from ledger_svc.domain.transaction import Transaction as LedgerTransaction
+from ledger_svc.moment import Moment
 from ledger_svc.ports import Archived, Snapshot
 
 
@@ -155,7 +156,7 @@ class VerificationReader:
 
 
 async def _snapshot(tx: Transaction, open_before: datetime | None) -> Snapshot:
-    await tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    await Moment.begin(tx)
     heads = [_to_head(row) for row in await tx.all(statements.HEADS)]
     accounts = [rows.to_account(row) for row in await tx.all(statements.ALL_ACCOUNTS)]
     return Snapshot(heads, accounts, await _open_lines(tx, open_before) if open_before else {})

@@ -20,7 +20,8 @@ from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, 
 async def get_effective_statement(
     reader: LedgerReader, account_id: str, period: Period, *, page_size: int, page_token: str
 ) -> Statement:
-    """Make a statement of what counts from a time in a period, in the order of these times.
+    """Make a statement of what counts from a time in a period, in the order of these times; all of
+    one moment.
 
     Raises:
         AccountNotFound: there is none.
@@ -28,6 +29,16 @@ async def get_effective_statement(
         PeriodArchived: a part of it may be archived.
     """
     require_order(period)
+    made = await reader.at_one_moment(
+        lambda now: _make(now, account_id, period, page_size=page_size, page_token=page_token)
+    )
+    await require_effect_kept(reader, period.start)
+    return made
+
+
+async def _make(
+    reader: LedgerReader, account_id: str, period: Period, *, page_size: int, page_token: str
+) -> Statement:
     limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
     ends = [end.isoformat() if end else "" for end in (period.start, period.end)]
     filters = ["effective", account_id, *ends]
@@ -39,7 +50,6 @@ async def get_effective_statement(
     closing = await _closing(reader, account, period.end)
     # One more than asked for tells whether there is a next page.
     found = await reader.entries_effective(account, period, after=after, limit=limit + 1)
-    await require_effect_kept(reader, period.start)
     entries = found[:limit]
     return Statement(
         account,

@@ -30,7 +30,7 @@ class Statement:
 async def get_statement(
     reader: LedgerReader, account_id: str, period: Period, *, page_size: int, page_token: str
 ) -> Statement:
-    """Make a statement; pages as `list_entries` has them.
+    """Make a statement, all of one moment; pages as `list_entries` has them.
 
     Raises:
         AccountNotFound: there is none.
@@ -38,6 +38,16 @@ async def get_statement(
         PeriodArchived: a part of it is archived.
     """
     require_order(period)
+    made = await reader.at_one_moment(
+        lambda now: _make(now, account_id, period, page_size=page_size, page_token=page_token)
+    )
+    await require_kept(reader, period.start)
+    return made
+
+
+async def _make(
+    reader: LedgerReader, account_id: str, period: Period, *, page_size: int, page_token: str
+) -> Statement:
     account = await find_account(reader, account_id)
     opening = BalanceAt(Money.zero(account.currency), 0)
     if period.start is not None:
@@ -52,7 +62,6 @@ async def get_statement(
         page_token=page_token,
         oldest_first=True,
     )
-    await require_kept(reader, period.start)
     return Statement(
         account,
         opening.balance,

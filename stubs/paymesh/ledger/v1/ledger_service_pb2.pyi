@@ -903,7 +903,9 @@ Global___GetStatementRequest: _TypeAlias = GetStatementRequest  # noqa: Y015
 
 @_typing.final
 class GetStatementResponse(_message.Message):
-    """A statement, or a page of it."""
+    """A statement, or a page of it. All that is said here is of one moment; of a period that goes on, later pages may tell a
+    later one, with more entries and another closing balance.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

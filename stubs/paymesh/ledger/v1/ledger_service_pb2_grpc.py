@@ -245,7 +245,8 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetBalance(self, request, context):
-        """Reads an account with its balance, now or at a time.
+        """Reads an account with its balance, now or at a time. At a time that is just past, within seconds, the answer may still
+        change: a batch that says that time may be on its way. `whole_until` of ExportEntries tells up to when nothing can.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

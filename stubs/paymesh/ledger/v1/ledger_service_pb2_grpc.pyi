@@ -83,7 +83,9 @@ class LedgerServiceStub:
     every entry that this one did not, and none that it did.
     """
     GetBalance: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalanceRequest, _ledger_service_pb2.GetBalanceResponse]
-    """Reads an account with its balance, now or at a time."""
+    """Reads an account with its balance, now or at a time. At a time that is just past, within seconds, the answer may still
+    change: a batch that says that time may be on its way. `whole_until` of ExportEntries tells up to when nothing can.
+    """
     GetBalances: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalancesRequest, _ledger_service_pb2.GetBalancesResponse]
     """Reads many accounts as they are now."""
     GetStatement: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetStatementRequest, _ledger_service_pb2.GetStatementResponse]
@@ -162,7 +164,9 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     every entry that this one did not, and none that it did.
     """
     GetBalance: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalanceRequest, _ledger_service_pb2.GetBalanceResponse]  # type: ignore[assignment]
-    """Reads an account with its balance, now or at a time."""
+    """Reads an account with its balance, now or at a time. At a time that is just past, within seconds, the answer may still
+    change: a batch that says that time may be on its way. `whole_until` of ExportEntries tells up to when nothing can.
+    """
     GetBalances: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetBalancesRequest, _ledger_service_pb2.GetBalancesResponse]  # type: ignore[assignment]
     """Reads many accounts as they are now."""
     GetStatement: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetStatementRequest, _ledger_service_pb2.GetStatementResponse]  # type: ignore[assignment]
@@ -316,7 +320,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_service_pb2.GetBalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.GetBalanceResponse, _abc.Awaitable[_ledger_service_pb2.GetBalanceResponse]]:
-        """Reads an account with its balance, now or at a time."""
+        """Reads an account with its balance, now or at a time. At a time that is just past, within seconds, the answer may still
+        change: a batch that says that time may be on its way. `whole_until` of ExportEntries tells up to when nothing can.
+        """
 
     @_abc_1.abstractmethod
     def GetBalances(
