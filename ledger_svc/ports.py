@@ -1,6 +1,6 @@
 """What the use cases need from outside: a place that keeps the books."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -22,6 +22,7 @@ from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Command, Line
 from ledger_svc.domain.seal import Seal
 from ledger_svc.domain.transaction import Entry, Transaction
+from ledger_svc.domain.verification import AccountNow
 
 Result = TypeVar("Result")
 
@@ -120,12 +121,12 @@ class Archived:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where each stream ends, every account, and the lines of those pending transactions that are
-    open and were written before a time, by reference; all at one moment.
+    """Where each stream ends, every account by id, and the lines of those pending transactions that
+    are open and were written before a time, by reference; all at one moment.
     """
 
     heads: Sequence[Head]
-    accounts: Sequence[Account]
+    accounts: Mapping[str, AccountNow]
     open_lines: Mapping[str, Sequence[Line]]
 
 
@@ -256,8 +257,8 @@ class LedgerVerification(Protocol):
         """Read checkpoints before a number, the newest first."""
         ...
 
-    async def balances_at(self, checkpoint: Checkpoint) -> Sequence[AccountAt]:
-        """Read what the accounts had at a checkpoint, by account id."""
+    def balances_at(self, checkpoint: Checkpoint) -> AsyncIterator[Sequence[AccountAt]]:
+        """Read what the accounts had at a checkpoint, page by page, in any order."""
         ...
 
 
@@ -268,6 +269,13 @@ class MonthCloser(LedgerVerification, Protocol):
         """See to it that nothing is written any more under a time before this one."""
         ...
 
-    async def keep(self, checkpoint: Checkpoint, balances: Sequence[AccountAt]) -> None:
-        """Keep a checkpoint, whole; nothing when another with its number is there."""
+    async def keep(
+        self, checkpoint: Checkpoint, balances: Callable[[], Iterator[AccountAt]]
+    ) -> None:
+        """Keep a checkpoint, whole; nothing when another with its number is there.
+
+        Args:
+            checkpoint: to be kept.
+            balances: tells what the accounts have, in any order, from the first on each time.
+        """
         ...

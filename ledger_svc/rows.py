@@ -21,6 +21,7 @@ from ledger_svc.domain.account import (
 )
 from ledger_svc.domain.posting import Line
 from ledger_svc.domain.transaction import Entry, Heading, Kind, Transaction
+from ledger_svc.domain.verification import AccountNow
 
 _TYPES = {kind.value: kind for kind in AccountType}
 _STATUSES = {status.value: status for status in AccountStatus}
@@ -73,6 +74,21 @@ def to_locked(row: tuple[Any, ...], latest: datetime) -> Account:
         ),
         last or latest,
     )
+
+
+def to_account_now(row: tuple[Any, ...]) -> AccountNow:
+    """Read a row of `statements.ACCOUNTS_AFTER`, and share what many have in common."""
+    _, kind, currency, balance, coming, going, count = row
+    if not (balance or coming or going or count):
+        return _unused(kind, currency)
+    nothing = _nothing(currency)
+    standing = Standing(
+        Money.of_stored(balance, nothing.currency),
+        _money(coming, nothing.currency),
+        _money(going, nothing.currency),
+        count,
+    )
+    return AccountNow(_TYPES[kind], standing)
 
 
 def to_change(row: DictRow) -> AccountChange:
@@ -166,6 +182,12 @@ def _side(row: DictRow) -> Side:
 
 
 _nothing = cache(Money.zero)
+
+
+@cache
+def _unused(kind: str, currency: str) -> AccountNow:
+    nothing = _nothing(currency)
+    return AccountNow(_TYPES[kind], Standing(nothing, nothing, nothing, 0))
 
 
 def _money(amount: Decimal | None, currency: str) -> Money:

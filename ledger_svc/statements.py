@@ -287,7 +287,11 @@ FROM (
 # What verification reads, and the seals.
 HEADS = "SELECT stream, number, hash, written_at FROM streams ORDER BY stream"
 
-ALL_ACCOUNTS = "SELECT * FROM accounts ORDER BY account_id"
+ACCOUNTS_AFTER = """
+SELECT account_id, type, currency, balance, nullif(pending_in, 0), nullif(pending_out, 0),
+    entry_count
+FROM accounts WHERE account_id > %s ORDER BY account_id LIMIT %s
+"""
 
 # What is pending since before a time.
 OPEN_LINES = """
@@ -327,9 +331,9 @@ CHECKPOINTS = "SELECT * FROM checkpoints WHERE number > %s ORDER BY number LIMIT
 CHECKPOINTS_BEFORE = "SELECT * FROM checkpoints WHERE number < %s ORDER BY number DESC LIMIT %s"
 
 CHECKPOINT_BALANCES = """
-SELECT a.account_id, a.currency, b.balance, b.entry_count
+SELECT b.account_key, a.account_id, a.currency, b.balance, b.entry_count
 FROM checkpoint_balances b JOIN accounts a ON a.account_key = b.account_key
-WHERE b.number = %s ORDER BY a.account_id
+WHERE b.number = %s AND b.account_key > %s ORDER BY b.account_key LIMIT %s
 """
 
 # Whoever comes second with a number has nothing to add.

@@ -1,8 +1,12 @@
 """Reads the books for their verification, and keeps the seals."""
 
+import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+from typing import Any
 
 from psycopg.rows import DictRow
 
@@ -19,8 +23,13 @@ from ledger_svc.domain.checkpoint import AccountAt, Checkpoint
 from ledger_svc.domain.posting import Line
 from ledger_svc.domain.seal import Seal, SealedHead, next_seal
 from ledger_svc.domain.transaction import Transaction as LedgerTransaction
+from ledger_svc.domain.verification import AccountNow
 from ledger_svc.moment import Moment
 from ledger_svc.ports import Archived, Snapshot
+
+# Accounts that are read or written at once: others have their turn between two pages.
+PAGE = 1_000
+_WHOLE_S = 3_600.0
 
 
 class VerificationReader:
@@ -28,7 +37,7 @@ class VerificationReader:
 
     Args:
         database: opened as the app role.
-        report_timeout_s: for the snapshot, which reads every account.
+        report_timeout_s: for a page of what is read or written of every account.
         clock: tells when a seal is made.
     """
 
@@ -44,7 +53,7 @@ class VerificationReader:
         time; None: nothing is.
         """
         return await self._database.run(
-            lambda tx: _snapshot(tx, open_before), timeout_s=self._report_timeout_s
+            lambda tx: self._snapshot(tx, open_before), timeout_s=_WHOLE_S
         )
 
     async def heads(self) -> Sequence[Head]:
@@ -109,28 +118,29 @@ class VerificationReader:
         found = await self._database.read(statements.CHECKPOINTS_BEFORE, [number, limit])
         return [_to_checkpoint(row) for row in found]
 
-    async def balances_at(self, checkpoint: Checkpoint) -> Sequence[AccountAt]:
-        """Read what the accounts had at a checkpoint, by account id."""
-        found = await self._database.run(
-            lambda tx: tx.all(statements.CHECKPOINT_BALANCES, [checkpoint.number]),
-            timeout_s=self._report_timeout_s,
-            alone=True,
-        )
-        kept = [
-            AccountAt(
-                row["account_id"],
-                Money.of_stored(row["balance"], row["currency"]),
-                row["entry_count"],
+    async def balances_at(self, checkpoint: Checkpoint) -> AsyncIterator[Sequence[AccountAt]]:
+        """Read what the accounts had at a checkpoint, page by page, by the accounts' keys."""
+        page: list[Any] = [(0,)]
+        query = statements.CHECKPOINT_BALANCES
+        while page:
+            asked = [checkpoint.number, page[-1][0], PAGE]
+            page = await self._database.run(
+                partial(Transaction.tuples, query=query, parameters=asked),
+                timeout_s=self._report_timeout_s,
+                alone=True,
             )
-            for row in found
-        ]
-        return sorted(kept)
+            yield [
+                AccountAt(name, Money.of_stored(balance, currency), entry_count)
+                for _, name, currency, balance, entry_count in page
+            ]
 
     async def fence(self, until: datetime) -> None:
         """See to it that nothing is written any more under a time before this one."""
         await self._database.run(lambda tx: tx.execute(statements.FENCE_STREAMS, [until]))
 
-    async def keep(self, checkpoint: Checkpoint, balances: Sequence[AccountAt]) -> None:
+    async def keep(
+        self, checkpoint: Checkpoint, balances: Callable[[], Iterator[AccountAt]]
+    ) -> None:
         """Keep a checkpoint, whole; nothing when another with its number is there."""
         made = checkpoint
         values = [
@@ -138,28 +148,40 @@ class VerificationReader:
             *(made.transaction_count, made.entry_count, made.effective_until),
             *(made.balances_hash, made.hash),
         ]
-        columns = [
-            texts([one.account_id for one in balances]),
-            plain([one.balance.amount for one in balances]),
-            plain([one.entry_count for one in balances]),
-        ]
 
         async def work(tx: Transaction) -> None:
             if await tx.execute(statements.INSERT_CHECKPOINT, values):
-                await tx.execute(statements.INSERT_CHECKPOINT_BALANCES, [made.number, *columns])
+                left = balances()
+                while page := list(islice(left, PAGE)):
+                    async with asyncio.timeout(self._report_timeout_s):
+                        await _insert(tx, made, page)
                 after = {"checkpoint": made.number, "hash": made.hash.hex()}
                 month = f"{made.until - timedelta(days=1):%Y-%m}"
                 told = by_caller("ledger_svc/CloseMonth", "month", month, after=after)
                 await add_in(tx, [told])
 
-        await self._database.run(work, timeout_s=self._report_timeout_s)
+        await self._database.run(work, timeout_s=_WHOLE_S)
+
+    async def _snapshot(self, tx: Transaction, open_before: datetime | None) -> Snapshot:
+        await Moment.begin(tx)
+        heads = [_to_head(row) for row in await tx.all(statements.HEADS)]
+        lines = await _open_lines(tx, open_before) if open_before else {}
+        accounts: dict[str, AccountNow] = {}
+        page: list[Any] = [("",)]
+        while page:
+            async with asyncio.timeout(self._report_timeout_s):
+                page = await tx.tuples(statements.ACCOUNTS_AFTER, [page[-1][0], PAGE])
+            accounts.update((row[0], rows.to_account_now(row)) for row in page)
+        return Snapshot(heads, accounts, lines)
 
 
-async def _snapshot(tx: Transaction, open_before: datetime | None) -> Snapshot:
-    await Moment.begin(tx)
-    heads = [_to_head(row) for row in await tx.all(statements.HEADS)]
-    accounts = [rows.to_account(row) for row in await tx.all(statements.ALL_ACCOUNTS)]
-    return Snapshot(heads, accounts, await _open_lines(tx, open_before) if open_before else {})
+async def _insert(tx: Transaction, checkpoint: Checkpoint, page: Sequence[AccountAt]) -> None:
+    columns = [
+        texts([one.account_id for one in page]),
+        plain([one.balance.amount for one in page]),
+        plain([one.entry_count for one in page]),
+    ]
+    await tx.execute(statements.INSERT_CHECKPOINT_BALANCES, [checkpoint.number, *columns])
 
 
 async def _open_lines(tx: Transaction, before: datetime) -> dict[str, list[Line]]:

@@ -42,7 +42,7 @@ class Checkpoint:
         heads: where the streams were, by stream.
         transaction_count, entry_count: of all that was written before.
         effective_until: nothing before takes effect later.
-        balances_hash: see `hash_of_balances`.
+        balances_hash: see `BalancesHash`.
         hash: over the checkpoint before and all of the above.
     """
 
@@ -75,9 +75,13 @@ def end_of(month: str, now: datetime) -> datetime:
 
 
 def next_checkpoint(
-    last: Checkpoint | None, verifier: Verifier, until: datetime, now: datetime
+    last: Checkpoint | None,
+    verifier: Verifier,
+    balances_hash: bytes,
+    until: datetime,
+    now: datetime,
 ) -> Checkpoint:
-    """Make the checkpoint of all that a verifier has found to be sound."""
+    """Make the checkpoint of all that a verifier has found to be sound, its balances hashed."""
     seen = Checkpoint(
         last.number + 1 if last is not None else 1,
         until,
@@ -86,7 +90,7 @@ def next_checkpoint(
         verifier.transaction_count,
         verifier.entry_count,
         max(until, verifier.effective_until),
-        hash_of_balances(balances_of(verifier)),
+        balances_hash,
         b"",
     )
     return _with_hash(seen, last)
@@ -105,35 +109,46 @@ def checkpoint_offences(
         before = one
 
 
-def standing_offences(checkpoint: Checkpoint, verifier: Verifier) -> Iterator[Offence]:
-    """Hold a checkpoint against what a verifier has seen up to its end."""
+def standing_offences(
+    checkpoint: Checkpoint, verifier: Verifier, balances_hash: bytes
+) -> Iterator[Offence]:
+    """Hold a checkpoint against what a verifier has seen up to its end, its balances hashed."""
     if checkpoint.heads != heads_of(verifier):
         yield _wrong(checkpoint, "The streams were elsewhere at its end.")
     counts = checkpoint.transaction_count, checkpoint.entry_count
     if counts != (verifier.transaction_count, verifier.entry_count):
         yield _wrong(checkpoint, "It counts other transactions or entries than there are.")
-    yield from balance_offences(checkpoint, balances_of(verifier))
+    yield from balance_offences(checkpoint, balances_hash)
 
 
-def balance_offences(checkpoint: Checkpoint, balances: Iterable[AccountAt]) -> Iterator[Offence]:
-    """Hold a checkpoint's hash against balances, by account id."""
-    if checkpoint.balances_hash != hash_of_balances(balances):
+def balance_offences(checkpoint: Checkpoint, balances_hash: bytes) -> Iterator[Offence]:
+    """Hold a checkpoint against the hash of balances."""
+    if checkpoint.balances_hash != balances_hash:
         yield _wrong(checkpoint, "The balances of accounts were others at its end.")
 
 
-def hash_of_balances(balances: Iterable[AccountAt]) -> bytes:
-    """Hash balances, by account id: SHA-256 of a line `account_id balance entry_count` for each
-    account that had entries.
+class BalancesHash:
+    """SHA-256 of a line `account_id balance entry_count` for each account that had entries, by
+    account id.
     """
-    digest = sha256()
-    for account_id, balance, entry_count in balances:
-        digest.update(f"{account_id} {balance} {entry_count}\n".encode())
-    return digest.digest()
+
+    def __init__(self) -> None:
+        self._digest = sha256()
+
+    def add(self, balances: Iterable[AccountAt]) -> None:
+        """Take the next ones."""
+        for account_id, balance, entry_count in balances:
+            self._digest.update(f"{account_id} {balance} {entry_count}\n".encode())
+
+    def digest(self) -> bytes:
+        """Tell the hash of all that were taken."""
+        return self._digest.digest()
 
 
-def balances_of(verifier: Verifier) -> Iterator[AccountAt]:
-    """Tell what a verifier has seen the accounts to have, by account id."""
-    for account_id, walked in sorted(verifier.walked.items()):
+def balances_of(verifier: Verifier, account_ids: Iterable[str]) -> Iterator[AccountAt]:
+    """Tell what a verifier has seen accounts to have that had entries."""
+    for account_id in account_ids:
+        walked = verifier.walked[account_id]
         yield AccountAt(account_id, walked.balance, walked.entry_count)
 
 

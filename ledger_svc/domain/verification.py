@@ -1,17 +1,18 @@
 """Proves the books anew, transaction after transaction, in the order of their ids.
 
-It keeps something for each account, stream and open pending transaction, nothing for what it has
-seen: so the books may be of any length.
+It keeps something for each account, stream and open pending transaction, and a page of seals ahead;
+nothing for what it has seen: so the books may be of any length.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from chassis.money import Money
 from ledger_svc.domain import chain
-from ledger_svc.domain.account import Account, Side
+from ledger_svc.domain.account import AccountType, Side, Standing
 from ledger_svc.domain.chain import GENESIS, Head
 from ledger_svc.domain.errors import Unbalanced
 from ledger_svc.domain.posting import Line, require_balanced
@@ -44,6 +45,17 @@ class Offence:
     message: str
 
 
+class AccountNow(NamedTuple):
+    """What an account says it has. All are held at once, so there is nothing else in it."""
+
+    type: AccountType
+    standing: Standing
+
+
+Reserved = Mapping[tuple[str, Side], Money]
+"""What open pending transactions reserve, by account and side."""
+
+
 @dataclass(slots=True)
 class Walked:
     """What an account's entries have made of it so far."""
@@ -65,7 +77,7 @@ class Verifier:
     """Takes transactions in the order of their ids, and tells what is wrong.
 
     Args:
-        accounts: all of them, as they were at one moment.
+        accounts: all of them by id, as they were at one moment.
         sealed: the hashes that seals keep, by stream and number; those passed are taken out.
         transaction_count, entry_count: how many were seen, or proved before.
         effective_until: none of them takes effect later.
@@ -74,7 +86,7 @@ class Verifier:
         open_lines: what pending transactions that are open so far reserve, by reference.
     """
 
-    accounts: Mapping[str, Account]
+    accounts: Mapping[str, AccountNow]
     sealed: dict[tuple[int, int], bytes] = field(default_factory=dict)
     transaction_count: int = 0
     entry_count: int = 0
@@ -97,8 +109,8 @@ class Verifier:
             yield from self._walk(entry)
         self._note_pending(transaction)
 
-    def finish(self, heads: Mapping[int, Head]) -> Iterator[Offence]:
-        """Hold the ends of the streams and the accounts against what was seen.
+    def finish_streams(self, heads: Mapping[int, Head]) -> Iterator[Offence]:
+        """Hold the ends of the streams against what was seen.
 
         Args:
             heads: where each stream ended when the accounts were read; nothing later was taken.
@@ -112,9 +124,15 @@ class Verifier:
                     f"It ends at {seen.number}; its head says {head.number}"
                     + ("." if seen.number != head.number else ", with another hash."),
                 )
-        pending = _sums(line for lines in self.open_lines.values() for line in lines)
-        for _, account in sorted(self.accounts.items()):
-            yield from self._end_of(account, pending)
+
+    def finish_accounts(self, names: Iterable[str], reserved: Reserved) -> Iterator[Offence]:
+        """Hold some accounts against what was seen, and what `reserved` tells."""
+        for name in names:
+            yield from self._end_of(name, reserved)
+
+    def reserved(self) -> Reserved:
+        """Sum what is pending."""
+        return _sums(line for lines in self.open_lines.values() for line in lines)
 
     def _chain(self, transaction: Transaction) -> Iterator[Offence]:
         stream, number = chain.place(transaction.transaction_id)
@@ -156,7 +174,8 @@ class Verifier:
                 OffenceKind.WRONG_ACCOUNT, entry.account_id, "It has entries, and is not there."
             )
             return
-        seen = self.walked.setdefault(entry.account_id, Walked(Money.zero(account.currency)))
+        nothing = Money.zero(account.standing.balance.currency)
+        seen = self.walked.setdefault(entry.account_id, Walked(nothing))
         where = f"{entry.transaction_id} line {entry.line}"
         if entry.account_sequence != seen.entry_count + 1:
             yield Offence(
@@ -181,12 +200,11 @@ class Verifier:
         elif transaction.heading.resolves_reference:
             self.open_lines.pop(transaction.heading.resolves_reference, None)
 
-    def _end_of(
-        self, account: Account, pending: Mapping[tuple[str, Side], Money]
-    ) -> Iterator[Offence]:
-        name, nothing = account.account_id, Money.zero(account.currency)
-        seen = self.walked.get(name, Walked(nothing))
+    def _end_of(self, name: str, reserved: Reserved) -> Iterator[Offence]:
+        account = self.accounts[name]
         now = account.standing
+        nothing = Money.zero(now.balance.currency)
+        seen = self.walked.get(name, Walked(nothing))
         if (now.balance, now.entry_count) != (seen.balance, seen.entry_count):
             yield Offence(
                 OffenceKind.WRONG_ACCOUNT,
@@ -195,8 +213,8 @@ class Verifier:
                 f" by {seen.entry_count}.",
             )
         normal = account.type.normal_side
-        coming = pending.get((name, normal), nothing)
-        going = pending.get((name, normal.opposite), nothing)
+        coming = reserved.get((name, normal), nothing)
+        going = reserved.get((name, normal.opposite), nothing)
         if (now.pending_in, now.pending_out) != (coming, going):
             yield Offence(
                 OffenceKind.WRONG_PENDING,
@@ -206,7 +224,7 @@ class Verifier:
             )
 
 
-def _sums(lines: Iterable[Line]) -> dict[tuple[str, Side], Money]:
+def _sums(lines: Iterable[Line]) -> Reserved:
     sums: dict[tuple[str, Side], Money] = {}
     for account_id, side, amount in lines:
         place = account_id, side

@@ -48,8 +48,9 @@ async def close_month(
         yield told
     if walk.told.count:
         raise BooksUnsound(month, walk.told.count)
-    made = next_checkpoint(last, walk.verifier, until, clock())
-    await books.keep(made, list(balances_of(walk.verifier)))
+    seen = walk.verifier
+    made = next_checkpoint(last, seen, await walk.balances_hash(), until, clock())
+    await books.keep(made, lambda: balances_of(seen, seen.walked))
     yield _closed(await all_checkpoints(books), month, until)
 
 

@@ -59,7 +59,8 @@ async def verify_ledger(
     for checkpoint in checkpoints[base.number if base is not None else 0 :]:
         async for told in walk.up_to(chain.first_id(checkpoint.until)):
             yield told
-        for offence in walk.told.some(standing_offences(checkpoint, walk.verifier)):
+        wrong = standing_offences(checkpoint, walk.verifier, await walk.balances_hash())
+        for offence in walk.told.some(wrong):
             yield offence
     async for told in walk.up_to(END):
         yield told

@@ -1,22 +1,25 @@
 """Goes through the books, one transaction after the other, and holds all else against them."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger_svc.domain import chain
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.checkpoint import (
-    AccountAt,
+    BalancesHash,
     Checkpoint,
     balance_offences,
+    balances_of,
     checkpoint_offences,
 )
 from ledger_svc.domain.seal import Seal, seal_offences
 from ledger_svc.domain.transaction import Transaction
 from ledger_svc.domain.verification import Followed, Offence, OffenceKind, Verifier, Walked
 from ledger_svc.ports import LedgerVerification, Snapshot
+from ledger_svc.use_cases.slices import in_order, slices
 
-CHUNK = 1_000
+# What is read and looked at in one piece, while others wait.
+CHUNK, _AT_ONCE = 200, 50
 OFFENCES_TOLD_MAX = 100
 
 # Sorts behind every transaction.
@@ -62,7 +65,7 @@ class Seals:
     async def cover(self, streams: Mapping[int, int]) -> AsyncIterator[Offence]:
         """Read on until every seal of these numbers is at hand, by stream; tell what is wrong."""
         while not self._is_whole and any(
-            number >= self.reach.get(stream, 0) for stream, number in streams.items()
+            number > self.reach.get(stream, 0) for stream, number in streams.items()
         ):
             async for offence in self._next_page():
                 yield offence
@@ -85,15 +88,22 @@ class Seals:
             self.count, self._last = self.count + 1, seal
             if self.known.pop(seal.number, seal.hash) != seal.hash:
                 yield _wrong_seal(seal.number, "It is known elsewhere with another hash.")
-            self._take(seal)
+            for offence in self._take(seal):
+                yield offence
 
-    def _take(self, seal: Seal) -> None:
-        """Remember the hashes that are still to come."""
+    def _take(self, seal: Seal) -> Iterator[Offence]:
+        """Remember the hashes that are still to come; hold those that came last against it."""
         for head in seal.heads:
             self.reach[head.stream] = max(head.number, self.reach.get(head.stream, 0))
-            seen = self.verifier.streams.get(head.stream)
-            if seen is None or head.number > seen.number:
-                self.verifier.sealed[head.stream, head.number] = head.hash
+            seen = self.verifier.streams.get(head.stream, Followed())
+            known = seen.hash
+            if head.number > seen.number:
+                place = head.stream, head.number
+                known = self.verifier.sealed.setdefault(place, head.hash)
+            if head.number >= seen.number and known != head.hash:
+                yield _wrong_seal(
+                    seal.number, f"It keeps another hash of {head.number} of stream {head.stream}."
+                )
 
 
 @dataclass(slots=True)
@@ -136,11 +146,22 @@ class Walk:
         """Hold the ends against what was seen."""
         found = [offence async for offence in self.seals.finish()]
         now = {head.stream: head for head in await self.books.heads()}
-        found += self.verifier.finish(self.heads)
+        found += self.verifier.finish_streams(self.heads)
         found += _headless(self.strangers - now.keys())
         found += _sealed_and_gone(self.seals.reach, now)
         for offence in self.told.some(found):
             yield offence
+        reserved = self.verifier.reserved()
+        async for names in slices(self.verifier.accounts):
+            for offence in self.told.some(self.verifier.finish_accounts(names, reserved)):
+                yield offence
+
+    async def balances_hash(self) -> bytes:
+        """Hash what the accounts have so far."""
+        made = BalancesHash()
+        async for names in in_order(self.verifier.walked):
+            made.add(balances_of(self.verifier, names))
+        return made.digest()
 
     async def _look_at(self, chunk: Sequence[Transaction]) -> AsyncIterator[Progress | Offence]:
         known = [one for one in chunk if self._is_within(one)]
@@ -148,8 +169,8 @@ class Walk:
         self.done += len(known)
         reached = dict(chain.place(one.transaction_id) for one in known)
         found = [offence async for offence in self.seals.cover(reached)]
-        for one in known:
-            found += self.verifier.take(one)
+        async for piece in slices(known, _AT_ONCE):
+            found += [offence for one in piece for offence in self.verifier.take(one)]
         claims = await self.books.claims([one.reference for one in known])
         for offence in self.told.some([*found, *_claim_offences(known, claims)]):
             yield offence
@@ -176,22 +197,22 @@ async def begin(
     """
     snapshot = await books.snapshot(base.until if base is not None else None)
     heads = {head.stream: head for head in snapshot.heads}
-    verifier = Verifier({account.account_id: account for account in snapshot.accounts})
+    verifier = Verifier(snapshot.accounts)
     seals = Seals(books, verifier, dict(known_seals or {}))
     walk = Walk(books, snapshot, heads, verifier, seals, sum(h.number for h in snapshot.heads))
     walk.early += walk.told.some(checkpoint_offences(checkpoints))
     if base is not None:
-        balances = await books.balances_at(base)
-        walk.early += walk.told.some(balance_offences(base, balances))
-        _resume(walk, base, balances)
+        await _resume(walk, base)
     return walk
 
 
-def _resume(walk: Walk, base: Checkpoint, balances: Iterable[AccountAt]) -> None:
+async def _resume(walk: Walk, base: Checkpoint) -> None:
     verifier = walk.verifier
+    async for page in walk.books.balances_at(base):
+        verifier.walked |= {one.account_id: Walked(one.balance, one.entry_count) for one in page}
+    walk.early += walk.told.some(balance_offences(base, await walk.balances_hash()))
     verifier.transaction_count, verifier.entry_count = base.transaction_count, base.entry_count
     verifier.effective_until = base.effective_until
-    verifier.walked = {one.account_id: Walked(one.balance, one.entry_count) for one in balances}
     verifier.open_lines = dict(walk.snapshot.open_lines)
     verifier.streams = {head.stream: Followed(head.number, head.hash) for head in base.heads}
     walk.last = _before(base)

@@ -10,6 +10,7 @@ import pytest
 
 from chassis.database import Database
 from ledger_svc.domain import errors
+from ledger_svc.domain.account import AccountType
 from ledger_svc.domain.books import Outcome, Posted
 from ledger_svc.domain.checkpoint import Checkpoint
 from ledger_svc.domain.posting import Action, Command, Resolution, Reversal
@@ -24,9 +25,9 @@ from ledger_svc.use_cases.get_statement import get_statement
 from ledger_svc.use_cases.get_trial_balance import get_trial_balance
 from ledger_svc.use_cases.list_entries import list_entries
 from ledger_svc.use_cases.verify_ledger import Summary, verify_ledger
-from ledger_svc.verification_reader import VerificationReader
+from ledger_svc.verification_reader import PAGE, VerificationReader
 from tests.servers import ServiceDatabase
-from tests.unit.ledger_svc.builders import CLEARING, SELLER, open_two, posting
+from tests.unit.ledger_svc.builders import CLEARING, SELLER, new_account, open_two, posting
 
 # The months to come have tables of their own; what is before them is one.
 NOW = datetime.now(UTC)
@@ -128,12 +129,34 @@ async def test_a_closed_month_is_kept(ledger: Ledger) -> None:
     assert first == again
     assert (first.number, first.transaction_count, first.until) == (1, 2, month_after(1))
     assert (second.number, second.transaction_count, second.until) == (2, 6, month_after(3))
-    balances = await ledger.books.balances_at(second)
-    assert [(one.account_id, str(one.balance)) for one in balances] == [
-        (CLEARING, "6.00"),
-        (SELLER, "6.00"),
-    ]
+    balances = [one async for page in ledger.books.balances_at(second) for one in page]
+    assert {one.account_id: str(one.balance) for one in balances} == {
+        CLEARING: "6.00",
+        SELLER: "6.00",
+    }
     assert (await ledger.verify())[0] == []
+
+
+async def test_a_month_of_many_accounts_is_kept(ledger: Ledger) -> None:
+    """Page by page, and whole; verification goes on from it."""
+    store = LedgerStore(ledger.database, clock=ledger.clock)
+    names = [f"m:{number:05}" for number in range(2 * PAGE + PAGE // 2)]
+    await store.open_accounts([new_account(name, AccountType.LIABILITY) for name in names])
+    await store.do([posting(f"p:{name}", "1.00", credit=name) for name in names])
+    ledger.now = month_after(5) + timedelta(hours=2)
+    assert isinstance(await ledger.do(posting("next", "1.00", credit=names[0])), Posted)
+
+    made = await ledger.close(month_after(4))
+
+    pages = [page async for page in ledger.books.balances_at(made)]
+    assert sorted(one.account_id for page in pages for one in page) == sorted(
+        [*names, CLEARING, SELLER]
+    )
+    assert max(map(len, pages)) == PAGE
+    for since in (False, True):
+        offences, summary = await ledger.verify(since_last_checkpoint=since)
+        assert offences == []
+        assert summary.account_count == len(names) + 2
 
 
 async def test_a_month_closed_with_a_later_one_has_no_checkpoint(ledger: Ledger) -> None:

@@ -10,15 +10,17 @@ from paymesh.ledger.v1 import ledger_service_pb2 as service
 from paymesh.ledger.v1 import report_pb2
 
 from chassis.database import Database
+from ledger_svc.domain.account import AccountType
 from ledger_svc.domain.books import Posted
 from ledger_svc.domain.posting import Reversal
 from ledger_svc.store import LedgerStore
-from ledger_svc.verification_reader import VerificationReader
+from ledger_svc.verification_reader import PAGE, VerificationReader
 from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc.builders import (
     CLEARING,
     SELLER,
     LedgerStub,
+    new_account,
     posting,
     served,
     wire_account,
@@ -125,6 +127,31 @@ async def test_seals_are_made_once_and_bind(
         await owner.execute("UPDATE seals SET sealed_at = now()")
     offences, _ = await verified(ledger)
     assert [offence.subject for offence in offences] == ["seal 1"]
+
+
+async def test_accounts_of_many_pages_are_of_one_moment(
+    ledger: LedgerStub, ledger_db: Database
+) -> None:
+    """What is moved meanwhile between accounts of the first page and the last stands on neither."""
+    store = LedgerStore(ledger_db)
+    names = [f"m:{number:05}" for number in range(2 * PAGE + PAGE // 2)]
+    await store.open_accounts([new_account(name, AccountType.LIABILITY) for name in names])
+    first, last = names[0], names[-1]
+    stopped = asyncio.Event()
+
+    async def write() -> None:
+        turn = 0
+        while not stopped.is_set():
+            turn += 1
+            await store.do([posting(f"w:{turn}", "1.00", debit=first, credit=last)])
+
+    writer = asyncio.create_task(write())
+    for _ in range(5):
+        messages = [m async for m in ledger.VerifyLedger(service.VerifyLedgerRequest())]
+        assert not [m.offence for m in messages if m.HasField("offence")]
+        assert messages[-1].summary.account_count == len(names) + 2
+    stopped.set()
+    await writer
 
 
 async def test_books_are_verified_while_they_are_written_to(

@@ -15,7 +15,7 @@ from ledger_svc.domain.decisions import decide
 from ledger_svc.domain.posting import Action, Command, Resolution, Reversal
 from ledger_svc.domain.seal import Seal, next_seal, seal_offences
 from ledger_svc.domain.transaction import Transaction, hashed
-from ledger_svc.domain.verification import OffenceKind, Verifier
+from ledger_svc.domain.verification import AccountNow, OffenceKind, Verifier
 from tests.unit.ledger_svc.builders import CLEARING, NOW, SELLER, account, posting, usd
 
 History = Sequence[Transaction]
@@ -69,11 +69,13 @@ class Written:
     ) -> list[tuple[OffenceKind, str]]:
         """Verify a history, by default the one that was written."""
         sealed = {(head.stream, head.number): head.hash for seal in seals for head in seal.heads}
-        verifier = Verifier(self.accounts, sealed)
+        now = {name: AccountNow(a.type, a.standing) for name, a in self.accounts.items()}
+        verifier = Verifier(now, sealed)
         taken = self.history if history is None else history
         found = [*seal_offences(seals)]
         found += [offence for one in taken for offence in verifier.take(one)]
-        found += verifier.finish(self.heads)
+        found += verifier.finish_streams(self.heads)
+        found += verifier.finish_accounts(now, verifier.reserved())
         return [(offence.kind, offence.subject) for offence in found]
 
 
