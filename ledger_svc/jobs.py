@@ -17,7 +17,9 @@ _EXPIRE_AT_ONCE = 500
 _DAY_S = 86_400.0
 
 MONTHS_AHEAD = Gauge(
-    "paymesh_ledger_months_ahead", "Months that the books have tables for.", registry=REGISTRY
+    "paymesh_ledger_months_ahead",
+    "Months to come that the books have tables for.",
+    registry=REGISTRY,
 )
 
 
@@ -57,8 +59,11 @@ def months(database: Database, ahead: int) -> Job:
     """
 
     async def work() -> bool:
-        made = await database.read(statements.PREPARE_MONTHS, [ahead])
-        MONTHS_AHEAD.set(ahead)
+        try:
+            made = await database.read(statements.PREPARE_MONTHS, [ahead])
+        finally:
+            (there,) = await database.read(statements.COUNT_MONTHS_AHEAD)
+            MONTHS_AHEAD.set(there["ahead"])
         if made[0]["made"]:
             logger().info("months_made", count=made[0]["made"])
         return False

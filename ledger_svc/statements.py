@@ -353,3 +353,16 @@ FROM unnest(%s::text[], %s::numeric[], %s::bigint[]) AS given (account_id, balan
 
 # PostgreSQL alone: see migration 0003.
 PREPARE_MONTHS = "SELECT prepare_months(%s) AS made"
+
+# Up to the first month that one of the tables lacks.
+COUNT_MONTHS_AHEAD = """
+SELECT min(ahead) - 1 AS ahead FROM (
+    SELECT ahead, to_char(
+        date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead), '_YYYY_MM'
+    ) AS month FROM generate_series(1, 1200) AS ahead
+) AS months, unnest(ARRAY['transactions', 'entries']) AS parent
+WHERE NOT EXISTS (
+    SELECT FROM pg_inherits
+    WHERE inhparent = to_regclass(parent) AND inhrelid = to_regclass(parent || month)
+)
+"""

@@ -389,8 +389,12 @@ async def test_what_is_pending_is_not_archived(ledger: Ledger) -> None:
     at = month_after(1) - timedelta(minutes=1)
     assert isinstance(await ledger.do(replace(posting("p", "1.00"), is_pending=True), at), Posted)
     await ledger.close(month_after(3))
-    with pytest.raises(psycopg.errors.RaiseException, match="pending still"):
+    with pytest.raises(psycopg.errors.RaiseException, match="pending still") as refused:
         ledger.archive(month_after(4))
+    named = await ledger.reader.transaction("p")
+    assert named is not None
+    assert f"{named.transaction_id} (p)" in str(refused.value)
+    assert "still, 1 in all" in str(refused.value)
 
     assert isinstance(await ledger.do(Resolution("p", Action.POST)), Posted)
     assert len(ledger.archive(month_after(4))) == 8

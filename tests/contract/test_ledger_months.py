@@ -1,14 +1,18 @@
 """The books cut by month, on a real PostgreSQL, and old books carried over into them."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
+from psycopg.conninfo import conninfo_to_dict
 
 from chassis.clock import utc_now
 from chassis.database import Database, upgrade
+from chassis.telemetry import REGISTRY
+from ledger_svc import jobs
 from ledger_svc.domain.books import Posted
 from ledger_svc.domain.chain import first_id
 from ledger_svc.domain.verification import Offence
@@ -57,6 +61,39 @@ async def test_the_service_may_have_months_made(
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         app.execute("CREATE TABLE entries_mine (LIKE entries)")
+
+
+async def test_months_ahead_are_counted_not_believed(
+    ledger_db: Database, ledger_database: ServiceDatabase
+) -> None:
+    """Up to the first that a table lacks, whether or not more could be made."""
+    fifth = months_of(ledger_database, "entries")[4]
+    role = conninfo_to_dict(ledger_database.app_url)["user"]
+    with psycopg.connect(ledger_database.owner_url) as owner:
+        owner.execute(f"DROP TABLE {fifth}")  # type: ignore[arg-type]
+        owner.execute(f"REVOKE EXECUTE ON FUNCTION prepare_months(int) FROM {role}")  # type: ignore[arg-type]
+
+    assert await gauged(ledger_db, ahead=3) == 4
+    with psycopg.connect(ledger_database.owner_url) as owner:
+        owner.execute(f"GRANT EXECUTE ON FUNCTION prepare_months(int) TO {role}")  # type: ignore[arg-type]
+    assert await gauged(ledger_db, ahead=3) == 4
+    assert await gauged(ledger_db, ahead=14) == 14
+
+
+async def gauged(database: Database, ahead: int) -> float:
+    """Have months made, and tell what the gauge says once it says something."""
+    jobs.MONTHS_AHEAD.set(-1)
+    stopping = asyncio.Event()
+    job = asyncio.create_task(jobs.months(database, ahead)(stopping))
+    try:
+        async with asyncio.timeout(60):
+            while (told := REGISTRY.get_sample_value("paymesh_ledger_months_ahead")) in (None, -1):
+                await asyncio.sleep(0.01)
+    finally:
+        stopping.set()
+        await job
+    assert told is not None
+    return told
 
 
 @pytest.mark.parametrize("statement", ["UPDATE {} SET line = 1", "DELETE FROM {}", "TRUNCATE {}"])
