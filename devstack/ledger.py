@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +15,17 @@ from devstack.state import State
 
 _TIMEOUT_S = 24 * 3600.0
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_PAGE_MAX = 500
+
+Ask = Callable[[Any], Awaitable[Any]]
+
+LIMIT = click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    help="How many at most; 0: all that there are.",
+)
 
 
 @click.group()
@@ -73,14 +84,17 @@ def verify(*, since_last_checkpoint: bool, seals: Sequence[str], folder: Path) -
 
 
 @ledger.command()
+@LIMIT
 @STATE
-def seals(folder: Path) -> None:
-    """Tell the newest seals as `verify --seal` takes them, the newest first."""
+def seals(limit: int, folder: Path) -> None:
+    """Tell seals as `verify --seal` takes them, the newest first."""
     from paymesh.ledger.v1 import ledger_service_pb2 as service
 
-    found = asyncio.run(_asked(State(folder).running(), "ListSeals", service.ListSealsRequest()))
-    for seal in found.seals:
+    def tell(seal: Any) -> None:
         click.echo(f"{seal.number}:{seal.hash.hex()}")
+
+    request = service.ListSealsRequest()
+    asyncio.run(_tell_all(State(folder).running(), "ListSeals", request, "seals", limit, tell))
 
 
 @ledger.command("close-month")
@@ -103,16 +117,39 @@ def close_month(month: str, folder: Path) -> None:
 
 
 @ledger.command()
+@LIMIT
 @STATE
-def checkpoints(folder: Path) -> None:
-    """Tell the newest checkpoints: number, end, transactions before it, hash."""
+def checkpoints(limit: int, folder: Path) -> None:
+    """Tell checkpoints, the newest first: number, end, transactions before it, hash."""
     from paymesh.ledger.v1 import ledger_service_pb2 as service
 
-    request = service.ListCheckpointsRequest()
-    found = asyncio.run(_asked(State(folder).running(), "ListCheckpoints", request))
-    for one in found.checkpoints:
+    def tell(one: Any) -> None:
         until = one.until.ToJsonString()
         click.echo(f"{one.number}  {until}  {one.transaction_count}  {one.hash.hex()}")
+
+    request, stack = service.ListCheckpointsRequest(), State(folder).running()
+    asyncio.run(_tell_all(stack, "ListCheckpoints", request, "checkpoints", limit, tell))
+
+
+async def listed(ask: Ask, request: Any, items: str, limit: int) -> AsyncIterator[Any]:
+    """Ask for page after page of a list, and hand out what is in them.
+
+    Args:
+        ask: answers one request.
+        request: for the first page.
+        items: what the list is called in the answer.
+        limit: of what is handed out; 0: all.
+    """
+    count = 0
+    while True:
+        request.page_size = min(limit - count, _PAGE_MAX) if limit else _PAGE_MAX
+        page = await ask(request)
+        for one in getattr(page, items):
+            count += 1
+            yield one
+        request.page_token = page.next_page_token
+        if not request.page_token or count == limit:
+            return
 
 
 def _read_seal(text: str) -> dict[str, Any]:
@@ -129,11 +166,19 @@ async def _trial_balance(stack: Mapping[str, Any], at: datetime | None) -> list[
         return await operator.trial_balance(at)
 
 
-async def _asked(stack: Mapping[str, Any], rpc: str, request: Any) -> Any:
+async def _tell_all(
+    stack: Mapping[str, Any],
+    rpc: str,
+    request: Any,
+    items: str,
+    limit: int,
+    tell: Callable[[Any], None],
+) -> None:
     from devstack.trail import Operator
 
     async with Operator(stack) as operator:
-        return await getattr(operator.ledger, rpc)(request)
+        async for one in listed(getattr(operator.ledger, rpc), request, items, limit):
+            tell(one)
 
 
 async def _followed(stack: Mapping[str, Any], rpc: str, request: Any) -> dict[str, Any]:

@@ -26,14 +26,13 @@ from ledger_svc.use_cases.get_statement import get_statement
 from ledger_svc.use_cases.get_transaction import get_transaction
 from ledger_svc.use_cases.get_trial_balance import get_trial_balance
 from ledger_svc.use_cases.list_accounts import list_account_changes, list_accounts
-from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, list_entries
+from ledger_svc.use_cases.list_entries import list_entries
+from ledger_svc.use_cases.list_proofs import list_checkpoints, list_seals
 from ledger_svc.use_cases.open_accounts import open_accounts
 from ledger_svc.use_cases.post_transactions import Asked, post_transactions
 from ledger_svc.use_cases.resolve_transactions import resolve_transactions
 from ledger_svc.use_cases.reverse_transaction import reverse_transaction
 from ledger_svc.use_cases.verify_ledger import verify_ledger
-
-_NEWEST = 2**62
 
 
 class LedgerServicer(LedgerServiceServicer):
@@ -272,9 +271,16 @@ class LedgerServicer(LedgerServiceServicer):
         self, request: service.ListSealsRequest, context: Any
     ) -> service.ListSealsResponse:
         """List seals."""
-        limit = min(request.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
-        found = await self._closer.seals_before(request.before or _NEWEST, limit=limit)
-        return service.ListSealsResponse(seals=map(verification_messages.to_seal, found))
+        page = await list_seals(
+            self._closer,
+            before=request.before,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return service.ListSealsResponse(
+            seals=map(verification_messages.to_seal, page.items),
+            next_page_token=page.next_page_token,
+        )
 
     async def CloseMonth(
         self, request: service.CloseMonthRequest, context: Any
@@ -287,10 +293,15 @@ class LedgerServicer(LedgerServiceServicer):
         self, request: service.ListCheckpointsRequest, context: Any
     ) -> service.ListCheckpointsResponse:
         """List checkpoints."""
-        limit = min(request.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
-        found = await self._closer.checkpoints_before(request.before or _NEWEST, limit=limit)
+        page = await list_checkpoints(
+            self._closer,
+            before=request.before,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
         return service.ListCheckpointsResponse(
-            checkpoints=map(verification_messages.to_checkpoint, found)
+            checkpoints=map(verification_messages.to_checkpoint, page.items),
+            next_page_token=page.next_page_token,
         )
 
     async def _change(self, request: Any, to: AccountStatus) -> Any:

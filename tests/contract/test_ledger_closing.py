@@ -24,6 +24,7 @@ from ledger_svc.use_cases.get_balance import get_balance
 from ledger_svc.use_cases.get_statement import get_statement
 from ledger_svc.use_cases.get_trial_balance import get_trial_balance
 from ledger_svc.use_cases.list_entries import list_entries
+from ledger_svc.use_cases.list_proofs import list_checkpoints
 from ledger_svc.use_cases.verify_ledger import Summary, verify_ledger
 from ledger_svc.verification_reader import PAGE, VerificationReader
 from tests.servers import ServiceDatabase
@@ -135,6 +136,20 @@ async def test_a_closed_month_is_kept(ledger: Ledger) -> None:
         SELLER: "6.00",
     }
     assert (await ledger.verify())[0] == []
+
+
+async def test_checkpoints_are_listed_page_by_page(ledger: Ledger) -> None:
+    """The newest first, each once."""
+    for month in range(3):
+        await ledger.close(month_after(month))
+    found, token, sizes = [], "", []
+    while not sizes or token:
+        page = await list_checkpoints(ledger.books, before=0, page_size=2, page_token=token)
+        found += [one.number for one in page.items]
+        sizes.append(len(page.items))
+        token = page.next_page_token
+
+    assert (found, sizes) == ([3, 2, 1], [2, 1])
 
 
 async def test_a_month_of_many_accounts_is_kept(ledger: Ledger) -> None:

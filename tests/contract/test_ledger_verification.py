@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import grpc
 import psycopg
 import pytest
 from paymesh.ledger.v1 import ledger_pb2 as noun
@@ -15,6 +16,7 @@ from ledger_svc.domain.books import Posted
 from ledger_svc.domain.posting import Reversal
 from ledger_svc.store import LedgerStore
 from ledger_svc.verification_reader import PAGE, VerificationReader
+from tests.contract.test_ledger_service import fields
 from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc.builders import (
     CLEARING,
@@ -127,6 +129,35 @@ async def test_seals_are_made_once_and_bind(
         await owner.execute("UPDATE seals SET sealed_at = now()")
     offences, _ = await verified(ledger)
     assert [offence.subject for offence in offences] == ["seal 1"]
+
+
+async def test_seals_are_listed_page_by_page(ledger: LedgerStub, ledger_db: Database) -> None:
+    """The newest first, each once; a token goes with what it was made with."""
+    books, store = VerificationReader(ledger_db), LedgerStore(ledger_db)
+    for number in range(5):
+        await store.do([posting(f"s:{number}", "1.00")])
+        assert await books.seal() is not None
+    request = service.ListSealsRequest(page_size=2)
+    found = []
+    while True:
+        page = await ledger.ListSeals(request)
+        found += [seal.number for seal in page.seals]
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            break
+        token = page.next_page_token
+
+    assert found == [5, 4, 3, 2, 1]
+    rest = await ledger.ListSeals(service.ListSealsRequest(before=3))
+    assert [seal.number for seal in rest.seals] == [2, 1]
+    assert not rest.next_page_token
+    for other in (
+        ledger.ListSeals(service.ListSealsRequest(before=3, page_token=token)),
+        ledger.ListCheckpoints(service.ListCheckpointsRequest(page_token=token)),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await other
+        assert fields(error.value) == ["page_token"]
 
 
 async def test_accounts_of_many_pages_are_of_one_moment(
