@@ -190,6 +190,7 @@ async def test_an_incomplete_read_is_no_audit(stack: Stack) -> None:
             await gather({**stack, **broken})
 
 
+@pytest.mark.usefixtures("gathered")  # so that there are sagas
 async def test_a_stack_that_does_not_come_to_rest_fails(stack: Stack) -> None:
     """What is still open at the deadline is told; it is no pass and no skip."""
     held = "UPDATE sagas SET lease_owner = %s, due_at = now() + interval '1 day'"
@@ -215,6 +216,7 @@ _FORGOTTEN = (
 )
 
 
+@pytest.mark.usefixtures("gathered")  # so that there are sagas
 async def test_what_is_asked_for_again_and_again_is_at_rest(stack: Stack) -> None:
     """Of a saga that has long waited for its PSP's word only the counts of asking move; one that
     has waited for less than a minute may still come to its end.
