@@ -12,13 +12,13 @@ class Verdict:
     """An aim, what was measured, and whether that is enough.
 
     Attributes:
-        ceiling: what the server would reach with nothing behind it; empty: was not measured.
+        nothing_behind: what the server came to with nothing behind it; empty: was not measured.
     """
 
     aim: str
     measured: str
     met: bool
-    ceiling: str = ""
+    nothing_behind: str = ""
 
 
 _BASELINES = {
@@ -31,7 +31,7 @@ def verdicts(trials: Sequence[Trial]) -> list[Verdict]:
     """Hold trials against the aims; an aim whose scenario was not run is left out."""
     by_name = {trial.scenario.name: trial for trial in trials}
     baselines = {(t.scenario.way, t.scenario.shape): t for t in trials}
-    ceilings = {t.scenario.batch: t.rate for t in trials if t.scenario.way is Way.NOTHING}
+    canned = {t.scenario.batch: t.rate for t in trials if t.scenario.way is Way.NOTHING}
     found: list[Verdict] = []
 
     def times(name: str, least: float) -> None:
@@ -42,8 +42,8 @@ def verdicts(trials: Sequence[Trial]) -> list[Verdict]:
             if trial and baseline and baseline.rate:
                 ratio = trial.rate / baseline.rate
                 said = f"{ratio:.1f} × ({trial.rate:,.0f}/s, {baseline.rate:,.0f}/s)"
-                most = ceilings.get(trial.scenario.batch, 0.0) / baseline.rate
-                over = _ceiling(most, least, f"{most:,.1f} ×")
+                most = canned.get(trial.scenario.batch, 0.0) / baseline.rate
+                over = _beside(most, least, f"{most:,.1f} ×")
                 aim = f"{name}: ≥ {least:g} × {called}"
                 found.append(Verdict(aim, said, ratio >= least, over))
 
@@ -56,8 +56,8 @@ def verdicts(trials: Sequence[Trial]) -> list[Verdict]:
 
     def rate(name: str, least: float) -> None:
         if name in by_name:
-            value, most = by_name[name].rate, ceilings.get(by_name[name].scenario.batch, 0.0)
-            over = _ceiling(most, least, f"{most:,.0f}/s")
+            value, most = by_name[name].rate, canned.get(by_name[name].scenario.batch, 0.0)
+            over = _beside(most, least, f"{most:,.0f}/s")
             said = f"{value:,.0f}/s"
             found.append(Verdict(f"{name}: {least:,.0f}/s", said, value >= least, over))
 
@@ -83,8 +83,8 @@ def verdicts(trials: Sequence[Trial]) -> list[Verdict]:
     return found
 
 
-def _ceiling(most: float, least: float, said: str) -> str:
-    """Tell the ceiling, and whether it is lower than the aim: then no service could reach that."""
+def _beside(most: float, least: float, said: str) -> str:
+    """Tell a rate with nothing behind it, and whether the aim is above even that."""
     if not most:
         return ""
-    return said if most >= least else f"{said}: out of reach"
+    return said if most >= least else f"{said}: below the aim"

@@ -41,10 +41,13 @@ def report(
     table = Table(*_HEADS, box=None)
     for row in rows:
         table.add_row(*row)
-    aims = Table("aim", "measured", "ceiling", "", box=None)
+    aims = Table("aim", "measured", "nothing behind it", "", box=None)
     for verdict in met:
         aims.add_row(
-            verdict.aim, verdict.measured, verdict.ceiling, "met" if verdict.met else "MISSED"
+            verdict.aim,
+            verdict.measured,
+            verdict.nothing_behind,
+            "met" if verdict.met else "MISSED",
         )
     console.print(table, "", aims)
     page = RESULTS / f"{name}.md"
@@ -77,11 +80,12 @@ def _errors(trial: Trial) -> str:
 def _page(rows: Sequence[Sequence[str]], met: Sequence[Verdict], facts: Mapping[str, str]) -> str:
     """Write Markdown: when and where, the aims, the table."""
     when = datetime.now(UTC)
-    aims = [(v.aim, v.measured, v.ceiling, "yes" if v.met else "**no**") for v in met]
+    aims = [(v.aim, v.measured, v.nothing_behind, "yes" if v.met else "**no**") for v in met]
+    heads = ("aim", "measured", "nothing behind it", "met")
     told = "\n".join(f"* {name}: {value}" for name, value in facts.items())
     return (
         f"Run on {when:%Y-%m-%d %H:%M} UTC, commit `{revision()[:10]}`.\n\n{told}\n\n"
-        f"{_markdown(('aim', 'measured', 'ceiling', 'met'), aims)}\n{_markdown(_HEADS, rows)}"
+        f"{_markdown(heads, aims)}\n{_markdown(_HEADS, rows)}"
     )
 
 
@@ -91,8 +95,8 @@ def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _measures(books: str, trial: Trial, trials: Sequence[Trial]) -> list[Measure]:
-    """Name a trial's figures; a rate of the service, or its ceiling, beside the baselines of
-    its shape.
+    """Name a trial's figures; a rate of the service, or with nothing behind it, beside the
+    baselines of its shape.
     """
     name, n = f"{books}_{trial.scenario.name}", trial.count
     figures = {

@@ -1,8 +1,8 @@
 """Serves answers that were made ahead: `python -m benchmarks.nothing_behind`.
 
-The ceiling of what is measured: the same server, gate and messages as a service's, but no database,
-and no look at what a request holds. A service in Python, behind this server, asked by the same
-generator on the same machine, is no faster, whatever it does.
+The same server, gate and messages as a service's, but no database, and no look at what a request
+holds: what is left is the price of being asked. It is no upper bound: each call is answered at
+once, and a service that answers many together, as group commit does, pays less for each.
 """
 
 from contextlib import AsyncExitStack
@@ -33,7 +33,7 @@ _SELLER = "seller:bench:00001"
 _WHEN = Timestamp(seconds=1_790_000_000, nanos=123_456_000)
 
 
-class LedgerCeiling(LedgerServiceServicer):
+class CannedLedger(LedgerServiceServicer):
     """Has posted everything, always; what else the ledger can do is UNIMPLEMENTED."""
 
     @checked_inside  # nowhere: the rules' price is a service's own, and may be spared
@@ -44,7 +44,7 @@ class LedgerCeiling(LedgerServiceServicer):
         return ledger_answer(len(request.postings))
 
 
-class WalletCeiling(WalletServiceServicer):
+class CannedWallets(WalletServiceServicer):
     """Has credited everything, always; what else the wallets can do is UNIMPLEMENTED."""
 
     @checked_inside
@@ -108,14 +108,14 @@ def wallet_answer(size: int) -> wallet.ApplyOperationsResponse:
 
 
 async def build(_: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
-    """Wire the ceiling of what the environment names: CEILING_OF, ledger or wallet."""
-    if environment.choice("CEILING_OF", ("ledger", "wallet")) == "ledger":
-        servicer = LedgerCeiling()  # type: ignore[abstract]
+    """Wire what stands for the books that the environment names: NOTHING_OF, ledger or wallet."""
+    if environment.choice("NOTHING_OF", ("ledger", "wallet")) == "ledger":
+        servicer = CannedLedger()  # type: ignore[abstract]
         return Wiring(
             register=[partial(add_LedgerServiceServicer_to_server, servicer)],
             names=[ledger.DESCRIPTOR.services_by_name["LedgerService"].full_name],
         )
-    wallets = WalletCeiling()  # type: ignore[abstract]
+    wallets = CannedWallets()  # type: ignore[abstract]
     return Wiring(
         register=[partial(add_WalletServiceServicer_to_server, wallets)],
         names=[wallet.DESCRIPTOR.services_by_name["WalletService"].full_name],
@@ -123,4 +123,4 @@ async def build(_: ServerSettings, environment: Environment, stack: AsyncExitSta
 
 
 if __name__ == "__main__":
-    server.main("nothing_behind", "ceiling.paymesh", build)
+    server.main("nothing_behind", "nothing.paymesh", build)

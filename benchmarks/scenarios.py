@@ -20,7 +20,7 @@ class Way(StrEnum):
     FUNCTION = "row_at_a_time"  # a server that calls one SQL function per transaction
     STATEMENTS = "row_by_statements"  # the same server, a statement at a time, the textbook's way
     BARE = "row_at_a_time_bare"  # pgbench calls the SQL function, no gRPC
-    NOTHING = "nothing_behind"  # a server with answers made ahead: the ceiling of any service
+    NOTHING = "nothing_behind"  # a server with answers made ahead, and no books
 
     @property
     def keeps_books(self) -> bool:
@@ -70,14 +70,14 @@ class Scenario:
 def every_scenario() -> list[Scenario]:
     """List what is measured: each baseline right beside what is compared with it.
 
-    The machine's own speed wanders, so that what is far apart in time compares badly. The ceiling
-    stands between both shapes: it does not look at accounts, so that once is enough.
+    The machine's own speed wanders, so that what is far apart in time compares badly. What has
+    nothing behind it stands between both shapes: it does not look at accounts.
     """
     uniform = _of(Shape.UNIFORM, open_loop=(500, 1000, 1500, 2000))
-    return [*uniform, *_ceiling(), *_of(Shape.HOT, (1000,))]
+    return [*uniform, *_nothing_behind(), *_of(Shape.HOT, (1000,))]
 
 
-def _ceiling() -> list[Scenario]:
+def _nothing_behind() -> list[Scenario]:
     loads = ((256, 1), (_USUAL_BATCHES, 100), (_USUAL_BATCHES, 1000))
     return [Scenario(Shape.UNIFORM, Way.NOTHING, in_flight, batch) for in_flight, batch in loads]
 

@@ -1,4 +1,4 @@
-"""What the books' ceiling answers is as long as what they answer, or it would be no ceiling."""
+"""What a server with nothing behind it answers is as long as what the books answer."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,7 +25,7 @@ from tests.unit.wallet_svc.builders import served as served_wallets
 _SIZE = 50
 
 
-async def test_the_ceiling_of_the_ledger_answers_as_the_ledger_does(ledger_db: Database) -> None:
+async def test_canned_transactions_are_like_real_ones(ledger_db: Database) -> None:
     """The same fields, and as many bytes, but for sums of fewer digits."""
     request = ledger.PostTransactionsRequest.FromString(_request(LedgerWorkload()))
     ids = {entry.account_id for posting in request.postings for entry in posting.entries}
@@ -43,7 +43,7 @@ async def test_the_ceiling_of_the_ledger_answers_as_the_ledger_does(ledger_db: D
     _assert_alike(ledger_answer(_SIZE), real)
 
 
-async def test_the_ceiling_of_the_wallets_answers_as_the_wallets_do(wallet_db: Database) -> None:
+async def test_canned_operations_are_like_real_ones(wallet_db: Database) -> None:
     """The same fields, and as many bytes, but for sums of fewer digits."""
     request = wallet.ApplyOperationsRequest.FromString(_request(WalletWorkload()))
     wallets = [
@@ -61,8 +61,8 @@ async def test_the_ceiling_of_the_wallets_answers_as_the_wallets_do(wallet_db: D
 
 
 async def _asked(workload: Workload) -> bytes:
-    """Ask the ceiling by the load's own method; the load counts every transaction as written."""
-    async with _served_ceiling(workload.name) as channel:
+    """Ask by the load's own method; the load counts every transaction as written."""
+    async with _served(workload.name) as channel:
         call: Any = channel.unary_unary(workload.method)
         answer: bytes = await call(_request(workload))
     assert workload.judge(workload.response(answer)) == Answer(_SIZE)
@@ -70,10 +70,10 @@ async def _asked(workload: Workload) -> bytes:
 
 
 @asynccontextmanager
-async def _served_ceiling(books: str) -> AsyncIterator[grpc.aio.Channel]:
-    environment = Environment({"CEILING_OF": books, "LISTEN": "127.0.0.1:0"})
+async def _served(books: str) -> AsyncIterator[grpc.aio.Channel]:
+    environment = Environment({"NOTHING_OF": books, "LISTEN": "127.0.0.1:0"})
     settings = ServerSettings.read(environment, "nothing_behind")
-    server = make_server("ceiling.paymesh", timeout_s=20, rpc_count_max=1000)
+    server = make_server("nothing.paymesh", timeout_s=20, rpc_count_max=1000)
     async with AsyncExitStack() as stack:
         add_wiring(server, await build(settings, environment, stack), with_reflection=False)
         port = server.add_insecure_port("127.0.0.1:0")
