@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 _OPEN_QUEUES = frozenset({"PAYMENT", "RETRY", "WAITING"})
+# Kinds of lines of a PSP's record that say why something was not done, beside those about money.
+REASONS = ("refused", "error", "limited", "canceled", "expired", "session_expired")
 _DATED = "NOT_DUE"  # it waits for a date, and nothing is under way
 
 

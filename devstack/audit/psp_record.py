@@ -8,7 +8,7 @@ import aiohttp
 
 from chassis.money import currency_decimals
 from devstack.audit.databases import Tell
-from devstack.audit.facts import RecordFact
+from devstack.audit.facts import REASONS, RecordFact
 
 # Where a PSP's minor units are not those of ISO 4217, from the PSPs' published tables. The gateway
 # and the sandbox have theirs; a check must not share the table that it checks.
@@ -19,8 +19,6 @@ _DECIMALS: Mapping[str, Mapping[str, int]] = {
 }
 _PAGE = 10_000
 _TIMEOUT_S = 60.0
-# What says why something was not done, beside the lines about money.
-_REASONS = ("refused", "error", "canceled", "expired", "session_expired")
 
 
 class IncompleteRecord(Exception):
@@ -37,7 +35,7 @@ async def read_record(url: str, tell: Tell) -> list[RecordFact]:
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     async with aiohttp.ClientSession(url, timeout=timeout) as http:
         found = await _pages(http, {})
-        for kind in _REASONS:
+        for kind in REASONS:
             found += await _pages(http, {"kind": kind})
     places = [line["seq"] for line in found]
     if len(places) != len(set(places)):

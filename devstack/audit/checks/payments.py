@@ -4,20 +4,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 from devstack.audit.checks import moves
-from devstack.audit.facts import Facts
+from devstack.audit.facts import REASONS, Facts
 from devstack.audit.told import Told
 from devstack.audit.verdict import Offence
 
 _QUEUES = frozenset({"PAYMENT", "RETRY", "WAITING", "DEAD_LETTER", "DONE"})
 _BEGINS = frozenset({"CreatePayment", "CreateCheckoutSession"})
-# What a PSP's record says of what it did not do: it declined, was asked too often, or was told to
-# let go.
-_REASONS = frozenset(
-    {
-        *("decline", "refused", "error", "limited"),
-        *("canceled", "expired", "session_expired", "void"),
-    }
-)
+# What a PSP's record says of what it did not do: it declined, would not, or was told to let go.
+_REASONS = frozenset({"decline", "void", *REASONS})
 
 
 def forgotten(facts: Facts, _: Told) -> Iterator[Offence]:

@@ -1,5 +1,6 @@
 """A running sandbox, over HTTP: faults, darkness, the clock, control, and its life."""
 
+import asyncio
 import json
 import socket
 import time
@@ -12,6 +13,7 @@ import pytest
 import stripe
 from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams
 
+from devstack.audit.psp_record import read_record
 from tests.unit.sandbox.running import RunningSandbox
 
 AUTHORIZED = {"Authorization": "Bearer sk_test_1"}
@@ -137,6 +139,8 @@ def test_rate_limit_comes_before_the_key(sandbox: RunningSandbox) -> None:
     assert error.value.headers["Retry-After"] == "7"
     (told,) = sandbox.entries("?kind=limited")
     assert (told["idempotency_key"], told["amount"]) == (intent, 0)
+    audited = asyncio.run(read_record(sandbox.url, lambda _: None))
+    assert ("limited", intent) in [(line.kind, line.key) for line in audited]
     assert confirm(sandbox, intent, intent).status == "succeeded"
 
 
