@@ -12,7 +12,7 @@ from ledger_svc.domain.checkpoint import (
     balances_of,
     checkpoint_offences,
 )
-from ledger_svc.domain.seal import Seal, seal_offences
+from ledger_svc.domain.seal import Seal, SealedHead, seal_offences
 from ledger_svc.domain.transaction import Transaction
 from ledger_svc.domain.verification import Followed, Offence, OffenceKind, Verifier, Walked
 from ledger_svc.ports import LedgerVerification, Snapshot
@@ -58,14 +58,14 @@ class Seals:
     verifier: Verifier
     known: dict[int, bytes] = field(default_factory=dict)
     count: int = 0
-    reach: dict[int, int] = field(default_factory=dict)  # the newest number sealed, by stream
+    reach: dict[int, SealedHead] = field(default_factory=dict)  # the newest sealed, by stream
     _last: Seal | None = None
     _is_whole: bool = False
 
     async def cover(self, streams: Mapping[int, int]) -> AsyncIterator[Offence]:
         """Read on until every seal of these numbers is at hand, by stream; tell what is wrong."""
         while not self._is_whole and any(
-            number > self.reach.get(stream, 0) for stream, number in streams.items()
+            number > self._reached(stream).number for stream, number in streams.items()
         ):
             async for offence in self._next_page():
                 yield offence
@@ -92,18 +92,22 @@ class Seals:
                 yield offence
 
     def _take(self, seal: Seal) -> Iterator[Offence]:
-        """Remember the hashes that are still to come; hold those that came last against it."""
+        """Remember the hashes that are still to come; hold others against what is known of them."""
         for head in seal.heads:
-            self.reach[head.stream] = max(head.number, self.reach.get(head.stream, 0))
             seen = self.verifier.streams.get(head.stream, Followed())
-            known = seen.hash
+            # What an earlier seal keeps goes first: a hash that is wrong is told once.
+            for known in (self._reached(head.stream), seen):
+                if known.number == head.number:
+                    if known.hash != head.hash:
+                        yield _wrong_seal(seal.number, _other_hash(head))
+                    break
             if head.number > seen.number:
-                place = head.stream, head.number
-                known = self.verifier.sealed.setdefault(place, head.hash)
-            if head.number >= seen.number and known != head.hash:
-                yield _wrong_seal(
-                    seal.number, f"It keeps another hash of {head.number} of stream {head.stream}."
-                )
+                self.verifier.sealed.setdefault((head.stream, head.number), head.hash)
+            if head.number > self._reached(head.stream).number:
+                self.reach[head.stream] = head
+
+    def _reached(self, stream: int) -> SealedHead:
+        return self.reach.get(stream, SealedHead(stream, 0, chain.GENESIS))
 
 
 @dataclass(slots=True)
@@ -232,16 +236,16 @@ def _headless(streams: Iterable[int]) -> list[Offence]:
     ]
 
 
-def _sealed_and_gone(reach: Mapping[int, int], now: Mapping[int, Head]) -> list[Offence]:
+def _sealed_and_gone(reach: Mapping[int, SealedHead], now: Mapping[int, Head]) -> list[Offence]:
     """Tell of streams that end before what a seal keeps of them."""
     return [
         Offence(
             OffenceKind.WRONG_SEAL,
             f"stream {stream}",
-            f"A seal keeps its transaction {number}, and it ends before that.",
+            f"A seal keeps its transaction {head.number}, and it ends before that.",
         )
-        for stream, number in sorted(reach.items())
-        if stream not in now or now[stream].number < number
+        for stream, head in sorted(reach.items())
+        if stream not in now or now[stream].number < head.number
     ]
 
 
@@ -255,6 +259,10 @@ def _claim_offences(chunk: Sequence[Transaction], claims: Mapping[str, str]) -> 
         for one in chunk
         if claims.get(one.reference) != one.transaction_id
     ]
+
+
+def _other_hash(head: SealedHead) -> str:
+    return f"It keeps another hash of transaction {head.number} of stream {head.stream}."
 
 
 def _wrong_seal(number: int, message: str) -> Offence:

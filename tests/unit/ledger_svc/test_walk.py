@@ -169,3 +169,13 @@ async def test_seals_that_keep_different_hashes_of_one_transaction_are_found() -
         (offence,) = [one async for one in seals.finish()]
 
         assert (offence.kind, offence.subject) == (OffenceKind.WRONG_SEAL, "seal 4")
+
+
+async def test_a_hash_that_all_seals_keep_otherwise_is_told_once() -> None:
+    """However many keep it: the stream has stopped, and others have not."""
+    told = sealed([{1: 5, 2: n} for n in range(1, 4 * CHUNK)])
+    seals = Seals(Kept({}, told), Verifier({}, streams={1: Followed(5, hash_of(6))}))
+
+    (offence,) = [one async for one in seals.finish()]
+
+    assert offence.subject == "seal 1"
