@@ -60,13 +60,14 @@ def gathered(stack: Stack) -> tuple[Facts, Told]:
 
 
 def test_everything_holds_after_everything_happened(gathered: tuple[Facts, Told]) -> None:
-    """No checker finds anything, and all but the one nobody gave anything to were judged."""
+    """No checker finds anything, and all were judged."""
     facts, told = gathered
 
     verdicts = judge_all(CHECKERS, facts, told)
 
     assert violations(verdicts) == []
-    assert unchecked(verdicts) == {"INV-17"}
+    assert unchecked(verdicts) == set()
+    assert len(told.refusals or ()) > 12
     assert (len(facts.payments), len(facts.at_rest)) == (17, 17)
     assert {one.kind for one in facts.record} >= {"charge", "capture", "void", "refund", "decline"}
 
