@@ -159,6 +159,17 @@ async def test_a_difference_is_found_however_old_it_is(both: Both, back: timedel
     assert found[SELLER].since == reached.get(int(back.total_seconds()))
 
 
+async def test_what_is_done_as_a_history_begins_counts_once(both: Both) -> None:
+    """It is of the history, on both sides, and not of what was before."""
+    await both.pay("edge", NOW - timedelta(hours=1))
+    await both.credit("lost", NOW)
+
+    found, _ = await compared(both)
+
+    assert subjects(found[SELLER]) == ["lost"]
+    assert found[SELLER].since == NOW - timedelta(hours=1)
+
+
 async def test_a_sellers_account_without_a_wallet_is_named(both: Both) -> None:
     """With what was booked for it."""
     stranger = "seller:demo:stranger:USD"

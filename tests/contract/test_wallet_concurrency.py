@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable
 from typing import TypeVar
 
+import psycopg
 import pytest
 
 from chassis.database import Database
@@ -22,9 +23,16 @@ Answer = TypeVar("Answer")
 Pair = tuple[WalletStore, WalletStore]
 
 
-@pytest.fixture
-async def stores(wallet_database: ServiceDatabase) -> AsyncIterator[Pair]:
-    """Make two stores, as two instances of the service would have."""
+@pytest.fixture(params=["read committed", "serializable"])
+async def stores(
+    wallet_database: ServiceDatabase, request: pytest.FixtureRequest
+) -> AsyncIterator[Pair]:
+    """Make two stores, as two instances of the service would have, at either isolation."""
+    async with await psycopg.AsyncConnection.connect(wallet_database.owner_url) as owner:
+        await owner.execute(
+            f"ALTER DATABASE {wallet_database.name}"
+            f" SET default_transaction_isolation = '{request.param}'"
+        )
     async with opened(wallet_database) as one, opened(wallet_database) as other:
         pair = WalletStore(one), WalletStore(other)
         await pair[0].open_wallets([new_wallet(SELLER), new_wallet(OTHER)])
