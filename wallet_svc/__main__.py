@@ -44,7 +44,11 @@ async def build(told: ServerSettings, environment: Environment, stack: AsyncExit
     await database.open()
     store = WalletStore(database, batches_in_flight=settings.batches_in_flight, faults=faults)
     reader = WalletReader(database, report_timeout_s=settings.report_timeout_s)
-    watching = Watching(reader.changed, every_s=settings.watch_every_s)
+    watching = Watching(
+        reader.changed,
+        every_s=settings.watch_every_s,
+        watchers_max=told.rpc_count_max // 2,  # the rest is for who moves money
+    )
     stack.push_async_callback(watching.close)
     jobs = [hold_expiry(store, settings.expire_every_s)]
     books = _books(settings.ledger_target, stack)

@@ -6,7 +6,7 @@ from chassis.clock import Clock
 from chassis.server import Job, repeat
 from chassis.telemetry import logger
 from wallet_svc.domain.comparison import Verdict, WalletDifference
-from wallet_svc.metrics import HOLDS_EXPIRED, WALLET_DIFFERENCES
+from wallet_svc.metrics import HOLDS_EXPIRED, WALLET_DIFFERENCES, WALLETS_COMPARED_AT
 from wallet_svc.ports import LedgerBooks, WalletReader
 from wallet_svc.store import WalletStore
 from wallet_svc.use_cases.compare_with_ledger import compare_with_ledger
@@ -41,6 +41,7 @@ def ledger_comparison(
                 _log(told)
         for verdict, count in counts.items():
             WALLET_DIFFERENCES.labels(verdict.value).set(count)
+        WALLETS_COMPARED_AT.set(clock().timestamp())
         return False
 
     async def job(stopping: asyncio.Event) -> None:
@@ -51,7 +52,7 @@ def ledger_comparison(
 
 def _log(found: WalletDifference) -> None:
     log = logger()
-    tell = log.error if found.verdict is Verdict.DIFFERENCE else log.info
+    tell = log.info if found.verdict is Verdict.IN_FLIGHT else log.error
     tell(
         "wallet_differs",
         wallet_id=found.wallet_id,

@@ -176,6 +176,7 @@ def to_comparison(
             difference_count=told.difference_count,
             unexplained_count=told.unexplained_count,
             is_done=told.is_done,
+            account_count=told.account_count,
         )
     )
 
@@ -199,6 +200,9 @@ def _difference(found: comparison.WalletDifference) -> comparing.WalletDifferenc
             )
             for subject in found.subjects
         ],
+        compared_from=None if found.since is None else stamp(found.since),
+        earlier_difference=_text(found.earlier, found.currency),
+        has_no_wallet=not found.has_wallet,
     )
 
 

@@ -10,6 +10,11 @@ WALLET_DIFFERENCES = Gauge(
     ["verdict"],
     registry=REGISTRY,
 )
+WALLETS_COMPARED_AT = Gauge(
+    "paymesh_wallet_comparison_last_success_timestamp",
+    "When a comparison with the ledger last came to its end, by Unix time; 0: never.",
+    registry=REGISTRY,
+)
 HOLDS_EXPIRED = Counter(
     "paymesh_wallet_holds_expired",
     "Holds that had their time and were looked at.",

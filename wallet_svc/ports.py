@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from wallet_svc.domain.comparison import Balance, SubjectSum
+from wallet_svc.domain.comparison import Balance, History
 from wallet_svc.domain.errors import Refusal
 from wallet_svc.domain.hold import Hold
 from wallet_svc.domain.operation import Command, Kind, Operation
@@ -48,6 +48,14 @@ class HoldPlace:
 
     created_at: datetime
     hold_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """Some accounts, and what to ask with for the next; an empty token is the end."""
+
+    balances: Mapping[str, Balance]
+    next_token: str
 
 
 class WalletWriter(Protocol):
@@ -113,8 +121,8 @@ class WalletReader(Protocol):
         """List a wallet's holds, the newest first, from before a place among them."""
         ...
 
-    async def subject_sums(self, wallet_id: str) -> Mapping[str, SubjectSum]:
-        """Sum what the operations of each object have changed in a wallet."""
+    async def history(self, wallet_id: str, since: datetime | None) -> History:
+        """Sum what the operations of each object have changed in a wallet since a time."""
         ...
 
 
@@ -135,6 +143,12 @@ class LedgerBooks(Protocol):
         """Read accounts; those that are not there are left out."""
         ...
 
-    async def subject_sums(self, account_id: str) -> Mapping[str, SubjectSum]:
-        """Sum the entries of each object on an account, in its normal direction."""
+    async def accounts_from(self, prefix: str, token: str) -> AccountPage:
+        """List the accounts whose id begins with `prefix`, by id, from where a page ended."""
+        ...
+
+    async def history(self, account_id: str, since: datetime | None) -> History:
+        """Sum the entries of each object on an account, in its normal direction, since a time; or
+        since a later one, when what was before is archived.
+        """
         ...

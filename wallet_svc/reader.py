@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import LiteralString
+
+from psycopg.rows import DictRow
 
 from chassis.database import Database
 from wallet_svc import rows, statements
 from wallet_svc.arrays import plain, texts
-from wallet_svc.domain.comparison import SubjectSum
+from wallet_svc.domain.comparison import History, SubjectSum
 from wallet_svc.domain.hold import Hold
 from wallet_svc.domain.operation import Operation
 from wallet_svc.domain.wallet import Wallet, WalletChange
@@ -90,14 +93,25 @@ class WalletReader:
         order: LiteralString = "o.created_at DESC, o.wallet_sequence DESC, o.operation_id DESC"
         return await self._operations(conditions, parameters, order, limit)
 
-    async def subject_sums(self, wallet_id: str) -> Mapping[str, SubjectSum]:
-        """Sum what the operations of each object have changed in a wallet; reads all of them."""
-        found = await self._database.run(
-            lambda tx: tx.all(statements.SUBJECT_SUMS, [wallet_id]),
-            timeout_s=self._report_timeout_s,
-            alone=True,
+    async def history(self, wallet_id: str, since: datetime | None) -> History:
+        """Sum what the operations of each object have changed in a wallet since a time; reads all
+        of these.
+        """
+        opened: list[DictRow] = []
+        if since is not None:
+            opened = await self._report(statements.BEFORE, [wallet_id, since])
+        sequence, opening = (opened[0]["wallet_sequence"], opened[0]["total"]) if opened else (0, 0)
+        found = await self._report(statements.SUBJECT_SUMS, [wallet_id, sequence])
+        sums = {
+            row["subject_id"]: SubjectSum(row["total"], row["newest_at"], row["oldest_at"])
+            for row in found
+        }
+        return History(since, Decimal(opening), sums)
+
+    async def _report(self, query: LiteralString, parameters: Sequence[object]) -> list[DictRow]:
+        return await self._database.run(
+            lambda tx: tx.all(query, parameters), timeout_s=self._report_timeout_s, alone=True
         )
-        return {row["subject_id"]: SubjectSum(row["total"], row["newest_at"]) for row in found}
 
     async def _operations(
         self,

@@ -142,9 +142,18 @@ ORDER BY created_at DESC, hold_id DESC LIMIT %s
 """
 ONLY_OPEN = "AND status = 'OPEN'"
 
-# What each subject's operations have changed in a wallet, and when the newest was.
+# The newest operation on a wallet before a time, and what it left. Read from the newest on back, so
+# it costs what was done since.
+BEFORE = """
+SELECT wallet_sequence, pending_after + available_after + held_after AS total
+FROM operations WHERE wallet_id = %s AND created_at < %s
+ORDER BY wallet_sequence DESC LIMIT 1
+"""
+
+# What each subject's operations have changed in a wallet from past a place in its history on, and
+# when the newest and the oldest was.
 SUBJECT_SUMS = """
 SELECT subject_id, sum(pending_change + available_change + held_change) AS total,
-    max(created_at) AS newest_at
-FROM operations WHERE wallet_id = %s GROUP BY subject_id
+    max(created_at) AS newest_at, min(created_at) AS oldest_at
+FROM operations WHERE wallet_id = %s AND wallet_sequence > %s GROUP BY subject_id
 """

@@ -12,7 +12,7 @@ from chassis.errors import ResourceExhausted
 from chassis.telemetry import logger
 from wallet_svc.domain.wallet import Wallet
 
-_WATCHERS_MAX = 10_000
+_WATCHERS_MAX = 2_000  # half of what RPC_COUNT_MAX is unless it is told
 
 Look = Callable[[Mapping[str, int]], Awaitable[Sequence[Wallet]]]
 
@@ -33,11 +33,13 @@ class Watching:
     Args:
         look: reads those of many wallets whose version is newer than the one given.
         every_s: seconds between two looks.
+        watchers_max: more are refused; below RPC_COUNT_MAX, or who watches keeps operations out.
     """
 
-    def __init__(self, look: Look, *, every_s: float) -> None:
+    def __init__(self, look: Look, *, every_s: float, watchers_max: int = _WATCHERS_MAX) -> None:
         self._look = look
         self._every_s = every_s
+        self._watchers_max = watchers_max
         self._watchers: dict[str, set[_Watcher]] = {}
         self._looking: asyncio.Task[None] | None = None
 
@@ -54,7 +56,7 @@ class Watching:
         Raises:
             ResourceExhausted: too many watch.
         """
-        if self.count >= _WATCHERS_MAX:
+        if self.count >= self._watchers_max:
             raise ResourceExhausted("Too many watch here; try again soon.")
         watcher, told = _Watcher(wallet), after_version
         self._watchers.setdefault(wallet.wallet_id, set()).add(watcher)

@@ -145,9 +145,9 @@ async def _comparison(wallets: Any, tell: Tell) -> Verdict:
     async for told in wallets.CompareWithLedger(request, timeout=_TIMEOUT_S):
         if told.WhichOneof("told") == "difference":
             one = told.difference
-            if one.verdict == comparison.WalletDifference.DIFFERENCE:
-                amounts = f"holds {one.wallet_total}, the ledger {one.ledger_balance}"
-                found.add(one.wallet_id, amounts)
+            if one.verdict != comparison.WalletDifference.IN_FLIGHT:
+                holds = "is not there" if one.has_no_wallet else f"holds {one.wallet_total}"
+                found.add(one.wallet_id, f"{holds}, the ledger {one.ledger_balance}")
         elif told.comparison.is_done:
             found.evidence = f"{told.comparison.wallet_count:,} wallets"
             tell(f"wallets: {found.evidence} compared")

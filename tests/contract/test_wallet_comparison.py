@@ -15,6 +15,7 @@ from paymesh.wallet.v1 import wallet_service_pb2 as service
 
 from chassis.clock import utc_now
 from chassis.database import Database
+from chassis.errors import Unavailable
 from chassis.telemetry import REGISTRY
 from tests.contract.test_wallet_service import apply, facts
 from tests.servers import ServiceDatabase
@@ -29,7 +30,8 @@ from tests.unit.wallet_svc.builders import (
 )
 from wallet_svc.jobs import ledger_comparison
 from wallet_svc.ledger_books import LedgerBooks
-from wallet_svc.metrics import WALLET_DIFFERENCES
+from wallet_svc.metrics import WALLET_DIFFERENCES, WALLETS_COMPARED_AT
+from wallet_svc.ports import AccountPage
 from wallet_svc.reader import WalletReader
 
 BANK = "psp:bank:USD"
@@ -145,6 +147,26 @@ async def test_a_wallet_that_was_tampered_with_differs_by_no_object(
     assert found.verdict == comparing.WalletDifference.DIFFERENCE
 
 
+async def test_a_sellers_account_without_a_wallet_is_told(
+    wallets: WalletStub, ledger_stub: books.LedgerStub
+) -> None:
+    """In flight while it is young: its wallet may be on its way."""
+    stranger = "seller:demo:stranger:USD"
+    account = books.wire_account(stranger, ledger_noun.Account.LIABILITY)
+    await ledger_stub.OpenAccounts(ledger.OpenAccountsRequest(accounts=[account]))
+    assert (await compare(wallets))[0] == []
+    posting = books.wire_posting("r:1", "5.00", debit=BANK, credit=stranger, subject_id="pay_1")
+    await ledger_stub.PostTransactions(ledger.PostTransactionsRequest(postings=[posting]))
+
+    (found,), comparison = await compare(wallets)
+
+    assert (found.wallet_id, found.has_no_wallet, found.currency) == (stranger, True, "USD")
+    assert (found.wallet_total, found.difference) == ("0.00", "-5.00")
+    assert found.verdict == comparing.WalletDifference.IN_FLIGHT
+    assert found.HasField("compared_from")
+    assert (comparison.wallet_count, comparison.account_count) == (2, 3)
+
+
 async def test_without_a_ledger_nothing_is_compared(wallet_db: Database) -> None:
     """FAILED_PRECONDITION, with the reason."""
     async with served(wallet_db) as alone:
@@ -160,22 +182,53 @@ def differing() -> float | None:
     return REGISTRY.get_sample_value("paymesh_wallet_differences", {"verdict": "DIFFERENCE"})
 
 
+def compared_at() -> float | None:
+    """Read when a comparison last came to its end."""
+    return REGISTRY.get_sample_value("paymesh_wallet_comparison_last_success_timestamp")
+
+
 async def test_the_job_tells_prometheus(
     wallets: WalletStub, wallet_db: Database, ledger_stub: books.LedgerStub
 ) -> None:
-    """How many differ, by verdict, as of the newest comparison."""
+    """How many differ, by verdict, as of the newest comparison, and when it came to its end."""
     await apply(wallets, wire_operation("c:1", "5.00"))
     stopping = asyncio.Event()
     reader, ledger_books = WalletReader(wallet_db), LedgerBooks(ledger_stub)
     later = utc_now() + timedelta(hours=1)
     job = ledger_comparison(reader, ledger_books, lambda: later, every_s=0.01)
     WALLET_DIFFERENCES.labels("DIFFERENCE").set(-1)
+    WALLETS_COMPARED_AT.set(0)
     running = asyncio.create_task(job(stopping))
     async with asyncio.timeout(60):
-        while differing() != 1:
+        while compared_at() == 0:
             await asyncio.sleep(0.01)
+        assert (differing(), compared_at()) == (1, later.timestamp())
         await book(ledger_stub, "r:1", "5.00", "pay_1")
         while differing() != 0:
             await asyncio.sleep(0.01)
     stopping.set()
     await running
+
+
+async def test_a_comparison_that_does_not_end_is_seen(
+    wallet_db: Database, ledger_stub: books.LedgerStub
+) -> None:
+    """The time of the last whole one stays what it was, while its job goes on trying."""
+    tried, stopping = asyncio.Event(), asyncio.Event()
+
+    class Down(LedgerBooks):
+        async def accounts_from(self, prefix: str, token: str) -> AccountPage:
+            tried.set()
+            raise Unavailable("The ledger does not answer.")
+
+    WALLETS_COMPARED_AT.set(7)
+    job = ledger_comparison(WalletReader(wallet_db), Down(ledger_stub), utc_now, every_s=0.01)
+    running = asyncio.create_task(job(stopping))
+    async with asyncio.timeout(60):
+        for _ in range(2):  # the second try tells that the first is over
+            await tried.wait()
+            tried.clear()
+    stopping.set()
+    await running
+
+    assert compared_at() == 7

@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable
 from typing import TypeVar
 
+import psycopg
 import pytest
 
 from chassis.database import Database
@@ -14,7 +15,8 @@ from tests.unit.wallet_svc.audit import faults
 from tests.unit.wallet_svc.builders import OTHER, SELLER, new_wallet, operation
 from wallet_svc.domain import errors
 from wallet_svc.domain.operation import OF_A_HOLD, Kind, NewOperation, Reversal
-from wallet_svc.domain.wallets import Applied, Closed
+from wallet_svc.domain.wallet import Changed, WalletStatus
+from wallet_svc.domain.wallets import Applied, Closed, ReversalOutcome
 from wallet_svc.reader import WalletReader
 from wallet_svc.store import WalletStore
 
@@ -22,9 +24,16 @@ Answer = TypeVar("Answer")
 Pair = tuple[WalletStore, WalletStore]
 
 
-@pytest.fixture
-async def stores(wallet_database: ServiceDatabase) -> AsyncIterator[Pair]:
-    """Make two stores, as two instances of the service would have."""
+@pytest.fixture(params=["read committed", "serializable"])
+async def stores(
+    wallet_database: ServiceDatabase, request: pytest.FixtureRequest
+) -> AsyncIterator[Pair]:
+    """Make two stores, as two instances of the service would have, at either isolation."""
+    async with await psycopg.AsyncConnection.connect(wallet_database.owner_url) as owner:
+        await owner.execute(
+            f"ALTER DATABASE {wallet_database.name}"
+            f" SET default_transaction_isolation = '{request.param}'"
+        )
     async with opened(wallet_database) as one, opened(wallet_database) as other:
         pair = WalletStore(one), WalletStore(other)
         await pair[0].open_wallets([new_wallet(SELLER), new_wallet(OTHER)])
@@ -173,3 +182,38 @@ async def test_wallets_open_once_by_whatever_path(stores: Pair) -> None:
     )
 
     assert all(list(answer) in (list(answers[0]), list(answers[0])[::-1]) for answer in answers)
+
+
+async def test_changes_race_operations_on_a_hot_wallet(stores: Pair, wallet_db: Database) -> None:
+    """Operators change limit and status of a wallet that both instances move money on: every change
+    is made and kept, and what a frozen wallet refuses is all that is refused.
+    """
+    outcomes: list[ReversalOutcome] = []
+
+    async def move(store: WalletStore, caller: int) -> None:
+        for turn in range(25):
+            outcomes.extend(await store.do([operation(f"{caller}:{turn}", "1.00")]))
+
+    async def change(store: WalletStore, caller: int) -> None:
+        for turn in range(4):
+            told = {"reason": f"{caller}:{turn}", "actor": "tester"}
+            await store.set_credit_limit(SELLER, f"{caller + 1}{turn}", **told)
+            await store.change_status(SELLER, WalletStatus.FROZEN, **told)
+            await store.change_status(SELLER, WalletStatus.OPEN, **told)
+
+    await asyncio.gather(
+        *(move(stores[caller % 2], caller) for caller in range(16)),
+        *(change(stores[caller % 2], caller) for caller in range(4)),
+    )
+
+    applied = [outcome for outcome in outcomes if isinstance(outcome, Applied)]
+    refused = [outcome for outcome in outcomes if not isinstance(outcome, Applied)]
+    assert {type(outcome) for outcome in refused} <= {errors.WalletFrozen}
+    reader = WalletReader(wallet_db)
+    (found,) = await reader.wallets([SELLER])
+    changes = await reader.changes(SELLER, before=2**62, limit=500)
+    limits = {change.reason for change in changes if change.what is Changed.CREDIT_LIMIT}
+    assert limits == {f"{caller}:{turn}" for caller in range(4) for turn in range(4)}
+    assert found.standing.pending == len(applied)
+    assert found.standing.version == 1 + len(applied) + len(changes)
+    assert await faults(wallet_db) == {}

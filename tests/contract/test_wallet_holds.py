@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import grpc
+import psycopg
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.wallet.v1 import wallet_pb2 as noun
@@ -215,13 +216,19 @@ async def test_operations_are_listed_by_kind_and_time(wallets: WalletStub) -> No
     assert fields(error.value) == ["page_token"]
 
 
+@pytest.mark.parametrize("isolation", ["read committed", "serializable"])
 async def test_many_instances_expire_each_hold_once(
-    wallet_db: Database, wallet_database: ServiceDatabase
+    wallet_db: Database, wallet_database: ServiceDatabase, isolation: str
 ) -> None:
     """Only those that are due and open; captures that race them take or lose the whole hold."""
     now = NOW
-    async with opened(wallet_database) as other:
-        stores = [WalletStore(database, clock=lambda: now) for database in (wallet_db, other)]
+    async with await psycopg.AsyncConnection.connect(wallet_database.owner_url) as owner:
+        await owner.execute(
+            f"ALTER DATABASE {wallet_database.name}"
+            f" SET default_transaction_isolation = '{isolation}'"
+        )
+    async with opened(wallet_database) as one, opened(wallet_database) as other:
+        stores = [WalletStore(database, clock=lambda: now) for database in (one, other)]
         await stores[0].open_wallets([new_wallet(SELLER)])
         due = NOW + timedelta(seconds=10)
         await stores[0].do([operation("c", "50.00"), operation("s", "50.00", kind=Kind.SETTLE)])

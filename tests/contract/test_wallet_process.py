@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import grpc
+import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from paymesh.wallet.v1 import wallet_pb2 as noun
@@ -32,13 +33,16 @@ GROUP BY left(operation_id, -4) HAVING count(*) <> 2
 
 
 @contextmanager
-def started(database: ServiceDatabase) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+def started(
+    database: ServiceDatabase, **more: str
+) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """Run the service and wait until it serves; answer its process and address."""
     address = f"127.0.0.1:{free_port()}"
     settings = {
         "LISTEN": address,
         "ENVIRONMENT": "development",
         "WALLET_DATABASE_URL": database.app_url,
+        **more,
     }
     process = subprocess.Popen([sys.executable, "-m", "wallet_svc"], env={**os.environ, **settings})
     try:
@@ -188,3 +192,31 @@ def test_a_missing_setting_is_named() -> None:
 
     assert ended.returncode == 2
     assert b"WALLET_DATABASE_URL must be set" in ended.stderr
+
+
+async def test_who_watches_leaves_room_for_who_moves_money(
+    wallet_database: ServiceDatabase,
+) -> None:
+    """Half of the requests that are taken at once may watch; one more is refused, and an operation
+    is applied.
+    """
+    with started(wallet_database, RPC_COUNT_MAX="8") as (_, address):
+        async with grpc.aio.insecure_channel(address) as channel:
+            wallets = WalletServiceStub(channel)
+            await wallets.OpenWallets(service.OpenWalletsRequest(wallets=[wire_wallet(SELLER)]))
+            request = service.WatchWalletRequest(wallet_id=SELLER)
+            watchers = [wallets.WatchWallet(request, timeout=_DEADLINE_S) for _ in range(4)]
+            for watcher in watchers:
+                await watcher.read()
+            more = [wallets.WatchWallet(request, timeout=_DEADLINE_S) for _ in range(4)]
+            for refused in more:
+                with pytest.raises(grpc.aio.AioRpcError) as error:
+                    await refused.read()
+                assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+                assert error.value.details() == "Too many watch here; try again soon."
+            asked = service.ApplyOperationsRequest(operations=[wire_operation("c:1")])
+            answer = await wallets.ApplyOperations(asked, timeout=_DEADLINE_S)
+            for watcher in watchers:
+                watcher.cancel()
+
+    assert answer.results[0].HasField("operation")

@@ -15,6 +15,7 @@ from paymesh.ledger.v1.ledger_service_pb2_grpc import (
 )
 
 from chassis.channel import open_channel
+from chassis.clock import Clock, utc_now
 from chassis.database import Database
 from chassis.money import Money
 from chassis.server import Wiring, add_wiring, make_server
@@ -156,10 +157,12 @@ async def open_two(store: LedgerStore) -> None:
 
 
 @asynccontextmanager
-async def served(database: Database) -> AsyncIterator[LedgerStub]:
+async def served(database: Database, *, clock: Clock = utc_now) -> AsyncIterator[LedgerStub]:
     """Serve the ledger on a free port and answer a stub that calls it."""
     servicer = LedgerServicer(
-        LedgerStore(database), LedgerReader(database), VerificationReader(database)
+        LedgerStore(database, clock=clock),
+        LedgerReader(database, clock=clock),
+        VerificationReader(database),
     )
     wiring = Wiring(
         register=[partial(add_LedgerServiceServicer_to_server, servicer)],

@@ -1,32 +1,56 @@
 """Comparing wallets with accounts: what differs, and which object is at fault."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from chassis.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 from tests.unit.wallet_svc.builders import NOW, wallet
 from wallet_svc.domain.comparison import (
     SUBJECTS_MAX,
     Balance,
+    History,
     SubjectSum,
     Verdict,
     WalletDifference,
     differs,
     explain,
+    unexplained,
 )
 from wallet_svc.domain.errors import LedgerNotConfigured
 from wallet_svc.domain.wallet import Wallet
+from wallet_svc.ports import AccountPage
 from wallet_svc.reader import WalletReader
 from wallet_svc.use_cases.compare_with_ledger import PAGE, Comparison, compare_with_ledger
 
 OLD, YOUNG = NOW - timedelta(seconds=60), NOW - timedelta(seconds=59)
 
 
-def sums(*found: tuple[str, str], at: object = OLD) -> dict[str, SubjectSum]:
+def sums(*found: tuple[str, str], at: datetime = OLD) -> dict[str, SubjectSum]:
     """Make what was done for objects."""
-    return {name: SubjectSum(Decimal(total), at) for name, total in found}  # type: ignore[arg-type]
+    return {name: SubjectSum(Decimal(total), at, at) for name, total in found}
+
+
+def explained(
+    wallet: Wallet,
+    balance: str | None,
+    operations: Mapping[str, SubjectSum],
+    entries: Mapping[str, SubjectSum],
+    *,
+    since: datetime | None = None,
+    openings: tuple[str, str] = ("0", "0"),
+) -> WalletDifference:
+    """Explain a wallet that differs."""
+    there = None if balance is None else Balance(Decimal(balance), "USD")
+    mine, theirs = (
+        History(since, Decimal(opening), side)
+        for opening, side in zip(openings, (operations, entries), strict=True)
+    )
+    return explain(unexplained(wallet.wallet_id, wallet, there), mine, theirs, NOW)
 
 
 def test_a_wallet_is_all_that_it_holds() -> None:
@@ -42,12 +66,11 @@ def test_a_wallet_is_all_that_it_holds() -> None:
 
 def test_objects_at_fault_are_named() -> None:
     """Those whose sums agree are not; an object that one side knows alone is."""
-    found = explain(
+    found = explained(
         wallet(pending="9.00"),
-        Balance(Decimal("7.00"), "USD"),
+        "7.00",
         sums(("pay_1", "5.00"), ("pay_2", "3.00"), ("pay_3", "1.00")),
         sums(("pay_1", "5.00"), ("pay_2", "2.00"), ("pay_4", "0.50")),
-        NOW,
     )
 
     told = [(s.subject_id, s.wallet_sum - s.ledger_sum) for s in found.subjects]
@@ -65,12 +88,12 @@ def test_objects_at_fault_are_named() -> None:
     ],
 )
 def test_the_newest_activity_tells_what_is_in_flight(
-    mine: object, theirs: object, verdict: Verdict
+    mine: datetime, theirs: datetime | None, verdict: Verdict
 ) -> None:
     """Of either side, for a minute."""
     entries = sums(("pay_1", "4.00"), at=theirs) if theirs else {}
 
-    found = explain(wallet(pending="5.00"), None, sums(("pay_1", "5.00"), at=mine), entries, NOW)
+    found = explained(wallet(pending="5.00"), None, sums(("pay_1", "5.00"), at=mine), entries)
 
     assert [s.verdict for s in found.subjects] == [verdict]
     assert found.verdict is verdict
@@ -80,18 +103,18 @@ def test_one_object_for_good_makes_the_wallet_differ() -> None:
     """Whatever else is under way."""
     operations = sums(("old", "1.00")) | sums(("young", "1.00"), at=YOUNG)
 
-    found = explain(wallet(pending="2.00"), None, operations, {}, NOW)
+    found = explained(wallet(pending="2.00"), None, operations, {})
 
     assert found.verdict is Verdict.DIFFERENCE
     assert [s.verdict for s in found.subjects] == [Verdict.DIFFERENCE, Verdict.IN_FLIGHT]
 
 
 @pytest.mark.parametrize(("at", "verdict"), [(YOUNG, Verdict.IN_FLIGHT), (OLD, Verdict.DIFFERENCE)])
-def test_a_difference_that_no_object_explains(at: object, verdict: Verdict) -> None:
+def test_a_difference_that_no_object_explains(at: datetime, verdict: Verdict) -> None:
     """It may lie between two reads while the wallet moves; else the wallet's row is wrong."""
     same = sums(("pay_1", "5.00"), at=at)
 
-    found = explain(wallet(pending="6.00"), Balance(Decimal(5), "USD"), same, same, NOW)
+    found = explained(wallet(pending="6.00"), "5.00", same, same)
 
     assert (found.subjects, found.verdict) == ([], verdict)
 
@@ -100,19 +123,109 @@ def test_no_more_than_a_thousand_objects_are_told() -> None:
     """A wallet that was never booked has as many as it had payments."""
     many = sums(*((f"pay_{n}", "1.00") for n in range(SUBJECTS_MAX + 5)))
 
-    assert len(explain(wallet(pending="1.00"), None, many, {}, NOW).subjects) == SUBJECTS_MAX
+    assert len(explained(wallet(pending="1.00"), None, many, {}).subjects) == SUBJECTS_MAX
+
+
+LONG_AGO = NOW - timedelta(hours=1)
+
+
+def test_what_differed_before_is_told_and_stands() -> None:
+    """However young the objects are that differ since."""
+    young = sums(("pay_1", "1.00"), at=YOUNG)
+    openings = ("8.00", "5.00")
+
+    found = explained(wallet(pending="9.00"), "5.00", young, {}, since=LONG_AGO, openings=openings)
+
+    assert [s.verdict for s in found.subjects] == [Verdict.IN_FLIGHT]
+    assert (found.since, found.verdict) == (LONG_AGO, Verdict.DIFFERENCE)
+    assert found.earlier == 3
+
+
+@pytest.mark.parametrize(
+    ("booked_before", "applied_before"), [("6.00", "5.00"), ("5.00", "6.00"), ("6.00", "6.00")]
+)
+def test_what_a_history_cuts_in_two_is_no_difference(
+    booked_before: str, applied_before: str
+) -> None:
+    """A payment booked just before a history begins, and applied just after, or the other way."""
+    just_after = LONG_AGO + timedelta(seconds=1)
+    halves = [
+        {} if before == "6.00" else sums(("cut", "1.00"), at=just_after)
+        for before in (applied_before, booked_before)
+    ]
+    lost = sums(("lost", "2.00"))
+
+    found = explained(
+        wallet(pending="8.00"),
+        "6.00",
+        halves[0] | lost,
+        halves[1],
+        since=LONG_AGO,
+        openings=(applied_before, booked_before),
+    )
+
+    assert [s.subject_id for s in found.subjects] == ["lost"]
+    assert found.earlier == 0
+
+
+def test_what_begins_with_a_history_and_is_no_half_is_told() -> None:
+    """What one side had before does not make up for it; but an older history may."""
+    at_once = sums(("pay_1", "1.00"), at=LONG_AGO)
+
+    found = explained(
+        wallet(pending="6.00"), "5.00", at_once, {}, since=LONG_AGO, openings=("5.00", "5.00")
+    )
+
+    assert ([s.subject_id for s in found.subjects], found.is_whole) == (["pay_1"], False)
+
+
+@given(data=st.data())
+def test_no_cut_hides_or_adds_anything(data: st.DataObject) -> None:
+    """Wherever histories begin, what they tell adds up to what the wallet differs by."""
+    amounts = st.integers(-3, 3).map(Decimal)
+    times = st.integers(0, 100).map(lambda minutes: NOW - timedelta(minutes=minutes))
+    done = st.lists(st.tuples(st.sampled_from("abcd"), amounts, times), max_size=8)
+    since = data.draw(times)
+    mine, theirs = (history(data.draw(done), since) for _ in range(2))
+    totals = [h.opening + sum(s.total for s in h.sums.values()) for h in (mine, theirs)]
+    told = unexplained("w", wallet("w", pending=f"{totals[0]}"), Balance(totals[1], "USD"))
+
+    found = explain(told, mine, theirs, NOW)
+
+    objects = sum(s.wallet_sum - s.ledger_sum for s in found.subjects)
+    assert found.earlier + objects == found.difference
+    if found.earlier:
+        assert found.verdict is Verdict.DIFFERENCE
+
+
+def history(done: Sequence[tuple[str, Decimal, datetime]], since: datetime) -> History:
+    """Sum what was done, as both sides do."""
+    opening, found = Decimal(0), dict[str, SubjectSum]()
+    for name, amount, at in done:
+        if at < since:
+            opening += amount
+            continue
+        had = found.get(name, SubjectSum(Decimal(0), at, at))
+        newest, oldest = max(had.newest_at, at), min(had.oldest_at, at)
+        found[name] = SubjectSum(had.total + amount, newest, oldest)
+    return History(since, opening, found)
 
 
 class Both:
     """Wallets and books in memory."""
 
-    def __init__(self, wallets: Sequence[Wallet], balances: Mapping[str, str]) -> None:
+    def __init__(
+        self, wallets: Sequence[Wallet], balances: Mapping[str, str], *, page: int = 2
+    ) -> None:
         self.kept = {wallet.wallet_id: wallet for wallet in wallets}
         self.books = {name: Balance(Decimal(amount), "USD") for name, amount in balances.items()}
+        self.trouble: dict[str, Exception] = {}
+        self.asked: list[tuple[str, datetime | None]] = []
+        self._page = page
 
     async def wallets(self, wallet_ids: Sequence[str]) -> Sequence[Wallet]:
         """Find wallets."""
-        return [self.kept[name] for name in wallet_ids]
+        return [self.kept[name] for name in wallet_ids if name in self.kept]
 
     async def wallets_from(self, prefix: str, *, after: str, limit: int) -> Sequence[Wallet]:
         """List wallets."""
@@ -123,15 +236,27 @@ class Both:
         """Read accounts."""
         return {name: self.books[name] for name in account_ids if name in self.books}
 
-    async def subject_sums(self, name: str) -> Mapping[str, SubjectSum]:
-        """Say that nothing was done: the row itself is wrong."""
-        return {}
+    async def accounts_from(self, prefix: str, token: str) -> AccountPage:
+        """List accounts."""
+        names = sorted(n for n in self.books if n.startswith(prefix) and n > token)
+        shown = names[: self._page]
+        ends = len(names) <= self._page
+        return AccountPage({n: self.books[n] for n in shown}, "" if ends else shown[-1])
+
+    async def history(self, name: str, since: datetime | None) -> History:
+        """Say that nothing was done but what the wallet, or the account, had since a time."""
+        self.asked.append((name, since))
+        if name in self.trouble:
+            raise self.trouble[name]
+        return History(since, Decimal(0), {})
 
 
-async def compared(both: Both, prefix: str = "") -> list[WalletDifference | Comparison]:
+async def compared(
+    both: Both, prefix: str = "", *, reader: Both | None = None
+) -> list[WalletDifference | Comparison]:
     """Compare to the end."""
-    reader: WalletReader = both  # type: ignore[assignment]
-    return [one async for one in compare_with_ledger(reader, both, lambda: NOW, prefix=prefix)]
+    wallets: WalletReader = reader or both  # type: ignore[assignment]
+    return [one async for one in compare_with_ledger(wallets, both, lambda: NOW, prefix=prefix)]
 
 
 async def test_pages_cover_every_wallet() -> None:
@@ -148,9 +273,122 @@ async def test_pages_cover_every_wallet() -> None:
     assert told[-1] == Comparison(PAGE + 3, 2, 2, is_done=True)
 
 
+@pytest.mark.parametrize("trouble", [DeadlineExceeded("Too many."), Unavailable("Too slow.")])
+async def test_a_wallet_that_cannot_be_explained_leaves_the_others_alone(
+    trouble: Exception,
+) -> None:
+    """It is told so, and counts among those that need somebody; what comes after is compared."""
+    both = Both([wallet(f"w:{n}", pending="1.00") for n in range(3)], {})
+    both.trouble["w:1"] = trouble
+
+    *told, last = await compared(both)
+
+    verdicts = [d.verdict for d in told if isinstance(d, WalletDifference)]
+    assert verdicts == [Verdict.DIFFERENCE, Verdict.UNEXPLAINED, Verdict.DIFFERENCE]
+    assert last == Comparison(3, 3, 3, is_done=True)
+
+
+async def test_other_trouble_ends_a_comparison() -> None:
+    """Nothing is said of what was not compared."""
+    both = Both([wallet("w", pending="1.00")], {})
+    both.trouble["w"] = FailedPrecondition("No.")
+
+    with pytest.raises(FailedPrecondition):
+        await compared(both)
+
+
+class Reader(Both):
+    """Wallets that had something at a time, and what was done since."""
+
+    def __init__(self, had: Wallet, arose: datetime) -> None:
+        super().__init__([had], {})
+        self._arose = arose
+
+    async def history(self, name: str, since: datetime | None) -> History:
+        """Tell what was done since a time."""
+        (had,) = await self.wallets([name])
+        if since is not None and self._arose < since:
+            return History(since, had.standing.pending, {})
+        return History(
+            since, Decimal(0), sums(("pay_1", str(had.standing.pending)), at=self._arose)
+        )
+
+
+@pytest.mark.parametrize(
+    ("arose", "asked"),
+    [
+        (timedelta(minutes=59), [1]),
+        (timedelta(minutes=61), [1, 24]),
+        (timedelta(hours=25), [1, 24, None]),
+    ],
+)
+async def test_no_more_is_read_than_explains_a_difference(
+    arose: timedelta, asked: list[int | None]
+) -> None:
+    """An hour, a day, all; however far back it arose, the object is named."""
+    reader, books = Reader(wallet("w", pending="1.00"), NOW - arose), Both([], {"w": "0.00"})
+
+    found, *_ = await compared(books, reader=reader)
+
+    assert isinstance(found, WalletDifference)
+    assert [s.subject_id for s in found.subjects] == ["pay_1"]
+    since = [None if back is None else NOW - timedelta(hours=back) for back in asked]
+    assert [at for _, at in books.asked] == since
+
+
+SELLERS_BOOKS = {"seller:a": "1.00", "seller:b": "2.00", "seller:c": "0.00", "seller:d": "3.00"}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "named", "looked_at"),
+    [
+        ("", ["seller:b", "seller:d"], 4),
+        ("sel", ["seller:b", "seller:d"], 4),
+        ("seller:d", ["seller:d"], 1),
+        ("psp:", [], 0),
+    ],
+)
+async def test_a_sellers_account_without_a_wallet_is_named(
+    prefix: str, named: list[str], looked_at: int
+) -> None:
+    """When it has something; other accounts are no wallets."""
+    both = Both(
+        [wallet("seller:a", pending="1.00")], SELLERS_BOOKS | {"psp:bank:USD": "6.00"}, page=3
+    )
+
+    told = await compared(both, prefix)
+
+    found = [d for d in told if isinstance(d, WalletDifference)]
+    assert [d.wallet_id for d in found] == named
+    assert not any(d.has_wallet for d in found)
+    assert {d.verdict for d in found} <= {Verdict.DIFFERENCE}
+    last = told[-1]
+    assert isinstance(last, Comparison)
+    assert (last.account_count, last.difference_count) == (looked_at, len(named))
+
+
+async def test_a_wallet_that_was_opened_meanwhile_is_compared() -> None:
+    """Between the two looks at its account."""
+    both = Both([], {"seller:a": "1.00"})
+    late: list[Sequence[Wallet]] = [[], [wallet("seller:a", pending="1.00")]]
+
+    async def wallets(wallet_ids: Sequence[str]) -> Sequence[Wallet]:
+        return late.pop(0)
+
+    both.wallets = wallets  # type: ignore[method-assign]
+
+    assert await compared(both) == [
+        Comparison(0),
+        Comparison(0, account_count=1),
+        Comparison(0, is_done=True, account_count=1),
+    ]
+
+
 async def test_a_prefix_chooses_wallets() -> None:
     """None begin so: nothing is compared, and that is all."""
-    assert await compared(Both([wallet("w")], {}), "x") == [Comparison(is_done=True)]
+    told = await compared(Both([wallet("w")], {}), "x")
+
+    assert told == [Comparison(), Comparison(is_done=True)]
 
 
 async def test_without_books_there_is_nothing_to_compare() -> None:

@@ -30,14 +30,17 @@ class Comparison(_message.Message):
     DIFFERENCE_COUNT_FIELD_NUMBER: _builtins.int
     UNEXPLAINED_COUNT_FIELD_NUMBER: _builtins.int
     IS_DONE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_COUNT_FIELD_NUMBER: _builtins.int
     wallet_count: _builtins.int
     """How many wallets were compared."""
     difference_count: _builtins.int
-    """How many of them differ, those included that only differ for what is under way."""
+    """How many differ, those included that only differ for what is under way, and accounts without a wallet."""
     unexplained_count: _builtins.int
-    """How many of them differ by what is not under way."""
+    """How many of these differ by what is not known to be under way."""
     is_done: _builtins.bool
     """Whether all were compared."""
+    account_count: _builtins.int
+    """How many of the ledger's accounts of sellers were looked at, for whether they have a wallet."""
     def __init__(
         self,
         *,
@@ -45,10 +48,11 @@ class Comparison(_message.Message):
         difference_count: _builtins.int = ...,
         unexplained_count: _builtins.int = ...,
         is_done: _builtins.bool = ...,
+        account_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference_count", b"difference_count", "is_done", b"is_done", "unexplained_count", b"unexplained_count", "wallet_count", b"wallet_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_count", b"account_count", "difference_count", b"difference_count", "is_done", b"is_done", "unexplained_count", b"unexplained_count", "wallet_count", b"wallet_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -56,7 +60,7 @@ Global___Comparison: _TypeAlias = Comparison  # noqa: Y015
 
 @_typing.final
 class WalletDifference(_message.Message):
-    """A wallet that is not what the ledger says."""
+    """A wallet that is not what the ledger says, or the account of a seller that has none."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -71,6 +75,8 @@ class WalletDifference(_message.Message):
         """Something is under way: the newest activity is younger than a minute."""
         DIFFERENCE: WalletDifference._Verdict.ValueType  # 2
         """It stands."""
+        UNEXPLAINED: WalletDifference._Verdict.ValueType  # 3
+        """It could not be read what the difference is made of, or not in time."""
 
     class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
         """Whether a difference needs somebody. It may grow."""
@@ -80,6 +86,8 @@ class WalletDifference(_message.Message):
     """Something is under way: the newest activity is younger than a minute."""
     DIFFERENCE: WalletDifference.Verdict.ValueType  # 2
     """It stands."""
+    UNEXPLAINED: WalletDifference.Verdict.ValueType  # 3
+    """It could not be read what the difference is made of, or not in time."""
 
     WALLET_ID_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
@@ -88,6 +96,9 @@ class WalletDifference(_message.Message):
     DIFFERENCE_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     SUBJECTS_FIELD_NUMBER: _builtins.int
+    COMPARED_FROM_FIELD_NUMBER: _builtins.int
+    EARLIER_DIFFERENCE_FIELD_NUMBER: _builtins.int
+    HAS_NO_WALLET_FIELD_NUMBER: _builtins.int
     wallet_id: _builtins.str
     """The wallet, and the account."""
     currency: _builtins.str
@@ -99,10 +110,20 @@ class WalletDifference(_message.Message):
     difference: _builtins.str
     """The first less the second."""
     verdict: Global___WalletDifference.Verdict.ValueType
-    """DIFFERENCE as soon as one subject's is."""
+    """DIFFERENCE as soon as one subject's is, or where there is an `earlier_difference`."""
+    earlier_difference: _builtins.str
+    """What differed before that time, the wallet's less the ledger's; for no object, since it is archived."""
+    has_no_wallet: _builtins.bool
+    """Whether the ledger has an account and no wallet is there."""
     @_builtins.property
     def subjects(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubjectDifference]:
         """The objects whose operations are not what their entries are, by id; at most 1,000."""
+
+    @_builtins.property
+    def compared_from(self) -> _timestamp_pb2.Timestamp:
+        """Objects are summed since this time; absent: since the beginning. It is as young as explains the difference, and no
+        older than the ledger's archive.
+        """
 
     def __init__(
         self,
@@ -114,10 +135,13 @@ class WalletDifference(_message.Message):
         difference: _builtins.str = ...,
         verdict: Global___WalletDifference.Verdict.ValueType = ...,
         subjects: _abc.Iterable[Global___SubjectDifference] | None = ...,
+        compared_from: _timestamp_pb2.Timestamp | None = ...,
+        earlier_difference: _builtins.str = ...,
+        has_no_wallet: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compared_from", b"compared_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "difference", b"difference", "ledger_balance", b"ledger_balance", "subjects", b"subjects", "verdict", b"verdict", "wallet_id", b"wallet_id", "wallet_total", b"wallet_total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compared_from", b"compared_from", "currency", b"currency", "difference", b"difference", "earlier_difference", b"earlier_difference", "has_no_wallet", b"has_no_wallet", "ledger_balance", b"ledger_balance", "subjects", b"subjects", "verdict", b"verdict", "wallet_id", b"wallet_id", "wallet_total", b"wallet_total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -229,7 +229,8 @@ class WalletServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompareWithLedger(self, request, context):
-        """Compares every wallet with the ledger's account of the same id, and tells each that differs.
+        """Compares every wallet with the ledger's account of the same id, and tells each that differs; then each account of a
+        seller, "seller:…", that has a balance and no wallet.
 
         Sends how far it is as it goes. FAILED_PRECONDITION, LEDGER_NOT_CONFIGURED, without a ledger to compare with.
         """

@@ -81,7 +81,8 @@ class WalletServiceStub:
     ListHolds: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.ListHoldsRequest, _wallet_service_pb2.ListHoldsResponse]
     """Lists a wallet's holds, the newest first."""
     CompareWithLedger: _grpc.UnaryStreamMultiCallable[_wallet_service_pb2.CompareWithLedgerRequest, _wallet_service_pb2.CompareWithLedgerResponse]
-    """Compares every wallet with the ledger's account of the same id, and tells each that differs.
+    """Compares every wallet with the ledger's account of the same id, and tells each that differs; then each account of a
+    seller, "seller:…", that has a balance and no wallet.
 
     Sends how far it is as it goes. FAILED_PRECONDITION, LEDGER_NOT_CONFIGURED, without a ledger to compare with.
     """
@@ -139,7 +140,8 @@ class WalletServiceAsyncStub(WalletServiceStub):
     ListHolds: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ListHoldsRequest, _wallet_service_pb2.ListHoldsResponse]  # type: ignore[assignment]
     """Lists a wallet's holds, the newest first."""
     CompareWithLedger: _aio.UnaryStreamMultiCallable[_wallet_service_pb2.CompareWithLedgerRequest, _wallet_service_pb2.CompareWithLedgerResponse]  # type: ignore[assignment]
-    """Compares every wallet with the ledger's account of the same id, and tells each that differs.
+    """Compares every wallet with the ledger's account of the same id, and tells each that differs; then each account of a
+    seller, "seller:…", that has a balance and no wallet.
 
     Sends how far it is as it goes. FAILED_PRECONDITION, LEDGER_NOT_CONFIGURED, without a ledger to compare with.
     """
@@ -284,7 +286,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_service_pb2.CompareWithLedgerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_wallet_service_pb2.CompareWithLedgerResponse], _abc.AsyncIterator[_wallet_service_pb2.CompareWithLedgerResponse]]:
-        """Compares every wallet with the ledger's account of the same id, and tells each that differs.
+        """Compares every wallet with the ledger's account of the same id, and tells each that differs; then each account of a
+        seller, "seller:…", that has a balance and no wallet.
 
         Sends how far it is as it goes. FAILED_PRECONDITION, LEDGER_NOT_CONFIGURED, without a ledger to compare with.
         """
