@@ -93,7 +93,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     )
     public = _public(payments, sagas, neighbours, waiters, work, settings, admission)
     witnesses, cases = neighbours.witnesses, PostgresCaseStore(database)
-    operations = _operations(database, payments, sagas, neighbours, settings, work, faults)
+    operations = _operations(database, server, payments, sagas, neighbours, settings, work, faults)
     operators = PaymentOperationsService(
         payments, sagas, witnesses, utc_now, settings.policy, operations, cases
     )
@@ -168,6 +168,7 @@ def _saga_store(
 
 def _operations(
     database: Database,
+    server: ServerSettings,
     payments: PostgresPaymentStore,
     sagas: PostgresSagaStore,
     neighbours: Neighbours,
@@ -185,6 +186,7 @@ def _operations(
         new_id=_make_id,
         policy=settings.policy,
         expires_after=settings.resolution_expires,
+        certified_only=server.is_production,
         woken=work.set,
         faults=faults,
     )

@@ -153,6 +153,7 @@ class PaymentOperationsService(OperationsServiceServicer):
             _said(request),
             store=self._resolutions,
             actor=current_actor(),
+            certified_only=self._operations.certified_only,
             resolution_id=self._operations.new_id("res"),
             now=self._clock(),
             expires_after=self._operations.expires_after,
