@@ -174,17 +174,24 @@ def queue_gauges(store: OperatorStore, webhooks: PostgresWebhookQueue) -> Job:
 def payment_audit(
     store: AuditStore, witnesses: AuditWitnesses, clock: Clock, every_s: float, window: timedelta
 ) -> Job:
-    """Judge the payments of the newest `window`, and tell Prometheus; a line in the log for each
-    violation.
+    """Judge the payments that were made, or came to rest, in the newest `window`, and tell
+    Prometheus; a line in the log for each violation. Who offends is judged again each time, until
+    it does not, however long ago it moved; only this instance's end forgets it.
     """
+    offenders: set[str] = set()
 
     async def work() -> bool:
         counts = dict.fromkeys(_AUDITED, 0)
-        now = clock()
-        found = audit_payments(store, witnesses, clock, created_from=now - window, created_to=now)
+        now, seen = clock(), set[str]()
+        since = now - window
+        found = audit_payments(
+            store, witnesses, clock,
+            created_from=since, created_to=now, rested_from=since, also=offenders,
+        )  # fmt: skip
         async for told in found:
             if isinstance(told, Violation):
                 counts[told.invariant] += 1
+                seen.add(told.payment_id)
                 logger().error(
                     "payment_unsound",
                     operation=told.invariant,
@@ -193,6 +200,8 @@ def payment_audit(
                 )
         for invariant, count in counts.items():
             AUDIT_VIOLATIONS.labels(invariant).set(count)
+        offenders.clear()
+        offenders.update(seen)
         AUDIT_LAST_SUCCESS.set(clock().timestamp())
         return False
 

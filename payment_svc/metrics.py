@@ -74,7 +74,7 @@ WALKS_FAILED = Counter(
 )
 AUDIT_VIOLATIONS = Gauge(
     "paymesh_audit_violations",
-    "Violations that the newest audit of recent payments has found.",
+    "Violations that the newest audit has found: of recent payments, and of known offenders.",
     ["invariant"],
     registry=REGISTRY,
 )
