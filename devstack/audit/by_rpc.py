@@ -97,7 +97,10 @@ async def audit_by_rpc(
     """
     try:
         async with _stubs(targets) as (payments, wallets, books):
-            verdicts = [await _sums(books, tell), await _proof(books, tell, since_checkpoint=since_checkpoint)]
+            verdicts = [
+                await _sums(books, tell),
+                await _proof(books, tell, since_checkpoint=since_checkpoint),
+            ]
             verdicts.append(await _comparison(wallets, tell))
             verdicts += await _payments(payments, since, tell)
         return [*verdicts, await _logs(targets, since, tell)]

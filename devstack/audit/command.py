@@ -108,7 +108,9 @@ def audit(
 
     async def run() -> tuple["Facts | None", Sequence["Verdict"]]:
         if without_psp_record:
-            return None, await _by_rpc(folder, given, since, tell, since_checkpoint=since_checkpoint)
+            return None, await _by_rpc(
+                folder, given, since, tell, since_checkpoint=since_checkpoint
+            )
         stack = State(folder).running()
         if quiesce_s is not None:
             steady_s = min(5.0, quiesce_s / 4)
