@@ -94,3 +94,27 @@ class AuditWitnesses(Protocol):
     async def booked_for(self, payment_id: str) -> Booked:
         """Ask ledger_svc what was ever booked for a payment, by account."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the ledger found wrong with its entries, hashes and seals; `first` of it, in words."""
+
+    offence_count: int
+    first: tuple[str, ...] = ()
+
+
+class LedgerBooks(Protocol):
+    """The ledger, asked of its own books.
+
+    Raises:
+        Unavailable: it did not answer, or not to the end; nothing is known then.
+    """
+
+    async def differences(self) -> Mapping[str, Decimal]:
+        """Sum debits less credits of all accounts, by currency: zero."""
+        ...
+
+    async def proof(self) -> Proof:
+        """Prove what was booked since the last checkpoint."""
+        ...

@@ -8,12 +8,13 @@ from chassis.outbox import Relay
 from chassis.server import Job, repeat
 from chassis.telemetry import logger
 from payment_svc.admission import QueueAdmission
-from payment_svc.audit_ports import AuditStore, AuditWitnesses
+from payment_svc.audit_ports import AuditStore, AuditWitnesses, LedgerBooks
 from payment_svc.coordinator import Coordinator
 from payment_svc.domain.backlog import BacklogLimits
 from payment_svc.domain.soundness import Violation
 from payment_svc.metrics import (
     AUDIT_LAST_SUCCESS,
+    AUDIT_LEDGER_LAST_SUCCESS,
     AUDIT_VIOLATIONS,
     LOOP_LAG_S,
     SAGA_QUEUE,
@@ -207,5 +208,27 @@ def payment_audit(
 
     async def job(stopping: asyncio.Event) -> None:
         await repeat("audit", work, stopping, pause_s=every_s)
+
+    return job
+
+
+def ledger_audit(books: LedgerBooks, clock: Clock, every_s: float) -> Job:
+    """Ask the ledger for its sums (I1) and its proof (I2), and tell Prometheus."""
+
+    async def work() -> bool:
+        differences = await books.differences()
+        wrong = {currency: amount for currency, amount in differences.items() if amount}
+        for currency, amount in wrong.items():
+            logger().error("ledger_unsound", operation="I1", reason=f"{amount} {currency}")
+        proof = await books.proof()
+        for reason in proof.first:
+            logger().error("ledger_unsound", operation="I2", reason=reason)
+        AUDIT_VIOLATIONS.labels("I1").set(len(wrong))
+        AUDIT_VIOLATIONS.labels("I2").set(proof.offence_count)
+        AUDIT_LEDGER_LAST_SUCCESS.set(clock().timestamp())
+        return False
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("ledger_audit", work, stopping, pause_s=every_s)
 
     return job

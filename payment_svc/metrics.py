@@ -83,3 +83,8 @@ AUDIT_LAST_SUCCESS = Gauge(
     "When an audit of recent payments last came to its end, in Unix seconds; 0: never.",
     registry=REGISTRY,
 )
+AUDIT_LEDGER_LAST_SUCCESS = Gauge(
+    "paymesh_audit_ledger_last_success_timestamp",
+    "When the ledger last told of its sums and its proof, in Unix seconds; 0: never.",
+    registry=REGISTRY,
+)
