@@ -244,6 +244,14 @@ async def test_one_proposal_a_saga_at_a_time(desk: Desk) -> None:
         (first.resolution_id, "REJECTED"),
     ]
     assert end == ""
+    (one,), _ = await list_resolutions(
+        None, "", 50, "", store=desk.store, now=NOW, resolution_id=second.resolution_id
+    )
+    assert (one.resolution_id, one.status.value) == (second.resolution_id, "EXPIRED")
+    assert await list_resolutions(
+        ResolutionStatus.PROPOSED, "", 50, "",
+        store=desk.store, now=NOW, resolution_id=first.resolution_id,
+    ) == ([], "")  # fmt: skip
 
 
 async def test_what_is_approved_is_applied_once_the_gateway_answers(desk: Desk) -> None:
