@@ -7,10 +7,10 @@ from functools import partial
 
 from audit_log.writing import add_in
 from chassis.database import Database, Transaction
-from chassis.idempotency import differing
 from payment_svc import audited
 from payment_svc.domain.webhook_endpoint import ENDPOINTS_MAX, ShownEndpoint, WebhookEndpoint
 from payment_svc.domain.webhook_secret import SecretName
+from payment_svc.idempotency import differing
 from payment_svc.ports import Asked, KeyReused
 from payment_svc.webhooks import rows
 from payment_svc.webhooks.ports import NoSlotLeft
