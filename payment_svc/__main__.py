@@ -80,9 +80,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
 
     admission = QueueAdmission(settings.backlog)
     neighbours = connect(settings, stack)
-    auditing = Auditing.wire(
-        database, neighbours.audit_witnesses, neighbours.ledger_books, settings, utc_now
-    )
+    auditing = Auditing.wire(database, neighbours, settings, utc_now)
     coordinator = Coordinator(
         sagas,
         neighbours.services,
