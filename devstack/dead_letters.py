@@ -1,5 +1,6 @@
 """What `paymesh dlq` asks of payment_svc, as plain data in the protos' own names."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ Json = dict[str, Any]
 _TIMEOUT_S = 30.0
 _PAGE = 500
 _AT_ONCE = 500
+_SPREAD_MAX_S = 86_400  # the service plans no saga for later
 
 
 class DeadLetters:
@@ -74,14 +76,27 @@ class DeadLetters:
         return await self._ask("RetrySaga", request)
 
     async def choose(self, count_max: int, per_second: float, **chosen: Any) -> Json:
-        """Tell how many dead letters fit, 1,000 at most."""
+        """Tell how many dead letters fit, and the first of them.
+
+        Raises:
+            ValueError: at this pace the last of them would go on later than it may.
+        """
         request = operations.RetrySagasRequest(
             filter=_filter(**chosen),
             max_count=min(count_max, 1000),
             per_second=per_second,
             dry_run=True,
         )
-        return await self._ask("RetrySagas", request)
+        seen = await self._ask("RetrySagas", request)
+        count = min(seen["total_count"], count_max)
+        if count > _SPREAD_MAX_S * per_second:
+            hours, fast = count / per_second / 3600, math.ceil(count / _SPREAD_MAX_S)
+            raise ValueError(
+                f"{count:,} dead letters take {hours:.0f} h at {per_second:g} a second, and 24 h"
+                f" are the most: say --per-second {fast}, or"
+                f" --max {int(_SPREAD_MAX_S * per_second)}. Nothing was changed."
+            )
+        return {**seen, "going_on": count}
 
     async def retry_many(
         self, seen: Mapping[str, Any], count_max: int, per_second: float, why: str, **chosen: Any
@@ -96,9 +111,8 @@ class DeadLetters:
         request.dead_before.FromJsonString(seen["as_of"])
         count = 0
         more = seen["count"] > 0
-        total = None if seen["has_more"] else seen["count"]
         with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("let go on", total=total)
+            task = bar.add_task("let go on", total=seen["going_on"])
             while more and count < count_max:
                 request.max_count = min(count_max - count, _AT_ONCE)
                 done = await self._ask("RetrySagas", request)
@@ -123,21 +137,15 @@ class DeadLetters:
         return dict((await self._ask("ResolveSaga", request))["resolution"])
 
     async def find(self, resolution_id: str) -> Json:
-        """Find a resolution among all.
+        """Find a resolution.
 
         Raises:
             ValueError: there is none such.
         """
-        token = ""
-        while True:
-            request = operations.ListResolutionsRequest(page_size=_PAGE, page_token=token)
-            page = await self._ask("ListResolutions", request)
-            for found in page["resolutions"]:
-                if found["resolution_id"] == resolution_id:
-                    return dict(found)
-            token = page["next_page_token"]
-            if not token:
-                raise ValueError(f"There is no resolution {resolution_id}.")
+        request = operations.ListResolutionsRequest(resolution_id=resolution_id)
+        for found in (await self._ask("ListResolutions", request))["resolutions"]:
+            return dict(found)
+        raise ValueError(f"There is no resolution {resolution_id}.")
 
     async def resolutions(self, status: str, saga_id: str) -> Sequence[Json]:
         """List the newest resolutions.

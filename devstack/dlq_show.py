@@ -46,10 +46,17 @@ def plan(found: Found) -> Sequence[str]:
 
 
 def chosen(found: Found, per_second: float) -> Sequence[str]:
-    """Tell how many would go on."""
-    more = " or more" if found["has_more"] else ""
+    """Tell how many would go on of how many, why they stand there, and the first of them."""
+    count, total, named = found["going_on"], found["total_count"], found["saga_ids"]
+    of = f" of {total:,}" if total > count else ""
+    first = f" (the first {found['count']:,})" if found["count"] < count else ""
     why = ", ".join(f"{name} {count}" for name, count in sorted(found["by_reason_class"].items()))
-    return [f"would let {found['count']}{more} go on, {per_second:g} a second: {why}"]
+    rest = [f"  … {count - len(named):,} more"] if count > len(named) else []
+    return [
+        f"would let {count:,}{of} go on, {per_second:g} a second: {why}{first}",
+        *(f"  {saga_id}" for saga_id in named[:count]),
+        *rest,
+    ]
 
 
 def let_on(found: Found) -> Sequence[str]:

@@ -80,7 +80,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
 
     admission = QueueAdmission(settings.backlog)
     neighbours = connect(settings, stack)
-    auditing = Auditing.wire(database, neighbours.audit_witnesses, settings, utc_now)
+    auditing = Auditing.wire(database, neighbours, settings, utc_now)
     coordinator = Coordinator(
         sagas,
         neighbours.services,
@@ -94,7 +94,9 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     public = _public(payments, sagas, neighbours, waiters, work, settings, admission)
     witnesses, cases = neighbours.witnesses, PostgresCaseStore(database)
     psp_events = PspEvents(payments, sagas, sagas, witnesses, utc_now)
-    operations = _operations(database, sagas, neighbours, psp_events, settings, work, faults)
+    operations = _operations(
+        database, server, sagas, neighbours, psp_events, settings, work, faults
+    )
     operators = PaymentOperationsService(
         payments, sagas, witnesses, utc_now, settings.policy, operations, cases
     )
@@ -166,6 +168,7 @@ def _saga_store(
 
 def _operations(
     database: Database,
+    server: ServerSettings,
     sagas: PostgresSagaStore,
     neighbours: Neighbours,
     psp_events: PspEvents,
@@ -183,6 +186,7 @@ def _operations(
         new_id=_make_id,
         policy=settings.policy,
         expires_after=settings.resolution_expires,
+        certified_only=server.is_production,
         woken=work.set,
         faults=faults,
     )

@@ -32,6 +32,26 @@ class Unreadable:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of sagas begins: after this one, which came to rest then."""
+
+    at: datetime
+    saga_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What is booked, debits less credits, by payment or by account.
+
+    Attributes:
+        archived_until: what was written before is archived, and left out; None: nothing is.
+    """
+
+    amounts: Mapping[str, Decimal]
+    archived_until: datetime | None = None
+
+
 class AuditStore(Protocol):
     """Reads payments for an audit."""
 
@@ -39,6 +59,16 @@ class AuditStore(Protocol):
         self, created_from: datetime, created_to: datetime, after: str, limit: int
     ) -> Sequence[Audited | Unreadable]:
         """List payments made in a stretch of time by their ids, after an id."""
+        ...
+
+    async def rested(
+        self, since: datetime, after: Place | None, limit: int
+    ) -> Sequence[tuple[Place, str]]:
+        """List sagas that came to rest since then, by when, and the payment of each."""
+        ...
+
+    async def read(self, payment_ids: Sequence[str]) -> Sequence[Audited | Unreadable]:
+        """Read payments as they are now."""
         ...
 
     async def find(self, payment_ids: Sequence[str]) -> Sequence[Audited]:
@@ -57,8 +87,34 @@ class AuditWitnesses(Protocol):
         """Ask psp_gateway what was tried at PSPs; payments without an attempt are left out."""
         ...
 
-    async def booked(self, account_id: str, since: datetime) -> Mapping[str, Decimal]:
-        """Ask ledger_svc what was booked on an account since then, debits less credits, by
-        payment, of what charges and refunds book.
-        """
+    async def booked(self, account_id: str, since: datetime) -> Booked:
+        """Ask ledger_svc what was booked on an account since then, by payment."""
+        ...
+
+    async def booked_for(self, payment_id: str) -> Booked:
+        """Ask ledger_svc what was ever booked for a payment, by account."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the ledger found wrong with its entries, hashes and seals; `first` of it, in words."""
+
+    offence_count: int
+    first: tuple[str, ...] = ()
+
+
+class LedgerBooks(Protocol):
+    """The ledger, asked of its own books.
+
+    Raises:
+        Unavailable: it did not answer, or not to the end; nothing is known then.
+    """
+
+    async def differences(self) -> Mapping[str, Decimal]:
+        """Sum debits less credits of all accounts, by currency: zero."""
+        ...
+
+    async def proof(self) -> Proof:
+        """Prove what was booked since the last checkpoint."""
         ...

@@ -38,12 +38,16 @@ class PaymentAuditService(AuditServiceServicer):
             created_to = _moment(request.created_to, "created_to")
         if created_from >= created_to:
             raise InvalidRequest.field("created_from", "must be before created_to")
+        rested_from = None
+        if request.HasField("rested_from"):
+            rested_from = _moment(request.rested_from, "rested_from")
         async for told in audit_payments(
             self._store,
             self._witnesses,
             self._clock,
             created_from=created_from,
             created_to=created_to,
+            rested_from=rested_from,
         ):
             yield _response(told)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from chassis.database import Database, Transaction
 from chassis.ids import new_id
-from payment_svc.audit_ports import Audited, Unreadable
+from payment_svc.audit_ports import Audited, Place, Unreadable
 from payment_svc.claimed import why
 from payment_svc.domain.soundness import Standing
 from payment_svc.store import load_readable
@@ -14,6 +14,12 @@ _PAGE = """
 SELECT payment_id FROM payments
 WHERE payment_id >= %s AND payment_id < %s AND payment_id > %s
 ORDER BY payment_id LIMIT %s
+"""
+# A saga that waits for its day is moved when that has come.
+_RESTED = """
+SELECT moved_at, saga_id, payment_id FROM sagas
+WHERE queue IN ('DONE', 'DEAD_LETTER') AND (moved_at, saga_id) > (%s, %s)
+ORDER BY moved_at, saga_id LIMIT %s
 """
 _SAGAS = """
 SELECT payment_id, saga_id, kind, queue, reason, due_at FROM sagas
@@ -39,10 +45,21 @@ class PostgresAuditStore:
 
         return await self._database.run(work)
 
+    async def rested(
+        self, since: datetime, after: Place | None, limit: int
+    ) -> Sequence[tuple[Place, str]]:
+        """See `audit_ports.AuditStore.rested`."""
+        begin = after or Place(since, "")
+        found = await self._database.read(_RESTED, [begin.at, begin.saga_id, limit])
+        return [(Place(row["moved_at"], row["saga_id"]), row["payment_id"]) for row in found]
+
+    async def read(self, payment_ids: Sequence[str]) -> Sequence[Audited | Unreadable]:
+        """See `audit_ports.AuditStore.read`."""
+        return await self._database.run(lambda tx: _read(tx, payment_ids))
+
     async def find(self, payment_ids: Sequence[str]) -> Sequence[Audited]:
         """See `audit_ports.AuditStore.find`."""
-        found = await self._database.run(lambda tx: _read(tx, payment_ids))
-        return [one for one in found if isinstance(one, Audited)]
+        return [one for one in await self.read(payment_ids) if isinstance(one, Audited)]
 
 
 async def _read(tx: Transaction, payment_ids: Sequence[str]) -> list[Audited | Unreadable]:

@@ -11,9 +11,9 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.server import Job
 from payment_svc import jobs
-from payment_svc.audit_ports import AuditWitnesses
 from payment_svc.audit_servicer import PaymentAuditService
 from payment_svc.audit_store import PostgresAuditStore
+from payment_svc.neighbours import Neighbours
 from payment_svc.settings import PaymentSettings
 
 _ADD = audit_service_pb2_grpc.add_AuditServiceServicer_to_server
@@ -28,14 +28,16 @@ class Auditing:
 
     @classmethod
     def wire(
-        cls, database: Database, witnesses: AuditWitnesses, settings: PaymentSettings, clock: Clock
+        cls, database: Database, neighbours: Neighbours, settings: PaymentSettings, clock: Clock
     ) -> "Auditing":
-        """Wire it; with `audit_every_s` 0 nobody does it unasked."""
-        store = PostgresAuditStore(database)
+        """Wire it; what is done every 0 seconds nobody does unasked."""
+        store, witnesses = PostgresAuditStore(database), neighbours.audit_witnesses
         job = jobs.payment_audit(
             store, witnesses, clock, settings.audit_every_s, settings.audit_window
         )
+        books_job = jobs.ledger_audit(neighbours.ledger_books, clock, settings.ledger_audit_every_s)
+        asked = ((job, settings.audit_every_s), (books_job, settings.ledger_audit_every_s))
         return cls(
             partial(_ADD, PaymentAuditService(store, witnesses, clock)),
-            (job,) if settings.audit_every_s else (),
+            tuple(one for one, every_s in asked if every_s),
         )

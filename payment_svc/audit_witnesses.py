@@ -1,7 +1,7 @@
 """`AuditWitnesses` over gRPC: what the gateway and the ledger know of many payments."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from paymesh.ledger.v1 import ledger_service_pb2 as ledger
 from paymesh.psp.v1 import psp_gateway_service_pb2 as psp
 
 from chassis.channel import call
+from payment_svc.audit_ports import Booked
 from payment_svc.domain.testimony import Attempt
 from payment_svc.witnesses import to_attempt
 
@@ -49,17 +50,28 @@ class GrpcAuditWitnesses:
             found.setdefault(attempt.payment_id, []).append(to_attempt(attempt))
         return found
 
-    async def booked(self, account_id: str, since: datetime) -> Mapping[str, Decimal]:
+    async def booked(self, account_id: str, since: datetime) -> Booked:
         """See `audit_ports.AuditWitnesses.booked`."""
         request = ledger.ListEntriesRequest(account_id=account_id, page_size=_PAGE_SIZE)
         request.created_from.FromDatetime(since)
+        return await self._sum(request, lambda entry: entry.subject_id)
+
+    async def booked_for(self, payment_id: str) -> Booked:
+        """See `audit_ports.AuditWitnesses.booked_for`."""
+        request = ledger.ListEntriesRequest(subject_id=payment_id, page_size=_PAGE_SIZE)
+        return await self._sum(request, lambda entry: entry.account_id)
+
+    async def _sum(
+        self, request: ledger.ListEntriesRequest, key: Callable[[ledger_pb2.Entry], str]
+    ) -> Booked:
         sums: dict[str, Decimal] = {}
         while True:
             page = await call(self._ledger.ListEntries, request, self._timeout_s)
             for entry in page.entries:
                 amount = Decimal(entry.amount)
                 signed = amount if entry.side == ledger_pb2.SIDE_DEBIT else -amount
-                sums[entry.subject_id] = sums.get(entry.subject_id, _ZERO) + signed
+                sums[key(entry)] = sums.get(key(entry), _ZERO) + signed
             if not page.next_page_token:
-                return sums
+                is_whole = not page.HasField("archived_until")
+                return Booked(sums, None if is_whole else page.archived_until.ToDatetime(UTC))
             request.page_token = page.next_page_token

@@ -8,12 +8,13 @@ from chassis.outbox import Relay
 from chassis.server import Job, repeat
 from chassis.telemetry import logger
 from payment_svc.admission import QueueAdmission
-from payment_svc.audit_ports import AuditStore, AuditWitnesses
+from payment_svc.audit_ports import AuditStore, AuditWitnesses, LedgerBooks
 from payment_svc.coordinator import Coordinator
 from payment_svc.domain.backlog import BacklogLimits
 from payment_svc.domain.soundness import Violation
 from payment_svc.metrics import (
     AUDIT_LAST_SUCCESS,
+    AUDIT_LEDGER_LAST_SUCCESS,
     AUDIT_VIOLATIONS,
     LOOP_LAG_S,
     SAGA_QUEUE,
@@ -174,17 +175,24 @@ def queue_gauges(store: OperatorStore, webhooks: PostgresWebhookQueue) -> Job:
 def payment_audit(
     store: AuditStore, witnesses: AuditWitnesses, clock: Clock, every_s: float, window: timedelta
 ) -> Job:
-    """Judge the payments of the newest `window`, and tell Prometheus; a line in the log for each
-    violation.
+    """Judge the payments that were made, or came to rest, in the newest `window`, and tell
+    Prometheus; a line in the log for each violation. Who offends is judged again each time, until
+    it does not, however long ago it moved; only this instance's end forgets it.
     """
+    offenders: set[str] = set()
 
     async def work() -> bool:
         counts = dict.fromkeys(_AUDITED, 0)
-        now = clock()
-        found = audit_payments(store, witnesses, clock, created_from=now - window, created_to=now)
+        now, seen = clock(), set[str]()
+        since = now - window
+        found = audit_payments(
+            store, witnesses, clock,
+            created_from=since, created_to=now, rested_from=since, also=offenders,
+        )  # fmt: skip
         async for told in found:
             if isinstance(told, Violation):
                 counts[told.invariant] += 1
+                seen.add(told.payment_id)
                 logger().error(
                     "payment_unsound",
                     operation=told.invariant,
@@ -193,10 +201,34 @@ def payment_audit(
                 )
         for invariant, count in counts.items():
             AUDIT_VIOLATIONS.labels(invariant).set(count)
+        offenders.clear()
+        offenders.update(seen)
         AUDIT_LAST_SUCCESS.set(clock().timestamp())
         return False
 
     async def job(stopping: asyncio.Event) -> None:
         await repeat("audit", work, stopping, pause_s=every_s)
+
+    return job
+
+
+def ledger_audit(books: LedgerBooks, clock: Clock, every_s: float) -> Job:
+    """Ask the ledger for its sums (I1) and its proof (I2), and tell Prometheus."""
+
+    async def work() -> bool:
+        differences = await books.differences()
+        wrong = {currency: amount for currency, amount in differences.items() if amount}
+        for currency, amount in wrong.items():
+            logger().error("ledger_unsound", operation="I1", reason=f"{amount} {currency}")
+        proof = await books.proof()
+        for reason in proof.first:
+            logger().error("ledger_unsound", operation="I2", reason=reason)
+        AUDIT_VIOLATIONS.labels("I1").set(len(wrong))
+        AUDIT_VIOLATIONS.labels("I2").set(proof.offence_count)
+        AUDIT_LEDGER_LAST_SUCCESS.set(clock().timestamp())
+        return False
+
+    async def job(stopping: asyncio.Event) -> None:
+        await repeat("ledger_audit", work, stopping, pause_s=every_s)
 
     return job

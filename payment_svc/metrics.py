@@ -74,12 +74,17 @@ WALKS_FAILED = Counter(
 )
 AUDIT_VIOLATIONS = Gauge(
     "paymesh_audit_violations",
-    "Violations that the newest audit of recent payments has found.",
+    "Violations that the newest audit has found: of recent payments, and of known offenders.",
     ["invariant"],
     registry=REGISTRY,
 )
 AUDIT_LAST_SUCCESS = Gauge(
     "paymesh_audit_last_success_timestamp",
     "When an audit of recent payments last came to its end, in Unix seconds; 0: never.",
+    registry=REGISTRY,
+)
+AUDIT_LEDGER_LAST_SUCCESS = Gauge(
+    "paymesh_audit_ledger_last_success_timestamp",
+    "When the ledger last told of its sums and its proof, in Unix seconds; 0: never.",
     registry=REGISTRY,
 )

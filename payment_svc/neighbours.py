@@ -16,7 +16,8 @@ from paymesh.risk.v1 import risk_service_pb2, risk_service_pb2_grpc
 from paymesh.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
 
 from chassis.channel import open_channel
-from payment_svc.audit_ports import AuditWitnesses
+from payment_svc.audit_books import GrpcLedgerBooks
+from payment_svc.audit_ports import AuditWitnesses, LedgerBooks
 from payment_svc.audit_witnesses import GrpcAuditWitnesses
 from payment_svc.clients import GrpcServices
 from payment_svc.operations.attempts import GrpcAttempts
@@ -39,6 +40,7 @@ class Neighbours:
         sellers: as who knows whom one may pay.
         witnesses: asked what they know of one payment.
         audit_witnesses: asked of many payments by an audit.
+        ledger_books: asked of themselves by an audit.
         returns: told of buyers that come back.
         attempts: keeps what operators found out about attempts.
     """
@@ -47,6 +49,7 @@ class Neighbours:
     sellers: Sellers
     witnesses: Witnesses
     audit_witnesses: AuditWitnesses
+    ledger_books: LedgerBooks
     returns: Returns
     attempts: Attempts
 
@@ -96,6 +99,7 @@ def connect(settings: PaymentSettings, stack: AsyncExitStack) -> Neighbours:
             inbox_stub=webhook_service_pb2_grpc.WebhookServiceStub(psp),
         ),
         audit_witnesses=GrpcAuditWitnesses(psps, books),
+        ledger_books=GrpcLedgerBooks(books),
         returns=GrpcReturns(psps, settings.rpc_timeout_s),
         attempts=GrpcAttempts(resolving, _RESOLVE_TIMEOUT_S),
     )

@@ -33,6 +33,7 @@ from payment_svc.use_cases.retry_saga import plan_saga_retry, retry_saga
 from payment_svc.use_cases.retry_sagas import retry_sagas
 
 _PAGE_DEFAULT, _PAGE_MAX = 50, 500
+_NAMED = 20
 _QUEUES_IN = {value: queue for queue, value in presenter.QUEUES.items()}
 
 
@@ -153,6 +154,7 @@ class PaymentOperationsService(OperationsServiceServicer):
             _said(request),
             store=self._resolutions,
             actor=current_actor(),
+            certified_only=self._operations.certified_only,
             resolution_id=self._operations.new_id("res"),
             now=self._clock(),
             expires_after=self._operations.expires_after,
@@ -191,6 +193,7 @@ class PaymentOperationsService(OperationsServiceServicer):
             request.page_token,
             store=self._resolutions,
             now=self._clock(),
+            resolution_id=request.resolution_id,
         )
         return operations.ListResolutionsResponse(
             resolutions=map(shown.resolution, found), next_page_token=token
@@ -274,6 +277,8 @@ def _chosen(chosen: Chosen, gap: timedelta, offset: timedelta) -> operations.Ret
         has_more=chosen.has_more,
         as_of=as_of,
         next_offset=shown.duration(offset + len(chosen.reasons) * gap),
+        saga_ids=chosen.saga_ids[:_NAMED],
+        total_count=chosen.total_count,
     )
     for reason in chosen.reasons:
         answer.by_reason_class[reason_class(reason)] += 1

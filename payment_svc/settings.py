@@ -40,6 +40,7 @@ class PaymentSettings:
     webhooks: WebhookSettings
     audit_every_s: float  # between two audits of recent payments; 0: none
     audit_window: timedelta  # how far back an audit goes
+    ledger_audit_every_s: float  # between two of what the ledger says of itself; 0: none
 
     @classmethod
     def read(cls, environment: Environment, server: ServerSettings) -> "PaymentSettings":
@@ -87,6 +88,7 @@ class PaymentSettings:
             webhooks=WebhookSettings.read(environment, server),
             audit_every_s=environment.number("AUDIT_EVERY_S", 300.0),
             audit_window=timedelta(seconds=environment.number("AUDIT_WINDOW_S", 3600.0)),
+            ledger_audit_every_s=environment.number("LEDGER_AUDIT_EVERY_S", 3600.0),
         )
 
 

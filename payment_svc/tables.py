@@ -164,6 +164,12 @@ SAGAS = Table(
         "created_at",
         postgresql_where=text("memory ? 'unknown_since' AND queue <> 'DONE'"),
     ),
+    Index(
+        "sagas_rested",
+        "moved_at",
+        "saga_id",
+        postgresql_where=text("queue IN ('DONE', 'DEAD_LETTER')"),
+    ),
     Index("sagas_dead", "created_at", postgresql_where=text("queue = 'DEAD_LETTER'")),
 )
 

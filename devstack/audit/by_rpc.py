@@ -77,14 +77,19 @@ class _Found:
 
 
 async def audit_by_rpc(
-    targets: Targets, *, since: datetime | None = None, tell: Tell = silent
+    targets: Targets,
+    *,
+    since: datetime | None = None,
+    since_checkpoint: bool = False,
+    tell: Tell = silent,
 ) -> list[Verdict]:
     """Ask for I1 to I8, and INV-15.
 
     Args:
         targets: where the services answer.
-        since: judge I4 to I8 of payments made since then, and INV-15 of what was changed since
-            then; of the last 24 hours when None.
+        since: judge I4 to I8 of payments that were made or came to rest since then, and INV-15 of
+            what was changed since then; of the last 24 hours when None.
+        since_checkpoint: I2 of what the ledger booked since its last checkpoint alone.
         tell: is given a line about how far it is.
 
     Raises:
@@ -92,7 +97,10 @@ async def audit_by_rpc(
     """
     try:
         async with _stubs(targets) as (payments, wallets, books):
-            verdicts = [await _sums(books, tell), await _proof(books, tell)]
+            verdicts = [
+                await _sums(books, tell),
+                await _proof(books, tell, since_checkpoint=since_checkpoint),
+            ]
             verdicts.append(await _comparison(wallets, tell))
             verdicts += await _payments(payments, since, tell)
         return [*verdicts, await _logs(targets, since, tell)]
@@ -122,9 +130,10 @@ async def _sums(books: Any, tell: Tell) -> Verdict:
     return found.verdict()
 
 
-async def _proof(books: Any, tell: Tell) -> Verdict:
+async def _proof(books: Any, tell: Tell, *, since_checkpoint: bool) -> Verdict:
     found = _Found("I2")
-    async for told in books.VerifyLedger(ledger.VerifyLedgerRequest(), timeout=_TIMEOUT_S):
+    request = ledger.VerifyLedgerRequest(since_last_checkpoint=since_checkpoint)
+    async for told in books.VerifyLedger(request, timeout=_TIMEOUT_S):
         which = told.WhichOneof("message")
         if which == "offence":
             found.add(told.offence.subject, told.offence.message)
@@ -132,7 +141,8 @@ async def _proof(books: Any, tell: Tell) -> Verdict:
             tell(f"ledger: {told.progress.done:,} of {told.progress.total:,} transactions proven")
         elif which == "summary":
             summary = told.summary
-            found.evidence = f"{summary.transaction_count:,} transactions, hashes and seals"
+            part = " since the last checkpoint" if since_checkpoint else ""
+            found.evidence = f"{summary.transaction_count:,} transactions, hashes and seals{part}"
             if not summary.sound and not found.count:
                 found.add("ledger", f"{summary.offence_count} things are wrong")
             return found.verdict()
@@ -172,8 +182,9 @@ async def _logs(targets: Targets, since: datetime | None, tell: Tell) -> Verdict
 
 async def _payments(payments: Any, since: datetime | None, tell: Tell) -> Sequence[Verdict]:
     request = payment.AuditPaymentsRequest()
-    if since is not None:
-        request.created_from.FromDatetime(since)
+    since = since or datetime.now(UTC) - _DEFAULT
+    request.created_from.FromDatetime(since)
+    request.rested_from.FromDatetime(since)
     found: Mapping[str, _Found] = {name: _Found(name) for name in _JUDGED_THERE}
     async for told in payments.AuditPayments(request, timeout=_TIMEOUT_S):
         if told.WhichOneof("told") == "violation":

@@ -50,7 +50,16 @@ class Since(click.ParamType["datetime"]):
     metavar="SECONDS",
     help="Lift the sandbox's faults first and wait so long at most until all is at rest.",
 )
-@click.option("--since", type=Since(), help="Judge only payments since then: a time, 24h, 7d.")
+@click.option(
+    "--since",
+    type=Since(),
+    help="Judge only payments made since then, or, without the PSPs' record, moved since: 24h, 7d.",
+)
+@click.option(
+    "--since-checkpoint",
+    is_flag=True,
+    help="Have the ledger prove what it booked since its last checkpoint alone.",
+)
 @click.option(
     "--without-psp-record",
     is_flag=True,
@@ -68,6 +77,7 @@ def audit(
     *,
     quiesce_s: float | None,
     since: datetime | None,
+    since_checkpoint: bool,
     without_psp_record: bool,
     as_json: bool,
     folder: Path,
@@ -89,6 +99,8 @@ def audit(
         raise click.UsageError("targets go with --without-psp-record")
     if quiesce_s is not None and without_psp_record:
         raise click.UsageError("--quiesce moves the sandbox: not with --without-psp-record")
+    if since_checkpoint and not without_psp_record:
+        raise click.UsageError("--since-checkpoint goes with --without-psp-record")
     began = time.monotonic()
 
     def tell(line: str) -> None:
@@ -96,7 +108,9 @@ def audit(
 
     async def run() -> tuple["Facts | None", Sequence["Verdict"]]:
         if without_psp_record:
-            return None, await _by_rpc(folder, given, since, tell)
+            return None, await _by_rpc(
+                folder, given, since, tell, since_checkpoint=since_checkpoint
+            )
         stack = State(folder).running()
         if quiesce_s is not None:
             steady_s = min(5.0, quiesce_s / 4)
@@ -122,12 +136,14 @@ async def _by_rpc(
     given: Mapping[str, str],
     since: datetime | None,
     tell: Callable[[str], None],
+    *,
+    since_checkpoint: bool,
 ) -> Sequence["Verdict"]:
     from devstack.audit.by_rpc import Targets, audit_by_rpc
 
     stack = {} if all(given.values()) else State(folder).running()
     targets = Targets(**given, stack=stack)
-    return await audit_by_rpc(targets, since=since, tell=tell)
+    return await audit_by_rpc(targets, since=since, since_checkpoint=since_checkpoint, tell=tell)
 
 
 def _not_audited(why: str, *, as_json: bool) -> NoReturn:

@@ -1,5 +1,7 @@
 """What runs and ends: migrations, by the owners of the schemas, and the audit, on a schedule."""
 
+from collections.abc import Sequence
+
 from devstack.k8s import envoys
 from devstack.k8s.containers import (
     MARGIN_S,
@@ -17,10 +19,13 @@ from devstack.mesh.identities import AUDIT
 from devstack.services import SERVICES, Service
 
 MIGRATIONS, MIGRATION = "migrations", "migration"
+AUDIT_DAILY = "audit-daily"
 _WAIT_S = 1800
 _KEPT_S = 3600  # ended jobs; then they are gone, and may be applied again
-_AUDIT_AT = "17 * * * *"
+_HOURLY, _DAILY = "17 * * * *", "47 2 * * *"
 _AUDITED = "25h"  # with an hour to spare, since a run may be left out
+_WHOLE = "1970-01-01"
+_DAILY_S = 6 * 3600
 _AUDIT_TARGETS = (
     "PAYMENT_TARGET", "WALLET_TARGET", "LEDGER_TARGET", "PSP_TARGET", "EDGE_AUTH_TARGET",
 )  # fmt: skip
@@ -32,9 +37,20 @@ def migrations() -> list[Json]:
 
 
 def audit(callers: Callers) -> list[Json]:
-    """Write `paymesh audit` every hour, as a caller of its own that may read and nothing else."""
+    """Write `paymesh audit`, as a caller of its own that may read and nothing else: every hour of
+    what is new, so that it always ends within the hour; every day of all that there is.
+    """
     configured = envoys.config_map(AUDIT, AUDIT, envoys.audit(callers), (AUDIT,))
-    command = ["paymesh", "audit", "--without-psp-record", "--json", "--since", _AUDITED]
+    new = ("--since", _AUDITED, "--since-checkpoint")
+    hourly = _audit_job(AUDIT, _HOURLY, new, _KEPT_S - 60, configured)
+    daily = _audit_job(AUDIT_DAILY, _DAILY, ("--since", _WHOLE), _DAILY_S, configured)
+    return [account(AUDIT, AUDIT), configured, hourly, daily]
+
+
+def _audit_job(
+    name: str, schedule: str, options: Sequence[str], deadline_s: int, configured: Json
+) -> Json:
+    command = ["paymesh", "audit", "--without-psp-record", "--json", *options]
     env = [{"name": name, "value": EGRESS} for name in _AUDIT_TARGETS]
     container = job_container(AUDIT, command, env)
     container["volumeMounts"].append({"name": "sockets", "mountPath": str(SOCKETS)})
@@ -43,16 +59,16 @@ def audit(callers: Callers) -> list[Json]:
     running["volumes"] += envoy_volumes(AUDIT, (AUDIT,))
     job = {
         "backoffLimit": 1,
-        "activeDeadlineSeconds": _KEPT_S - 60,
+        "activeDeadlineSeconds": deadline_s,
         "ttlSecondsAfterFinished": 24 * 3600,
         "template": template(AUDIT, AUDIT, running, configured),
     }
-    scheduled = {
+    return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
-        "metadata": metadata(AUDIT, AUDIT),
+        "metadata": metadata(name, AUDIT),
         "spec": {
-            "schedule": _AUDIT_AT,
+            "schedule": schedule,
             "timeZone": "Etc/UTC",
             "concurrencyPolicy": "Forbid",
             "startingDeadlineSeconds": 1800,
@@ -61,7 +77,6 @@ def audit(callers: Callers) -> list[Json]:
             "jobTemplate": {"metadata": {"labels": labels(AUDIT, AUDIT)}, "spec": job},
         },
     }
-    return [account(AUDIT, AUDIT), configured, scheduled]
 
 
 def _migration(service: Service) -> Json:

@@ -27,6 +27,11 @@ def clearing_account(psp: str, currency: str) -> str:
     return f"psp:{psp}:clearing:{currency}"
 
 
+def is_clearing(account: str) -> bool:
+    """Whether an account is of what a PSP has taken for us."""
+    return account.startswith("psp:") and account.split(":")[2:3] == ["clearing"]
+
+
 def credit_operation(order: Order) -> str:
     """Name the wallet operation that credits an order."""
     return f"order:{order.order_id}:credit"

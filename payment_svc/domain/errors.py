@@ -266,6 +266,19 @@ class SecondPersonNeeded(FailedPrecondition):
         )
 
 
+class UnverifiedOperator(FailedPrecondition):
+    """In production only whom a certificate names is one of the two persons of a resolution."""
+
+    reason = "UNVERIFIED_OPERATOR"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"No certificate says who {name} is. In production a resolution is proposed and"
+            " approved by two operators who come in through the mesh with their own certificates.",
+            actor=name,
+        )
+
+
 class IdempotencyKeyNotFound(NotFound):
     """Nothing is kept under the key: no request with it was accepted."""
 

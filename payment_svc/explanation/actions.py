@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from payment_svc.domain.payment import Payment
+from payment_svc.domain.testimony import Notice
 from payment_svc.explanation.story import Action, ActionKind
 from payment_svc.ports import SagaView
 from payment_svc.sagas.journey import Progress
@@ -107,6 +108,17 @@ def give_back(view: SagaView) -> Action:
         ActionKind.RESOLVE,
         "Let two persons say how much the PSP took, with its reference: it is given back whole.",
         f"paymesh dlq resolve {view.progress.saga_id} OTHER_AMOUNT",
+    )
+
+
+def ask_psp(notice: Notice) -> Action:
+    """Find out at the PSP itself what its event means: by an event alone nothing is changed."""
+    what = notice.reference or notice.event_id
+    return Action(
+        ActionKind.INVESTIGATE,
+        f"Look {what} up in {notice.psp}'s dashboard: nothing was changed by the event. If the PSP"
+        " stands by it, put it right there by hand, and book in the ledger what differs.",
+        "paymesh logs psp_gateway",
     )
 
 

@@ -9,6 +9,7 @@ from payment_svc.domain.statuses import FINAL, PaymentStatus
 from payment_svc.explanation import actions
 from payment_svc.explanation.journal import place
 from payment_svc.explanation.story import Action, Outlook, Story, WaitsFor
+from payment_svc.explanation.unfitting import with_notices
 from payment_svc.explanation.wording import count, span
 from payment_svc.ports import SagaView
 from payment_svc.sagas.catalogue import SAGAS
@@ -33,8 +34,12 @@ _WAITS = {
 def outlook(story: Story, now: datetime, policy: RetryPolicy) -> Outlook:
     """Tell what a payment waits for; of several sagas, what the most urgent one waits for.
 
-    What one can do is told for all of them.
+    What one can do is told for all of them. What a PSP told that does not fit is told, too.
     """
+    return with_notices(story, _awaited(story, now, policy))
+
+
+def _awaited(story: Story, now: datetime, policy: RetryPolicy) -> Outlook:
     views = [view for view in story.sagas if not _is_over(story.payment, view)]
     if not views:
         return _nobody_moves(story)

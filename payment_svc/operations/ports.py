@@ -72,11 +72,18 @@ class Bulk:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The dead letters that fit, by the database's clock `as_of`, and whether there are more."""
+    """The dead letters that fit, by the database's clock `as_of`, and whether there are more.
+
+    Attributes:
+        saga_ids: of each, in the order in which they go on.
+        total_count: how many fit in all; 0: nobody has counted.
+    """
 
     reasons: Sequence[str]
     has_more: bool
     as_of: datetime
+    saga_ids: Sequence[str] = ()
+    total_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +136,7 @@ class OperatorStore(Protocol):
         ...
 
     async def choose(self, bulk: Bulk) -> Chosen:
-        """Tell which dead letters fit, the longest dead first."""
+        """Tell which dead letters fit, the longest dead first, and how many fit in all."""
         ...
 
     async def let_on_many(self, bulk: Bulk, decide: Callable[[int, Progress], LetOn]) -> Chosen:

@@ -11,7 +11,7 @@ from chassis.faults import FaultPoints
 from chassis.money import Money
 from payment_svc import audited, rows, saga_store
 from payment_svc.domain.actor import Actor
-from payment_svc.domain.errors import ResolutionPending, SecondPersonNeeded
+from payment_svc.domain.errors import ResolutionPending, SecondPersonNeeded, UnverifiedOperator
 from payment_svc.domain.operator_action import OperatorAction
 from payment_svc.domain.resolution import Decision, Resolution, ResolutionStatus
 from payment_svc.operations import attention
@@ -114,7 +114,7 @@ class PostgresResolutionStore:
 
         try:
             return await self._database.run(work)
-        except SecondPersonNeeded as refusal:
+        except (SecondPersonNeeded, UnverifiedOperator) as refusal:
             # It changed nothing, and is an attempt all the same to do what takes two.
             await add_alone(self._database, [audited.refused(resolution_id, refusal.reason)])
             raise

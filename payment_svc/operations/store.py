@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import LiteralString
 
@@ -61,6 +62,10 @@ _CHOOSE = f"""
 SELECT {rows.SAGA_COLUMNS}, moved_at FROM sagas
 WHERE queue = 'DEAD_LETTER' AND moved_at <= coalesce(%(dead_before)s, now()) AND {_FITS}
 ORDER BY moved_at, saga_id LIMIT %(limit)s
+"""
+_COUNT_CHOSEN = f"""
+SELECT count(*) AS total FROM sagas
+WHERE queue = 'DEAD_LETTER' AND moved_at <= coalesce(%(dead_before)s, now()) AND {_FITS}
 """
 _CHOOSE_AND_LOCK = f"{_CHOOSE} FOR UPDATE SKIP LOCKED"
 _LET_ON = """
@@ -141,7 +146,8 @@ class PostgresOperatorStore:
     async def choose(self, bulk: Bulk) -> Chosen:
         """See `ports.OperatorStore.choose`."""
         found = await self._database.read(_CHOOSE, _bulk(bulk))
-        return await self._chosen(bulk, found)
+        (counted,) = await self._database.read(_COUNT_CHOSEN, _bulk(bulk))
+        return replace(await self._chosen(bulk, found), total_count=counted["total"])
 
     async def let_on_many(self, bulk: Bulk, decide: Callable[[int, Progress], LetOn]) -> Chosen:
         """See `ports.OperatorStore.let_on_many`."""
@@ -162,8 +168,9 @@ class PostgresOperatorStore:
         if as_of is None:
             (row,) = await self._database.read("SELECT now() AS as_of")
             as_of = row["as_of"]
-        reasons = [row["reason"] for row in found[: bulk.max_count]]
-        return Chosen(reasons, len(found) > bulk.max_count, as_of)
+        chosen = found[: bulk.max_count]
+        reasons, ids = [row["reason"] for row in chosen], [row["saga_id"] for row in chosen]
+        return Chosen(reasons, len(found) > bulk.max_count, as_of, ids)
 
     async def actions_of(self, payment_id: str) -> Sequence[OperatorAction]:
         """See `ports.OperatorStore.actions_of`."""

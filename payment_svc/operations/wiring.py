@@ -30,6 +30,7 @@ class Operations:
     Attributes:
         woken: called when sagas are due; it wakes the worker.
         expires_after: how long a proposal waits for its second person.
+        certified_only: a resolution takes two persons whom certificates name, as in production.
     """
 
     store: OperatorStore
@@ -40,6 +41,7 @@ class Operations:
     new_id: NewId
     policy: RetryPolicy
     expires_after: timedelta
+    certified_only: bool
     woken: Callable[[], None]
     faults: FaultPoints
 
@@ -47,10 +49,16 @@ class Operations:
         """Approve a resolution and apply it; tell how far it is, should psp_gateway not answer.
 
         Raises:
-            ResolutionNotFound, SecondPersonNeeded, ResolutionNotOpen: see `approve_resolution`.
+            UnverifiedOperator, ResolutionNotFound, SecondPersonNeeded, ResolutionNotOpen: see
+                `approve_resolution`.
         """
         approved = await approve_resolution(
-            resolution_id, reason, store=self.resolutions, actor=actor, now=self.clock()
+            resolution_id,
+            reason,
+            store=self.resolutions,
+            actor=actor,
+            certified_only=self.certified_only,
+            now=self.clock(),
         )
         if approved.status is not ResolutionStatus.APPROVED:
             return approved

@@ -12,7 +12,8 @@ class RetryPolicy:
         psp_tries_max: tries when the PSP itself says that nothing happened; the last one counts as
             no, at least two.
         asked_after_max: the longest wait that a PSP may ask for by Retry-After.
-        own_pause_max: the longest pause before one of our own services is tried again.
+        own_pause_max: the longest pause that one of our own services may ask for; a longer one that
+            the step itself names is kept.
         budget: how long a step may be in trouble before a person is asked.
         unknown_budget: how long an unknown outcome is looked up before a person is asked.
         look_again_max: the longest time between two looks that somebody else may ask for.
@@ -35,7 +36,7 @@ class RetryPolicy:
         so that all who were told the same do not come at once.
         """
         due = min(max(asked or timedelta(0), timedelta(0)), self.asked_after_max) + pause
-        return due if from_psp else min(due, self.own_pause_max)
+        return due if from_psp else max(min(due, self.own_pause_max), pause)
 
     def look_again(
         self,

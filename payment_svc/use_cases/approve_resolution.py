@@ -28,17 +28,27 @@ _NOT_DONE = (Decision.NOT_CHARGED, Decision.OTHER_AMOUNT)
 
 
 async def approve_resolution(
-    resolution_id: str, reason: str, *, store: ResolutionStore, actor: Actor, now: datetime
+    resolution_id: str,
+    reason: str,
+    *,
+    store: ResolutionStore,
+    actor: Actor,
+    certified_only: bool,
+    now: datetime,
 ) -> Resolution:
     """Store the approval; it still has to be applied.
 
     Raises:
+        UnverifiedOperator: `certified_only`, and no certificate names him, or the proposer.
         ResolutionNotFound: no such resolution.
         SecondPersonNeeded: who approves has proposed it.
         ResolutionNotOpen: it was decided otherwise, or has expired.
     """
 
     def decide(before: Resolution) -> tuple[Resolution, OperatorAction | None]:
+        if certified_only:
+            before.proposed_by.require_verified()
+            actor.require_verified()
         after = before.approve(actor, now)
         if after is before:
             return before, None

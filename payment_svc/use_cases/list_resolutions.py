@@ -17,12 +17,18 @@ async def list_resolutions(
     *,
     store: ResolutionStore,
     now: datetime,
+    resolution_id: str = "",
 ) -> tuple[Sequence[Resolution], str]:
     """List resolutions as they stand now; answer also the token of the next page, empty at the end.
+    With `resolution_id` it is that one alone, if it is among them.
 
     Raises:
         InvalidRequest: a token that is not of this list.
     """
+    if resolution_id:
+        one = await store.find(resolution_id)
+        page = [one.seen(now)] if one is not None else []
+        return [r for r in page if saga_id in ("", r.saga_id) and status in (None, r.status)], ""
     bound = [status.value if status else "", saga_id]
     limit = min(page_size or PAGE_DEFAULT, PAGE_MAX)
     before = str(read_token(bound, page_token, [str])[0]) if page_token else ""

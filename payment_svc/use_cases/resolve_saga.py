@@ -35,6 +35,7 @@ async def resolve_saga(
     *,
     store: ResolutionStore,
     actor: Actor,
+    certified_only: bool,
     resolution_id: str,
     now: datetime,
     expires_after: timedelta,
@@ -42,12 +43,15 @@ async def resolve_saga(
     """Propose; nothing is changed by it but that the proposal is there.
 
     Raises:
+        UnverifiedOperator: `certified_only`, and no certificate names who proposes.
         SagaNotFound: no such saga.
         ResolutionUnfit: that cannot be said of the step at which the saga stands.
         ResolutionPending: another proposal is open.
         InvalidRequest: what the decision needs is missing, or it has what it must not have.
     """
     _check(said)
+    if certified_only:
+        actor.require_verified()
 
     def decide(journey: Journey) -> tuple[Resolution, OperatorAction]:
         _require_fit(said, journey)

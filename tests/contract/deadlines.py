@@ -8,7 +8,7 @@ from chassis.settings import Environment, ServerSettings
 from devstack.audit import by_rpc
 from edge_auth.settings import EdgeAuthSettings
 from ledger_svc.settings import LedgerSettings
-from payment_svc import audit_witnesses, neighbours, servicer, witnesses
+from payment_svc import audit_books, audit_witnesses, neighbours, servicer, witnesses
 from payment_svc.settings import PaymentSettings
 from psp_gateway import clients
 from psp_gateway.settings import PspSettings
@@ -92,6 +92,8 @@ def measured(edge: Json, sidecar: Json) -> Mapping[str, float]:
         "payment_svc, a call to another service": payment.rpc_timeout_s,
         "payment_svc, what one service knows of a payment": witnesses._TIMEOUT_S,
         "payment_svc, a page of an audit": audit_witnesses._TIMEOUT_S,
+        "payment_svc, the ledger's sums": audit_books._SUM_S,
+        "payment_svc, the ledger's proof": audit_books._PROOF_S,
         "payment_svc, resolving an attempt": neighbours._RESOLVE_TIMEOUT_S,
         "payment_svc, lease of a webhook": payment.webhooks.lease.total_seconds(),
         "payment_svc, a webhook": payment.webhooks.timeout_s,

@@ -16,7 +16,7 @@ from paymesh.wallet.v1 import wallet_service_pb2 as wallet
 from chassis.database import Database
 from chassis.interceptors import RequestContext, _current
 from devstack.mesh.contracts import Repetition, methods
-from payment_svc.domain.errors import SagaMoved, SecondPersonNeeded
+from payment_svc.domain.errors import SagaMoved, SecondPersonNeeded, UnverifiedOperator
 from payment_svc.domain.resolution import Decision
 from payment_svc.operations.ports import Bulk, SagaFilter
 from payment_svc.operations.store import PostgresOperatorStore
@@ -308,4 +308,19 @@ async def test_who_would_approve_his_own_proposal_is_told(payment_db: Database) 
     }
     assert [line["after"] for line in lines] == [{"refused": "SECOND_PERSON_NEEDED"}] * 2
     assert {(line["actor_id"], line["is_verified"]) for line in lines} == {("spiffe://x/ann", True)}
+
+
+async def test_who_would_approve_by_his_own_word_is_told(payment_db: Database) -> None:
+    """In production that changes nothing, and leaves a line."""
+    journey = await unknown_charge(payment_db)
+    proposal = await Desk(payment_db).propose(journey, Decision.CHARGED)
+    desk = Desk(payment_db, certified_only=True)
+    with under(_OPERATIONS, "ApproveResolution", "hurry"), pytest.raises(UnverifiedOperator):
+        await desk.operations.approve(proposal.resolution_id, "hurry", BOB)
+
+    told = said(await logged(payment_db), "ApproveResolution")
+    assert (told["object_id"], told["after"]) == (
+        proposal.resolution_id,
+        {"refused": "UNVERIFIED_OPERATOR"},
+    )
     assert (await desk.store.find(proposal.resolution_id)) == proposal

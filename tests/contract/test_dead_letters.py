@@ -167,7 +167,8 @@ async def test_many_go_on_so_many_a_second(
     chosen = await retry_sagas(bulk, "Fixed", gap=gap, offset=late, store=store, actor=ANN, now=NOW)
     rest = await retry_sagas(bulk, "Fixed", gap=gap, offset=late, store=store, actor=ANN, now=NOW)
 
-    assert (len(seen.reasons), seen.has_more) == (3, True)
+    assert (len(seen.reasons), seen.has_more, seen.total_count) == (3, True, 5)
+    assert list(seen.saga_ids) == list(chosen.saga_ids) == [j.progress.saga_id for j in dead[:3]]
     assert (len(chosen.reasons), chosen.has_more) == (3, True)
     assert (len(rest.reasons), rest.has_more) == (2, False)
     due = await payment_db.read(

@@ -15,6 +15,7 @@ import yaml
 
 from devstack.envoy import binary
 from devstack.k8s import manifests
+from devstack.k8s.jobs import AUDIT_DAILY
 from devstack.k8s.names import DOMAIN, NAMESPACE, USER, dns
 from devstack.k8s.told import TOLD
 from devstack.mesh.callers import ALL, read_callers
@@ -130,7 +131,7 @@ def test_every_service_is_there() -> None:
     for kind in ("Deployment", "Service", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"):
         assert {*NAMES, EDGE} <= set(kinds(kind)), kind
     assert {f"migrate-{name}" for name in NAMES} == set(kinds("Job"))
-    assert set(kinds("CronJob")) == {AUDIT}
+    assert set(kinds("CronJob")) == {AUDIT, AUDIT_DAILY}
     assert set(TOLD) == {service.name for service in SERVICES}
 
 
@@ -278,7 +279,7 @@ def test_policies_are_the_table_of_callers(service: Any) -> None:
     wanted = {
         f"{'CronJob' if c == AUDIT else 'Deployment'} {dns(EDGE if c == OPERATORS else c)}"
         for c in callers
-    }
+    } | ({f"CronJob {AUDIT_DAILY}"} if AUDIT in callers else set())
 
     assert reached("ingress", pod, 15443) == wanted
     assert {other for other in PODS if pod in reached("egress", other, 15443)} == wanted
@@ -401,6 +402,26 @@ def test_the_audit_reads_and_does_nothing_else() -> None:
         "GetTrialBalance", "VerifyLedger", "CompareWithLedger", "AuditPayments", "VerifyAuditLog",
     }  # fmt: skip
     assert {one["name"] for one in envoy["static_resources"]["listeners"]} == {"egress", "probes"}
+
+
+def test_each_hour_what_is_new_is_audited_and_each_day_everything() -> None:
+    """What runs each hour does not grow with the ledger; both end before the next begins."""
+    jobs = {name: job["spec"] for name, job in kinds("CronJob").items()}
+    commands = {name: containers(PODS[f"CronJob {name}"])[-1]["command"][4:] for name in jobs}
+    deadlines = {
+        name: spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] for name, spec in jobs.items()
+    }
+
+    assert commands == {
+        AUDIT: ["--since", "25h", "--since-checkpoint"],
+        AUDIT_DAILY: ["--since", "1970-01-01"],
+    }
+    assert {name: spec["schedule"].split()[1:] for name, spec in jobs.items()} == {
+        AUDIT: ["*", "*", "*", "*"],
+        AUDIT_DAILY: ["2", "*", "*", "*"],
+    }
+    assert deadlines[AUDIT] < 3600 < deadlines[AUDIT_DAILY] < 24 * 3600
+    assert all(spec["concurrencyPolicy"] == "Forbid" for spec in jobs.values())
 
 
 def test_images_are_of_what_is_locked() -> None:

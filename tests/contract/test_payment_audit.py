@@ -1,6 +1,7 @@
 """The audit of payments over real PostgreSQL, and its RPC's input."""
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,8 @@ from chassis.errors import InvalidRequest
 from payment_svc.audit_servicer import PaymentAuditService
 from payment_svc.audit_store import PostgresAuditStore
 from payment_svc.audit_witnesses import GrpcAuditWitnesses
+from payment_svc.jobs import payment_audit
+from payment_svc.metrics import AUDIT_VIOLATIONS
 from payment_svc.store import PostgresPaymentStore
 from tests.builders import NOW, make_new_payment
 
@@ -45,6 +48,94 @@ async def test_pages_of_a_stretch_of_time(payment_db: Database) -> None:
         ("pay_in", "PAYMENT")
     }
     assert await store.find([]) == []
+
+
+async def test_what_came_to_rest_is_found_by_when(payment_db: Database) -> None:
+    """Sagas that go on are not; a page goes on where the one before ended."""
+    ids = await accepted(payment_db, 4)
+    done = "UPDATE sagas SET queue = 'DONE', due_at = NULL, moved_at = %s WHERE payment_id = %s"
+    for minutes, payment_id in enumerate(ids[:3]):
+        at = NOW + timedelta(minutes=minutes)
+        await payment_db.run(lambda tx, a=at, p=payment_id: tx.execute(done, [a, p]))
+    store = PostgresAuditStore(payment_db)
+
+    first = await store.rested(NOW, None, 2)
+    rest = await store.rested(NOW, first[-1][0], 2)
+    young = await store.rested(NOW + timedelta(seconds=90), None, 2)
+
+    assert [payment_id for _, payment_id in [*first, *rest]] == ids[:3]
+    assert [payment_id for _, payment_id in young] == [ids[2]]
+
+
+async def test_what_was_made_before_and_came_to_rest_now_is_judged(payment_db: Database) -> None:
+    """By the RPC, when it is asked for; what is booked for it is asked of it alone."""
+    late, other = await accepted(payment_db, 2)
+    done = "UPDATE sagas SET queue = 'DONE', due_at = NULL, moved_at = %s WHERE true"
+    moment = NOW + 5 * HOUR
+    await payment_db.run(lambda tx: tx.execute(done, [moment]))
+    for table, status in (("payments", "COMPLETED"), ("orders", "SUCCESS")):
+        change = f"UPDATE {table} SET status = %s WHERE true"
+        await payment_db.run(lambda tx, c=change, s=status: tx.execute(c, [s]))
+    asked: list[str] = []
+
+    async def entries(request: ledger.ListEntriesRequest, **_: Any) -> Any:
+        asked.append(request.subject_id)
+        amount = "99.99" if request.subject_id == other else "9.99"
+        entry = ledger_pb2.Entry(
+            account_id="psp:stripe:clearing:USD", amount=amount, side=ledger_pb2.SIDE_DEBIT
+        )
+        return ledger.ListEntriesResponse(entries=[entry])
+
+    audited = servicer(payment_db, attempts_of(late, other), entries)
+    request = service.AuditPaymentsRequest()
+    request.created_from.FromDatetime(NOW + HOUR / 2)
+    unasked = [one async for one in audited.AuditPayments(request, None)]
+    request.rested_from.FromDatetime(moment + HOUR)
+    none = [one async for one in audited.AuditPayments(request, None)]
+    request.rested_from.FromDatetime(moment - HOUR)
+    told = [one async for one in audited.AuditPayments(request, None)]
+
+    wrong = [one.violation for one in told if one.WhichOneof("told") == "violation"]
+    assert [(one.payment_id, one.invariant) for one in wrong] == [(late, service.AuditViolation.I4)]
+    assert unasked[-1].progress.payment_count == 0
+    assert none[-1].progress.payment_count == 0
+    assert told[-1].progress.payment_count == 2
+    assert set(asked) == {late, other}
+
+
+async def test_who_offends_stays_in_the_gauge_until_it_is_mended(payment_db: Database) -> None:
+    """Also when it was made, and came to rest, longer ago than is looked back."""
+    await accepted(payment_db, 1)
+    change = "UPDATE sagas SET queue = %s, due_at = %s WHERE true"
+    await payment_db.run(lambda tx: tx.execute(change, ["DONE", None]))
+    counts: list[float] = []
+    stopping = asyncio.Event()
+    gauge = AUDIT_VIOLATIONS.labels("I7")
+
+    async def attempts(request: psp.ListAttemptsOfPaymentsRequest, **_: Any) -> Any:
+        return psp.ListAttemptsOfPaymentsResponse()
+
+    class Watched(PostgresAuditStore):
+        """Notes what the gauge says before each round; mends what is wrong before the third."""
+
+        async def page(self, *args: Any) -> Any:
+            """See `audit_ports.AuditStore.page`."""
+            counts.append(gauge._value.get())
+            if len(counts) == 3:
+                await payment_db.run(lambda tx: tx.execute(change, ["WAITING", NOW + 99 * HOUR]))
+            if len(counts) == 4:
+                stopping.set()
+            return await super().page(*args)
+
+    def clock() -> datetime:
+        return NOW + HOUR / 2 + len(counts) * 24 * HOUR
+
+    gateway: Any = SimpleNamespace(ListAttemptsOfPayments=attempts)
+    witnesses = GrpcAuditWitnesses(gateway, SimpleNamespace(ListEntries=entries_of()))
+    job = payment_audit(Watched(payment_db), witnesses, clock, 0.001, HOUR)
+    await asyncio.wait_for(job(stopping), 60)
+
+    assert counts[1:] == [1, 1, 0]
 
 
 def attempts_of(*ids: str) -> Any:

@@ -12,6 +12,7 @@ from chassis.database import Database
 from chassis.errors import InvalidRequest, Unavailable
 from chassis.faults import FaultPoints, InjectedFault
 from chassis.money import Money
+from payment_svc.domain.actor import Actor
 from payment_svc.domain.errors import (
     ResolutionNotFound,
     ResolutionNotOpen,
@@ -19,6 +20,7 @@ from payment_svc.domain.errors import (
     ResolutionUnfit,
     SagaNotFound,
     SecondPersonNeeded,
+    UnverifiedOperator,
 )
 from payment_svc.domain.resolution import Decision, Resolution, ResolutionStatus
 from payment_svc.domain.statuses import PaymentStatus
@@ -37,6 +39,10 @@ from tests.builders import NOW, make_id
 from tests.dead_letters import ANN, BOB, EVE, POLICY, saga_store, stuck_undo, unknown_charge
 from tests.saga.test_late_success import late_attempt
 from tests.servers import ServiceDatabase
+
+ANN_CERTIFIED, BOB_CERTIFIED = (
+    Actor(f"spiffe://paymesh.local/operator/{name}", is_verified=True) for name in ("ann", "bob")
+)
 
 
 @dataclass
@@ -69,6 +75,7 @@ class Desk:
     database: Database
     gateway: Gateway = field(default_factory=Gateway)
     faults: FaultPoints = field(default_factory=FaultPoints)
+    certified_only: bool = False  # as in production
 
     @property
     def store(self) -> PostgresResolutionStore:
@@ -86,11 +93,13 @@ class Desk:
         return Operations(
             PostgresOperatorStore(self.database), self.store, self.gateway, late_charges,
             clock=lambda: NOW, new_id=make_id, policy=POLICY, expires_after=timedelta(days=1),
-            woken=lambda: None, faults=self.faults,
+            certified_only=self.certified_only, woken=lambda: None, faults=self.faults,
         )  # fmt: skip
 
-    async def propose(self, journey: Journey, decision: Decision, **more: object) -> Resolution:
-        """Let Ann propose."""
+    async def propose(
+        self, journey: Journey, decision: Decision, actor: Actor = ANN, **more: object
+    ) -> Resolution:
+        """Let somebody propose."""
         is_charged = decision is Decision.CHARGED
         fields: dict[str, object] = {
             "saga_id": journey.progress.saga_id,
@@ -102,9 +111,15 @@ class Desk:
         }
         return await resolve_saga(
             Said(**fields | more),  # type: ignore[arg-type]
-            store=self.store, actor=ANN, resolution_id=make_id("res"), now=NOW,
-            expires_after=timedelta(days=1),
+            store=self.store, actor=actor, resolution_id=make_id("res"), now=NOW,
+            expires_after=timedelta(days=1), certified_only=self.certified_only,
         )  # fmt: skip
+
+    async def reject(self, proposal: Resolution) -> None:
+        """Let Ann take one back."""
+        await reject_resolution(
+            proposal.resolution_id, "A slip", store=self.store, actor=ANN, now=NOW
+        )
 
     async def queue(self, journey: Journey) -> Queue:
         """Tell where a saga stands."""
@@ -175,6 +190,33 @@ async def test_nobody_approves_his_own(desk: Desk, payment_database: ServiceData
     assert desk.gateway.told == []
 
 
+async def test_in_production_nobody_proposes_or_approves_by_his_own_word(desk: Desk) -> None:
+    """Two names that nobody vouches for may be one person: neither half of it counts, nor does a
+    proposal that was stored before.
+    """
+    dead = await unknown_charge(desk.database)
+    old = await desk.propose(dead, Decision.CHARGED)
+    strict = Desk(desk.database, desk.gateway, certified_only=True)
+
+    with pytest.raises(UnverifiedOperator) as error:
+        await strict.operations.approve(old.resolution_id, "It is so", BOB_CERTIFIED)
+    assert error.value.metadata == {"actor": "ann"}
+    await desk.reject(old)
+    with pytest.raises(UnverifiedOperator):
+        await strict.propose(dead, Decision.CHARGED)
+    proposal = await strict.propose(dead, Decision.CHARGED, actor=ANN_CERTIFIED)
+    with pytest.raises(UnverifiedOperator):
+        await strict.operations.approve(proposal.resolution_id, "It is so", BOB)
+
+    (kept, _) = await desk.store.list(None, "", "", 10)
+    assert kept.status is ResolutionStatus.PROPOSED
+    assert desk.gateway.told == []
+    applied = await strict.operations.approve(proposal.resolution_id, "It is so", BOB_CERTIFIED)
+    assert applied.status is ResolutionStatus.APPLIED
+    again = await strict.operations.approve(proposal.resolution_id, "It is so", BOB_CERTIFIED)
+    assert again.status is ResolutionStatus.APPLIED
+
+
 async def test_one_proposal_a_saga_at_a_time(desk: Desk) -> None:
     """Of many at once one is stored; once it is rejected, or has expired, another may come."""
     dead = await unknown_charge(desk.database)
@@ -202,6 +244,14 @@ async def test_one_proposal_a_saga_at_a_time(desk: Desk) -> None:
         (first.resolution_id, "REJECTED"),
     ]
     assert end == ""
+    (one,), _ = await list_resolutions(
+        None, "", 50, "", store=desk.store, now=NOW, resolution_id=second.resolution_id
+    )
+    assert (one.resolution_id, one.status.value) == (second.resolution_id, "EXPIRED")
+    assert await list_resolutions(
+        ResolutionStatus.PROPOSED, "", 50, "",
+        store=desk.store, now=NOW, resolution_id=first.resolution_id,
+    ) == ([], "")  # fmt: skip
 
 
 async def test_what_is_approved_is_applied_once_the_gateway_answers(desk: Desk) -> None:

@@ -112,5 +112,6 @@ async def test_what_was_charged_late_is_given_back(
     assert "CONTRADICTS" in {event.facts["state"] for event in webhooks}
     booked = [e.facts["reference"].split(":")[0] for e in told.timeline if e.kind == "booked"]
     assert booked == ["late", "suspense"]
+    assert told.outlook.waits_for == told.outlook.NOTHING  # the case has answered the event
     assert "was charged late by stripe" in told.headline
     assert not told.gaps

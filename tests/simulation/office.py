@@ -50,6 +50,7 @@ class Office:
             said,
             store=self._operations.resolutions,
             actor=actor,
+            certified_only=self._operations.certified_only,
             resolution_id=self._operations.new_id("res"),
             now=self._operations.clock(),
             expires_after=self._operations.expires_after,

@@ -281,6 +281,7 @@ def _operations(
         new_id=parts.new_id,
         policy=parts.policy,
         expires_after=EXPIRES_AFTER,
+        certified_only=False,
         woken=woken,
         faults=FaultPoints(),
     )

@@ -1,14 +1,19 @@
 """`paymesh dlq`: what it takes, what it tells, and that it never changes anything unasked."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
+from paymesh.payment.v1 import operations_service_pb2 as operations
 
+from chassis.interceptors import validate
 from devstack import dlq_show
 from devstack.cli import main
+from devstack.dead_letters import DeadLetters
 from devstack.dlq import Span, confirm
 from devstack.state import StackError
 
@@ -62,6 +67,70 @@ def test_slips_are_told_in_a_line(tmp_path: Path, arguments: list[str], told: st
 
     assert result.exit_code != 0
     assert told in result.output
+
+
+class Letters:
+    """payment_svc's operators' calls: so many dead letters fit."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.asked: list[operations.RetrySagasRequest] = []
+
+    async def RetrySagas(
+        self, request: operations.RetrySagasRequest, **_: Any
+    ) -> operations.RetrySagasResponse:
+        """Let them go on."""
+        validate(request)
+        self.asked.append(request)
+        count = min(self.total, request.max_count)
+        end = request.offset.ToTimedelta() + count * timedelta(seconds=1 / request.per_second)
+        answer = operations.RetrySagasResponse(
+            count=count,
+            has_more=self.total > count,
+            saga_ids=[f"sga_{n}" for n in range(20)][:count],
+        )
+        answer.next_offset.FromTimedelta(end)
+        answer.as_of.GetCurrentTime()
+        if request.dry_run:
+            answer.total_count = self.total
+        else:
+            self.total -= count
+        return answer
+
+
+ALL: Mapping[str, Any] = {"kind": "", "reason": "", "older_than": timedelta(0), "payment": ""}
+
+
+async def test_what_would_take_longer_than_a_day_is_refused_before_anything_is_changed() -> None:
+    """And it is said at which pace it may be done."""
+    letters = Letters(90_000)
+
+    with pytest.raises(ValueError, match=r"25 h at 1 a second.*--per-second 2, or --max 86400"):
+        await DeadLetters(letters, "ann").choose(100_000, 1.0, **ALL)
+
+    assert [request.dry_run for request in letters.asked] == [True]
+
+
+async def test_as_many_as_fit_into_a_day_all_go_on() -> None:
+    """No portion of them is refused midway."""
+    letters = Letters(86_400)
+    dead = DeadLetters(letters, "ann")
+    seen = await dead.choose(100_000, 1.0, **ALL)
+
+    done = await dead.retry_many(seen, 100_000, 1.0, "Fixed", **ALL)
+
+    assert done == {"count": 86_400, "has_more": False, "per_second": 1.0}
+
+
+async def test_the_dry_run_tells_all_and_names_the_first() -> None:
+    """Also where there are more than a call may choose."""
+    seen = await DeadLetters(Letters(5_000), "ann").choose(3_000, 10.0, **ALL)
+
+    told = dlq_show.chosen({**seen, "by_reason_class": {"POISON": 1000}}, 10.0)
+
+    assert told[0] == "would let 3,000 of 5,000 go on, 10 a second: POISON 1000 (the first 1,000)"
+    assert told[1:3] == ["  sga_0", "  sga_1"]
+    assert told[-1] == "  … 2,980 more"
 
 
 def test_a_plan_that_cannot_be_asked_is_told() -> None:

@@ -67,14 +67,26 @@ def test_the_others_keep_their_word(
 def test_who_wants_to_be_left_alone_is(
     pause: timedelta, asked: timedelta | None, from_psp: bool
 ) -> None:
-    """Retry-After is obeyed with the pause on top, up to a bound; our own services' up to 30 s."""
+    """Retry-After is obeyed with the pause on top, up to a bound; our own services' up to 30 s. The
+    pause that a step itself names is never cut.
+    """
     policy = RetryPolicy()
     due = policy.due_after(pause, asked, from_psp=from_psp)
 
     if from_psp:
         assert due == min(asked or ZERO, policy.asked_after_max) + pause
     else:
-        assert ZERO <= due <= policy.own_pause_max
+        assert pause <= due <= max(policy.own_pause_max, pause)
+
+
+def test_a_fixed_pause_is_kept_at_our_own_services_too() -> None:
+    """A step that names a minute waits for a minute, whatever the service asks for besides."""
+    policy, minute = RetryPolicy(), timedelta(minutes=1)
+    pause = Fixed(minute).pause(1, 0.5)
+
+    assert policy.due_after(pause, None, from_psp=False) == minute
+    assert policy.due_after(pause, timedelta(hours=1), from_psp=False) == minute
+    assert policy.due_after(ZERO, timedelta(hours=1), from_psp=False) == policy.own_pause_max
 
 
 @given(tries=tries, chance=chances, after=st.none() | spans)

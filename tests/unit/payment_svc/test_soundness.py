@@ -11,7 +11,7 @@ import pytest
 
 from chassis.errors import Unavailable
 from chassis.money import Money
-from payment_svc.audit_ports import Audited
+from payment_svc.audit_ports import Audited, Booked, Place, Unreadable
 from payment_svc.domain.payment import PartialFailurePolicy, Payment
 from payment_svc.domain.soundness import Standing, Violation, misbooked, violations
 from payment_svc.domain.statuses import OrderStatus, PaymentStatus
@@ -252,9 +252,24 @@ class Mesh:
         assert len(payment_ids) <= PAGE
         return {key: self.tried[key] for key in payment_ids if key in self.tried}
 
-    async def booked(self, account_id: str, since: datetime) -> Mapping[str, Decimal]:
+    async def booked(self, account_id: str, since: datetime) -> Booked:
         """See `AuditWitnesses.booked`."""
-        return dict(self.books) if account_id == CLEARING else {}
+        return Booked(dict(self.books) if account_id == CLEARING else {})
+
+    async def booked_for(self, payment_id: str) -> Booked:
+        """See `AuditWitnesses.booked_for`."""
+        found = {CLEARING: self.books[payment_id]} if payment_id in self.books else {}
+        return Booked(found)
+
+    async def rested(
+        self, since: datetime, after: Place | None, limit: int
+    ) -> Sequence[tuple[Place, str]]:
+        """See `AuditStore.rested`."""
+        return []
+
+    async def read(self, payment_ids: Sequence[str]) -> Sequence[Audited | Unreadable]:
+        """See `AuditStore.read`."""
+        return [self.payments[payment_id] for payment_id in payment_ids]
 
 
 async def audit(mesh: Mesh) -> tuple[list[Violation], Progress]:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&paymesh/payment/v1/audit_service.proto\x12\x12paymesh.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"x\n\x14\x41uditPaymentsRequest\x12\x30\n\x0c\x63reated_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_to\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8f\x01\n\x15\x41uditPaymentsResponse\x12\x37\n\tviolation\x18\x01 \x01(\x0b\x32\".paymesh.payment.v1.AuditViolationH\x00\x12\x35\n\x08progress\x18\x02 \x01(\x0b\x32!.paymesh.payment.v1.AuditProgressH\x00\x42\x06\n\x04told\"\xc2\x01\n\x0e\x41uditViolation\x12?\n\tinvariant\x18\x01 \x01(\x0e\x32,.paymesh.payment.v1.AuditViolation.Invariant\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\x0b\n\x03how\x18\x03 \x01(\t\"N\n\tInvariant\x12\x19\n\x15INVARIANT_UNSPECIFIED\x10\x00\x12\x06\n\x02I4\x10\x04\x12\x06\n\x02I5\x10\x05\x12\x06\n\x02I6\x10\x06\x12\x06\n\x02I7\x10\x07\x12\x06\n\x02I8\x10\x08\"i\n\rAuditProgress\x12\x15\n\rpayment_count\x18\x01 \x01(\x03\x12\x17\n\x0fin_flight_count\x18\x02 \x01(\x03\x12\x17\n\x0fviolation_count\x18\x03 \x01(\x03\x12\x0f\n\x07is_done\x18\x04 \x01(\x08\x32{\n\x0c\x41uditService\x12k\n\rAuditPayments\x12(.paymesh.payment.v1.AuditPaymentsRequest\x1a).paymesh.payment.v1.AuditPaymentsResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&paymesh/payment/v1/audit_service.proto\x12\x12paymesh.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x01\n\x14\x41uditPaymentsRequest\x12\x30\n\x0c\x63reated_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_to\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brested_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8f\x01\n\x15\x41uditPaymentsResponse\x12\x37\n\tviolation\x18\x01 \x01(\x0b\x32\".paymesh.payment.v1.AuditViolationH\x00\x12\x35\n\x08progress\x18\x02 \x01(\x0b\x32!.paymesh.payment.v1.AuditProgressH\x00\x42\x06\n\x04told\"\xc2\x01\n\x0e\x41uditViolation\x12?\n\tinvariant\x18\x01 \x01(\x0e\x32,.paymesh.payment.v1.AuditViolation.Invariant\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\x0b\n\x03how\x18\x03 \x01(\t\"N\n\tInvariant\x12\x19\n\x15INVARIANT_UNSPECIFIED\x10\x00\x12\x06\n\x02I4\x10\x04\x12\x06\n\x02I5\x10\x05\x12\x06\n\x02I6\x10\x06\x12\x06\n\x02I7\x10\x07\x12\x06\n\x02I8\x10\x08\"i\n\rAuditProgress\x12\x15\n\rpayment_count\x18\x01 \x01(\x03\x12\x17\n\x0fin_flight_count\x18\x02 \x01(\x03\x12\x17\n\x0fviolation_count\x18\x03 \x01(\x03\x12\x0f\n\x07is_done\x18\x04 \x01(\x08\x32{\n\x0c\x41uditService\x12k\n\rAuditPayments\x12(.paymesh.payment.v1.AuditPaymentsRequest\x1a).paymesh.payment.v1.AuditPaymentsResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,16 +34,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['AuditPayments']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['AuditPayments']._serialized_options = b'\220\002\001'
-  _globals['_AUDITPAYMENTSREQUEST']._serialized_start=95
-  _globals['_AUDITPAYMENTSREQUEST']._serialized_end=215
-  _globals['_AUDITPAYMENTSRESPONSE']._serialized_start=218
-  _globals['_AUDITPAYMENTSRESPONSE']._serialized_end=361
-  _globals['_AUDITVIOLATION']._serialized_start=364
-  _globals['_AUDITVIOLATION']._serialized_end=558
-  _globals['_AUDITVIOLATION_INVARIANT']._serialized_start=480
-  _globals['_AUDITVIOLATION_INVARIANT']._serialized_end=558
-  _globals['_AUDITPROGRESS']._serialized_start=560
-  _globals['_AUDITPROGRESS']._serialized_end=665
-  _globals['_AUDITSERVICE']._serialized_start=667
-  _globals['_AUDITSERVICE']._serialized_end=790
+  _globals['_AUDITPAYMENTSREQUEST']._serialized_start=96
+  _globals['_AUDITPAYMENTSREQUEST']._serialized_end=265
+  _globals['_AUDITPAYMENTSRESPONSE']._serialized_start=268
+  _globals['_AUDITPAYMENTSRESPONSE']._serialized_end=411
+  _globals['_AUDITVIOLATION']._serialized_start=414
+  _globals['_AUDITVIOLATION']._serialized_end=608
+  _globals['_AUDITVIOLATION_INVARIANT']._serialized_start=530
+  _globals['_AUDITVIOLATION_INVARIANT']._serialized_end=608
+  _globals['_AUDITPROGRESS']._serialized_start=610
+  _globals['_AUDITPROGRESS']._serialized_end=715
+  _globals['_AUDITSERVICE']._serialized_start=717
+  _globals['_AUDITSERVICE']._serialized_end=840
 # @@protoc_insertion_point(module_scope)

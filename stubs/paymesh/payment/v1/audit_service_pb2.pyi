@@ -26,6 +26,7 @@ class AuditPaymentsRequest(_message.Message):
 
     CREATED_FROM_FIELD_NUMBER: _builtins.int
     CREATED_TO_FIELD_NUMBER: _builtins.int
+    RESTED_FROM_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def created_from(self) -> _timestamp_pb2.Timestamp:
         """Those made at this time or later; absent: 24 hours ago."""
@@ -34,15 +35,20 @@ class AuditPaymentsRequest(_message.Message):
     def created_to(self) -> _timestamp_pb2.Timestamp:
         """Those made before this time; absent: now."""
 
+    @_builtins.property
+    def rested_from(self) -> _timestamp_pb2.Timestamp:
+        """And those, made whenever, of which a saga came to rest at this time or later; absent: none."""
+
     def __init__(
         self,
         *,
         created_from: _timestamp_pb2.Timestamp | None = ...,
         created_to: _timestamp_pb2.Timestamp | None = ...,
+        rested_from: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_from", b"created_from", "created_to", b"created_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_from", b"created_from", "created_to", b"created_to", "rested_from", b"rested_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_from", b"created_from", "created_to", b"created_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_from", b"created_from", "created_to", b"created_to", "rested_from", b"rested_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

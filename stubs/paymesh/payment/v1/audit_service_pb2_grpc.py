@@ -53,7 +53,7 @@ class AuditServiceServicer:
     """
 
     def AuditPayments(self, request, context):
-        """Judges the payments made in a stretch of time, and tells each violation and how far it is; the last message is the
+        """Judges the payments made in a stretch of time, and those that came to rest in it, and tells each violation and how far it is; the last message is the
         second with `is_done`.
 
         Reads only. A payment that seems wrong is read again before it is told, so that what moved meanwhile is not. When

@@ -38,7 +38,7 @@ class AuditServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
     AuditPayments: _grpc.UnaryStreamMultiCallable[_audit_service_pb2.AuditPaymentsRequest, _audit_service_pb2.AuditPaymentsResponse]
-    """Judges the payments made in a stretch of time, and tells each violation and how far it is; the last message is the
+    """Judges the payments made in a stretch of time, and those that came to rest in it, and tells each violation and how far it is; the last message is the
     second with `is_done`.
 
     Reads only. A payment that seems wrong is read again before it is told, so that what moved meanwhile is not. When
@@ -55,7 +55,7 @@ class AuditServiceAsyncStub(AuditServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AuditPayments: _aio.UnaryStreamMultiCallable[_audit_service_pb2.AuditPaymentsRequest, _audit_service_pb2.AuditPaymentsResponse]  # type: ignore[assignment]
-    """Judges the payments made in a stretch of time, and tells each violation and how far it is; the last message is the
+    """Judges the payments made in a stretch of time, and those that came to rest in it, and tells each violation and how far it is; the last message is the
     second with `is_done`.
 
     Reads only. A payment that seems wrong is read again before it is told, so that what moved meanwhile is not. When
@@ -75,7 +75,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_service_pb2.AuditPaymentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_audit_service_pb2.AuditPaymentsResponse], _abc.AsyncIterator[_audit_service_pb2.AuditPaymentsResponse]]:
-        """Judges the payments made in a stretch of time, and tells each violation and how far it is; the last message is the
+        """Judges the payments made in a stretch of time, and those that came to rest in it, and tells each violation and how far it is; the last message is the
         second with `is_done`.
 
         Reads only. A payment that seems wrong is read again before it is told, so that what moved meanwhile is not. When

@@ -688,10 +688,14 @@ class RetrySagasResponse(_message.Message):
     BY_REASON_CLASS_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     NEXT_OFFSET_FIELD_NUMBER: _builtins.int
+    SAGA_IDS_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: _builtins.int
     count: _builtins.int
     """How many go on; of a dry run, how many fit, `max_count` at most."""
     has_more: _builtins.bool
     """Whether more fit."""
+    total_count: _builtins.int
+    """Of a dry run, how many fit in all."""
     @_builtins.property
     def by_reason_class(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Of them, by class of reason."""
@@ -704,6 +708,10 @@ class RetrySagasResponse(_message.Message):
     def next_offset(self) -> _duration_pb2.Duration:
         """Where the spreading ends, from now: `offset` of the next call."""
 
+    @_builtins.property
+    def saga_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The first of them, 20 at most, in the order in which they go on."""
+
     def __init__(
         self,
         *,
@@ -712,10 +720,12 @@ class RetrySagasResponse(_message.Message):
         by_reason_class: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         next_offset: _duration_pb2.Duration | None = ...,
+        saga_ids: _abc.Iterable[_builtins.str] | None = ...,
+        total_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "next_offset", b"next_offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "by_reason_class", b"by_reason_class", "count", b"count", "has_more", b"has_more", "next_offset", b"next_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "by_reason_class", b"by_reason_class", "count", b"count", "has_more", b"has_more", "next_offset", b"next_offset", "saga_ids", b"saga_ids", "total_count", b"total_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -907,6 +917,7 @@ class ListResolutionsRequest(_message.Message):
     SAGA_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESOLUTION_ID_FIELD_NUMBER: _builtins.int
     status: _dead_letter_pb2.Resolution.Status.ValueType
     """Only those that stand so; all when absent."""
     saga_id: _builtins.str
@@ -915,6 +926,8 @@ class ListResolutionsRequest(_message.Message):
     """Default 50, at most 500; larger is lowered."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first."""
+    resolution_id: _builtins.str
+    """Only this one; all when empty."""
     def __init__(
         self,
         *,
@@ -922,10 +935,11 @@ class ListResolutionsRequest(_message.Message):
         saga_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        resolution_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "saga_id", b"saga_id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "resolution_id", b"resolution_id", "saga_id", b"saga_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
