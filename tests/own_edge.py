@@ -160,6 +160,7 @@ async def own_edge(
     limits: Limits = FREE_LIMITS,
     certificate: Path | None = None,
     service_timeout_s: float = _PATIENCE_S,
+    trusted_proxies: int = 0,
 ) -> AsyncIterator[OwnEdge]:
     """Run an edge; who is not up has a port on which nobody listens."""
     state = State(folder)
@@ -182,7 +183,14 @@ async def own_edge(
         "payment_svc": payments_port if is_service_up else free_port(),
         "edge_auth": auth_port if is_edge_auth_up else free_port(),
     }
-    rendered = edge.render(state, ports, "production", certificate=certificate, limits=limits)
+    rendered = edge.render(
+        state,
+        ports,
+        "production",
+        certificate=certificate,
+        limits=limits,
+        trusted_proxies=trusted_proxies,
+    )
     command = edge.recipe(rendered).command
     envoy = await asyncio.create_subprocess_exec(*command)
 
