@@ -161,8 +161,11 @@ async def own_edge(
     certificate: Path | None = None,
     service_timeout_s: float = _PATIENCE_S,
     trusted_proxies: int = 0,
+    also: Register | None = None,
 ) -> AsyncIterator[OwnEdge]:
-    """Run an edge; who is not up has a port on which nobody listens."""
+    """Run an edge; who is not up has a port on which nobody listens. `also` stands behind it,
+    beside the stand-in.
+    """
     state = State(folder)
     state.prepare()
     stand_in = StandIn()
@@ -171,6 +174,7 @@ async def own_edge(
         "payment.paymesh",
         partial(add_PaymentServiceServicer_to_server, stand_in),
         service_timeout_s,
+        also,
     )
     auth, auth_port = await _serve(
         "edge.paymesh", partial(add_AuthorizationServicer_to_server, EdgeAuthorization(door))
@@ -246,10 +250,15 @@ def door_of(store: ClientStore, rates: Rates, turnstile: Turnstile) -> Door:
 
 
 async def _serve(
-    domain: str, register: Register, timeout_s: float = _PATIENCE_S
+    domain: str,
+    register: Register,
+    timeout_s: float = _PATIENCE_S,
+    also: Register | None = None,
 ) -> tuple[grpc.aio.Server, int]:
     server = make_server(domain, timeout_s, 100)
-    register(server)
+    for each in (register, also):
+        if each is not None:
+            each(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     return server, port
