@@ -134,6 +134,18 @@ def test_the_committed_files_are_not_written_for_proxies(tmp_path: Path) -> None
     assert manifests.stale() == []
 
 
+def test_no_bank_is_given_to_a_gateway_of_two_pods() -> None:
+    """Its files leave by a disk of one pod alone: there is none, and nothing that asks for one."""
+    (gateway,) = (d for d in DOCUMENTS if named(d) == "Deployment psp-gateway")
+    pod = gateway["spec"]["template"]
+    told = {env["name"] for one in containers(pod) for env in one.get("env", [])}
+
+    assert gateway["spec"]["replicas"] > 1
+    assert {name for name in told if name.startswith("BANK_")} == set()
+    assert not any("persistentVolumeClaim" in volume for volume in pod["spec"]["volumes"])
+    assert not any("envFrom" in one for one in containers(pod))
+
+
 def test_kustomize_is_told_of_every_file() -> None:
     """Of each once, the namespace first."""
     read = yaml.safe_load((manifests.FOLDER / KUSTOMIZATION).read_text())

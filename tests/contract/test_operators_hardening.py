@@ -43,6 +43,7 @@ from tests.servers import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+ROOT = Path(__file__).resolve().parents[2]
 ASKED = "/paymesh.ledger.v1.LedgerService/GetTrialBalance"
 ANN = "spiffe://paymesh.local/operator/ann"
 EMPTY = frame(DATA, b"\0\0\0\0\0", flags=1, stream=1)
@@ -136,8 +137,8 @@ async def door() -> AsyncIterator[Door]:
                 access_log=str(folder / "operators.log"),
             ),
             access_log=str(folder / "access.log"),
-            openapi=str(Path("docs/openapi.json").resolve()),
-            descriptor=str(Path("stubs/paymesh.binpb").resolve()),
+            openapi=str(ROOT / "docs" / "openapi.json"),
+            descriptor=str(ROOT / "stubs" / "paymesh.binpb"),
         )
         (folder / "edge.yaml").write_text(render(described))
         child = await start(envoy_recipe("edge", folder / "edge.yaml"), folder / "edge.log")
