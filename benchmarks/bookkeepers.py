@@ -1,4 +1,4 @@
-"""The processes of a benchmark of books: PostgreSQL, the service, two baselines."""
+"""The processes of a benchmark of books: PostgreSQL, the service, what it is compared with."""
 
 import asyncio
 import os
@@ -71,6 +71,7 @@ class Bookkeepers:
         await asyncio.to_thread(upgrade, owner, service.name, f"{context}_app")
         await self._start_service(postgres)
         await self._start_baselines(postgres)
+        await self._start_nothing(postgres)
 
     async def stop(self) -> None:
         """End all, PostgreSQL last."""
@@ -105,6 +106,16 @@ class Bookkeepers:
         # pgbench calls the same function in the same database, without the server.
         self.keepers[Way.BARE] = replace(self.keepers[Way.FUNCTION], target="", pid=0)
 
+    async def _start_nothing(self, postgres: Postgres) -> None:
+        told = {
+            "ENVIRONMENT": "development",
+            "LISTEN": f"127.0.0.1:{self._ports[_SPARE[Way.NOTHING]]}",
+            "NOTHING_OF": self._workload.name,
+        }
+        recipe = Recipe(Way.NOTHING, [sys.executable, "-m", "benchmarks.nothing_behind"], told)
+        # It stores nothing; so much is seen in a database that nobody writes to.
+        await self._serve(Way.NOTHING, recipe, {}, postgres.url("postgres", "postgres"))
+
     async def _serve(
         self, way: Way, recipe: Recipe, more: Mapping[str, str], database_url: str
     ) -> None:
@@ -119,4 +130,4 @@ class Bookkeepers:
 
 
 # Ports of a claimed block that this benchmark has no other use for.
-_SPARE = {Way.FUNCTION: "risk_svc", Way.STATEMENTS: "psp_gateway"}
+_SPARE = {Way.FUNCTION: "risk_svc", Way.STATEMENTS: "psp_gateway", Way.NOTHING: "edge_auth"}

@@ -20,6 +20,7 @@ _WAYS = {
     Way.FUNCTION: "row at a time: ",
     Way.STATEMENTS: "row by statements: ",
     Way.BARE: "row at a time, pgbench: ",
+    Way.NOTHING: "nothing behind it: ",
 }
 
 
@@ -40,9 +41,14 @@ def report(
     table = Table(*_HEADS, box=None)
     for row in rows:
         table.add_row(*row)
-    aims = Table("aim", "measured", "", box=None)
+    aims = Table("aim", "measured", "nothing behind it", "", box=None)
     for verdict in met:
-        aims.add_row(verdict.aim, verdict.measured, "met" if verdict.met else "MISSED")
+        aims.add_row(
+            verdict.aim,
+            verdict.measured,
+            verdict.nothing_behind,
+            "met" if verdict.met else "MISSED",
+        )
     console.print(table, "", aims)
     page = RESULTS / f"{name}.md"
     page.parent.mkdir(exist_ok=True)
@@ -74,11 +80,12 @@ def _errors(trial: Trial) -> str:
 def _page(rows: Sequence[Sequence[str]], met: Sequence[Verdict], facts: Mapping[str, str]) -> str:
     """Write Markdown: when and where, the aims, the table."""
     when = datetime.now(UTC)
-    aims = [(v.aim, v.measured, "yes" if v.met else "**no**") for v in met]
+    aims = [(v.aim, v.measured, v.nothing_behind, "yes" if v.met else "**no**") for v in met]
+    heads = ("aim", "measured", "nothing behind it", "met")
     told = "\n".join(f"* {name}: {value}" for name, value in facts.items())
     return (
         f"Run on {when:%Y-%m-%d %H:%M} UTC, commit `{revision()[:10]}`.\n\n{told}\n\n"
-        f"{_markdown(('aim', 'measured', 'met'), aims)}\n{_markdown(_HEADS, rows)}"
+        f"{_markdown(heads, aims)}\n{_markdown(_HEADS, rows)}"
     )
 
 
@@ -88,7 +95,9 @@ def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _measures(books: str, trial: Trial, trials: Sequence[Trial]) -> list[Measure]:
-    """Name a trial's figures; a rate of the service beside the baselines of its shape."""
+    """Name a trial's figures; a rate of the service, or with nothing behind it, beside the
+    baselines of its shape.
+    """
     name, n = f"{books}_{trial.scenario.name}", trial.count
     figures = {
         "p50_ms": (trial.p50_ms, "ms"),
@@ -105,7 +114,7 @@ def _measures(books: str, trial: Trial, trials: Sequence[Trial]) -> list[Measure
         Measure(f"{name}_{k}", round(value, 2), unit, n) for k, (value, unit) in figures.items()
     ]
     rate = round(trial.rate, 1)
-    if trial.scenario.way is not Way.SERVICE or trial.scenario.per_s:
+    if trial.scenario.way not in (Way.SERVICE, Way.NOTHING) or trial.scenario.per_s:
         return [Measure(f"{name}_per_s", rate, "1/s", n), *rest]
     base, other = (
         next(

@@ -1,6 +1,6 @@
 """What is asked of the books: at once or at a pace, one by one or in batches, hot or uniform."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 _USUAL_BATCHES = 4  # in flight at once
@@ -20,6 +20,12 @@ class Way(StrEnum):
     FUNCTION = "row_at_a_time"  # a server that calls one SQL function per transaction
     STATEMENTS = "row_by_statements"  # the same server, a statement at a time, the textbook's way
     BARE = "row_at_a_time_bare"  # pgbench calls the SQL function, no gRPC
+    NOTHING = "nothing_behind"  # a server with answers made ahead, and no books
+
+    @property
+    def keeps_books(self) -> bool:
+        """Whether what it has acknowledged is stored anywhere."""
+        return self is not Way.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,8 @@ class Scenario:
     @property
     def name(self) -> str:
         """Name it as its figures are named in the results file, without the books' own name."""
+        if self.way is Way.NOTHING:
+            return f"{self.way}_{replace(self, way=Way.SERVICE).name}"
         if self.way is not Way.SERVICE:
             return f"{self.way}_{self.shape}"
         if self.per_s:
@@ -62,9 +70,16 @@ class Scenario:
 def every_scenario() -> list[Scenario]:
     """List what is measured: each baseline right beside what is compared with it.
 
-    The machine's own speed wanders, so that what is far apart in time compares badly.
+    The machine's own speed wanders, so that what is far apart in time compares badly. What has
+    nothing behind it stands between both shapes: it does not look at accounts.
     """
-    return [*_of(Shape.UNIFORM, open_loop=(500, 1000, 1500, 2000)), *_of(Shape.HOT, (1000,))]
+    uniform = _of(Shape.UNIFORM, open_loop=(500, 1000, 1500, 2000))
+    return [*uniform, *_nothing_behind(), *_of(Shape.HOT, (1000,))]
+
+
+def _nothing_behind() -> list[Scenario]:
+    loads = ((256, 1), (_USUAL_BATCHES, 100), (_USUAL_BATCHES, 1000))
+    return [Scenario(Shape.UNIFORM, Way.NOTHING, in_flight, batch) for in_flight, batch in loads]
 
 
 def _of(shape: Shape, open_loop: tuple[int, ...]) -> list[Scenario]:

@@ -30,12 +30,12 @@ from payment_svc.case_store import PostgresCaseStore
 from payment_svc.coordinator import Coordinator
 from payment_svc.domain.backlog import Admission
 from payment_svc.neighbours import Neighbours, connect
-from payment_svc.operations.late_charges import FoundLateCharges
 from payment_svc.operations.resolution_store import PostgresResolutionStore
 from payment_svc.operations.store import PostgresOperatorStore
 from payment_svc.operations.wiring import Operations
 from payment_svc.operations_servicer import PaymentOperationsService
 from payment_svc.psp_event_servicer import PaymentPspEventService
+from payment_svc.psp_events import PspEvents
 from payment_svc.queue_sign import QueueSign
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas.journey import Move
@@ -93,12 +93,10 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     )
     public = _public(payments, sagas, neighbours, waiters, work, settings, admission)
     witnesses, cases = neighbours.witnesses, PostgresCaseStore(database)
-    operations = _operations(database, payments, sagas, neighbours, settings, work, faults)
+    psp_events = PspEvents(payments, sagas, sagas, witnesses, utc_now)
+    operations = _operations(database, sagas, neighbours, psp_events, settings, work, faults)
     operators = PaymentOperationsService(
         payments, sagas, witnesses, utc_now, settings.policy, operations, cases
-    )
-    psp_events = PaymentPspEventService(
-        payments, sagas, sagas, witnesses, clock=utc_now, woken=work.set
     )
     endpoints = webhooks.servicer(_make_id, settings.fingerprint_key.reveal())
     wiring = Wiring(
@@ -106,7 +104,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             partial(_PAYMENTS, public),
             partial(_OPERATIONS, operators),
             auditing.register,
-            partial(_PSP_EVENTS, psp_events),
+            partial(_PSP_EVENTS, PaymentPspEventService(psp_events, woken=work.set)),
             partial(_WEBHOOKS, endpoints),
         ),
         names=_NAMES,
@@ -168,9 +166,9 @@ def _saga_store(
 
 def _operations(
     database: Database,
-    payments: PostgresPaymentStore,
     sagas: PostgresSagaStore,
     neighbours: Neighbours,
+    psp_events: PspEvents,
     settings: PaymentSettings,
     work: asyncio.Event,
     faults: FaultPoints,
@@ -180,7 +178,7 @@ def _operations(
         PostgresOperatorStore(database, faults),
         PostgresResolutionStore(database, sagas, faults),
         neighbours.attempts,
-        FoundLateCharges(payments, sagas, sagas, neighbours.witnesses, utc_now),
+        psp_events,
         clock=utc_now,
         new_id=_make_id,
         policy=settings.policy,

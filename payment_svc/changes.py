@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from chassis.changed import changed
 from chassis.database import Write
 from chassis.encryption import Keyring
 from payment_svc import rows
-from payment_svc.domain.changed import changed
 from payment_svc.domain.payment import Order, Payment
 from payment_svc.events import status_events
 from payment_svc.webhooks import outbox as webhook_outbox

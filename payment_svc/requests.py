@@ -10,11 +10,11 @@ from paymesh.payment.v1 import payment_service_pb2 as service
 
 from audit_log.origin import current_origin
 from chassis.errors import InvalidRequest
-from chassis.idempotency import fingerprint, require_key
 from chassis.interceptors import RequestContext
 from chassis.money import Money, parse_field
 from payment_svc import presenter
 from payment_svc.domain.payment import Buyer, CaptureMethod, PartialFailurePolicy, PaymentMethod
+from payment_svc.idempotency import fingerprint, require_key
 from payment_svc.ports import Asked, Filters
 from payment_svc.use_cases.capture_payment import CapturePayment
 from payment_svc.use_cases.create_checkout_session import CreateCheckoutSession

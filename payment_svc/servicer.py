@@ -12,7 +12,6 @@ from paymesh.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
 
 from chassis.clock import Clock
 from chassis.errors import ResourceExhausted
-from chassis.idempotency import REPLAYED
 from chassis.interceptors import RequestContext, request_context
 from payment_svc import presenter, requests
 from payment_svc.checkout_presenter import checkout_session
@@ -21,6 +20,7 @@ from payment_svc.domain.errors import PaymentOutcomeUnknown
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.domain.return_url import ReturnUrls
 from payment_svc.domain.statuses import PaymentStatus
+from payment_svc.idempotency import REPLAYED
 from payment_svc.ports import Accepted, PaymentStore, Returns, SagaStore, Sellers
 from payment_svc.use_cases import (
     cancel_payment,

@@ -16,10 +16,10 @@ from chassis.database import Database, Transaction, Write, columns
 from chassis.encryption import Undecipherable
 from chassis.errors import Aborted
 from chassis.faults import FaultPoints
-from chassis.idempotency import differing
 from payment_svc import audited, changes, listing, rows
 from payment_svc.domain.payment import Payment
 from payment_svc.events import creation_event
+from payment_svc.idempotency import differing
 from payment_svc.ports import (
     Acceptance,
     Accepted,

@@ -57,7 +57,7 @@ class Outbox:
         """
         with _alone(self.folder) as is_alone:
             if not is_alone:
-                logger().warning("bank_outbox_taken", folder=str(self.folder))
+                logger().warning("bank_outbox_taken")
                 return False
             return await self._work()
 

@@ -14,6 +14,7 @@ import psycopg
 from audit_log import writing as audit_log
 from audit_log.origin import by_caller
 from audit_log.record import Record
+from chassis.changed import changed
 from chassis.coalescer import Coalescer
 from chassis.database import Database, Transaction, columns
 from chassis.encryption import Undecipherable
@@ -21,7 +22,6 @@ from chassis.money import Money
 from chassis.telemetry import FENCED_WRITES
 from psp_gateway import rows, statements
 from psp_gateway.domain.attempt import Attempt, Outcome
-from psp_gateway.domain.changed import changed
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.holds import Holds
 from psp_gateway.domain.refunds import Refunds

@@ -1,5 +1,8 @@
 """Waits until a stack has come to rest: no faults, nothing due, nothing held, nothing untold, and
 two looks at it alike. One that does not in time has failed; it is not passed over.
+
+What has been unknown for a minute counts as at rest: it is asked for again and again, perhaps for
+days, and each time nothing moves but the counts of asking.
 """
 
 import asyncio
@@ -18,16 +21,19 @@ _HEALED: Sequence[tuple[str, str, Mapping[str, Any]]] = (
     ("POST", "/control/dark", {"dark": False}),
     ("POST", "/control/webhooks", {}),
 )
+_UNKNOWN: LiteralString = (
+    "queue = 'WAITING' AND memory ? 'unknown_since'"
+    " AND (memory ->> 'unknown_since')::timestamptz < now() - interval '1 minute'"
+)
+_MOVING: LiteralString = f"FROM sagas WHERE NOT coalesce({_UNKNOWN}, false)"
+_COUNT: LiteralString = f"SELECT count(*) {_MOVING} AND "
 # What is still to be done, by database: a name for people, and how much of it there is.
 _OPEN: Mapping[str, Sequence[tuple[str, LiteralString]]] = {
     "payment": (
         ("events not published", "SELECT count(*) FROM outbox WHERE published_at IS NULL"),
-        ("sagas held", "SELECT count(*) FROM sagas WHERE lease_owner IS NOT NULL"),
-        ("sagas runnable", "SELECT count(*) FROM sagas WHERE queue IN ('PAYMENT', 'RETRY')"),
-        (
-            "waiting sagas that are due",
-            "SELECT count(*) FROM sagas WHERE queue = 'WAITING' AND due_at <= now()",
-        ),
+        ("sagas held", _COUNT + "lease_owner IS NOT NULL"),
+        ("sagas runnable", _COUNT + "queue IN ('PAYMENT', 'RETRY')"),
+        ("waiting sagas that are due", _COUNT + "queue = 'WAITING' AND due_at <= now()"),
         (
             "webhooks to clients that are due",
             "SELECT count(*) FROM webhook_deliveries WHERE status = 'PENDING' AND due_at <= now()",
@@ -42,9 +48,10 @@ _OPEN: Mapping[str, Sequence[tuple[str, LiteralString]]] = {
 }
 _PRINTS: Mapping[str, LiteralString] = {
     "payment": "SELECT (SELECT count(*) FROM payments), (SELECT sum(journal_length + epoch)"
-    " FROM sagas), (SELECT count(*) FROM status_history), (SELECT count(*) FROM outbox),"
+    f" {_MOVING}), (SELECT count(*) FROM status_history), (SELECT count(*) FROM outbox),"
     " (SELECT sum(attempts) FROM webhook_deliveries)",
-    "psp": "SELECT (SELECT sum(version) FROM attempts), (SELECT sum(version) FROM payouts),"
+    "psp": "SELECT (SELECT sum(version) FROM attempts WHERE outcome <> 'UNKNOWN'"
+    " OR created_at > now() - interval '1 minute'), (SELECT sum(version) FROM payouts),"
     " (SELECT count(*) FROM webhook_events)",
     "wallet": "SELECT sum(version) FROM wallets",
     "ledger": "SELECT sum(entry_count) FROM accounts",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from chassis.changed import changed
 from chassis.money import Money, total
-from payment_svc.domain.changed import changed
 from payment_svc.domain.checkout_page import CheckoutPage
 from payment_svc.domain.statuses import (
     FINAL,

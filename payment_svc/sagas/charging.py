@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from chassis.changed import changed
 from payment_svc.domain import books
-from payment_svc.domain.changed import changed
 from payment_svc.domain.payment import CaptureMethod, Order
 from payment_svc.domain.statuses import OrderStatus
 from payment_svc.sagas.commands import (

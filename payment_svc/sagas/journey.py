@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from chassis.changed import changed
 from chassis.money import Money, total
-from payment_svc.domain.changed import changed
 from payment_svc.domain.payment import Order, Payment
 from payment_svc.sagas.commands import Command
 from payment_svc.sagas.outcomes import Outcome

@@ -3,7 +3,7 @@
 import json
 
 from chassis.database import Transaction
-from chassis.idempotency import differing
+from payment_svc.idempotency import differing
 from payment_svc.ports import Asked, KeyReused
 
 _FIND = """

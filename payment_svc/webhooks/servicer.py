@@ -11,13 +11,13 @@ from paymesh.payment.v1.webhook_endpoint_service_pb2_grpc import WebhookEndpoint
 
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
-from chassis.idempotency import HEADER, REPLAYED
 from chassis.interceptors import request_context
 from payment_svc import requests
 from payment_svc.domain.payment import NewId
 from payment_svc.domain.webhook_endpoint import ShownEndpoint
 from payment_svc.domain.webhook_secret import SecretKeys
 from payment_svc.domain.webhook_url import TargetRules
+from payment_svc.idempotency import HEADER, REPLAYED
 from payment_svc.ports import Asked
 from payment_svc.presenter import timestamp
 from payment_svc.use_cases import create_webhook_endpoint, redeliver_event, rotate_webhook_secret

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from chassis.changed import changed
 from psp_gateway.domain.answer import Absent, Created, Verdict
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Method, Outcome, Stage
-from psp_gateway.domain.changed import changed
 from psp_gateway.domain.hosted_page import Opened, Reply
 from psp_gateway.domain.reasons import MESSAGES, Reason
 from psp_gateway.domain.walk import MAKES_AN_OBJECT, Patience, Seen, Step, Walk, has_old_key

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from psp_gateway.domain.changed import changed
+from chassis.changed import changed
 
 
 class State(StrEnum):

@@ -4,10 +4,10 @@ functions.
 
 from datetime import datetime
 
+from chassis.changed import changed
 from psp_gateway.domain.answer import Verdict
 from psp_gateway.domain.answered import with_verdict
 from psp_gateway.domain.attempt import Attempt, Delivery, Outcome, Stage
-from psp_gateway.domain.changed import changed
 from psp_gateway.domain.hosted_page import Reply
 from psp_gateway.domain.reasons import Reason
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from chassis.changed import changed
 from psp_gateway.domain.attempt import Attempt, Delivery, Outcome, Stage
-from psp_gateway.domain.changed import changed
 from psp_gateway.domain.hosted_page import PAGE_GRACE
 
 _SENDS_MAX = 2

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
+from chassis.changed import changed
 from chassis.clock import Clock
 from chassis.faults import FaultPoints
 from privacy.masked import Secret
 from psp_gateway.domain.answer import class_of
 from psp_gateway.domain.answered import advance
 from psp_gateway.domain.attempt import Attempt, Stage
-from psp_gateway.domain.changed import changed
 from psp_gateway.domain.endings import lapse, may_go_elsewhere, rerouted
 from psp_gateway.domain.hosted_page import PageRequest, Reply
 from psp_gateway.domain.walk import (

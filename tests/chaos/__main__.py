@@ -10,7 +10,7 @@ from pathlib import Path
 
 from devstack.audit import NotAudited, NotQuiescent
 from devstack.state import StackError, reachable_folder
-from tests.chaos import dead_psp, report
+from tests.chaos import dead_psp, recovery, report
 from tests.chaos.api import Api, Recorder
 from tests.chaos.outcome import Outcome
 from tests.chaos.overload import Overload
@@ -18,7 +18,7 @@ from tests.chaos.run import Play
 from tests.chaos.sandbox_control import Psps
 from tests.chaos.stage import Stage, staged
 
-PHASES = ("overload", "dead-psp")
+PHASES = ("recovery", "overload", "dead-psp")
 _LOG_LINES = 40
 
 
@@ -48,7 +48,7 @@ def _arguments() -> argparse.Namespace:
         nargs="*",
         choices=PHASES,
         default=PHASES,
-        help="what comes after the trouble; default both",
+        help="what comes after the trouble; default all",
     )
     parser.add_argument(
         "--only", choices=PHASES, help="nothing but this phase on a fresh stack; writes no results"
@@ -95,6 +95,9 @@ async def play_phase(given: argparse.Namespace, folder: Path) -> Outcome:
 async def _phases(stage: Stage, outcome: Outcome, given: argparse.Namespace) -> None:
     """Go on with the stack as it is, now that it is well."""
     async with Api(stage.described, Recorder()) as api:
+        if "recovery" in given.phases:
+            report.tell("one part dies after the other")
+            await recovery.measure(api, stage, outcome, given.seed)
         if "overload" in given.phases:
             report.tell("more than the stack can take")
             log = stage.state.log("edge-access")

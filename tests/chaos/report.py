@@ -10,6 +10,7 @@ from rich.table import Table
 from benchmarks.results import Measure, revision
 from benchmarks.results import write as write_results
 from tests.chaos.outcome import GOALS_300_S, MUST_STRIKE, Outcome
+from tests.chaos.recovery import POSTGRES_S, REDIS_S, SERVICE_S
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "chaos.md"
 _KINDS = {
@@ -30,6 +31,9 @@ _FIGURES = {
     "all serving again after": ("s", ""),
     "longest the ledger did not answer": ("s", ""),
     "late writes refused": ("", "> 0"),
+    "final again after the death of a service": ("s", f"≤ {SERVICE_S:g} s"),
+    "final again after the death of PostgreSQL": ("s", f"≤ {POSTGRES_S:g} s"),
+    "final again after the death of Redis": ("s", f"≤ {REDIS_S:g} s"),
     "capacity": ("payments/s", ""),
     "refused with 429": ("", "> 0"),
     "99 % of refusals within": ("ms", "≤ 100 ms"),
@@ -149,6 +153,12 @@ Payments of one to four orders to forty sellers, three of them hot, by Stripe, A
 with both failure policies, one in ten declined; holds that are captured, let go of, or both at
 once. They double-click, give up early and ask again under the same key, ask again when all is
 over, and use a key for something else.
+
+## What comes after the trouble
+
+Once all is well, one part dies after the other, and a payment is begun every 0.2 seconds until
+any is final: how soon the slowest was is in the table. Then three times as many payments are
+offered as the stack can take, and at last charges to a PSP that is dead.
 
 ## What the history must be
 

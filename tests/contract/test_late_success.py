@@ -5,18 +5,24 @@ tells of it.
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from paymesh.payment.v1 import psp_event_service_pb2 as service
+from structlog.testing import capture_logs
 
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.faults import FaultPoints
+from chassis.telemetry import REGISTRY
 from payment_svc.case_store import PostgresCaseStore
 from payment_svc.coordinator import Coordinator
 from payment_svc.domain.case import Case, CaseStatus
 from payment_svc.domain.payment import Payment
 from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.domain.testimony import Attempt
+from payment_svc.psp_event_servicer import PaymentPspEventService
+from payment_svc.psp_events import PspEvents
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas import late_success
 from payment_svc.sagas.commands import Command, ExecuteCharge, RefundCharge
@@ -24,7 +30,7 @@ from payment_svc.sagas.journey import Queue
 from payment_svc.sagas.outcomes import Done, Outcome, Refused
 from payment_svc.sagas.policy import RetryPolicy
 from payment_svc.store import PostgresPaymentStore
-from payment_svc.use_cases.apply_psp_events import Applied, apply_psp_events
+from payment_svc.use_cases.apply_psp_events import Applied
 from tests.builders import make_id, make_new_payment
 from tests.saga.test_late_success import late_attempt
 
@@ -109,15 +115,12 @@ class World:
 
     async def told(self, payment: Payment, *charged: Attempt) -> Applied:
         """Hear of news of a payment."""
-        return await apply_psp_events(
-            [payment.payment_id],
-            [payment.payment_id],
-            payments=self.payments,
-            sagas=self.sagas(),
-            late_sagas=self.sagas(),
-            witnesses=Gateway(list(charged)),  # type: ignore[arg-type]
-            now=utc_now(),
-        )
+        return await self.events(*charged).apply([payment.payment_id], [payment.payment_id])
+
+    def events(self, *charged: Attempt) -> PspEvents:
+        """Make what applies news, of a gateway that knows of what was charged."""
+        gateway: Any = Gateway(list(charged))
+        return PspEvents(self.payments, self.sagas(), self.sagas(), gateway, utc_now)
 
     async def only_case(self, payment: Payment) -> Case:
         """Read the payment's one case."""
@@ -159,6 +162,32 @@ async def test_it_is_found_once_and_told(world: World) -> None:
     assert case.case_id in {
         c.case_id for c in await world.cases.list_cases(CaseStatus.CLOSED, 500, None)
     }
+
+
+@pytest.mark.parametrize("first", ["gateway", "operators"])
+async def test_it_is_counted_and_logged_once(world: World, first: str) -> None:
+    """Whether the gateway tells of it or operators' work finds it, whoever comes second is silent;
+    the worker is woken by the gateway's word alone.
+    """
+    payment = await world.failed()
+    events, woken = world.events(late(payment)), list[str]()
+    servicer = PaymentPspEventService(events, woken=lambda: woken.append("worker"))
+    ids = [payment.payment_id]
+    counted_before = REGISTRY.get_sample_value("paymesh_late_successes_total") or 0
+
+    with capture_logs() as log:
+        if first == "operators":
+            await events.begin(payment.payment_id)
+        request = service.ApplyPspEventsRequest(payment_ids=ids, doubtful_payment_ids=ids)
+        told = await servicer.ApplyPspEvents(request, None)
+        await events.begin(payment.payment_id)
+
+    by_gateway = int(first == "gateway")
+    assert (told.late_count, woken) == (by_gateway, ["worker"] * by_gateway)
+    assert REGISTRY.get_sample_value("paymesh_late_successes_total") == counted_before + 1
+    assert [line for line in log if line["event"] == "late_success"] == [
+        {"event": "late_success", "log_level": "error", "payment_ids": ids, "count": 1}
+    ]
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -23,11 +23,11 @@ from payment_svc.domain.errors import (
 from payment_svc.domain.resolution import Decision, Resolution, ResolutionStatus
 from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.domain.testimony import Attempt
-from payment_svc.operations.late_charges import FoundLateCharges
 from payment_svc.operations.ports import AttemptWord
 from payment_svc.operations.resolution_store import PostgresResolutionStore
 from payment_svc.operations.store import PostgresOperatorStore
 from payment_svc.operations.wiring import Operations
+from payment_svc.psp_events import PspEvents
 from payment_svc.sagas.journey import Journey, Queue
 from payment_svc.store import PostgresPaymentStore
 from payment_svc.use_cases.list_resolutions import list_resolutions
@@ -79,7 +79,7 @@ class Desk:
     def operations(self) -> Operations:
         """What approves and applies."""
         sagas = saga_store(self.database)
-        late_charges = FoundLateCharges(
+        late_charges = PspEvents(
             PostgresPaymentStore(self.database, utc_now), sagas, sagas,
             self.gateway, lambda: NOW,  # type: ignore[arg-type]
         )  # fmt: skip

@@ -190,6 +190,7 @@ async def test_an_incomplete_read_is_no_audit(stack: Stack) -> None:
             await gather({**stack, **broken})
 
 
+@pytest.mark.usefixtures("gathered")  # so that there are sagas
 async def test_a_stack_that_does_not_come_to_rest_fails(stack: Stack) -> None:
     """What is still open at the deadline is told; it is no pass and no skip."""
     held = "UPDATE sagas SET lease_owner = %s, due_at = now() + interval '1 day'"
@@ -199,6 +200,44 @@ async def test_a_stack_that_does_not_come_to_rest_fails(stack: Stack) -> None:
         with pytest.raises(NotQuiescent) as raised:
             await quiesce(stack, 1.0, steady_s=0.2)
         database.execute("UPDATE sagas SET lease_owner = NULL, due_at = NULL" + one)
+
+    assert raised.value.open == {"sagas held": 1}
+    await quiesce(stack, 60.0, steady_s=0.2)
+
+
+_ASKED_AGAIN = (
+    "UPDATE sagas SET queue = 'WAITING', epoch = epoch + 1, lease_owner = 'a worker',"
+    " due_at = now() + interval '1 day', memory = memory || jsonb_build_object('unknown_since',"
+    " now() - %s::interval)"
+)
+_FORGOTTEN = (
+    "UPDATE sagas SET queue = 'DONE', lease_owner = NULL, due_at = NULL,"
+    " memory = memory - 'unknown_since'"
+)
+
+
+@pytest.mark.usefixtures("gathered")  # so that there are sagas
+async def test_what_is_asked_for_again_and_again_is_at_rest(stack: Stack) -> None:
+    """Of a saga that has long waited for its PSP's word only the counts of asking move; one that
+    has waited for less than a minute may still come to its end.
+    """
+    one = " WHERE saga_id = %s"
+    with owner(stack, "payment") as database:
+        (name,) = database.execute("SELECT min(saga_id) FROM sagas WHERE queue = 'DONE'").fetchone()
+
+        async def ask_again() -> None:
+            while True:
+                database.execute(_ASKED_AGAIN + one, ["1 hour", name])
+                await asyncio.sleep(0.02)
+
+        asking = asyncio.create_task(ask_again())
+        await quiesce(stack, 60.0, steady_s=1.0)
+        asking.cancel()
+
+        database.execute(_ASKED_AGAIN + one, ["10 seconds", name])
+        with pytest.raises(NotQuiescent) as raised:
+            await quiesce(stack, 1.0, steady_s=0.2)
+        database.execute(_FORGOTTEN + one, [name])
 
     assert raised.value.open == {"sagas held": 1}
     await quiesce(stack, 60.0, steady_s=0.2)

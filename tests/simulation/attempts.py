@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
+from chassis.changed import changed
 from psp_gateway.domain.attempt import Attempt, Outcome, Stage
-from psp_gateway.domain.changed import changed
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.holds import Holds
 from psp_gateway.domain.inbox import Raw, State, Told

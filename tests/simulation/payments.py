@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from chassis.idempotency import differing
+from chassis.changed import changed
 from chassis.outbox import Event
 from payment_svc.changes import stored
-from payment_svc.domain.changed import changed
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.domain.statuses import OrderStatus
 from payment_svc.events import creation_event, status_events
+from payment_svc.idempotency import differing
 from payment_svc.ports import (
     Acceptance,
     Accepted,

@@ -19,19 +19,17 @@ from payment_svc.clients import GrpcServices
 from payment_svc.coordinator import Coordinator
 from payment_svc.domain.payment import Payment
 from payment_svc.operations.attempts import GrpcAttempts
-from payment_svc.operations.late_charges import FoundLateCharges
 from payment_svc.operations.ports import LateCharges, OperatorStore, ResolutionStore
 from payment_svc.operations.wiring import Operations
 from payment_svc.ports import (
     Accepted,
-    LateSagas,
     PaymentStore,
     Returns,
     SagaStore,
     Services,
-    Witnesses,
 )
 from payment_svc.psp_event_servicer import PaymentPspEventService
+from payment_svc.psp_events import PspEvents
 from payment_svc.returns import GrpcReturns
 from payment_svc.sagas.journey import Move
 from payment_svc.sagas.policy import RetryPolicy
@@ -128,10 +126,10 @@ Program = Callable[[Parts, Process], tuple[Any, Sequence[Job]]]
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Who is told of buyers that come back, and who knows what PSPs have done."""
+    """Who is told of buyers that come back, and what is done about what PSPs tell."""
 
     returns: Returns
-    witnesses: Witnesses
+    psp_events: PspEvents
 
 
 class Api:
@@ -153,14 +151,7 @@ class Api:
         self._sagas = cast("SagaStore", place)
         self._returns = known.returns
         self._begun = begun
-        self._events = PaymentPspEventService(
-            self._store,
-            self._sagas,
-            cast("LateSagas", place),
-            known.witnesses,
-            clock=process.clock,
-            woken=begun,
-        )
+        self._events = PaymentPspEventService(known.psp_events, woken=begun)
 
     def __getattr__(self, method: str) -> Any:
         return getattr(self._office, method)
@@ -253,13 +244,13 @@ def payment_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
         ledger_stub=cast("Any", ledger),
         inbox_stub=cast("Any", stubs["psp"]),
     )
-    late = cast("Any", place)
-    late_charges = FoundLateCharges(late, late, late, witnesses, process.clock)
-    operations = _operations(parts, process, stubs["psp"], late_charges, work.set)
+    at_rest = cast("Any", place)
+    psp_events = PspEvents(at_rest, at_rest, at_rest, witnesses, process.clock)
+    operations = _operations(parts, process, stubs["psp"], psp_events, work.set)
     approved = asyncio.Event()
     parts.resolutions.bells[process.name] = approved.set
     office = Office(operations)
-    api = Api(parts, process, place, Neighbours(returns, witnesses), office, work.set)
+    api = Api(parts, process, place, Neighbours(returns, psp_events), office, work.set)
 
     async def walk() -> None:
         await place.release_own()

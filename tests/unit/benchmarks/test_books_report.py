@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks import books_report
-from benchmarks.scenarios import Scenario, Shape
+from benchmarks.scenarios import Scenario, Shape, Way
 from tests.unit.benchmarks.builders import baselines, trial
 
 
@@ -35,6 +35,24 @@ def test_a_rate_has_both_baselines_beside_it(tmp_path: Path) -> None:
     page = (tmp_path / "ledger.md").read_text()
     assert "* disk: ext4" in page
     assert "| hot | single, 256 in flight | 800 |" in page
+
+
+def test_nothing_behind_has_the_baselines_beside_it(tmp_path: Path) -> None:
+    """In the results file; on the page its ratio is beside each aim."""
+    trials = [
+        *baselines(Shape.UNIFORM, function=100, statements=50),
+        trial(Scenario(Shape.UNIFORM, in_flight=256), 180),
+        trial(Scenario(Shape.UNIFORM, Way.NOTHING, in_flight=256), 450),
+    ]
+
+    measures = books_report.report("ledger", trials, {}, Console(quiet=True))
+
+    by_name = {measure.name: measure for measure in measures}
+    rate = by_name["ledger_nothing_behind_single_256_uniform_per_s"]
+    assert (rate.value, rate.baseline, rate.ratio) == (450, 100, 4.5)
+    page = (tmp_path / "ledger.md").read_text()
+    assert "| 1.8 × (180/s, 100/s) | 4.5 ×: below the aim | **no** |" in page
+    assert "| uniform | nothing behind it: single, 256 in flight | 450 |" in page
 
 
 def test_an_open_loop_has_no_ratio() -> None:

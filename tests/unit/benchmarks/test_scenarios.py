@@ -17,6 +17,9 @@ from benchmarks.scenarios import Shape, Way, every_scenario
         "row_at_a_time_hot",
         "row_by_statements_uniform",
         "open_1000_hot",
+        "nothing_behind_single_256_uniform",
+        "nothing_behind_batch_100",
+        "nothing_behind_batch_1000",
     ],
 )
 def test_the_names_that_others_read_are_there(name: str) -> None:

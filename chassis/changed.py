@@ -1,27 +1,30 @@
-"""A changed copy of a frozen value at a fifth of the price of `dataclasses.replace`: an attempt has
-many fields, and is copied several times on each of its steps.
+"""A changed copy of a frozen value, at a fifth of the price of `dataclasses.replace`: payments,
+sagas and attempts have many fields, and are copied several times on each step.
 """
 
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-Frozen = TypeVar("Frozen")
+__all__ = ["changed"]
 
+if TYPE_CHECKING:
+    from dataclasses import replace as changed  # so that the fields and their types are checked
+else:
 
-def changed(frozen: Frozen, **changes: object) -> Frozen:
-    """Copy a frozen dataclass with slots and without `__post_init__`, since no constructor runs.
+    def changed(frozen: Any, **changes: object) -> Any:
+        """Copy a frozen dataclass with slots and without `__post_init__`: no constructor runs.
 
-    Raises:
-        AttributeError: it has no such field.
-    """
-    kind: Any = type(frozen)
-    copy: Any = _copier(kind)(frozen)
-    for name, value in changes.items():
-        setattr(copy, name, value)
-    copy.__class__ = kind
-    return copy  # type: ignore[no-any-return]
+        Raises:
+            AttributeError: it has no such field.
+        """
+        kind = type(frozen)
+        copy = _copier(kind)(frozen)
+        for name, value in changes.items():
+            setattr(copy, name, value)
+        copy.__class__ = kind
+        return copy
 
 
 @cache

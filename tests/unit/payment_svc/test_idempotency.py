@@ -8,8 +8,8 @@ from paymesh.payment.v1 import payment_pb2
 from paymesh.payment.v1 import payment_service_pb2 as service
 
 from chassis.errors import InvalidRequest
-from chassis.idempotency import differing, fingerprint, require_key
 from chassis.interceptors import read_context
+from payment_svc.idempotency import differing, fingerprint, require_key
 
 
 def request(**order: str) -> service.CreatePaymentRequest:

@@ -1,29 +1,44 @@
 """A changed copy is what `dataclasses.replace` would make."""
 
 from dataclasses import FrozenInstanceError, dataclass, fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_svc.domain.changed import changed
+from chassis.changed import changed
 from payment_svc.sagas.journey import Queue
 from tests.builders import make_journey, make_payment
+from tests.unit.psp_gateway.test_take_further import new_charge
+
+_SAGA_CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "tries": st.integers(0, 9),
+        "queue": st.sampled_from(Queue),
+        "memory": st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2),
+    },
+)
+_ATTEMPT_CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "request_count": st.integers(0, 9),
+        "reason": st.text(max_size=3),
+        "psps_tried": st.tuples(st.text(max_size=3)),
+    },
+)
 
 
 @given(
-    st.fixed_dictionaries(
-        {},
-        optional={
-            "tries": st.integers(0, 9),
-            "queue": st.sampled_from(Queue),
-            "memory": st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2),
-        },
+    st.one_of(
+        st.tuples(st.builds(lambda: make_journey().progress), _SAGA_CHANGES),
+        st.tuples(st.builds(new_charge), _ATTEMPT_CHANGES),
     )
 )
-def test_a_changed_copy_is_what_replace_makes(changes: dict[str, object]) -> None:
+def test_a_changed_copy_is_what_replace_makes(case: tuple[Any, dict[str, object]]) -> None:
     """It holds every field, changed or not, and leaves the first as it was."""
-    before = make_journey().progress
+    before, changes = case
     kept = [getattr(before, field.name) for field in fields(before)]
 
     after = changed(before, **changes)
