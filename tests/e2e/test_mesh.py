@@ -98,7 +98,9 @@ async def eventually(is_so: Callable[[], bool]) -> None:
 
 
 def test_a_mesh_becomes_ready_and_says_in_how_long(
-    mesh_stack: dict[str, Any], mesh_state: State, record_property: Callable[[str, object], None]
+    mesh_stack: dict[str, Any],
+    mesh_state: State,
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     """Every service and Envoy is up, and the log has the seconds. They are told in the report of
     the run, and held to nothing.
@@ -107,7 +109,7 @@ def test_a_mesh_becomes_ready_and_says_in_how_long(
     sidecars = {f"{service.name}.sidecar" for service in SERVICES}
 
     assert said
-    record_property("mesh_ready_s", said[0])
+    record_testsuite_property("mesh_ready_s", said[0])
     assert sidecars <= mesh_stack["processes"].keys()
     assert all(part["healthy"] for part in mesh_stack["processes"].values())
 
