@@ -93,6 +93,7 @@ def _facts(trail: Trail) -> Facts:
         entries=[_entry(one) for one in trail.entries],
         wallets=(),
         operations=(),
+        limits=(),
         record=[record_fact(one) for one in trail.psp_record],
         proof=None,
     )

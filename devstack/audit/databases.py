@@ -24,8 +24,8 @@ _PAYMENT: Sequence[Read] = (
     (
         "orders",
         facts.OrderFact,
-        "SELECT order_id, payment_id, seller_account, status, amount, captured, failure_reason"
-        " FROM orders",
+        "SELECT order_id, payment_id, seller_account, status, amount, captured, failure_reason,"
+        " payment_order_id FROM orders",
     ),
     (
         "sagas",
@@ -73,7 +73,8 @@ _PSP: Sequence[Read] = (
     (
         "payouts",
         facts.PayoutFact,
-        "SELECT attempt_id, payout_id, psp, amount, currency, state FROM payouts",
+        "SELECT attempt_id, payout_id, psp, p.amount, p.currency, state,"
+        " coalesce(end_to_end_id, '') FROM payouts AS p LEFT JOIN bank_orders USING (attempt_id)",
     ),
     (
         "inbox",
@@ -95,8 +96,14 @@ _WALLET: Sequence[Read] = (
         "operations",
         facts.OperationFact,
         "SELECT operation_id, wallet_id, kind, subject_id, wallet_sequence, pending_change,"
-        " available_change, held_change, pending_after, available_after, held_after"
-        " FROM operations",
+        " available_change, held_change, pending_after, available_after, held_after,"
+        " wallet_version FROM operations",
+    ),
+    (
+        "limits",
+        facts.LimitFact,
+        "SELECT wallet_id, version, before::numeric FROM wallet_changes"
+        " WHERE what = 'CREDIT_LIMIT'",
     ),
 )
 _LEDGER: Sequence[Read] = (

@@ -30,7 +30,9 @@ class PaymentFact(NamedTuple):
 
 
 class OrderFact(NamedTuple):
-    """An order; `captured` is what its client asked to capture, None for all of it."""
+    """An order; `captured` is what its client asked to capture, None for all of it.
+    `payment_order_id` is the client's own name of it.
+    """
 
     order_id: str
     payment_id: str
@@ -39,6 +41,7 @@ class OrderFact(NamedTuple):
     amount: Decimal
     captured: Decimal | None
     failure_reason: str | None
+    payment_order_id: str = ""
 
     @property
     def taken(self) -> Decimal:
@@ -126,7 +129,9 @@ class AttemptFact(NamedTuple):
 
 
 class PayoutFact(NamedTuple):
-    """An attempt to pay out as the gateway keeps it."""
+    """An attempt to pay out as the gateway keeps it; `end_to_end_id` is what a bank knows it by,
+    empty where no bank pays.
+    """
 
     attempt_id: str
     payout_id: str
@@ -134,6 +139,7 @@ class PayoutFact(NamedTuple):
     amount: Decimal
     currency: str
     state: str
+    end_to_end_id: str = ""
 
 
 class InboxFact(NamedTuple):
@@ -218,8 +224,16 @@ class WalletFact(NamedTuple):
         return self.pending + self.available + self.held
 
 
+class LimitFact(NamedTuple):
+    """That a wallet's credit limit was changed, at which version of the wallet, and from what."""
+
+    wallet_id: str
+    version: int
+    before: Decimal
+
+
 class OperationFact(NamedTuple):
-    """An operation on a wallet, with what it left there."""
+    """An operation on a wallet, with what it left there; `version` is the wallet's after it."""
 
     operation_id: str
     wallet_id: str
@@ -232,6 +246,7 @@ class OperationFact(NamedTuple):
     pending_after: Decimal
     available_after: Decimal
     held_after: Decimal
+    version: int
 
     @property
     def change(self) -> Decimal:
@@ -240,8 +255,8 @@ class OperationFact(NamedTuple):
 
 
 class RecordFact(NamedTuple):
-    """A line of a PSP's own record. `attempt_id` is what the PSP was told: of a capture or a void
-    perhaps the charge's.
+    """A line of a PSP's own record, or of the bank's. `attempt_id` is what the PSP was told: of a
+    capture or a void perhaps the charge's.
     """
 
     seq: int
@@ -290,6 +305,7 @@ class Facts:
     entries: Sequence[EntryFact]
     wallets: Sequence[WalletFact]
     operations: Sequence[OperationFact]
+    limits: Sequence[LimitFact]
     record: Sequence[RecordFact] | None
     proof: SoundFact | None
     resolutions: Sequence[ResolutionFact] = ()

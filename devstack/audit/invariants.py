@@ -4,7 +4,7 @@ of tests must hold (INV-1 to INV-17), each by one function.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from devstack.audit.checks import books, clients, payments, psps
+from devstack.audit.checks import books, clients, evidence, payments, psps, spending
 from devstack.audit.facts import Facts
 from devstack.audit.told import Told
 from devstack.audit.verdict import Invariant, Offence
@@ -75,6 +75,7 @@ def _money(facts: Facts, told: Told) -> Iterator[Offence]:
 def _wallets(facts: Facts, told: Told) -> Iterator[Offence]:
     yield from books.wallets_differ(facts, told)
     yield from books.wallets_do_not_add_up(facts, told)
+    yield from spending.overspent(facts, told)
 
 
 def _continued(facts: Facts, told: Told) -> Iterator[Offence]:
@@ -111,7 +112,7 @@ CHECKERS: Sequence[Invariant] = (
         "INV-5", "clearing and pending are zero at rest, payment by payment", books.clearing_left,
         _AT_REST,
     ),
-    Invariant("INV-6", f"{_WALLETS}, and add up", _wallets, _WALLETS_SEEN),
+    Invariant("INV-6", f"{_WALLETS}, add up, and spend what is there", _wallets, _WALLETS_SEEN),
     Invariant(
         "INV-7", "every accepted payment is final, or waits for something that is named",
         payments.lost, _answered("{answers} answers, {sagas} sagas"), clients.no_answers,
@@ -127,7 +128,7 @@ CHECKERS: Sequence[Invariant] = (
         payments.moved_backwards, _count("{} histories", "paths"),
     ),
     Invariant(
-        "INV-12", "every failure has evidence", payments.failed_without_evidence, _AT_REST
+        "INV-12", "every failure has evidence", evidence.failed_without_evidence, _AT_REST
     ),
     Invariant("INV-13", "nothing is done twice", books.done_twice, _ENTRIES),
     Invariant(

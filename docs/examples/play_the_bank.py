@@ -1,7 +1,8 @@
 """Play the bank: take the files of orders out of a folder, and answer with the account's statement.
 
-It prints a request for ImportBankStatement. A real bank fetches the files by EBICS or SFTP, carries
-the orders out on a later day, and refuses some of them.
+It prints a request for ImportBankStatement, and books the orders in the PSP sandbox, whose record
+is what `paymesh audit` believes. A real bank fetches the files by EBICS or SFTP, carries the orders
+out on a later day, and refuses some of them.
 
     play_the_bank.py FOLDER
 """
@@ -10,6 +11,7 @@ import base64
 import json
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,6 +31,21 @@ def taken(folder: Path) -> list[ElementTree.Element]:
     for path in paths:
         path.unlink()
     return files
+
+
+def book(sandbox: str, files: list[ElementTree.Element]) -> None:
+    """Have the money leave the bank account of the sandbox."""
+    for order in (order for file in files for order in file.iterfind(".//{*}CdtTrfTxInf")):
+        amount = order.find(".//{*}InstdAmt")
+        transfer = {
+            "direction": "out",
+            "amount": amount.text,
+            "currency": amount.get("Ccy"),
+            "end_to_end_id": order.findtext(".//{*}EndToEndId"),
+        }
+        body = json.dumps(transfer).encode()
+        url = f"{sandbox}/control/settlement/transfers"
+        urllib.request.urlopen(url, body, DEADLINE_S).close()  # noqa: S310 - http, on loopback
 
 
 def entry(order: ElementTree.Element) -> str:
@@ -58,5 +75,9 @@ def statement(files: list[ElementTree.Element]) -> str:
 
 
 if __name__ == "__main__":
-    content = statement(taken(Path(sys.argv[1]))).encode()
+    outbox = Path(sys.argv[1])
+    found = taken(outbox)
+    stack = json.loads((outbox.parent / "stack.json").read_text())
+    book(stack["psp_sandbox"]["url"], found)
+    content = statement(found).encode()
     print(json.dumps({"content": base64.b64encode(content).decode()}))

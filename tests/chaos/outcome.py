@@ -15,12 +15,16 @@ GOALS_300_S: Mapping[str, int] = {
     "ledger reads": 1000,
     "late writes refused": 2,
 }
-# What must have taken effect at least once, or the run proves nothing.
+# What must have taken effect at least once, or the run proves nothing; so must each sort drawn.
 MUST_STRIKE = (
     *("kill", "term", "pause", "postgres_crash", "redis_loss", "database", "psp"),
     "lost COMMIT answers",
 )
+_LATE_WRITES = "late writes refused"
+_LATE_WRITES_FROM_S = 120.0  # a shorter run pauses hardly any coordinator in its work
 _FINAL_SHARE = 0.999
+# Nothing that the nemesis does is for a person: it passes. What is laid before one all the same.
+_DEAD_SHARE_MAX = 0.001
 
 
 @dataclass(slots=True)
@@ -31,6 +35,8 @@ class Outcome:
         violations: what must never be: against an invariant, the history or the ledger.
         unmet: goals of number or time that were missed.
         figures: everything that was counted, by name.
+        struck: how often trouble took effect: by kind, and by `kind sort`.
+        drawn: the sorts of trouble that the schedule has, each of which must take effect.
     """
 
     seconds: float
@@ -41,6 +47,7 @@ class Outcome:
     struck: Counter[str] = field(default_factory=Counter)
     journeys: Counter[str] = field(default_factory=Counter)
     answers: dict[str, int] = field(default_factory=dict)
+    drawn: Sequence[str] = ()
 
     @property
     def is_good(self) -> bool:
@@ -49,7 +56,10 @@ class Outcome:
 
     def judge_counts(self, *, goals: bool) -> None:
         """Note what did not strike, and with `goals` what was too little."""
-        self.unmet += [f"{kind} never took effect" for kind in MUST_STRIKE if not self.struck[kind]]
+        must = (*MUST_STRIKE, *self.drawn)
+        self.unmet += [f"{kind} never took effect" for kind in must if not self.struck[kind]]
+        if self.seconds >= _LATE_WRITES_FROM_S and not self.figures.get(_LATE_WRITES) and not goals:
+            self.unmet.append("no late write was refused, and somebody who was paused had work")
         counted = {**self.struck, **self.figures}
         for name, wanted in GOALS_300_S.items() if goals else ():
             least = wanted * min(self.seconds, 300) / 300
@@ -64,6 +74,9 @@ class Outcome:
         self.figures["at rest after"] = round(rest.at_rest_s or 0.0, 1)
         self.figures["dead letters"] = len(rest.dead)
         self.figures["waiting for a PSP's evidence"] = len(rest.shown)
+        if len(rest.dead) > total * _DEAD_SHARE_MAX:
+            told = [f"{name} {reason}" for name, reason in rest.dead.items()]
+            self.unmet.append(f"dead letters: {_some(told)}")
         if share < _FINAL_SHARE:
             self.unmet.append(f"open 60 s after healing: {_some(rest.open_at_60_s)}")
         if rest.left:

@@ -16,7 +16,7 @@ from tests.chaos.nemesis import Nemesis
 from tests.chaos.notices import Receiver, listening
 from tests.chaos.outcome import Outcome
 from tests.chaos.readers import BankReader
-from tests.chaos.schedule import draw
+from tests.chaos.schedule import draw, sorts
 from tests.chaos.stage import Stage, fenced
 
 Tell = Callable[[str], None]
@@ -55,7 +55,7 @@ class Play:
         self._made: Counter[str] = Counter()
         self.schedule = draw(seed, seconds)
         self.nemesis = Nemesis(stage)
-        self.outcome = Outcome(seconds, seed)
+        self.outcome = Outcome(seconds, seed, drawn=sorts(self.schedule))
 
     async def run(self, saved: Path) -> Outcome:
         """Play it whole; the history is saved for whoever wants to look at it again."""
@@ -72,7 +72,7 @@ class Play:
             self._tell(f"at rest; {len(rest.payments)} payments, {len(rest.dead)} dead letters")
             await self._final_reads(api, rest)
             reading.cancel()
-            await self._judge(rest, receiver, bank, saved)
+            await self._judge(api, rest, receiver, bank, saved)
         return self.outcome
 
     async def _trouble(self, api: Api) -> float:
@@ -88,7 +88,7 @@ class Play:
                 group.create_task(shop.shop(closing, pace.turn))
             await self.nemesis.run(self.schedule)
             await asyncio.sleep(max(0.0, until - time.monotonic()))
-            await self.nemesis.make_sure()
+            await self.nemesis.make_sure(self.schedule)
             closing.set()
             await self._heal()
             healed = time.monotonic()
@@ -134,15 +134,16 @@ class Play:
         await asyncio.gather(*(read(payment["payment_id"]) for payment in rest.payments))
 
     async def _judge(
-        self, rest: aftermath.Rest, receiver: Receiver, bank: BankReader, saved: Path
+        self, api: Api, rest: aftermath.Rest, receiver: Receiver, bank: BankReader, saved: Path
     ) -> None:
         outcome = self.outcome
         outcome.struck, outcome.journeys = self.nemesis.struck, self._made
         outcome.answers = dict(sorted(self._recorder.statuses.items()))
         events = self._recorder.events
         facts, broken = await verdicts.audited(self._stage, events, receiver, self._window_s)
-        stored = verdicts.stored(facts, rest.payments)
-        history = History(events, stored, verdicts.posted(facts))
+        stored = verdicts.stored(facts, self._stage.described["client"]["id"])
+        listed = verdicts.listed(await aftermath.listed(api))
+        history = History(events, stored, verdicts.posted(facts), listed)
         await asyncio.to_thread(save, history, saved)
         found = await asyncio.to_thread(check, history)
         outcome.violations += broken

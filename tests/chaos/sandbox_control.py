@@ -29,9 +29,7 @@ class Psps:
         if kind == "dark":
             return await self._dark(lasting_s)
         if kind == "webhooks":
-            began = await self._post("webhooks", _TROUBLED_HOOKS)
-            await asyncio.sleep(lasting_s)
-            return int(await self._post("webhooks", _CALM) is not None and began is not None)
+            return await self._disturb_webhooks(lasting_s)
         fault = {"kind": kind, "probability": _SHARE, **_EXTRA.get(kind, {})}
         seen: dict[str, int] = {}
         until = asyncio.get_running_loop().time() + lasting_s
@@ -60,10 +58,24 @@ class Psps:
         await self._call("DELETE", "faults")
 
     async def _dark(self, lasting_s: float) -> int:
+        """Hang up on every call; answer on how many."""
         if await self._post("dark", {"dark": True}) is None:
             return 0
+        before = _arrived(await self.state())
         await asyncio.sleep(lasting_s)
-        return int(await self._post("dark", {"dark": False}) is not None)
+        after = _arrived(await self.state())
+        await self._post("dark", {"dark": False})
+        return max(after - before, 0) if before is not None and after is not None else 0
+
+    async def _disturb_webhooks(self, lasting_s: float) -> int:
+        """Send webhooks late, several times and in disorder; answer how many more there were."""
+        if await self._post("webhooks", _TROUBLED_HOOKS) is None:
+            return 0
+        before = _told(await self.state())
+        await asyncio.sleep(lasting_s)
+        after = _told(await self.state())
+        await self._post("webhooks", _CALM)
+        return max(after - before, 0) if before is not None and after is not None else 0
 
     async def heal(self) -> None:
         """Lift everything.
@@ -98,3 +110,13 @@ class Psps:
                     return dict(await response.json())
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
+
+
+def _arrived(state: Mapping[str, Any]) -> int | None:
+    """Count the calls that came to the PSPs, by what the sandbox says of itself."""
+    return sum(state["arrived"].values()) if state else None
+
+
+def _told(state: Mapping[str, Any]) -> int | None:
+    """Count the webhooks that were sent, or are on their way."""
+    return state["webhooks"]["sent"] + state["webhooks"]["waiting"] if state else None

@@ -24,6 +24,8 @@ _WHO = {
         *("rate_limit", "malformed", "slow", "dark", "webhooks"),
     ),
 }
+# Kinds whose every sort must take effect where it was drawn: each fails another way.
+EACH_SORT = frozenset({"postgres_crash", "redis_loss", "database", "psp"})
 # How many of each kind in 300 seconds. More than is asked for: some find nobody to strike.
 _PER_300_S = {
     "kill": 170,
@@ -44,8 +46,23 @@ class Strike:
     kind: str
     who: str
 
+    @property
+    def sort(self) -> str:
+        """Name what is counted of it."""
+        return f"{self.kind} {self.who}"
+
     def __str__(self) -> str:
         return f"{self.at_s:6.2f} s  {self.kind} {self.who}"
+
+
+def sorts(schedule: Sequence[Strike]) -> list[str]:
+    """Name the sorts of trouble in a schedule, each of which must take effect."""
+    return sorted({strike.sort for strike in schedule if strike.kind in EACH_SORT})
+
+
+def all_sorts() -> list[str]:
+    """Name the sorts that a whole run has."""
+    return sorted(f"{kind} {who}" for kind in EACH_SORT for who in _WHO[kind])
 
 
 def draw(seed: int, seconds: float) -> list[Strike]:

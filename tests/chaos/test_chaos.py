@@ -7,7 +7,7 @@ import pytest
 from devstack.state import reachable_folder
 from tests.chaos.outcome import MUST_STRIKE
 from tests.chaos.run import Play
-from tests.chaos.schedule import draw
+from tests.chaos.schedule import all_sorts, draw, sorts
 from tests.chaos.stage import staged
 
 SECONDS, SEED = 20.0, 7
@@ -53,6 +53,13 @@ def test_a_schedule_has_everything_in_time(seconds: int) -> None:
     assert {strike.kind for strike in schedule} == set(MUST_STRIKE) - {"lost COMMIT answers"}
     assert schedule == sorted(schedule, key=lambda strike: strike.at_s)
     assert all(0 < strike.at_s < seconds for strike in schedule)
+
+
+def test_a_whole_run_has_every_sort() -> None:
+    """Of nothing that is to strike it may be said that it was not its turn; a short run has few."""
+    assert sorts(draw(1, 300)) == all_sorts()
+    assert len(all_sorts()) == 20
+    assert set(sorts(draw(1, 20))) < set(all_sorts())
 
 
 def test_five_minutes_kill_enough() -> None:

@@ -11,6 +11,7 @@ from tests.chaos import report
 from tests.chaos.aftermath import Rest, _shown
 from tests.chaos.outcome import GOALS_300_S, MUST_STRIKE, Outcome
 from tests.chaos.overload import refusals
+from tests.chaos.schedule import all_sorts
 
 
 def whole(**changed: int) -> Outcome:
@@ -25,19 +26,20 @@ def whole(**changed: int) -> Outcome:
     return Outcome(300.0, 1, figures=figures, struck=struck)
 
 
-def at_rest(*, total: int = 1000, late: int = 0, left: int = 0) -> Rest:
+def at_rest(*, total: int = 1000, late: int = 0, left: int = 0, dead: int = 0) -> Rest:
     """Write how a run came to rest."""
+    letters = {f"pay_{number}": "NO_USABLE_ANSWER" for number in range(dead)}
     payments = [{"payment_id": f"pay_{number}"} for number in range(total)]
     open_ones = {f"pay_{number}": "PROCESSING" for number in range(left)}
     late_ones = [f"pay_{number}" for number in range(late)]
-    return Rest(payments, late_ones, None if left else 12.0, open_ones, {})
+    return Rest(payments, late_ones, None if left else 12.0, open_ones, letters)
 
 
 def test_a_whole_run_is_good() -> None:
     """Every goal just reached is reached."""
     outcome = whole()
     outcome.judge_counts(goals=True)
-    outcome.judge_rest(at_rest(late=1))
+    outcome.judge_rest(at_rest(late=1, dead=1))
 
     assert outcome.is_good, outcome.unmet
 
@@ -50,6 +52,27 @@ def test_trouble_that_never_struck_fails_a_run(kind: str) -> None:
     outcome.judge_counts(goals=False)
 
     assert outcome.unmet == [f"{kind} never took effect"]
+
+
+@pytest.mark.parametrize("sort", all_sorts())
+def test_a_sort_that_was_drawn_and_never_struck_fails_a_run(sort: str) -> None:
+    """However often others of its kind did."""
+    outcome = whole()
+    outcome.drawn = all_sorts()
+    outcome.struck.update(set(all_sorts()) - {sort})
+    outcome.judge_counts(goals=False)
+
+    assert outcome.unmet == [f"{sort} never took effect"]
+
+
+def test_a_long_run_refuses_late_writes_also_without_goals() -> None:
+    """A fence that nobody ran into is not proven; a short run has hardly anybody to run into it."""
+    for seconds, unmet in ((300.0, 1), (20.0, 0)):
+        outcome = whole(**{"late writes refused": 0})
+        outcome.seconds = seconds
+        outcome.judge_counts(goals=False)
+
+        assert len(outcome.unmet) == unmet
 
 
 @pytest.mark.parametrize("name", GOALS_300_S)
@@ -65,6 +88,16 @@ def test_too_little_fails_a_run(name: str) -> None:
 
     assert len(outcome.unmet) == 1
     assert shorter.is_good
+
+
+@pytest.mark.parametrize(("total", "dead"), [(1000, 2), (999, 1), (3, 3)])
+def test_what_is_left_to_persons_fails_a_run(total: int, dead: int) -> None:
+    """More than one in a thousand is none that it can be trusted to bring to an end by itself."""
+    outcome = whole()
+    outcome.judge_rest(at_rest(total=total, dead=dead))
+
+    assert outcome.unmet[0].startswith("dead letters: pay_0 NO_USABLE_ANSWER")
+    assert len(outcome.unmet) == 1
 
 
 @pytest.mark.parametrize("rest", [at_rest(late=2), at_rest(left=1)])

@@ -20,9 +20,8 @@ from devstack.trail import Json
 from tests.chaos.history.events import GET, OK, Event, Posted, Stored
 from tests.chaos.notices import Receiver, all_delivered
 from tests.chaos.stage import Stage, as_role
+from tests.refusals import refusals
 
-# What a run does not check: it would have to refuse requests while nothing else goes on.
-UNCHECKED = frozenset({"INV-17"})
 _PSP_ACCOUNTS = "psp:"
 
 
@@ -38,6 +37,7 @@ async def audited(
     """
     await all_delivered(stage.described, deadline_s)
     await quiesce(stage.described, deadline_s)
+    refused = await refusals(stage.described, apart=False)
     facts = await gather(stage.described)
     told = Told(
         answers=[_answer(event) for event in events],
@@ -49,10 +49,11 @@ async def audited(
             context: as_role(stage.state, context, f"{context}_owner")
             for context in stage.described["databases"]
         },
+        refusals=refused,
     )
     verdicts = await asyncio.to_thread(judge_all, CHECKERS, facts, told)
-    missing = unchecked(verdicts) - UNCHECKED
-    return facts, violations(verdicts) + [f"{name} was not checked" for name in sorted(missing)]
+    missing = sorted(unchecked(verdicts))
+    return facts, violations(verdicts) + [f"{name} was not checked" for name in missing]
 
 
 def _answer(event: Event) -> Answer:
@@ -69,8 +70,8 @@ def _answer(event: Event) -> Answer:
     )
 
 
-def stored(facts: Facts, payments: Sequence[Json]) -> list[Stored]:
-    """Put together what a client lists and the whole history of it."""
+def stored(facts: Facts, client_id: str) -> list[Stored]:
+    """Put together what the database holds of a client's payments, with the whole history of it."""
     changes: dict[str, list[tuple[str, str, str]]] = {}
     for path in facts.paths:
         for move in path.path.split():
@@ -78,10 +79,23 @@ def stored(facts: Facts, payments: Sequence[Json]) -> list[Stored]:
             changes.setdefault(path.payment_id, []).append((path.subject_id, before, after))
     return [
         Stored(
+            payment_id,
+            payment.status,
+            {one.payment_order_id: one.status for one in facts.orders_of.get(payment_id, ())},
+            tuple(changes.get(payment_id, ())),
+        )
+        for payment_id, payment in facts.payments.items()
+        if payment.client_id == client_id
+    ]
+
+
+def listed(payments: Sequence[Json]) -> list[Stored]:
+    """Read what a client was told by the list of its payments."""
+    return [
+        Stored(
             payment["payment_id"],
             payment["status"],
             {order["payment_order_id"]: order["status"] for order in payment["payment_orders"]},
-            tuple(changes.get(payment["payment_id"], ())),
         )
         for payment in payments
     ]

@@ -13,6 +13,7 @@ import psycopg
 from devstack.audit import Answer, Facts, Notice, Told, gather, quiesce
 from devstack.rest import RestClient, specification_request
 from devstack.stack import Stack
+from tests.refusals import refusals
 from tests.unit.payment_svc.receiver import Receiver, ok, receiving
 
 CANARY = "4929420573595709"  # a card number that nobody may ever keep
@@ -72,6 +73,7 @@ async def everything(stack: Stack) -> tuple[Facts, Told]:
                 await driver.read(payment_id)
             endpoint = registered.body["endpoint_id"]
             await rest.ask("DELETE", f"/v1/webhook_endpoints/{endpoint}")
+    refused = await refusals(stack, apart=True)
     facts = await gather(stack)
     return facts, Told(
         answers=driver.answers,
@@ -79,7 +81,7 @@ async def everything(stack: Stack) -> tuple[Facts, Told]:
         canaries={"card number": CANARY},
         folders=[stack.state.logs],
         dumps=dict(stack["databases"]),
-        refusals=[],
+        refusals=refused,
     )
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from devstack.audit import Answer, Facts, Refusal, Told
-from devstack.audit.facts import PayoutFact, RecordFact, TransactionFact
+from devstack.audit.facts import OperationFact, PayoutFact, RecordFact, TransactionFact
 
 CENT = Decimal("0.01")
 Plant = Callable[[Facts, Told], tuple[Facts, Told, str]]
@@ -108,6 +108,17 @@ def payout_not_at_psp(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
     return replace(facts, payouts=[*facts.payouts, payout]), told, "att_lost"
 
 
+def paid_by_no_bank(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payout = PayoutFact("att_bank", "pout_bank", "bank", Decimal(5), "EUR", "PAID", "E2E")
+    return replace(facts, payouts=[*facts.payouts, payout]), told, "att_bank"
+
+
+def bank_paid_another_amount(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    worse, told, offender = paid_by_no_bank(facts, told)
+    line = RecordFact(10**6, "bank", "payout", "E2E", "E2E", Decimal(6), "EUR", "", "", None)
+    return replace(worse, record=[*facts.record, line]), told, offender
+
+
 def charged_twice(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
     line = facts.record[charge_of(facts, completed(facts))]
     again = line._replace(seq=10**6, reference="ch_again", key="another")
@@ -168,6 +179,38 @@ def wallet_off(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
 def operation_off(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
     worse = changed(facts.operations, 0, available_after=Decimal(1234))
     return replace(facts, operations=worse), told, facts.operations[0].operation_id
+
+
+def spent(facts: Facts, kind: str, amount: int, subject: str = "x") -> Facts:
+    """Copy the facts, a wallet having done one thing more, and continued what it did before."""
+    wallet = facts.wallets[0]
+    left = wallet.available - amount
+    more = OperationFact(
+        "op_more",
+        wallet.wallet_id,
+        kind,
+        subject,
+        wallet.operation_count + 1,
+        *(Decimal(0), Decimal(-amount), Decimal(0)),
+        *(wallet.pending, left, wallet.held),
+        10**6,
+    )
+    wallets = changed(facts.wallets, 0, available=left, operation_count=more.sequence)
+    return replace(facts, wallets=wallets, operations=[*facts.operations, more])
+
+
+def spent_what_is_not_there(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    return spent(facts, "DEBIT", 500), told, "op_more"
+
+
+def held_what_is_not_there(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    return spent(facts, "HOLD", 500), told, "op_more"
+
+
+def paid_out_above(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    payout = PayoutFact("att_out", "pout_above", "stripe", Decimal(2), "EUR", "PAID")
+    worse = replace(spent(facts, "DEBIT", 1, "pout_above"), payouts=[*facts.payouts, payout])
+    return worse, told, "pout_above"
 
 
 def seller_without_wallet(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
@@ -282,6 +325,42 @@ def declined_by_nobody(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
     return replace(facts, record=without(facts.record, place)), told, line.attempt_id
 
 
+def turned_round_in_doubt(facts: Facts, told: Told, outcome: str) -> tuple[Facts, Told, str]:
+    """Copy the facts, an attempt of an order that failed in doubt, and its PSP with no word of it:
+    only its saga says that it turned round.
+    """
+    declined = place_of(facts.record, lambda one: one.kind == "decline")
+    attempt_id = facts.record[declined].attempt_id
+    place = place_of(facts.attempts, lambda one: one.attempt_id == attempt_id)
+    payment_id = facts.attempts[place].payment_id
+    assert any(saga.turned_round for saga in facts.sagas if saga.payment_id == payment_id)
+    in_doubt = changed(facts.attempts, place, outcome=outcome, delivery="SENT_NO_ANSWER")
+    silent = [one for one in facts.record if attempt_id not in (one.attempt_id, told_by(one))]
+    return replace(facts, attempts=in_doubt, record=silent), told, attempt_id
+
+
+def told_by(line: RecordFact) -> str:
+    """Name the attempt under whose key a line was asked for."""
+    return (line.key or "").partition(":")[0]
+
+
+def unknown_turned_round(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    return turned_round_in_doubt(facts, told, "UNKNOWN")
+
+
+def transient_turned_round(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    return turned_round_in_doubt(facts, told, "TRANSIENT")
+
+
+def capture_in_doubt(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
+    """Copy the facts, one more thing tried of an order that failed: a capture with no answer."""
+    worse, told, offender = unknown_turned_round(facts, told)
+    capture = worse.attempt[offender]._replace(
+        attempt_id="att_k1", kind="CAPTURE", charge_attempt_id=offender
+    )
+    return replace(facts, attempts=[*facts.attempts, capture], record=worse.record), told, "att_k1"
+
+
 def failed_for_nothing(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
     place = place_of(facts.orders, lambda one: one.status == "FAILED")
     return (
@@ -345,17 +424,24 @@ PLANTS: dict[str, list[Plant]] = {
     "INV-2": [
         *(charge_not_booked, booked_not_charged, other_amount, stranger_at_psp),
         *(refund_not_at_psp, void_not_at_psp, payout_not_at_psp, charged_twice),
+        *(paid_by_no_bank, bank_paid_another_amount),
     ],
     "INV-3": [charged_twice, paid_out_twice],
     "INV-4": [key_of_two, psp_key_of_two, key_answered_twice],
     "INV-5": [left_with_the_buyer, still_pending],
-    "INV-6": [wallet_off, operation_off, seller_without_wallet],
+    "INV-6": [
+        *(wallet_off, operation_off, seller_without_wallet),
+        *(spent_what_is_not_there, held_what_is_not_there, paid_out_above),
+    ],
     "INV-7": [payment_gone, never_due, dead_without_reason, overdue, nobody_moves_it],
     "INV-8": [failed_but_charged, orders_disagree, cancelled_but_held],
     "INV-9": [refunded_above, captured_above],
     "INV-10": [final_taken_back, answer_against_state, replayed_otherwise],
     "INV-11": [went_backwards, history_ends_elsewhere],
-    "INV-12": [declined_by_nobody, failed_for_nothing],
+    "INV-12": [
+        *(declined_by_nobody, failed_for_nothing),
+        *(unknown_turned_round, transient_turned_round, capture_in_doubt),
+    ],
     "INV-13": [posted_twice, event_told_twice],
     "INV-14": [client_not_told, event_missing],
     "INV-15": [chain_broken, line_changed, told_in_part],

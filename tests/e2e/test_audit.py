@@ -32,14 +32,15 @@ from devstack.audit import (
     violations,
 )
 from devstack.audit.by_rpc import Targets, audit_by_rpc
-from devstack.audit.facts import ResolutionFact
+from devstack.audit.checks.spending import overspent
+from devstack.audit.facts import LimitFact, RecordFact, ResolutionFact
 from devstack.audit.live import digest_tables, ledger_sums, unbalanced_transactions
 from devstack.cli import main
 from devstack.stack import Stack, running_stack
 from devstack.state import State, reachable_folder
 from tests.conftest import whole
 from tests.e2e.audited import CANARY, everything
-from tests.e2e.plants import PLANTS, Plant, declined_by_nobody
+from tests.e2e.plants import PLANTS, Plant, declined_by_nobody, paid_by_no_bank, spent
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +60,14 @@ def gathered(stack: Stack) -> tuple[Facts, Told]:
 
 
 def test_everything_holds_after_everything_happened(gathered: tuple[Facts, Told]) -> None:
-    """No checker finds anything, and all but the one nobody gave anything to were judged."""
+    """No checker finds anything, and all were judged."""
     facts, told = gathered
 
     verdicts = judge_all(CHECKERS, facts, told)
 
     assert violations(verdicts) == []
-    assert unchecked(verdicts) == {"INV-17"}
+    assert unchecked(verdicts) == set()
+    assert len(told.refusals or ()) > 12
     assert (len(facts.payments), len(facts.at_rest)) == (17, 17)
     assert {one.kind for one in facts.record} >= {"charge", "capture", "void", "refund", "decline"}
 
@@ -146,6 +148,43 @@ def test_what_was_never_sent_needs_no_word_of_the_psp(
     verdict = judge(checker, replace(facts, attempts=attempts, record=lines), told)
 
     assert verdict.holds is holds
+
+
+def test_a_bank_pays_out_what_was_ordered_and_other_things(
+    gathered: tuple[Facts, Told],
+) -> None:
+    """An order is borne out by the bank's own line; what else leaves the account is not ours."""
+    facts, told, _ = paid_by_no_bank(*gathered)
+    checker = next(one for one in CHECKERS if one.name == "INV-2")
+    lines = [
+        RecordFact(10**6 + n, "bank", "payout", name, name, Decimal(5), "EUR", "", "", None)
+        for n, name in enumerate(("E2E", "RENT"))
+    ]
+
+    verdict = judge(checker, replace(facts, record=[*(facts.record or ()), *lines]), told)
+
+    assert verdict.offences == ()
+
+
+@pytest.mark.parametrize(("kind", "available"), [("REFUND", 500), ("CHARGEBACK", 500)])
+def test_what_is_taken_back_may_lack(
+    gathered: tuple[Facts, Told], kind: str, available: int
+) -> None:
+    """Its money has left elsewhere already."""
+    facts, told = gathered
+
+    assert list(overspent(spent(facts, kind, available), told)) == []
+
+
+def test_a_limit_counts_as_it_was_then(gathered: tuple[Facts, Told]) -> None:
+    """What was allowed when it was done stays so when the limit is lowered."""
+    facts, told = gathered
+    worse = spent(facts, "DEBIT", 500)
+    wallet_id = facts.wallets[0].wallet_id
+    later, earlier = (LimitFact(wallet_id, 10**6 + n, Decimal(500)) for n in (1, -1))
+
+    assert list(overspent(replace(worse, limits=[later]), told)) == []
+    assert list(overspent(replace(worse, limits=[earlier]), told)) != []
 
 
 def test_a_canary_in_a_log_is_found(gathered: tuple[Facts, Told], tmp_path: Path) -> None:

@@ -4,14 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 from devstack.audit.checks import moves
-from devstack.audit.facts import REASONS, Facts
+from devstack.audit.facts import Facts
 from devstack.audit.told import Told
 from devstack.audit.verdict import Offence
 
 _QUEUES = frozenset({"PAYMENT", "RETRY", "WAITING", "DEAD_LETTER", "DONE"})
 _BEGINS = frozenset({"CreatePayment", "CreateCheckoutSession"})
-# What a PSP's record says of what it did not do: it declined, would not, or was told to let go.
-_REASONS = frozenset({"decline", "void", *REASONS})
 
 
 def forgotten(facts: Facts, _: Told) -> Iterator[Offence]:
@@ -93,41 +91,3 @@ def moved_backwards(facts: Facts, _: Told) -> Iterator[Offence]:
             yield Offence(path.subject_id, f"is {now[path.subject_id]}, its history ends at {at}")
     for subject in now.keys() - seen:
         yield Offence(subject, "has no history")
-
-
-def _borne_out(facts: Facts) -> set[str]:
-    """Tell the attempts of which it is known that they came to nothing: by the PSP's record, by two
-    persons who had evidence, or since they were never sent and their PSP has never heard of them.
-    """
-    said = {one.attempt_id for one in facts.resolutions}
-    heard = set()
-    for line in facts.record or ():
-        names = {line.attempt_id, (line.key or "").partition(":")[0]}
-        heard |= names
-        if line.kind in _REASONS:
-            said |= names
-    unsent = (one for one in facts.attempts if one.delivery == "NOT_SENT" and not one.psp_reference)
-    return said | {one.attempt_id for one in unsent if one.attempt_id not in heard}
-
-
-def failed_without_evidence(facts: Facts, _: Told) -> Iterator[Offence]:
-    """Tell orders that failed without a reason, or for one that no service and no PSP bears out."""
-    refused = {one.payment_id for one in facts.assessments if one.decision == "REFUSED"}
-    said = _borne_out(facts)
-    turned = {saga.payment_id for saga in facts.sagas if saga.turned_round}
-    declined: dict[str, list[str]] = {}
-    for attempt in facts.attempts:
-        if attempt.outcome == "DECLINED" and attempt.kind in ("CHARGE", "AUTHORIZATION"):
-            declined.setdefault(attempt.payment_id, []).append(attempt.attempt_id)
-    for order in facts.orders:
-        if order.status != "FAILED" or order.payment_id not in facts.at_rest:
-            continue
-        unborne = [one for one in declined.get(order.payment_id, ()) if one not in said]
-        if not order.failure_reason:
-            yield Offence(order.order_id, f"of {order.payment_id} failed without a reason")
-        elif facts.record is not None and unborne:
-            told = f"is DECLINED here ({order.failure_reason}), and the PSP declined nothing"
-            yield Offence(f"{', '.join(unborne)} of {order.payment_id}", told)
-        elif not {order.payment_id} & (refused | turned) and order.payment_id not in declined:
-            told = f"failed for {order.failure_reason}, and neither risk, PSP nor saga refused it"
-            yield Offence(order.order_id, told)

@@ -126,6 +126,7 @@ def _of_attempt(facts: Facts, attempt: AttemptFact) -> Effect:
 
 def _of_record(facts: Facts, record: Sequence[RecordFact]) -> Iterator[Effect]:
     """Read the effects out of a record; what failed later is left out with what it undid."""
+    ordered = {one.end_to_end_id: one.attempt_id for one in facts.payouts if one.end_to_end_id}
     opened = {
         (line.psp, line.payment_reference): line.attempt_id
         for line in record
@@ -140,11 +141,12 @@ def _of_record(facts: Facts, record: Sequence[RecordFact]) -> Iterator[Effect]:
         if failed[line.psp, line.kind, line.reference]:
             failed[line.psp, line.kind, line.reference] -= 1
             continue
-        charge = opened.get((line.psp, line.payment_reference), line.attempt_id)
-        ours = facts.attempt.get(line.attempt_id)
+        name = ordered.get(line.reference, "") if line.psp == "bank" else line.attempt_id
+        charge = opened.get((line.psp, line.payment_reference), name)
+        ours = facts.attempt.get(name)
         yield Effect(
             line.kind,
-            charge if line.kind in _BY_CHARGE else line.attempt_id,
+            charge if line.kind in _BY_CHARGE else name,
             ours.payment_id if ours else line.payment_id,
             line.psp,
             line.amount,

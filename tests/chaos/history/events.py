@@ -67,11 +67,17 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A whole run, with the final reads; without these nothing is proven."""
+    """A whole run, with the final reads; without these nothing is proven.
+
+    Attributes:
+        stored: by the database itself.
+        listed: by the list that the client is given, after that; None: it was not asked for.
+    """
 
     events: Sequence[Event]
     stored: Sequence[Stored]
     posted: Sequence[Posted] = ()
+    listed: Sequence[Stored] | None = None
 
 
 def save(history: History, target: Path) -> None:
@@ -84,18 +90,20 @@ def save(history: History, target: Path) -> None:
 
 def load(source: Path) -> History:
     """Read a history that was saved."""
-    kinds = {"event": Event, "stored": Stored, "posted": Posted}
+    kinds = {"event": Event, "stored": Stored, "posted": Posted, "listed": Stored}
     found: dict[str, list[object]] = {kind: [] for kind in kinds}
     for line in source.read_text().splitlines():
         content = json.loads(line)
         kind = content.pop("kind")
-        if kind == "stored":
+        if kind in ("stored", "listed"):
             content["changes"] = tuple(tuple(change) for change in content["changes"])
         found[kind].append(kinds[kind](**content))
-    return History(found["event"], found["stored"], found["posted"])  # type: ignore[arg-type]
+    listed = found["listed"] or None  # an empty list is told by what is stored
+    return History(found["event"], found["stored"], found["posted"], listed)  # type: ignore[arg-type]
 
 
 def _parts(history: History) -> Iterator[tuple[str, Iterable[Event | Stored | Posted]]]:
     yield "event", history.events
     yield "stored", history.stored
     yield "posted", history.posted
+    yield "listed", history.listed or ()

@@ -55,6 +55,33 @@ def complete(history: History) -> Iterator[str]:
         seen.add(stored.payment_id)
 
 
+def listed_whole(history: History) -> Iterator[str]:
+    """The list tells each stored payment once, with its orders, as it is or as it went on to be;
+    nothing else is on it.
+    """
+    if history.listed is None:
+        return
+    stored = {payment.payment_id: payment for payment in history.stored}
+    seen: set[str] = set()
+    for told in history.listed:
+        known = stored.get(told.payment_id)
+        if known is None or told.payment_id in seen:
+            yield f"{told.payment_id} is listed {'twice' if known else 'and is not there'}"
+        elif told.status not in PAYMENT_REACHES.get(known.status, ()):
+            yield f"{told.payment_id} is {known.status} and is listed {told.status}"
+        elif told.orders.keys() != known.orders.keys():
+            yield f"{told.payment_id} is listed with other orders: {sorted(told.orders)}"
+        else:
+            yield from (
+                f"{name} of {told.payment_id} is {known.orders[name]} and is listed {status}"
+                for name, status in told.orders.items()
+                if status not in ORDER_REACHES.get(known.orders[name], ())
+            )
+        seen.add(told.payment_id)
+    for payment_id in sorted(stored.keys() - seen):
+        yield f"{payment_id} is there and is not listed"
+
+
 def one_effect(history: History) -> Iterator[str]:
     """A key makes one payment, and a payment has one key."""
     by_key: dict[str, str] = {}
@@ -242,6 +269,7 @@ def _in_time(events: Sequence[Event]) -> list[tuple[Event, bool]]:
 
 RULES: Mapping[str, Callable[[History], Iterator[str]]] = {
     "final reads are whole": complete,
+    "the list tells what is stored": listed_whole,
     "a key makes one payment": one_effect,
     "an order is in one payment": orders_once,
     "no acknowledged payment is missing": nothing_lost,

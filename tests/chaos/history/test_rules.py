@@ -86,7 +86,8 @@ def truth() -> History:
     ]
     payments = [replace(stored(1), changes=MOVES), stored(2), stored(5)]
     places = [("pay_1", 1), ("pay_2", 2), ("pay_5", 3), ("pay_1", 4)]
-    return History(events, payments, [Posted("psp:stripe", at, who) for who, at in places])
+    posted = [Posted("psp:stripe", at, who) for who, at in places]
+    return History(events, payments, posted, [stored(number) for number in (1, 2, 5)])
 
 
 def with_events(*events: Event) -> History:
@@ -103,6 +104,11 @@ def with_stored(*payments: Stored) -> History:
     return replace(history, stored=[*kept, *payments])
 
 
+def with_listed(*payments: Stored) -> History:
+    """Have the list tell payments 1 and 2, and these."""
+    return replace(truth(), listed=[stored(1), stored(2), *payments])
+
+
 def of_hold(status: str, *operations: str) -> History:
     """Write a history of one payment that was held and ended."""
     acts = [acted(operation, 2.0 + place) for place, operation in enumerate(operations)]
@@ -115,6 +121,12 @@ LIES: list[tuple[str, Callable[[], History]]] = [
         "final reads are whole",
         lambda: replace(truth(), stored=[*truth().stored, stored(5)]),
     ),
+    ("the list tells what is stored", with_listed),
+    ("the list tells what is stored", lambda: with_listed(stored(5), stored(6))),
+    ("the list tells what is stored", lambda: with_listed(stored(5), stored(5))),
+    ("the list tells what is stored", lambda: with_listed(stored(5, "FAILED", "FAILED"))),
+    ("the list tells what is stored", lambda: with_listed(stored(5, order="EXECUTING"))),
+    ("the list tells what is stored", lambda: with_listed(Stored("pay_5", "COMPLETED", {}))),
     (
         "a key makes one payment",
         lambda: with_events(created(1, 8.0, payment_id="pay_5")),
@@ -176,6 +188,15 @@ LIES: list[tuple[str, Callable[[], History]]] = [
 def test_the_truth_passes() -> None:
     """Doubts, repetitions, refusals and overlapping reads are no violations."""
     assert check(truth()) == []
+
+
+def test_a_list_may_be_newer() -> None:
+    """What went on since the database was read is no lie of the list."""
+    history = truth()
+    read_before = [*history.stored[:2], stored(5, "PROCESSING", "EXECUTING")]
+    rule = RULES["the list tells what is stored"]
+
+    assert list(rule(replace(history, stored=read_before))) == []
 
 
 @pytest.mark.parametrize("operation", [CAPTURE, CANCEL])
