@@ -30,6 +30,7 @@ def render(
     *,
     certificate: Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    trusted_proxies: int = 0,
 ) -> Path:
     """Fill in the template for a stack and write it into its state folder.
 
@@ -42,6 +43,7 @@ def render(
         plain_listen=f"127.0.0.1:{ports['edge']}" if certificate else "",
         certificate=certificate,
         limits=limits,
+        trusted_proxies=trusted_proxies,
         collector=collector(os.environ.get(OTLP_ENDPOINT, "")),
         admin=admin(ports, mesh),
         services={name: mesh.peer(name) for name in CALLED} if mesh else plain,

@@ -75,12 +75,16 @@ def _routes(method: MethodDescriptor) -> Iterator[tuple[str, str]]:
 def _operation(method: MethodDescriptor, template: str, schemas: Schemas) -> Json:
     told = schemas.words.get(method.full_name, "")
     keyed = "idempotency-key" in told
+    needs_key = "equires" in told and keyed
     operation: Json = {
         "operationId": method.name,
         "tags": [method.containing_service.name],
         "summary": told.partition("\n")[0],
         "description": told,
-        "parameters": _parameters(method, template, schemas, keyed=keyed),
+        "parameters": [
+            *_parameters(method, template, schemas),
+            *headers_asked(keyed=keyed, needs_key=needs_key, waits=_waits(method)),
+        ],
     }
     if _has_body(method):
         schema = schemas.request(method.input_type, without=_bound(template))
@@ -88,13 +92,12 @@ def _operation(method: MethodDescriptor, template: str, schemas: Schemas) -> Jso
             "required": True,
             "content": {"application/json": {"schema": schema}},
         }
-    operation["responses"] = {"200": _answer(method, schemas, keyed=keyed), **errors(keyed=keyed)}
+    answered = _answer(method, schemas, keyed=needs_key)
+    operation["responses"] = {"200": answered, **errors(keyed=keyed)}
     return operation
 
 
-def _parameters(
-    method: MethodDescriptor, template: str, schemas: Schemas, *, keyed: bool
-) -> list[Json]:
+def _parameters(method: MethodDescriptor, template: str, schemas: Schemas) -> list[Json]:
     message, bound = method.input_type, _bound(template)
     in_path = [
         {"name": name, "in": "path", "required": True, **schemas.parameter(message, name)}
@@ -102,8 +105,11 @@ def _parameters(
     ]
     free = [] if _has_body(method) else [f.name for f in message.fields if f.name not in bound]
     in_query = [{"name": name, "in": "query", **schemas.parameter(message, name)} for name in free]
-    waits = _has_body(method) and method.output_type.name in ("Payment", "CheckoutSession")
-    return [*in_path, *in_query, *headers_asked(keyed=keyed, waits=waits)]
+    return [*in_path, *in_query]
+
+
+def _waits(method: MethodDescriptor) -> bool:
+    return _has_body(method) and method.output_type.name in ("Payment", "CheckoutSession")
 
 
 def _answer(method: MethodDescriptor, schemas: Schemas, *, keyed: bool) -> Json:

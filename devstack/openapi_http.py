@@ -22,15 +22,22 @@ _ERRORS: dict[str, tuple[str, str]] = {
 }
 _WITH_KEY_ALONE, _WITH_RETRY, _WITH_LIMIT = {"409"}, {"429", "503"}, {"403", "429"}
 
+_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "Names this write. The same request under the same key happens once.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "example": "unique-order-id-12345",
+}
+_SIGNED_KEY: Json = {
+    "required": False,
+    "description": "Names this write; who signs must send one. The same request under the same "
+    "key happens once.",
+}
 _PARAMETERS: dict[str, Json] = {
-    "IdempotencyKey": {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "required": True,
-        "description": "Names this write. The same request under the same key happens once.",
-        "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
-        "example": "unique-order-id-12345",
-    },
+    "IdempotencyKey": _KEY,
+    "SignedIdempotencyKey": {**_KEY, **_SIGNED_KEY},
     "Prefer": {
         "name": "Prefer",
         "in": "header",
@@ -148,9 +155,10 @@ def components() -> Json:
     }
 
 
-def headers_asked(*, keyed: bool, waits: bool) -> list[Json]:
-    """Refer to the headers that a request may bring."""
-    names = [*["IdempotencyKey"] * keyed, *["Prefer"] * waits, "Timestamp", "Nonce"]
+def headers_asked(*, keyed: bool, needs_key: bool, waits: bool) -> list[Json]:
+    """Refer to the headers that a request may bring; a key that is not needed is for who signs."""
+    key = "IdempotencyKey" if needs_key else "SignedIdempotencyKey"
+    names = [*[key] * keyed, *["Prefer"] * waits, "Timestamp", "Nonce"]
     return [{"$ref": f"#/components/parameters/{name}"} for name in names]
 
 

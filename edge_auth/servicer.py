@@ -18,6 +18,8 @@ from edge_auth.domain.errors import Denial
 from edge_auth.use_cases.check_request import Decision, Door, check_request
 
 _CLIENT_ID = "x-paymesh-client-id"
+# Set by the edge's Envoy alone, which knows how many proxies stand before it.
+_CLIENT_ADDRESS = "x-paymesh-client-address"
 _DOMAIN = "edge.paymesh"
 # PROTOCOL-HTTP2.md of gRPC, Header-Name; `:path` and its like are HTTP/2's own.
 _GRPC_KEY = re.compile(r":?[0-9a-z_.-]+", re.ASCII)
@@ -35,12 +37,13 @@ class EdgeAuthorization(AuthorizationServicer):
     async def Check(self, request: ext.CheckRequest, _: Any) -> ext.CheckResponse:
         """Let a request in as its client, or turn it away."""
         http = request.attributes.request.http
+        connected = request.attributes.source.address.socket_address.address
         seen = EdgeRequest(
             method=http.method,
             path=http.path,
             headers=http.headers,
             body=http.raw_body or http.body.encode(),
-            peer=request.attributes.source.address.socket_address.address,
+            peer=http.headers.get(_CLIENT_ADDRESS, connected),
         )
         decided = await check_request(seen, self._door)
         if decided.denial is not None:

@@ -13,7 +13,7 @@ WHERE a.at > {BEGAN} AND NOT EXISTS (
         AND l.actor_id = a.actor AND l.reason = a.reason
 )
 UNION ALL
-SELECT CASE WHEN r.method IN ('CreateWebhookEndpoint', 'RotateWebhookSecret')
+SELECT CASE WHEN r.method IN ('CreateWebhookEndpoint', 'RotateWebhookSecret', 'RedeliverEvent')
         THEN 'webhook_endpoint ' ELSE 'payment ' END || r.payment_id,
     r.method || ' by ' || r.client_id || ' is not in the audit log'
 FROM idempotency_records AS r

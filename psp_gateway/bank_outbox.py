@@ -8,8 +8,10 @@ copy that is left here must never get out.
 """
 
 import asyncio
+import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -24,6 +26,7 @@ from psp_gateway.providers.bank.provider import BankPayouts
 from psp_gateway.providers.bank.transfers import Batch, CreditTransfer
 
 _ORDERS_MAX = 5_000  # in a file
+_LOCK = ".lock"
 _PART = ".part"
 _SUFFIX = ".xml"
 
@@ -49,7 +52,16 @@ class Outbox:
     clock: Clock
 
     async def work(self) -> bool:
-        """Collect what is due and hand it over; tell whether there may be more."""
+        """Collect what is due and hand it over; tell whether there may be more. While another
+        process works in the folder, nothing is done.
+        """
+        with _alone(self.folder) as is_alone:
+            if not is_alone:
+                logger().warning("bank_outbox_taken")
+                return False
+            return await self._work()
+
+    async def _work(self) -> bool:
         now = self.clock()
         count = await self.book.collect(lambda orders: self._draft(orders, now), _ORDERS_MAX, now)
         copy = new_id("copy", now)
@@ -96,6 +108,23 @@ class Outbox:
     def _waiting(self) -> list[_Copy]:
         paths = sorted(self.folder.glob(f"*{_SUFFIX}.*{_PART}"))
         return [_Copy(path, *path.name.removesuffix(_PART).split(f"{_SUFFIX}.")) for path in paths]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Tell whether nobody else works in a folder, and keep others out until the end of the block;
+    a process that dies lets go.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder / _LOCK, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)
 
 
 def bank_worker(outbox: Outbox, pause_s: float) -> Job:

@@ -25,17 +25,21 @@ class BankSettings:
     poll_s: float  # how often orders are collected into a file
 
     @classmethod
-    def read(cls, environment: Environment) -> "BankSettings":
+    def read(cls, environment: Environment, server: ServerSettings) -> "BankSettings":
         """Read BANK_DEBTOR_IBAN and the others.
 
         Raises:
-            SettingsError: one is malformed.
+            SettingsError: one is malformed, or in production the folder is wherever the process is.
         """
+        iban = environment.text("BANK_DEBTOR_IBAN", "")
+        outbox = Path(environment.text("BANK_OUTBOX", "bank-outbox"))
+        if iban and server.is_production and not outbox.is_absolute():
+            raise SettingsError("BANK_OUTBOX must be named in production, from the root on")
         return cls(
             debtor_name=environment.text("BANK_DEBTOR_NAME", ""),
-            debtor_iban=Personal(environment.text("BANK_DEBTOR_IBAN", "")),
+            debtor_iban=Personal(iban),
             debtor_bic=environment.text("BANK_DEBTOR_BIC", ""),
-            outbox=Path(environment.text("BANK_OUTBOX", "bank-outbox")),
+            outbox=outbox,
             poll_s=environment.number("BANK_POLL_S", 600.0),
         )
 
@@ -138,7 +142,7 @@ class PspSettings:
             paypal_timeout_s=environment.number("PAYPAL_TIMEOUT_S", 15.0),
             paypal_return_url=environment.text("PAYPAL_RETURN_URL", ""),
             stripe_webhook_secrets=_secrets(environment.text("STRIPE_WEBHOOK_SECRET", "")),
-            bank=BankSettings.read(environment),
+            bank=BankSettings.read(environment, server),
             payment_target=environment.text("PAYMENT_TARGET", ""),
             inbox_poll_s=environment.number("PSP_INBOX_POLL_S", 1.0),
             inbox_lease_s=environment.number("PSP_INBOX_LEASE_S", 30.0),

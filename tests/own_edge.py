@@ -160,8 +160,12 @@ async def own_edge(
     limits: Limits = FREE_LIMITS,
     certificate: Path | None = None,
     service_timeout_s: float = _PATIENCE_S,
+    trusted_proxies: int = 0,
+    also: Register | None = None,
 ) -> AsyncIterator[OwnEdge]:
-    """Run an edge; who is not up has a port on which nobody listens."""
+    """Run an edge; who is not up has a port on which nobody listens. `also` stands behind it,
+    beside the stand-in.
+    """
     state = State(folder)
     state.prepare()
     stand_in = StandIn()
@@ -170,6 +174,7 @@ async def own_edge(
         "payment.paymesh",
         partial(add_PaymentServiceServicer_to_server, stand_in),
         service_timeout_s,
+        also,
     )
     auth, auth_port = await _serve(
         "edge.paymesh", partial(add_AuthorizationServicer_to_server, EdgeAuthorization(door))
@@ -182,7 +187,14 @@ async def own_edge(
         "payment_svc": payments_port if is_service_up else free_port(),
         "edge_auth": auth_port if is_edge_auth_up else free_port(),
     }
-    rendered = edge.render(state, ports, "production", certificate=certificate, limits=limits)
+    rendered = edge.render(
+        state,
+        ports,
+        "production",
+        certificate=certificate,
+        limits=limits,
+        trusted_proxies=trusted_proxies,
+    )
     command = edge.recipe(rendered).command
     envoy = await asyncio.create_subprocess_exec(*command)
 
@@ -238,10 +250,15 @@ def door_of(store: ClientStore, rates: Rates, turnstile: Turnstile) -> Door:
 
 
 async def _serve(
-    domain: str, register: Register, timeout_s: float = _PATIENCE_S
+    domain: str,
+    register: Register,
+    timeout_s: float = _PATIENCE_S,
+    also: Register | None = None,
 ) -> tuple[grpc.aio.Server, int]:
     server = make_server(domain, timeout_s, 100)
-    register(server)
+    for each in (register, also):
+        if each is not None:
+            each(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     return server, port

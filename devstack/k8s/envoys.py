@@ -74,7 +74,7 @@ def audit(callers: Callers) -> Json:
     return read
 
 
-def edge() -> Json:
+def edge(trusted_proxies: int) -> Json:
     """Make the configuration of the edge, the operators' listener in it."""
     peers = {service.name: _peer(service.name) for service in SERVICES}
     operators = Operators(
@@ -93,6 +93,7 @@ def edge() -> Json:
         operators=operators,
         access_log=_LOG,
         certificate=Path(CONFIGURATION / CLIENTS),
+        trusted_proxies=trusted_proxies,
         openapi=str(SHARE / "openapi.json"),
         descriptor=str(SHARE / "paymesh.binpb"),
     )

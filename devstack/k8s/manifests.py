@@ -14,32 +14,32 @@ _HEAD = "Made by `python -m devstack.k8s`, not by hand: of services, callers, En
 _RESTRICTED = "restricted"
 
 
-def files() -> Mapping[str, str]:
-    """Write every file, by name."""
+def files(trusted_proxies: int = 0) -> Mapping[str, str]:
+    """Write every file, by name; `trusted_proxies` stand between clients and the edge."""
     callers = read_callers(in_development=False)
-    found = {"namespace.yaml": [_namespace()], **_found(callers)}
+    found = {"namespace.yaml": [_namespace()], **_found(callers, trusted_proxies)}
     found["kustomization.yaml"] = [_kustomization(list(found))]
     return {name: documents(_HEAD, written) for name, written in found.items()}
 
 
-def stale(folder: Path = FOLDER) -> list[str]:
+def stale(folder: Path = FOLDER, *, trusted_proxies: int = 0) -> list[str]:
     """List the files that are not as they would be written, or should not be there."""
-    wanted = files()
+    wanted = files(trusted_proxies)
     there = {file.name: file.read_text() for file in folder.glob("*") if file.is_file()}
     return sorted(n for n in {*wanted, *there} if wanted.get(n) != there.get(n))
 
 
-def write(folder: Path = FOLDER) -> None:
+def write(folder: Path = FOLDER, *, trusted_proxies: int = 0) -> None:
     """Write them, and remove what should not be there."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = files()
+    wanted = files(trusted_proxies)
     for name in {file.name for file in folder.glob("*") if file.is_file()} - set(wanted):
         (folder / name).unlink()
     for name, content in wanted.items():
         (folder / name).write_text(content)
 
 
-def _found(callers: Callers) -> Mapping[str, list[Json]]:
+def _found(callers: Callers, trusted_proxies: int) -> Mapping[str, list[Json]]:
     services = {
         f"{dns(service.name)}.yaml": workloads.service(service, callers) for service in SERVICES
     }
@@ -47,7 +47,7 @@ def _found(callers: Callers) -> Mapping[str, list[Json]]:
         "network.yaml": network.policies(callers),
         "migrations.yaml": jobs.migrations(),
         **services,
-        "edge.yaml": workloads.edge(),
+        "edge.yaml": workloads.edge(trusted_proxies),
         "audit.yaml": jobs.audit(callers),
     }
 

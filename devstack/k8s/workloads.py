@@ -53,10 +53,10 @@ def service(described: Service, callers: Callers) -> list[Json]:
     ]
 
 
-def edge() -> list[Json]:
-    """Write the edge: one Envoy, two addresses, two identities."""
+def edge(trusted_proxies: int) -> list[Json]:
+    """Write the edge: one Envoy, two addresses, two identities; see `Edge.trusted_proxies`."""
     ids = envoys.EDGE_IDENTITIES
-    configured = envoys.config_map(EDGE, EDGE, envoys.edge(), ids)
+    configured = envoys.config_map(EDGE, EDGE, envoys.edge(trusted_proxies), ids)
     ports = [
         {"name": "https", "containerPort": EDGE_PORT},
         {"name": "operators", "containerPort": OPERATORS_PORT},

@@ -20,6 +20,7 @@ from devstack.state import StackError
 TEMPLATE = Path(__file__).resolve().parents[2] / "envoy" / "edge.yaml"
 # Whom the edge calls, and how many requests at once.
 CALLED: Mapping[str, int] = {"payment_svc": 8192, "psp_gateway": 256, "edge_auth": 8192}
+_PROXIES_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Edge:
             1.3. None: in clear, on loopback alone.
         plain_listen: where it is spoken in clear beside; on loopback alone.
         limits: how much it takes.
+        trusted_proxies: how many stand between it and clients, 0 to 10: as many addresses at the
+            end of X-Forwarded-For are believed. 0: none, a client's address is its connection's.
         collector: who takes its spans; None: there are none.
     """
 
@@ -75,10 +78,13 @@ class Edge:
     certificate: Path | None = None
     plain_listen: str = ""
     limits: Limits = Limits()
+    trusted_proxies: int = 0
     collector: Collector | None = None
 
     def __post_init__(self) -> None:
-        """Refuse to speak in clear to a network."""
+        """Refuse to speak in clear to a network, and a number of proxies that cannot be."""
+        if not 0 <= self.trusted_proxies <= _PROXIES_MAX:
+            raise StackError(f"trusted proxies: 0 to {_PROXIES_MAX}, not {self.trusted_proxies}")
         plain = self.plain_listen if self.certificate else self.listen
         if plain and not is_loopback(plain):
             raise StackError(f"the edge has no certificate for {plain}: in clear on loopback alone")
@@ -99,6 +105,7 @@ def render(edge: Edge) -> str:
         TRACING=traces.tracing(edge.collector, "edge", of_clients=True),
         **_doors(edge),
         **_limits(edge.limits),
+        TRUSTED_PROXIES=edge.trusted_proxies,
         ACCESS_LOG=edge.access_log,
         OPENAPI=edge.openapi,
         DESCRIPTOR=edge.descriptor,

@@ -86,10 +86,16 @@ def nonce_used() -> Denial:
 
 
 def nonce_unchecked() -> Denial:
-    """Nobody can tell whether the nonce was used, and nothing else makes the request once."""
-    message = "Signed requests without an Idempotency-Key cannot be checked now; try again."
+    """Nobody can tell whether the nonce of a read was used."""
+    message = "Signed reads cannot be checked now; try again."
     headers = (("retry-after", "1"),)
     return Denial(503, 14, "UNAVAILABLE", message, retry_after_s=1, headers=headers)
+
+
+def key_missing() -> Denial:
+    """A signed write has nothing that makes it once where nonces are forgotten."""
+    message = "a signed request that changes something needs one"
+    return refused_field("IDEMPOTENCY_KEY_MISSING", "Idempotency-Key", message)
 
 
 def scope_missing(scope: str) -> Denial:

@@ -18,6 +18,7 @@ from edge_auth.ports import Turnstile
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
 _JSON = re.compile(r"application/json\s*(;.*)?", re.IGNORECASE | re.ASCII)
+_KEY = signing.IDEMPOTENCY_KEY
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 CallerOf = Callable[[str], Awaitable[Caller | None]]
@@ -95,7 +96,10 @@ async def check_request(request: EdgeRequest, door: Door) -> Decision:
     scope = _scope_of(request, door)
     client_id = caller.client.client_id
     denial = (
-        denial or _check_scope(request, scope, caller) or _check_queue(request, client_id, door)
+        denial
+        or _check_scope(request, scope, caller)
+        or (_check_key(request, scope) if is_signed else None)
+        or _check_queue(request, client_id, door)
     )
     nonce = request.headers[signing.NONCE] if is_signed and denial is None else ""
     passage = await door.turnstile.enter(_limits(request, caller, door.rates), client_id, nonce)
@@ -103,7 +107,7 @@ async def check_request(request: EdgeRequest, door: Door) -> Decision:
         denial = errors.rate_limited(passage.wait_s)
     denial = (
         denial
-        or _check_nonce(request, scope, passage)
+        or _check_nonce(scope, passage)
         or _check_line(request)
         or _check_content(request, door)
     )
@@ -161,18 +165,24 @@ def _check_queue(request: EdgeRequest, client_id: str, door: Door) -> Denial | N
     """Turn a new payment away while too many wait; its nonce stays good."""
     if not request.begins_payment:
         return None
-    wait_s = door.queue_wait(client_id, request.headers.get(signing.IDEMPOTENCY_KEY, ""))
+    wait_s = door.queue_wait(client_id, request.headers.get(_KEY, ""))
     return errors.queue_full(wait_s) if wait_s else None
 
 
-def _check_nonce(request: EdgeRequest, scope: Scope | None, passage: Passage) -> Denial | None:
-    """Refuse what came before. While nobody can tell, writes with a key pass: their record in the
-    database makes them once, whoever sends them again.
+def _check_key(request: EdgeRequest, scope: Scope | None) -> Denial | None:
+    """Refuse a signed write without a key: Redis may forget that its nonce was used, and then the
+    key's record in the database alone makes it once.
     """
+    is_write = scope is not Scope.READ
+    return errors.key_missing() if is_write and not request.headers.get(_KEY) else None
+
+
+def _check_nonce(scope: Scope | None, passage: Passage) -> Denial | None:
+    """Refuse what came before. While nobody can tell, writes pass: they have a key."""
     if passage.nonce is Nonce.USED:
         return errors.nonce_used()
-    is_once = scope is not Scope.READ and bool(request.headers.get(signing.IDEMPOTENCY_KEY))
-    return errors.nonce_unchecked() if passage.nonce is Nonce.UNKNOWN and not is_once else None
+    is_unknown = passage.nonce is Nonce.UNKNOWN
+    return errors.nonce_unchecked() if is_unknown and scope is Scope.READ else None
 
 
 def _check_line(request: EdgeRequest) -> Denial | None:

@@ -9,8 +9,9 @@ from audit_log.writing import add_in
 from chassis.database import Database, Transaction
 from payment_svc import audited
 from payment_svc.domain.webhook_endpoint import WebhookEndpoint
+from payment_svc.ports import Asked, KeyReused
 from payment_svc.rows import Row
-from payment_svc.webhooks import rows
+from payment_svc.webhooks import records, rows
 from payment_svc.webhooks.ports import DeliveryView, EventPage, EventPlace
 
 # A row's time is that of its transaction's begin, and `Database` ends a transaction after 10 s:
@@ -119,7 +120,9 @@ class PostgresWebhookLog:
 
         return await self._database.run(work)
 
-    async def redeliver(self, endpoint: WebhookEndpoint, object_id: str, sequence: int) -> bool:
+    async def redeliver(
+        self, endpoint: WebhookEndpoint, object_id: str, sequence: int, asked: Asked | None = None
+    ) -> bool | KeyReused:
         """See `ports.WebhookLog.redeliver`."""
         parameters = {
             "endpoint_id": endpoint.endpoint_id,
@@ -128,26 +131,34 @@ class PostgresWebhookLog:
             "sequence": sequence,
         }
 
-        async def work(tx: Transaction) -> bool:
+        async def work(tx: Transaction) -> bool | KeyReused:
+            known = await records.find(asked, tx) if asked else None
+            if known is not None:
+                return known if isinstance(known, KeyReused) else True
             if not await tx.all(_FIND_EVENT, parameters):
                 return False
             await tx.execute(_REDELIVER, parameters)
             again = {"event": f"{object_id}/{sequence}"}
             await add_in(tx, [audited.redelivered(endpoint, again)])
+            if asked:
+                await records.keep(asked, endpoint.endpoint_id, "1", tx)
             return True
 
         return await self._database.run(work)
 
     async def redeliver_since(
-        self, endpoint: WebhookEndpoint, since: datetime, limit: int
-    ) -> tuple[int, datetime | None]:
+        self, endpoint: WebhookEndpoint, since: datetime, limit: int, asked: Asked | None = None
+    ) -> tuple[int, datetime | None] | KeyReused:
         """See `ports.WebhookLog.redeliver_since`."""
-        return await self._database.run(partial(_redeliver_since, endpoint, since, limit))
+        return await self._database.run(partial(_redeliver_since, endpoint, since, limit, asked))
 
 
 async def _redeliver_since(
-    endpoint: WebhookEndpoint, since: datetime, limit: int, tx: Transaction
-) -> tuple[int, datetime | None]:
+    endpoint: WebhookEndpoint, since: datetime, limit: int, asked: Asked | None, tx: Transaction
+) -> tuple[int, datetime | None] | KeyReused:
+    known = await records.find(asked, tx) if asked else None
+    if known is not None:
+        return known if isinstance(known, KeyReused) else _read(known[1])
     parameters = {
         "client_id": endpoint.client_id,
         "since": since,
@@ -160,4 +171,13 @@ async def _redeliver_since(
     await tx.execute(_REDELIVER_ALL, [endpoint.endpoint_id, *names])
     again = {"since": since, "events": len(wanted)}
     await add_in(tx, [audited.redelivered(endpoint, again)])
-    return len(wanted), rest[0]["created_at"] if rest else None
+    next_since = rest[0]["created_at"] if rest else None
+    if asked:
+        answer = f"{len(wanted)} {next_since.isoformat() if next_since else ''}"
+        await records.keep(asked, endpoint.endpoint_id, answer, tx)
+    return len(wanted), next_since
+
+
+def _read(answer: str) -> tuple[int, datetime | None]:
+    count, _, next_since = answer.partition(" ")
+    return int(count), datetime.fromisoformat(next_since) if next_since else None

@@ -99,15 +99,19 @@ class WebhookLog(Protocol):
         """List an endpoint's deliveries, the newest first, before a delivery."""
         ...
 
-    async def redeliver(self, endpoint: WebhookEndpoint, object_id: str, sequence: int) -> bool:
-        """Make one event due now; False: the client has no such event."""
+    async def redeliver(
+        self, endpoint: WebhookEndpoint, object_id: str, sequence: int, asked: Asked | None = None
+    ) -> bool | KeyReused:
+        """Make one event due now; False: the client has no such event. With `asked`, once per key:
+        again it answers as the first time.
+        """
         ...
 
     async def redeliver_since(
-        self, endpoint: WebhookEndpoint, since: datetime, limit: int
-    ) -> tuple[int, datetime | None]:
+        self, endpoint: WebhookEndpoint, since: datetime, limit: int, asked: Asked | None = None
+    ) -> tuple[int, datetime | None] | KeyReused:
         """Make up to `limit` events due now, the oldest first; tell how many, and where to go on
-        when there are more.
+        when there are more. With `asked`, once per key.
         """
         ...
 

@@ -17,16 +17,15 @@ from payment_svc.domain.payment import NewId
 from payment_svc.domain.webhook_endpoint import ShownEndpoint
 from payment_svc.domain.webhook_secret import SecretKeys
 from payment_svc.domain.webhook_url import TargetRules
-from payment_svc.idempotency import REPLAYED
+from payment_svc.idempotency import HEADER, REPLAYED
 from payment_svc.ports import Asked
 from payment_svc.presenter import timestamp
-from payment_svc.use_cases import create_webhook_endpoint, rotate_webhook_secret
+from payment_svc.use_cases import create_webhook_endpoint, redeliver_event, rotate_webhook_secret
 from payment_svc.use_cases.delete_webhook_endpoint import delete_webhook_endpoint
 from payment_svc.use_cases.get_webhook_endpoint import get_webhook_endpoint
 from payment_svc.use_cases.list_events import list_events
 from payment_svc.use_cases.list_webhook_deliveries import list_webhook_deliveries
 from payment_svc.use_cases.list_webhook_endpoints import list_webhook_endpoints
-from payment_svc.use_cases.redeliver_event import redeliver_event
 from payment_svc.webhooks import presenter
 from payment_svc.webhooks.ports import WebhookLog, WebhookStore
 
@@ -150,10 +149,13 @@ class PublicWebhookService(WebhookEndpointServiceServicer):
         self, request: service.RedeliverEventRequest, _: Any
     ) -> service.RedeliverEventResponse:
         """Send again; see the proto."""
-        count, next_since = await redeliver_event(
-            request_context().require_client(),
+        caller = request_context()
+        has_key = caller.header(HEADER) is not None
+        count, next_since = await redeliver_event.redeliver_event(
+            caller.require_client(),
             request.endpoint_id,
             request.event_id or _since(request),
+            self._asked(redeliver_event.METHOD, request) if has_key else None,
             store=self._store,
             log=self._log,
         )

@@ -1,6 +1,5 @@
 """Webhook endpoints in PostgreSQL, and the names of their secrets."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,23 +9,11 @@ from chassis.database import Database, Transaction
 from payment_svc import audited
 from payment_svc.domain.webhook_endpoint import ENDPOINTS_MAX, ShownEndpoint, WebhookEndpoint
 from payment_svc.domain.webhook_secret import SecretName
-from payment_svc.idempotency import differing
 from payment_svc.ports import Asked, KeyReused
-from payment_svc.webhooks import rows
+from payment_svc.webhooks import records, rows
 from payment_svc.webhooks.ports import NoSlotLeft
 
 _COLUMNS = rows.ENDPOINT_COLUMNS
-# The answer kept is the endpoint's id, its status then and the secret's generation: all else never
-# changes or is made from these, and no secret rests here.
-_FIND_RECORD = """
-SELECT fingerprint, payment_id AS endpoint_id, answer FROM idempotency_records
-WHERE client_id = %s AND method = %s AND idempotency_key = %s
-"""
-_ADD_RECORD = """
-INSERT INTO idempotency_records
-    (client_id, method, idempotency_key, fingerprint, payment_id, answer, created_at)
-VALUES (%s, %s, %s, %s, %s, %s, now())
-"""
 # Two that take the same slot at once: the second one's transaction is run again, and takes another.
 _FREE_SLOT = """
 SELECT min(s.slot) AS slot FROM generate_series(1, %s) AS s (slot)
@@ -145,25 +132,20 @@ async def _add_secret(
 ) -> ShownEndpoint:
     """Add a secret's name, and the record of who asked for it."""
     await tx.execute(_ADD_NAME, [endpoint.endpoint_id, name.generation, name.key_id])
-    record = (
-        asked.client_id, asked.method, asked.idempotency_key, json.dumps(asked.fingerprint),
-        endpoint.endpoint_id, f"{name.generation} {endpoint.status}".encode(),
-    )  # fmt: skip
-    await tx.execute(_ADD_RECORD, record)
+    # The endpoint's id, its status then and the secret's generation: all else never changes or is
+    # made from these, and no secret rests here.
+    answer = f"{name.generation} {endpoint.status}"
+    await records.keep(asked, endpoint.endpoint_id, answer, tx)
     return ShownEndpoint(endpoint, name)
 
 
 async def _replay(asked: Asked, tx: Transaction) -> ShownEndpoint | KeyReused | None:
     """Tell what the key did before, as it was then."""
-    key = [asked.client_id, asked.method, asked.idempotency_key]
-    found = await tx.all(_FIND_RECORD, key)
-    if not found:
-        return None
-    fields = differing(found[0]["fingerprint"], asked.fingerprint)
-    if fields:
-        return KeyReused(tuple(fields))
-    endpoint_id = found[0]["endpoint_id"]
-    generation, status = found[0]["answer"].decode().split()
+    found = await records.find(asked, tx)
+    if found is None or isinstance(found, KeyReused):
+        return found
+    endpoint_id, answer = found
+    generation, status = answer.split()
     (row,) = await tx.all(_FIND, [endpoint_id, asked.client_id])
     (secret,) = await tx.all(_FIND_NAME, [endpoint_id, int(generation)])
     name = SecretName(int(generation), secret["key_id"])

@@ -22,6 +22,11 @@ FOREIGN_READS = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerRefl
 FOREIGN_READS += ("/envoy.service.auth.v3.Authorization/Check",)
 IN_CLEAR = {"probes"}  # for the kubelet
 PUBLIC = {"edge"}  # clients show keys, not certificates
+# What Envoy may leave a host out for besides what the network does: what it answers, and how it
+# compares with others.
+ANSWERS = ("consecutive_5xx", "consecutive_gateway_failure", "success_rate", "failure_percentage")
+ANSWERS += ("local_origin_success_rate",)
+_OUT_S = 30.0
 _CAP = "grpc_timeout_header_max"
 BESIDE_US = {"service", "admin"}
 BY_PATH: Mapping[str, Method] = {m.path: m for found in methods().values() for m in found.values()}
@@ -157,6 +162,31 @@ def unwatched_health(read: Json) -> Iterator[str]:
             yield f"{cluster['name']}: a service that is down is called in a panic"
 
 
+def reckless_outliers(read: Json) -> Iterator[str]:
+    """Who is behind mTLS is left out for what the network does and never for what he answers; not
+    the only one, and not for long.
+    """
+    for cluster in clusters(read):
+        if "transport_socket" not in cluster:
+            continue
+        name, outliers = cluster["name"], cluster.get("outlier_detection")
+        if not outliers:
+            yield f"{name}: a host that cannot be reached is asked again and again"
+            continue
+        if not outliers.get("split_external_local_origin_errors"):
+            yield f"{name}: answers and the network are one"
+        if not outliers.get("enforcing_consecutive_local_origin_failure"):
+            yield f"{name}: nobody is left out"
+        for answers in ANSWERS:
+            # Envoy's own default is 100 for some of them, so that what is not said is not 0.
+            if outliers.get(f"enforcing_{answers}") != 0:
+                yield f"{name}: left out by {answers}"
+        if outliers.get("max_ejection_percent", 100) > 50:
+            yield f"{name}: the last one may be left out"
+        if not 0 < seconds(outliers.get("base_ejection_time")) <= _OUT_S:
+            yield f"{name}: left out for longer than {_OUT_S:g} s"
+
+
 def weak_tls(read: Json) -> Iterator[str]:
     """Whatever leaves a pod or comes in is mTLS 1.3, but for what is open by design."""
     for listener in listeners(read):
@@ -240,6 +270,7 @@ EVERYWHERE: Sequence[Rule] = (
     missing_breakers,
     missing_budgets,
     unwatched_health,
+    reckless_outliers,
     weak_tls,
     open_admin,
 )

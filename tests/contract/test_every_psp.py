@@ -9,14 +9,20 @@ from pathlib import Path
 
 import pytest
 from paymesh.psp.v1 import attempt_pb2 as noun
+from paymesh.psp.v1 import payout_pb2 as payout_noun
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
+import psp_gateway.providers
+from tests.contract.test_psp_bank_payouts import bank_payout, booked, files, ordered, say
+from tests.contract.test_psp_payouts import settled
 from tests.servers import ServiceDatabase
+from tests.unit.psp_gateway.bank_files import DEBTOR, OURS, transfer
 from tests.unit.psp_gateway.relay import running_world
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
     Gateway,
     Sandbox,
+    payout,
 )
 
 _Attempt = noun.Attempt
@@ -48,6 +54,12 @@ PSPS = {
         "paypal:card:paypal_processor_5120",
     ),
 }
+
+
+# Who is paid out to, at each that charges; the bank pays to accounts of other banks, and charges
+# nobody: there is no token of it.
+PAYEES = {"stripe": "acct_seller", "adyen": "SE1234", "paypal": "jo@example.com"}
+BANK = "bank"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,3 +212,49 @@ async def test_a_psp_that_is_dark_charges_when_it_is_back(tried: Tried) -> None:
     assert waiting.outcome in (_Attempt.UNKNOWN, _Attempt.TRANSIENT, _Attempt.PENDING)
     assert charged.outcome == _Attempt.SUCCEEDED
     assert await tried.sandbox.money() == [("charge", 9999)]
+
+
+def test_every_provider_is_tried() -> None:
+    """A folder of providers is one PSP."""
+    folders = Path(psp_gateway.providers.__path__[0]).glob("*/provider.py")
+
+    assert sorted([*PSPS, BANK]) == sorted(folder.parent.name for folder in folders)
+    assert PSPS.keys() == PAYEES.keys()
+
+
+@pytest.mark.parametrize("psp", sorted([*PSPS, BANK]))
+async def test_a_payout_is_made_once(
+    psp: str, psp_database: ServiceDatabase, tmp_path: Path
+) -> None:
+    """Asked for several times, also after it was paid: once by the PSP's record, or in one file of
+    the bank's, and PAID by its word.
+    """
+    outbox = tmp_path / "outbox"
+    bank = {
+        "BANK_DEBTOR_NAME": DEBTOR.name,
+        "BANK_DEBTOR_IBAN": OURS,
+        "BANK_DEBTOR_BIC": DEBTOR.bic,
+        "BANK_OUTBOX": str(outbox),
+        "BANK_POLL_S": "0.05",
+    }
+    is_bank = psp == BANK
+    command = bank_payout() if is_bank else payout(psp=psp, account=PAYEES[psp])
+    async with running_world(psp_database, tmp_path, **bank) as world:
+
+        async def ask() -> payout_noun.Payout:
+            await world.sandbox.advance(2)
+            return (await world.gateway.payouts(command))[0].payout
+
+        if is_bank:
+            await ask()
+            await files(outbox, 1)
+            await say(world.gateway, booked())
+        found = await settled(ask)
+        again = await ask()
+        moved = await world.sandbox.moved()
+
+    assert (found.state, found.psp) == (payout_noun.Payout.PAID, psp)
+    assert again == found
+    assert moved == ([] if is_bank else [("payout", 2500)])
+    orders = ordered(sorted(outbox.glob("*.xml")))
+    assert orders == ([transfer("att_1").end_to_end_id] if is_bank else [])

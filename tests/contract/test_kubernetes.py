@@ -15,6 +15,7 @@ import yaml
 
 from devstack.envoy import binary
 from devstack.k8s import manifests
+from devstack.k8s.__main__ import main as command
 from devstack.k8s.jobs import AUDIT_DAILY
 from devstack.k8s.names import DOMAIN, NAMESPACE, USER, dns
 from devstack.k8s.told import TOLD
@@ -104,6 +105,46 @@ def test_the_committed_files_are_what_is_made(tmp_path: Path) -> None:
     assert manifests.stale(tmp_path) == ["audit.yaml", "edge.yaml", "stranger.yaml"]
     manifests.write(tmp_path)
     assert manifests.stale(tmp_path) == []
+
+
+def test_proxies_are_trusted_only_where_somebody_says_so(tmp_path: Path) -> None:
+    """Nobody is in what is committed; with a number the edge alone differs, and by it."""
+    manifests.write(tmp_path, trusted_proxies=2)
+
+    assert manifests.stale(tmp_path, trusted_proxies=2) == []
+    assert manifests.stale(tmp_path) == ["edge.yaml"]
+    base, mine = ((f / "edge.yaml").read_text() for f in (manifests.FOLDER, tmp_path))
+    assert base.count("xff_num_trusted_hops: 0\n") == 1
+    assert mine.count("xff_num_trusted_hops: 2\n") == 1
+    without = [
+        [line for line in text.splitlines() if "xff_num" not in line and "checksum" not in line]
+        for text in (base, mine)
+    ]
+    assert without[0] == without[1]
+
+
+def test_the_committed_files_are_not_written_for_proxies(tmp_path: Path) -> None:
+    """They would drift: who has a balancer names a folder of his own."""
+    for wrong in (["--trusted-proxies", "1"], ["--trusted-proxies", "-1", "--into", str(tmp_path)]):
+        with pytest.raises(SystemExit):
+            command(wrong)
+
+    assert command(["--trusted-proxies", "1", "--into", str(tmp_path)]) == 0
+    assert command(["--trusted-proxies", "1", "--into", str(tmp_path), "--check"]) == 0
+    assert command(["--into", str(tmp_path), "--check"]) == 1
+    assert manifests.stale() == []
+
+
+def test_no_bank_is_given_to_a_gateway_of_two_pods() -> None:
+    """Its files leave by a disk of one pod alone: there is none, and nothing that asks for one."""
+    (gateway,) = (d for d in DOCUMENTS if named(d) == "Deployment psp-gateway")
+    pod = gateway["spec"]["template"]
+    told = {env["name"] for one in containers(pod) for env in one.get("env", [])}
+
+    assert gateway["spec"]["replicas"] > 1
+    assert {name for name in told if name.startswith("BANK_")} == set()
+    assert not any("persistentVolumeClaim" in volume for volume in pod["spec"]["volumes"])
+    assert not any("envFrom" in one for one in containers(pod))
 
 
 def test_kustomize_is_told_of_every_file() -> None:

@@ -202,6 +202,42 @@ def plant_panic(read: Json) -> None:
     del peer(read)["common_lb_config"]
 
 
+def outliers(read: Json) -> Json:
+    """Find how hosts are left out."""
+    found: Json = peer(read)["outlier_detection"]
+    return found
+
+
+def plant_no_outliers(read: Json) -> None:
+    """Nobody is left out."""
+    del peer(read)["outlier_detection"]
+
+
+def plant_outliers_off(read: Json) -> None:
+    """It is told, and not done."""
+    outliers(read)["enforcing_consecutive_local_origin_failure"] = 0
+
+
+def plant_outliers_by_answers(read: Json) -> None:
+    """Envoy's own default: five answers of 5xx, and a service that refuses is away."""
+    del outliers(read)["enforcing_consecutive_5xx"]
+
+
+def plant_outliers_as_one(read: Json) -> None:
+    """What the network does counts as an answer."""
+    outliers(read)["split_external_local_origin_errors"] = False
+
+
+def plant_all_left_out(read: Json) -> None:
+    """The last one too."""
+    outliers(read)["max_ejection_percent"] = 100
+
+
+def plant_long_out(read: Json) -> None:
+    """For an hour."""
+    outliers(read)["base_ejection_time"] = "3600s"
+
+
 def plant_old_tls(read: Json) -> None:
     """TLS 1.2 to a service."""
     tls(peer(read))["tls_minimum_protocol_version"] = "TLSv1_2"
@@ -278,6 +314,12 @@ PLANTED: list[tuple[Rule, str, Callable[[Json], None]]] = [
     (mesh_rules.missing_budgets, EDGE, plant_large_budget),
     (mesh_rules.unwatched_health, SIDECAR, plant_no_health),
     (mesh_rules.unwatched_health, EDGE, plant_panic),
+    (mesh_rules.reckless_outliers, SIDECAR, plant_no_outliers),
+    (mesh_rules.reckless_outliers, EDGE, plant_outliers_off),
+    (mesh_rules.reckless_outliers, SIDECAR, plant_outliers_by_answers),
+    (mesh_rules.reckless_outliers, EDGE, plant_outliers_as_one),
+    (mesh_rules.reckless_outliers, SIDECAR, plant_all_left_out),
+    (mesh_rules.reckless_outliers, EDGE, plant_long_out),
     (mesh_rules.weak_tls, SIDECAR, plant_old_tls),
     (mesh_rules.weak_tls, SIDECAR, plant_old_tls_inward),
     (mesh_rules.weak_tls, EDGE, plant_clear_text),

@@ -1,8 +1,10 @@
 """Payouts through a bank over real gRPC and PostgreSQL: an order, a file, a statement."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,10 +16,12 @@ from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
 from chassis.clock import utc_now
 from chassis.database import Database
+from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway.bank_outbox import Outbox, execution_date
 from psp_gateway.bank_store import OrderStore
 from psp_gateway.providers.bank import schemas
 from psp_gateway.providers.bank.provider import BankPayouts
+from psp_gateway.settings import BankSettings
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.bank_files import (
     DEBTOR,
@@ -290,7 +294,59 @@ async def test_a_copy_that_another_instance_overtook_never_gets_out(
     await database.close()
 
     assert ordered(within(elsewhere)) == [transfer("att_1").end_to_end_id]
-    assert within(folder, "*") == []
+    assert within(folder, "*.xml*") == []
+
+
+async def test_two_do_not_work_in_one_folder_at_once(
+    psp_database: ServiceDatabase, folder: Path
+) -> None:
+    """While a file is being handed over, another instance with the same folder touches nothing, and
+    an order that came meanwhile waits; whoever dies lets go.
+    """
+    database = Database(psp_database.app_url, keyring=psp_database.keyring(), connections=2)
+    await database.open()
+    await _put_payout(psp_database)
+    store = OrderStore(database)
+    await store.order(transfer("att_1"), utc_now())
+    with folder_taken(folder):
+        second = await Outbox(BankPayouts(DEBTOR), store, folder, utc_now).work()
+        meanwhile = within(folder, "*.xml*")
+    for _ in range(3):
+        await Outbox(BankPayouts(DEBTOR), store, folder, utc_now).work()
+    await database.close()
+
+    assert (second, meanwhile) == (False, [])
+    assert ordered(within(folder)) == [transfer("att_1").end_to_end_id]
+
+
+@contextmanager
+def folder_taken(folder: Path) -> Iterator[None]:
+    """Be another process that works in a folder, and die."""
+    taken = (
+        "import fcntl, pathlib, sys; f = pathlib.Path(sys.argv[1]); f.mkdir(parents=True);"
+        "d = open(f / '.lock', 'w'); fcntl.flock(d, fcntl.LOCK_EX); print('taken', flush=True);"
+        "sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", taken, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"taken\n"
+        yield
+        other.kill()
+
+
+@pytest.mark.parametrize(("outbox", "is_good"), [("", False), ("orders", False), ("/orders", True)])
+def test_in_production_the_folder_is_named(outbox: str, *, is_good: bool) -> None:
+    """Wherever the process happens to be is no disk that outlives it; without a bank none is."""
+    told = {"BANK_OUTBOX": outbox} if outbox else {}
+    server = ServerSettings.read(
+        Environment({"ENVIRONMENT": "production", "LISTEN": "unix:/x"}), "psp_gateway"
+    )
+    without = BankSettings.read(Environment(told), server)
+    with nullcontext() if is_good else pytest.raises(SettingsError, match="BANK_OUTBOX"):
+        BankSettings.read(Environment({**told, "BANK_DEBTOR_IBAN": OURS}), server)
+
+    assert without.debtor_iban.reveal() == ""
 
 
 async def _put_payout(database: ServiceDatabase) -> None:

@@ -181,21 +181,36 @@ async def test_who_need_not_sign_and_does_is_held_to_it(tmp_path: Path) -> None:
     assert plain == 200
 
 
-async def test_without_redis_a_write_with_a_key_passes_and_nothing_else(
-    tmp_path: Path, turnstile_at: Open
-) -> None:
-    """The record of the key makes it once; what has none is 503 until Redis is back."""
+async def test_a_signed_write_has_a_key_or_is_refused(door: OwnEdge) -> None:
+    """In both forms, with its nonce left unused; who does not sign is not asked for one here."""
+    headers = signed(door.secret, "POST", PAY, BODY)
+    refused = await post(door, headers)
+    again = await post(door, headers)
+    path = "/v1/webhook_endpoints/whe_1"
+    deleted, body, _ = await door.rest(path, "DELETE", headers=signed(door.secret, "DELETE", path))
+    cancel = f"{SERVICE}CancelPayment"
+    status, _ = await door.native(
+        cancel, asking("pay_1"), **signed(door.secret, "POST", cancel, asking("pay_1"))
+    )
+
+    for answer in (refused, again, (deleted, body)):
+        assert (answer[0], reasons(answer[1])[1]) == (400, "IDEMPOTENCY_KEY_MISSING")
+        assert answer[1]["details"][0]["metadata"] == {"field": "Idempotency-Key"}
+    assert native_reasons(status) == (3, "IDEMPOTENCY_KEY_MISSING", "edge.paymesh")
+    assert door.service.reached == []
+
+
+async def test_without_redis_a_write_passes_and_no_read(tmp_path: Path, turnstile_at: Open) -> None:
+    """The record of the key makes a write once; a read is 503 until Redis is back."""
     away = turnstile_at(f"redis://127.0.0.1:{free_port()}/0")
     async with own_edge(tmp_path, wanted=SIGNING, turnstile=away) as door:
         with_key = await post(door, signed(door.secret, "POST", PAY, BODY, key="k"))
-        without = await post(door, signed(door.secret, "POST", PAY, BODY))
         path = "/v1/payments/pay_1"
         read, body, headers = await door.rest(
             path, headers=signed(door.secret, "GET", path, key="k")
         )
 
     assert with_key[0] == 200
-    assert (without[0], reasons(without[1])[1]) == (503, "UNAVAILABLE")
     assert (read, reasons(body)[:2]) == (503, (14, "UNAVAILABLE"))
     assert headers["retry-after"] == "1"
 

@@ -1,18 +1,26 @@
 """Events and deliveries as lists, and sending again, on real PostgreSQL."""
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 import pytest
 
 from chassis.database import Database
-from payment_svc.domain.errors import EventNotFound, WebhookEndpointDisabled
+from payment_svc.domain.errors import (
+    EventNotFound,
+    IdempotencyKeyReused,
+    WebhookEndpointDisabled,
+)
 from payment_svc.domain.webhook_delivery import DeliveryStatus, Verdict
 from payment_svc.use_cases.list_events import list_events
 from payment_svc.use_cases.list_webhook_deliveries import list_webhook_deliveries
 from payment_svc.use_cases.redeliver_event import redeliver_event
 from payment_svc.webhooks.log import PostgresWebhookLog
 from payment_svc.webhooks.store import PostgresWebhookStore
+from tests.builders import make_asked
 from tests.contract.test_webhook_queue import DELIVERED, TAKEN, event, make_queue, tell, waiting
 from tests.contract.test_webhook_store import create
 from tests.servers import ServiceDatabase
@@ -99,6 +107,34 @@ async def test_one_event_is_sent_again(payment_db: Database) -> None:
     assert sorted((d.attempts, d.tries) for d in again) == [(0, 0), (1, 0)]
     with pytest.raises(EventNotFound):
         await redeliver_event("demo", endpoint.endpoint_id, "evt_pay_1s3", store=store, log=log)
+
+
+async def test_under_one_key_it_is_sent_again_once(payment_db: Database) -> None:
+    """Also two at once; the same answer, and nothing is due. Another request is another key's."""
+    store, log = PostgresWebhookStore(payment_db), PostgresWebhookLog(payment_db)
+    endpoint_id = (await create(store)).endpoint.endpoint_id
+    await tell(payment_db, event(1), event(2))
+    queue = make_queue(payment_db)
+    again = partial(redeliver_event, "demo", endpoint_id, store=store, log=log)
+
+    for key, what in (("one", "evt_pay_1s1"), ("all", LONG_AGO)):
+        for claimed in await queue.claim(10):
+            await queue.record(claimed, TAKEN, DELIVERED)
+        asked = make_asked("RedeliverEvent", key)
+        first, second = await asyncio.gather(again(what, asked), again(what, asked))
+        sent = await queue.claim(10)
+        for claimed in sent:
+            await queue.record(claimed, TAKEN, DELIVERED)
+        assert first == second == await again(what, asked) == (len(sent), None)
+        assert [row for row in await waiting(payment_db) if row["status"] == "PENDING"] == []
+
+    other = replace(make_asked("RedeliverEvent", "one"), fingerprint={"event_id": "another"})
+    for what in ("evt_pay_1s2", LONG_AGO):
+        with pytest.raises(IdempotencyKeyReused):
+            await again(what, other)
+    with pytest.raises(EventNotFound):
+        await again("evt_pay_1s3", make_asked("RedeliverEvent", "none"))
+    assert [row for row in await waiting(payment_db) if row["status"] == "PENDING"] == []
 
 
 async def test_what_is_being_sent_is_not_sent_twice(payment_db: Database) -> None:

@@ -97,6 +97,23 @@ async def eventually(is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
+def test_a_mesh_becomes_ready_and_says_in_how_long(
+    mesh_stack: dict[str, Any],
+    mesh_state: State,
+    record_testsuite_property: Callable[[str, object], None],
+) -> None:
+    """Every service and Envoy is up, and the log has the seconds. They are told in the report of
+    the run, and held to nothing.
+    """
+    said = re.findall(r"^ready in (\d+\.\d) s: ", mesh_state.log("supervisor").read_text(), re.M)
+    sidecars = {f"{service.name}.sidecar" for service in SERVICES}
+
+    assert said
+    record_testsuite_property("mesh_ready_s", said[0])
+    assert sidecars <= mesh_stack["processes"].keys()
+    assert all(part["healthy"] for part in mesh_stack["processes"].values())
+
+
 async def test_a_payment_goes_through_the_whole_mesh(
     mesh_stack: dict[str, Any], mesh_rest: RestClient, mesh_state: State
 ) -> None:

@@ -155,6 +155,8 @@ def _charge(charge: Charge) -> dict[str, Any]:
         "last4": behaviour.last4,
         "funding": "credit",
     }
+    if behaviour.wallet:
+        detail["wallet"] = {"type": behaviour.wallet, "dynamic_last4": None}
     if charge.capture_before is not None and behaviour.method == "card":
         detail["capture_before"] = charge.capture_before
         status = "available" if charge.takes_several else "unavailable"

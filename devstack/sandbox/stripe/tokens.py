@@ -35,6 +35,7 @@ class Behaviour:
         asks_first: whether the dispute begins as an inquiry.
         method: Stripe's type of the payment method.
         brand, last4: of a card.
+        wallet: Stripe's type of the wallet that the card is in; empty for none.
         share: what of the amount it pays, or lets be held: one of so many parts, rounded down.
     """
 
@@ -48,6 +49,7 @@ class Behaviour:
     method: str = "card"
     brand: str = "visa"
     last4: str = "4242"
+    wallet: str = ""
     share: int = 1
 
     @property
@@ -141,6 +143,17 @@ def _bank_refusal(code: str, message: str) -> Decline:
     return Decline("payment_intent_payment_attempt_failed", code, message)
 
 
+def _wallets() -> dict[str, Behaviour]:
+    """Make cards in wallets. Stripe's SDKs make their payment methods in a browser or a telephone,
+    and it publishes none: these names are the sandbox's own.
+    """
+    table = {}
+    for name in ("apple_pay", "google_pay"):
+        table[f"pm_{name}"] = Behaviour(wallet=name)
+        table[f"pm_{name}_chargeDeclined"] = Behaviour(decline=GENERIC, wallet=name)
+    return table
+
+
 def _table() -> dict[str, Behaviour]:
     table = {
         f"pm_card_{name}": Behaviour(brand=brand, last4=last4)
@@ -165,6 +178,7 @@ def _table() -> dict[str, Behaviour]:
     )
     # Stripe publishes no card that pays a part of what is asked; the name is the sandbox's own.
     table["pm_card_partial"] = Behaviour(share=2)
+    table.update(_wallets())
     table["pm_usBankAccount_success"] = Behaviour(
         settle_s=_BANK_SETTLE_S, method=_BANK, last4="6789"
     )

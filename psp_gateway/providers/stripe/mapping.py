@@ -32,6 +32,7 @@ from psp_gateway.providers.stripe.units import to_minor
 # Counted from our own attempt, which is earlier than Stripe's object, when Stripe does not say.
 HELD_FOR = timedelta(days=7)
 
+_CARDS = frozenset({Method.CARD, Method.WALLET})
 _METHOD_PARAMETERS = frozenset({"payment_method", "payment_method_data"})
 _REFUSED = frozenset({400, 403, 404})
 # Said of the object and not of the request: what was asked may have been done by an earlier one.
@@ -120,7 +121,7 @@ def several(attempt: Attempt) -> dict[str, Any]:
     """Ask that what a card holds may be captured several times, where its network has it; the same
     words for a PaymentIntent and for a Checkout Session: docs.stripe.com/payments/multicapture.
     """
-    if attempt.kind is not Kind.AUTHORIZATION or attempt.method is not Method.CARD:
+    if attempt.kind is not Kind.AUTHORIZATION or attempt.method not in _CARDS:
         return {}
     return {"payment_method_options": {"card": {"request_multicapture": "if_available"}}}
 

@@ -26,7 +26,8 @@ DEBITS = {"EUR": "sepa_debit", "USD": "us_bank_account"}
 _MANDATE = {"mandate_data": {"customer_acceptance": {"type": "offline"}}}
 CAPABILITIES = Capabilities(
     psp=NAME,
-    methods=frozenset({Method.CARD, Method.BANK_DEBIT}),
+    # Of a wallet Stripe's SDK makes a payment method of the type card: docs.stripe.com/apple-pay.
+    methods=frozenset({Method.CARD, Method.WALLET, Method.BANK_DEBIT}),
     first_stage=Stage.CREATE,
     can_look_up=True,
     captures=Captures.SEVERAL,

@@ -106,8 +106,10 @@ def test_keys_are_asked_for_where_the_protos_ask() -> None:
 
     payments = {"CreatePayment", "CapturePayment", "CancelPayment", "CreateCheckoutSession"}
     assert waiting == payments | {"ResumePayment"}
-    assert keyed == payments | {"CreateWebhookEndpoint", "RotateWebhookSecret"}
-    assert all(parameters(name)["Idempotency-Key"]["required"] for name in keyed)
+    needed = payments | {"CreateWebhookEndpoint", "RotateWebhookSecret"}
+    assert keyed == needed | {"RedeliverEvent", "DeleteWebhookEndpoint", "ResumePayment"}
+    told = {name: parameters(name)["Idempotency-Key"]["required"] for name in keyed}
+    assert told == {name: name in needed for name in keyed}
     assert all(("409" in OPERATIONS[name]["responses"]) == (name in keyed) for name in OPERATIONS)
 
 

@@ -30,6 +30,23 @@ def test_what_only_reads_asks_for_read_and_nothing_else_does(method: MethodDescr
     assert (NEEDED[named(method)] is Scope.READ) is method.name.startswith(READS)
 
 
+# Each write is done once under its key, though it is sent again by whoever has seen it: these keep
+# a record of the key in the transaction that does it,
+RECORDED = {"CreatePayment", "CapturePayment", "CancelPayment", "CreateCheckoutSession"}
+RECORDED |= {"CreateWebhookEndpoint", "RotateWebhookSecret", "RedeliverEvent"}
+# and of these the second finds nothing left to do: an endpoint's id is never used again, and a PSP
+# is told of a buyer's return once.
+ONCE_BY_NATURE = {"DeleteWebhookEndpoint", "ResumePayment"}
+
+
+def test_every_write_is_once_whatever_redis_forgets() -> None:
+    """A new one keeps a record of its key, or says here why it need not."""
+    writes = {m.name for m in METHODS if NEEDED[named(m)] is not Scope.READ}
+
+    assert writes == RECORDED | ONCE_BY_NATURE
+    assert not RECORDED & ONCE_BY_NATURE
+
+
 def test_table_names_no_method_that_is_none() -> None:
     """A method that was renamed leaves nothing behind."""
     known = {named(method) for method in METHODS}

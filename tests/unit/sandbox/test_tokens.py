@@ -58,5 +58,7 @@ def test_each_token_does_one_thing() -> None:
     """Only a card is authenticated, and only a slow method settles late."""
     for token, behaviour in TOKENS.items():
         assert not (behaviour.authenticates and behaviour.settle_s is not None), token
-        assert (behaviour.method == "card") == token.startswith("pm_card_"), token
+        is_card = token.startswith("pm_card_") or behaviour.wallet != ""
+        assert (behaviour.method == "card") == is_card, token
+        assert not behaviour.wallet or token.startswith(f"pm_{behaviour.wallet}"), token
         assert len(behaviour.last4) == 4, token

@@ -152,8 +152,8 @@ class PaymentServiceServicer:
 
         Call it from the page that he comes back to: some PSPs decide only by what he has brought, the others are asked at once
         instead of at the next look. It answers the payment as it stands; with `prefer: wait=N` once it has moved on and is
-        settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. Without a key: the
-        same return twice is one.
+        settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. The same return
+        twice is one: none but who signs his requests sends an `idempotency-key`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -74,8 +74,8 @@ class PaymentServiceStub:
 
     Call it from the page that he comes back to: some PSPs decide only by what he has brought, the others are asked at once
     instead of at the next look. It answers the payment as it stands; with `prefer: wait=N` once it has moved on and is
-    settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. Without a key: the
-    same return twice is one.
+    settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. The same return
+    twice is one: none but who signs his requests sends an `idempotency-key`.
     """
     CreateCheckoutSession: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CreateCheckoutSessionRequest, _checkout_session_pb2.CheckoutSession]
     """Accepts a payment that the buyer makes on a page of the PSP's own, and answers where to send him.
@@ -133,8 +133,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
 
     Call it from the page that he comes back to: some PSPs decide only by what he has brought, the others are asked at once
     instead of at the next look. It answers the payment as it stands; with `prefer: wait=N` once it has moved on and is
-    settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. Without a key: the
-    same return twice is one.
+    settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. The same return
+    twice is one: none but who signs his requests sends an `idempotency-key`.
     """
     CreateCheckoutSession: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CreateCheckoutSessionRequest, _checkout_session_pb2.CheckoutSession]  # type: ignore[assignment]
     """Accepts a payment that the buyer makes on a page of the PSP's own, and answers where to send him.
@@ -231,8 +231,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Call it from the page that he comes back to: some PSPs decide only by what he has brought, the others are asked at once
         instead of at the next look. It answers the payment as it stands; with `prefer: wait=N` once it has moved on and is
-        settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. Without a key: the
-        same return twice is one.
+        settled, or after N seconds. A payment that does not wait for its buyer is answered as it stands. The same return
+        twice is one: none but who signs his requests sends an `idempotency-key`.
         """
 
     @_abc_1.abstractmethod

@@ -114,6 +114,8 @@ class WebhookEndpointServiceServicer:
 
     def DeleteWebhookEndpoint(self, request, context):
         """Gives an endpoint up; nothing more is sent to it. What is deleted may be deleted again.
+
+        Who signs his requests sends an `idempotency-key`, here too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,7 +150,8 @@ class WebhookEndpointServiceServicer:
     def RedeliverEvent(self, request, context):
         """Sends an event, or all since a moment, to an endpoint again, delivered or not, at once and with all retries.
 
-        It may be asked again: what is waiting to be sent is not sent twice for it. An endpoint that is DISABLED is
+        It may be asked again: what is waiting to be sent is not sent twice for it. With the metadata `idempotency-key`, which
+        signed requests must have, it sends once for the key and answers as the first time. An endpoint that is DISABLED is
         FAILED_PRECONDITION, WEBHOOK_ENDPOINT_DISABLED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

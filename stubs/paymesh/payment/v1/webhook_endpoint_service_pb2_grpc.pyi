@@ -49,7 +49,10 @@ class WebhookEndpointServiceStub:
     ListWebhookEndpoints: _grpc.UnaryUnaryMultiCallable[_webhook_endpoint_service_pb2.ListWebhookEndpointsRequest, _webhook_endpoint_service_pb2.ListWebhookEndpointsResponse]
     """Lists the calling client's endpoints, the newest first, without their secrets."""
     DeleteWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_endpoint_service_pb2.DeleteWebhookEndpointRequest, _webhook_endpoint_pb2.WebhookEndpoint]
-    """Gives an endpoint up; nothing more is sent to it. What is deleted may be deleted again."""
+    """Gives an endpoint up; nothing more is sent to it. What is deleted may be deleted again.
+
+    Who signs his requests sends an `idempotency-key`, here too.
+    """
     RotateWebhookSecret: _grpc.UnaryUnaryMultiCallable[_webhook_endpoint_service_pb2.RotateWebhookSecretRequest, _webhook_endpoint_pb2.WebhookEndpoint]
     """Makes a new secret. For 24 hours events are signed with the old one too, so that nothing is refused meanwhile.
 
@@ -66,7 +69,8 @@ class WebhookEndpointServiceStub:
     RedeliverEvent: _grpc.UnaryUnaryMultiCallable[_webhook_endpoint_service_pb2.RedeliverEventRequest, _webhook_endpoint_service_pb2.RedeliverEventResponse]
     """Sends an event, or all since a moment, to an endpoint again, delivered or not, at once and with all retries.
 
-    It may be asked again: what is waiting to be sent is not sent twice for it. An endpoint that is DISABLED is
+    It may be asked again: what is waiting to be sent is not sent twice for it. With the metadata `idempotency-key`, which
+    signed requests must have, it sends once for the key and answers as the first time. An endpoint that is DISABLED is
     FAILED_PRECONDITION, WEBHOOK_ENDPOINT_DISABLED.
     """
 
@@ -90,7 +94,10 @@ class WebhookEndpointServiceAsyncStub(WebhookEndpointServiceStub):
     ListWebhookEndpoints: _aio.UnaryUnaryMultiCallable[_webhook_endpoint_service_pb2.ListWebhookEndpointsRequest, _webhook_endpoint_service_pb2.ListWebhookEndpointsResponse]  # type: ignore[assignment]
     """Lists the calling client's endpoints, the newest first, without their secrets."""
     DeleteWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_endpoint_service_pb2.DeleteWebhookEndpointRequest, _webhook_endpoint_pb2.WebhookEndpoint]  # type: ignore[assignment]
-    """Gives an endpoint up; nothing more is sent to it. What is deleted may be deleted again."""
+    """Gives an endpoint up; nothing more is sent to it. What is deleted may be deleted again.
+
+    Who signs his requests sends an `idempotency-key`, here too.
+    """
     RotateWebhookSecret: _aio.UnaryUnaryMultiCallable[_webhook_endpoint_service_pb2.RotateWebhookSecretRequest, _webhook_endpoint_pb2.WebhookEndpoint]  # type: ignore[assignment]
     """Makes a new secret. For 24 hours events are signed with the old one too, so that nothing is refused meanwhile.
 
@@ -107,7 +114,8 @@ class WebhookEndpointServiceAsyncStub(WebhookEndpointServiceStub):
     RedeliverEvent: _aio.UnaryUnaryMultiCallable[_webhook_endpoint_service_pb2.RedeliverEventRequest, _webhook_endpoint_service_pb2.RedeliverEventResponse]  # type: ignore[assignment]
     """Sends an event, or all since a moment, to an endpoint again, delivered or not, at once and with all retries.
 
-    It may be asked again: what is waiting to be sent is not sent twice for it. An endpoint that is DISABLED is
+    It may be asked again: what is waiting to be sent is not sent twice for it. With the metadata `idempotency-key`, which
+    signed requests must have, it sends once for the key and answers as the first time. An endpoint that is DISABLED is
     FAILED_PRECONDITION, WEBHOOK_ENDPOINT_DISABLED.
     """
 
@@ -152,7 +160,10 @@ class WebhookEndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_endpoint_service_pb2.DeleteWebhookEndpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_endpoint_pb2.WebhookEndpoint, _abc.Awaitable[_webhook_endpoint_pb2.WebhookEndpoint]]:
-        """Gives an endpoint up; nothing more is sent to it. What is deleted may be deleted again."""
+        """Gives an endpoint up; nothing more is sent to it. What is deleted may be deleted again.
+
+        Who signs his requests sends an `idempotency-key`, here too.
+        """
 
     @_abc_1.abstractmethod
     def RotateWebhookSecret(
@@ -193,7 +204,8 @@ class WebhookEndpointServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_webhook_endpoint_service_pb2.RedeliverEventResponse, _abc.Awaitable[_webhook_endpoint_service_pb2.RedeliverEventResponse]]:
         """Sends an event, or all since a moment, to an endpoint again, delivered or not, at once and with all retries.
 
-        It may be asked again: what is waiting to be sent is not sent twice for it. An endpoint that is DISABLED is
+        It may be asked again: what is waiting to be sent is not sent twice for it. With the metadata `idempotency-key`, which
+        signed requests must have, it sends once for the key and answers as the first time. An endpoint that is DISABLED is
         FAILED_PRECONDITION, WEBHOOK_ENDPOINT_DISABLED.
         """
 
