@@ -22,14 +22,27 @@ from tests.saga.world import Sagas, World
 State = dict[str, Any]
 RESTING = (Queue.DONE, Queue.DEAD_LETTER)
 # As `rows.order_row` and `rows.order_change` lay them out.
-_ORDER = (
-    "order_id payment_id position client_id payment_order_id seller_account amount currency status"
-    " created_at"
-).split()
-_ORDER_CHANGE = (
-    "order_id status captured failure_reason failure_message failure_psp_code"
-    " redirect_url_encrypted"
-).split()
+_ORDER = [
+    "order_id",
+    "payment_id",
+    "position",
+    "client_id",
+    "payment_order_id",
+    "seller_account",
+    "amount",
+    "currency",
+    "status",
+    "created_at",
+]
+_ORDER_CHANGE = [
+    "order_id",
+    "status",
+    "captured",
+    "failure_reason",
+    "failure_message",
+    "failure_psp_code",
+    "redirect_url_encrypted",
+]
 
 
 def keyring() -> Keyring:
