@@ -154,13 +154,10 @@ class Sagas:
 
     def step(self, name: str, word: str) -> None:
         """Take one step of a saga, whatever has become of the payment meanwhile."""
+        if self.walks[name].progress.epoch == 0:
+            self.claim(name)
         journey = self.walks[name]
         saga = SAGAS[journey.progress.kind]
-        if journey.progress.epoch == 0:
-            journey = engine.take_up(saga, journey.with_payment(self.payment))
-            journey = journey.with_progress(epoch=1, queue=Queue.PAYMENT)
-            self._store(journey.payment)
-            journey = journey.with_payment(self.payment)
         command = engine.command(saga, journey)
         outcome = Done() if command is None else self.world.answer(command, word)
         self.now += timedelta(milliseconds=10)
@@ -171,12 +168,23 @@ class Sagas:
             self._store(move.after.payment)
         self.walks[name] = move.after.with_payment(stored(move.before.payment, move.after.payment))
         if move.follow_up is not None:
-            self.begin(move.follow_up, due_at=saga.then_at(move.after.payment))
+            due_at, order_id = saga.then_at(move.after.payment), journey.progress.order_id
+            self.begin(move.follow_up, due_at, order_id)
 
-    def begin(self, kind: str, due_at: datetime | None = None) -> None:
-        """Begin another saga."""
-        progress = engine.begin(SAGAS[kind], make_id("sga"), self.payment, self.now, due_at=due_at)
-        self.walks[kind] = Journey(progress, self.payment)
+    def claim(self, name: str) -> None:
+        """Take a saga up with the payment as it is now, as who claims it does."""
+        journey = self.walks[name].with_payment(self.payment)
+        journey = engine.take_up(SAGAS[journey.progress.kind], journey)
+        self._store(journey.payment)
+        journey = journey.with_progress(epoch=journey.progress.epoch + 1, queue=Queue.PAYMENT)
+        self.walks[name] = journey.with_payment(self.payment)
+
+    def begin(self, kind: str, due_at: datetime | None = None, order_id: str | None = None) -> None:
+        """Begin another saga, over the payment or over one order of it."""
+        progress = engine.begin(
+            SAGAS[kind], make_id("sga"), self.payment, self.now, order_id=order_id, due_at=due_at
+        )
+        self.walks[f"{kind}:{order_id}" if order_id else kind] = Journey(progress, self.payment)
 
     def decide(self, change: Callable[[Payment], Payment]) -> None:
         """Let the client's word change the payment."""
