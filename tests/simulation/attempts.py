@@ -29,7 +29,8 @@ class Attempts:
     """`ports.AttemptWriter`, `AttemptReader`, `AttemptFinder` and `Inbox`.
 
     Attributes:
-        trail: what was exchanged for an attempt, in order.
+        created: when a PSP said that what it was asked for is there, and not confirmed yet: the
+            payment, and the loop's time.
         bells: rung when something in the inbox is due, by the process's name.
     """
 
@@ -37,6 +38,7 @@ class Attempts:
     chance: Chance
     disk: Disk
     rows: dict[str, Attempt] = field(default_factory=dict)
+    created: list[tuple[str, float]] = field(default_factory=list)
     inbox: dict[int, Told] = field(default_factory=dict)
     bells: dict[str, Callable[[], None]] = field(default_factory=dict)
     _event_ids: set[tuple[str, str]] = field(default_factory=set)
@@ -80,6 +82,8 @@ class Attempts:
         if there.outcome.is_final or not self.may_write(there, new):
             return Saved(there, is_held=False)
         self.rows[new.attempt_id] = written = changed(new, version=there.version + 1)
+        if exchange.answer == "CREATED":
+            self.created.append((new.payment_id, self.loop.time()))
         self.chance.note(
             f"{new.attempt_id} {new.kind} {exchange.operation} {exchange.answer}"
             f" -> {new.stage} {new.outcome} {new.reason}"

@@ -209,9 +209,13 @@ def status_equals_psp(seen: Evidence) -> Problems:
 
 def doubt_stands(seen: Evidence) -> Problems:
     """INV-8b: what is not known is called so until the PSP or a person has said more. The PSP here
-    never keeps anybody waiting but a buyer.
+    never keeps anybody waiting but a buyer; that what it was asked for is there says that nothing
+    was charged yet, and whoever asks before it is confirmed is told so.
     """
-    for order_id in seen.parts.payments.forgotten:
+    for order_id, payment_id, since, until in seen.parts.payments.forgotten:
+        created = seen.parts.attempts.created
+        if any(whose == payment_id and since < at <= until for whose, at in created):
+            continue
         yield f"{order_id} was UNKNOWN, and is EXECUTING though nobody has said anything"
 
 

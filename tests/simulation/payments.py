@@ -94,8 +94,9 @@ class Payments:
         history: each status that a payment took, in order.
         signs: when a saga's holder last wrote.
         questions: each saga that was laid before a person: its payment, and why.
+        doubted: by order, since when it is UNKNOWN, by the loop's time.
         forgotten: orders that were UNKNOWN and were called EXECUTING while their saga waited on,
-            with no buyer to act.
+            with no buyer to act: the order, its payment, and from when till when it was UNKNOWN.
         bells, relay_bells: rung when a saga becomes due, and when an event is there, by the
             process's name.
     """
@@ -113,7 +114,8 @@ class Payments:
     claims: list[Claim] = field(default_factory=list)
     signs: dict[str, datetime] = field(default_factory=dict)
     questions: list[tuple[str, str]] = field(default_factory=list)
-    forgotten: list[str] = field(default_factory=list)
+    doubted: dict[str, float] = field(default_factory=dict)
+    forgotten: list[tuple[str, str, float, float]] = field(default_factory=list)
     bells: dict[str, Callable[[], None]] = field(default_factory=dict)
     relay_bells: dict[str, Callable[[], None]] = field(default_factory=dict)
     event_count: int = 0
@@ -226,20 +228,21 @@ class Payments:
             if self.rows[before.payment_id].revision != before.revision:
                 raise StalePayment(after.saga_id)
             self.write(before, move.after.payment)
-            self._note_forgotten(move)
+            self._note_doubt(move)
         self.write_saga(row, move, owner, lease)
         if move.follow_up is not None:
             self._follow(move, new_id)
 
-    def _note_forgotten(self, move: Move) -> None:
-        if move.entries[-1].outcome != "wait":
-            return
-        for before, after in zip(
-            move.before.payment.orders, move.after.payment.orders, strict=True
-        ):
+    def _note_doubt(self, move: Move) -> None:
+        payment, now = move.after.payment, self.loop.time()
+        for before, after in zip(move.before.payment.orders, payment.orders, strict=True):
             was_unknown = before.status is OrderStatus.UNKNOWN
-            if was_unknown and after.status is OrderStatus.EXECUTING and after.redirect_url is None:
-                self.forgotten.append(after.order_id)
+            if after.status is OrderStatus.UNKNOWN and not was_unknown:
+                self.doubted[after.order_id] = now
+            is_executing = after.status is OrderStatus.EXECUTING and after.redirect_url is None
+            if was_unknown and is_executing and move.entries[-1].outcome == "wait":
+                since = self.doubted[after.order_id]
+                self.forgotten.append((after.order_id, payment.payment_id, since, now))
 
     def write_saga(self, row: Row, move: Move, owner: str, lease: timedelta) -> None:
         """Write what a move makes of its saga."""
