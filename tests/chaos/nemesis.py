@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from tests.chaos.sandbox_control import Psps
@@ -145,8 +144,7 @@ class Nemesis:
         if how == "kill":
             return await self._end("redis", signal.SIGKILL)
         try:
-            async with Redis.from_url(self._stage.described["redis"]) as redis:
-                await redis.flushall()
+            await self._stage.flush_redis()
         except (RedisError, OSError):
             return 0
         return 1

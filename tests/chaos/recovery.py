@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from random import Random
 
-from redis.asyncio import Redis
-
 from devstack.services import SERVICES
 from tests.chaos import shop
 from tests.chaos.aftermath import AT_REST
@@ -33,15 +31,10 @@ def _kill(name: str) -> Blow:
     return strike
 
 
-async def _flush(stage: Stage) -> None:
-    async with Redis.from_url(stage.described["redis"]) as redis:
-        await redis.flushall()
-
-
 _BLOWS: Mapping[str, tuple[float, Mapping[str, Blow]]] = {
     "a service": (SERVICE_S, {name: _kill(name) for name in (*(s.name for s in SERVICES), "edge")}),
     "PostgreSQL": (POSTGRES_S, {"postgres": _kill("postgres")}),
-    "Redis": (REDIS_S, {"redis": _kill("redis"), "FLUSHALL": _flush}),
+    "Redis": (REDIS_S, {"redis": _kill("redis"), "FLUSHALL": Stage.flush_redis}),
 }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+from redis.asyncio import Redis
 
 from devstack.processes import dies_with_parent, start_time
 from devstack.stack import down, spawn
@@ -166,6 +167,15 @@ class Stage:
         noted = self.state.children().get(name)
         found = (int(noted[0]), str(noted[1])) if noted else None
         return found if found and start_time(found[0]) == found[1] else None
+
+    async def flush_redis(self) -> None:
+        """Have Redis forget everything.
+
+        Raises:
+            RedisError, OSError: it does not answer.
+        """
+        async with Redis.from_url(self.described["redis"]) as redis:
+            await redis.flushall()
 
     def send(self, name: str, number: int) -> tuple[int, str] | None:
         """Send a signal; answer to whom, None when there was nobody."""
