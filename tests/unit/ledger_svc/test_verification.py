@@ -12,10 +12,11 @@ from ledger_svc.domain.account import Account, AccountType, Side
 from ledger_svc.domain.books import Books
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.decisions import decide
+from ledger_svc.domain.held_accounts import AccountNow, HeldAccounts
 from ledger_svc.domain.posting import Action, Command, Resolution, Reversal
 from ledger_svc.domain.seal import Seal, next_seal, seal_offences
 from ledger_svc.domain.transaction import Transaction, hashed
-from ledger_svc.domain.verification import AccountNow, OffenceKind, Verifier
+from ledger_svc.domain.verification import OffenceKind, Verifier
 from tests.unit.ledger_svc.builders import CLEARING, NOW, SELLER, account, posting, usd
 
 History = Sequence[Transaction]
@@ -70,7 +71,7 @@ class Written:
         """Verify a history, by default the one that was written."""
         sealed = {(head.stream, head.number): head.hash for seal in seals for head in seal.heads}
         now = {name: AccountNow(a.type, a.standing) for name, a in self.accounts.items()}
-        verifier = Verifier(now, sealed)
+        verifier = Verifier(HeldAccounts(now), sealed)
         taken = self.history if history is None else history
         found = [*seal_offences(seals)]
         found += [offence for one in taken for offence in verifier.take(one)]

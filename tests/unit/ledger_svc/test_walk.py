@@ -7,10 +7,10 @@ from datetime import timedelta
 from ledger_svc.domain.account import AccountType
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.checkpoint import AccountAt, Checkpoint
+from ledger_svc.domain.held_accounts import AccountNow, HeldAccounts
 from ledger_svc.domain.seal import Seal, next_seal
-from ledger_svc.domain.transaction import Transaction
-from ledger_svc.domain.verification import AccountNow, Followed, OffenceKind, Verifier
-from ledger_svc.ports import Archived, Snapshot
+from ledger_svc.domain.verification import Followed, OffenceKind, Verifier
+from ledger_svc.ports import Archived, Snapshot, Stretch
 from ledger_svc.use_cases.slices import SLICE, in_order, slices
 from ledger_svc.use_cases.verify_ledger import Summary, verify_ledger
 from ledger_svc.use_cases.walk_books import CHUNK, Seals
@@ -31,19 +31,15 @@ class Kept:
 
     async def snapshot(self, open_before: object) -> Snapshot:
         """Tell the accounts."""
-        return Snapshot([], self._accounts, {})
+        return Snapshot([], HeldAccounts(self._accounts), {})
 
     async def heads(self) -> Sequence[Head]:
         """Tell of none."""
         return []
 
-    async def transactions(self, after: str, *, before: str, limit: int) -> Sequence[Transaction]:
+    async def stretch(self, after: str, *, before: str, limit: int) -> Stretch:
         """Tell of none."""
-        return []
-
-    async def claims(self, references: Sequence[str]) -> Mapping[str, str]:
-        """Tell of none."""
-        return {}
+        return Stretch([], [])
 
     async def seals(self, *, after: int, limit: int) -> Sequence[Seal]:
         """Tell a page, and count it."""
@@ -146,7 +142,7 @@ def hash_of(number: int) -> bytes:
 async def test_a_stream_that_stopped_has_no_more_seals_read() -> None:
     """What its last transaction needs is one page, however many seals came later."""
     books = Kept({}, sealed([{1: 5, 2: n} for n in range(1, 10 * CHUNK)]))
-    seals = Seals(books, Verifier({}))
+    seals = Seals(books, Verifier(HeldAccounts()))
 
     assert [offence async for offence in seals.cover({1: 5})] == []
     assert books.pages == 1
@@ -164,7 +160,7 @@ async def test_seals_that_keep_different_hashes_of_one_transaction_are_found() -
     other = next_seal(told[-1], ends, NOW + timedelta(minutes=9))
     assert other is not None
     for seen in (Followed(), Followed(5, hash_of(5))):
-        seals = Seals(Kept({}, [*told, other]), Verifier({}, streams={1: seen}))
+        seals = Seals(Kept({}, [*told, other]), Verifier(HeldAccounts(), streams={1: seen}))
 
         (offence,) = [one async for one in seals.finish()]
 
@@ -174,7 +170,7 @@ async def test_seals_that_keep_different_hashes_of_one_transaction_are_found() -
 async def test_a_hash_that_all_seals_keep_otherwise_is_told_once() -> None:
     """However many keep it: the stream has stopped, and others have not."""
     told = sealed([{1: 5, 2: n} for n in range(1, 4 * CHUNK)])
-    seals = Seals(Kept({}, told), Verifier({}, streams={1: Followed(5, hash_of(6))}))
+    seals = Seals(Kept({}, told), Verifier(HeldAccounts(), streams={1: Followed(5, hash_of(6))}))
 
     (offence,) = [one async for one in seals.finish()]
 
