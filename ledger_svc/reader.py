@@ -13,11 +13,11 @@ from chassis.database import Database
 from chassis.database import Transaction as DatabaseTransaction
 from chassis.errors import Unavailable
 from chassis.money import Money
-from ledger_svc import lookup, rows, statements
+from ledger_svc import effect_statements, lookup, rows, statements
 from ledger_svc.arrays import known, texts
 from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
-from ledger_svc.domain.horizon import TICK, StreamEnd, horizon
+from ledger_svc.domain.horizon import BEGINNING, TICK, StreamEnd, horizon
 from ledger_svc.domain.transaction import Entry, Transaction
 from ledger_svc.moment import Moment
 from ledger_svc.ports import (
@@ -45,13 +45,20 @@ class LedgerReader:
     Args:
         database: opened as the app role.
         report_timeout_s: for what reads every account, or all entries of one.
+        few: so many entries of an account are summed where it is asked what counts by a time.
         clock: tells whether an export goes up to a time to come.
     """
 
     def __init__(
-        self, database: Database, *, report_timeout_s: float = 30.0, clock: Clock = utc_now
+        self,
+        database: Database,
+        *,
+        report_timeout_s: float = 30.0,
+        few: int = 10_000,
+        clock: Clock = utc_now,
     ) -> None:
         self._database: Database | Moment = database
+        self._few = few
         self._report_timeout_s = report_timeout_s
         self._clock = clock
 
@@ -130,13 +137,22 @@ class LedgerReader:
         return BalanceAt(Money.zero(account.currency), 0)
 
     async def balance_effective(self, account: Account, moment: datetime) -> BalanceAt:
-        """Sum what counts up to and with a time; reads the account's entries since the last
-        checkpoint that counts whole by then.
+        """Tell what counts up to and with a time: of an account with few entries by summing those
+        since the last checkpoint that counts whole by then, of others by what is shifted.
         """
-        is_debit = account.type.normal_side is Side.DEBIT
-        asked = {"is_debit": is_debit, "key": account.key, "at": moment}
-        (row,) = await self._report_effective(statements.BALANCE_EFFECTIVE, moment, asked)
-        return BalanceAt(Money.of_stored(row["balance"], account.currency), row["entry_count"])
+        asked = {"is_debit": account.type.normal_side is Side.DEBIT, "key": account.key}
+        if account.standing.entry_count <= self._few:
+            query = statements.BALANCE_EFFECTIVE_OF_FEW
+            summed = {**asked, "at": moment}
+            (row,) = await self._report_since_checkpoint(query, moment, summed)
+            return BalanceAt(Money.of_stored(row["balance"], account.currency), row["entry_count"])
+        archived = await self.archived()
+        written = await self.balance_before(account, moment + TICK)
+        query = effect_statements.SHIFTS_OF_ACCOUNT
+        (row,) = await self._report(query, {**asked, **_by_effect(moment)})
+        await self._require_same(archived)
+        shift = Money.of_stored(row["balance"], account.currency)
+        return BalanceAt(written.balance + shift, written.entry_count + row["entry_count"])
 
     async def entries_effective(
         self, account: Account, period: Period, *, after: EffectivePosition | None, limit: int
@@ -144,26 +160,33 @@ class LedgerReader:
         """List the entries of an account that count from a time in a period, in the order of these
         times.
         """
-        start = period.start or _BEGINNING
+        start, end = period.start or _BEGINNING, period.end or _END
         after_at, after_id, after_line = after or (start, chain.NOTHING, 0)
         asked = {
             "key": account.key,
-            "start": start,
-            "end": period.end or _END,
+            "end": end,
             "after_at": after_at,
             "after_id": _digits(after_id),
             "after_line": after_line,
             "limit": limit,
         }
-        found = await self._report_effective(statements.ENTRIES_EFFECTIVE, start - TICK, asked)
+        if account.standing.entry_count <= self._few:
+            query = statements.ENTRIES_EFFECTIVE_OF_FEW
+            asked["start"] = start
+            found = await self._report_since_checkpoint(query, start - TICK, asked)
+        else:
+            ends = [_digits(chain.first_id(max(at, BEGINNING))) for at in (after_at, end)]
+            asked["first"], asked["last"] = ends
+            found = await self._report(effect_statements.ENTRIES, asked)
         return [rows.to_entry(row) for row in found]
 
     async def trial_balance_effective(self, moment: datetime) -> Sequence[TrialBalanceLine]:
         """Sum per currency what counts up to and with a time."""
-        asked = {"at": moment, "debit_types": _DEBIT_TYPES}
-        return _trial_balance(
-            await self._report_effective(statements.TRIAL_BALANCE_EFFECTIVE, moment, asked)
-        )
+        asked = {"debit_types": _DEBIT_TYPES, "until": moment + TICK, **_by_effect(moment)}
+        archived = await self.archived()
+        found = await self._report(effect_statements.TRIAL_BALANCE, asked)
+        await self._require_same(archived)
+        return _trial_balance(found)
 
     async def whole_until(self, wanted: datetime | None) -> datetime:
         """Tell a time before which nothing will be written any more, and see to it; see `horizon`.
@@ -195,7 +218,7 @@ class LedgerReader:
             found = await self._report(statements.TRIAL_BALANCE_BEFORE, [first, before])
         return _trial_balance(found)
 
-    async def _report_effective(
+    async def _report_since_checkpoint(
         self, query: LiteralString, moment: datetime, asked: Mapping[str, object]
     ) -> Sequence[DictRow]:
         """Read by when entries count from, without those that count whole by a time."""
@@ -248,6 +271,11 @@ def _conditions(which: EntryFilter, page: Page) -> tuple[list[LiteralString], li
         comparison: LiteralString = ">" if page.oldest_first else "<"
         require(f"(e.transaction_id, e.line) {comparison} (%s, %s)", _digits(transaction_id), line)
     return conditions, parameters
+
+
+def _by_effect(moment: datetime) -> dict[str, object]:
+    """Say what was written, and what counts, up to and with a time."""
+    return {"at": moment, "first": _digits(chain.first_id(max(moment + TICK, BEGINNING)))}
 
 
 def _digits(transaction_id: str) -> str:

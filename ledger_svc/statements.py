@@ -201,8 +201,9 @@ CHECKPOINT_IN_EFFECT = """
 SELECT number, until FROM checkpoints WHERE effective_until <= %s ORDER BY until DESC LIMIT 1
 """
 
-# What counts up to a time: all until that checkpoint, and some of what was written since.
-BALANCE_EFFECTIVE = """
+# What counts up to a time, of an account with few entries: all until that checkpoint, and some of
+# what was written since.
+BALANCE_EFFECTIVE_OF_FEW = """
 SELECT coalesce(b.balance, 0) + coalesce(e.balance, 0) AS balance,
     coalesce(b.entry_count, 0) + e.entry_count AS entry_count
 FROM (
@@ -217,7 +218,7 @@ FROM (
 """
 
 # An account's entries by when they count from; `first` as above.
-ENTRIES_EFFECTIVE = """
+ENTRIES_EFFECTIVE_OF_FEW = """
 SELECT e.*, a.account_id, a.currency, t.reference, t.effective_at, t.subject_id
 FROM entries e
     JOIN transactions t ON t.transaction_id = e.transaction_id
@@ -259,29 +260,6 @@ FROM accounts a LEFT JOIN LATERAL (
     ) AS balance
 ) AS e ON true
 GROUP BY a.currency, a.type ORDER BY a.currency, a.type
-"""
-
-TRIAL_BALANCE_EFFECTIVE = """
-SELECT s.currency, s.type, coalesce(sum(s.balance) FILTER (WHERE s.balance > 0), 0) AS above,
-    coalesce(sum(-s.balance) FILTER (WHERE s.balance < 0), 0) AS below, count(*) AS account_count
-FROM (
-    SELECT a.currency, a.type, coalesce(b.balance, 0) + coalesce(
-        CASE WHEN a.type = ANY(%(debit_types)s::text[]) THEN e.debits ELSE -e.debits END, 0
-    ) AS balance
-    FROM accounts a
-        LEFT JOIN LATERAL (
-            SELECT balance FROM checkpoint_balances WHERE account_key = a.account_key
-                AND number <= %(checkpoint)s ORDER BY number DESC LIMIT 1
-        ) AS b ON true
-        LEFT JOIN (
-            SELECT e.account_key, sum(CASE WHEN e.is_debit THEN e.amount ELSE -e.amount END)
-                AS debits
-            FROM entries e JOIN transactions t ON t.transaction_id = e.transaction_id
-            WHERE e.transaction_id >= %(first)s AND t.transaction_id >= %(first)s
-                AND t.effective_at <= %(at)s
-            GROUP BY e.account_key
-        ) AS e ON e.account_key = a.account_key
-) AS s GROUP BY s.currency, s.type ORDER BY s.currency, s.type
 """
 
 # What verification reads, and the seals.

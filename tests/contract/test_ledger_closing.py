@@ -52,6 +52,7 @@ class Ledger:
     database: Database
     owner_url: str
     now: datetime
+    few: int = 10_000
 
     def clock(self) -> datetime:
         """Tell the time."""
@@ -65,7 +66,7 @@ class Ledger:
     @property
     def reader(self) -> LedgerReader:
         """Read for reports."""
-        return LedgerReader(self.database, clock=self.clock)
+        return LedgerReader(self.database, few=self.few, clock=self.clock)
 
     async def do(self, command: Command, at: datetime | None = None) -> Outcome:
         """Do a command at a time; a writer of its own, so that times need not ascend."""

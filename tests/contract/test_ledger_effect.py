@@ -25,12 +25,17 @@ from tests.unit.ledger_svc.builders import CLEARING, SELLER, open_two, posting
 _DAY = timedelta(days=1)
 
 
-@pytest.fixture
-async def mixed(ledger_db: Database, ledger_database: ServiceDatabase) -> Ledger:
-    """Write three transactions a month, over four months; the third counts from long before, or
+@pytest.fixture(params=["of few", "of many"])
+async def mixed(
+    ledger_db: Database, ledger_database: ServiceDatabase, request: pytest.FixtureRequest
+) -> Ledger:
+    """Have accounts count as such with few entries, or many; both must tell the same.
+
+    Write three transactions a month, over four months; the third counts from long before, or
     long after, it was written.
     """
     made = Ledger(ledger_db, ledger_database.owner_url, month_after(4) + 3 * _DAY)
+    made.few = 10_000 if request.param == "of few" else 0
     await open_two(LedgerStore(ledger_db))
     for month, days in enumerate((75, -40, -100, 20)):
         for number in range(2):
