@@ -4,6 +4,9 @@ Nearly everything counts from when it was written, so that the running balances 
 to a time, but for the few that are shifted: those that were written later and count from before
 are added, those that were written before and count from later are taken away. `first` is the lowest
 id of what was written after the time.
+
+PostgreSQL takes nearly all for shifted, and would read all entries to be joined with them; what is
+LATERAL, behind OFFSET 0, it looks up row by row.
 """
 
 _SHIFTED = """
@@ -18,8 +21,10 @@ SHIFTS_OF_ACCOUNT = f"""
 SELECT coalesce(sum(CASE WHEN e.is_debit = (%(is_debit)s = s.counts) THEN e.amount
     ELSE -e.amount END), 0) AS balance,
     coalesce(sum(CASE WHEN s.counts THEN 1 ELSE -1 END), 0)::bigint AS entry_count
-FROM ({_SHIFTED}) AS s
-    JOIN entries e ON e.account_key = %(key)s AND e.transaction_id = s.transaction_id
+FROM ({_SHIFTED}) AS s CROSS JOIN LATERAL (
+    SELECT is_debit, amount FROM entries
+    WHERE account_key = %(key)s AND transaction_id = s.transaction_id OFFSET 0
+) AS e
 """
 
 TRIAL_BALANCE = f"""
@@ -46,8 +51,10 @@ FROM (
         LEFT JOIN (
             SELECT e.account_key,
                 sum(CASE WHEN e.is_debit = s.counts THEN e.amount ELSE -e.amount END) AS debits
-            FROM ({_SHIFTED}) AS s JOIN entries e ON e.transaction_id = s.transaction_id
-            GROUP BY e.account_key
+            FROM ({_SHIFTED}) AS s CROSS JOIN LATERAL (
+                SELECT account_key, is_debit, amount FROM entries
+                WHERE transaction_id = s.transaction_id OFFSET 0
+            ) AS e GROUP BY e.account_key
         ) AS d ON d.account_key = a.account_key
 ) AS s GROUP BY s.currency, s.type ORDER BY s.currency, s.type
 """
@@ -58,7 +65,9 @@ ENTRIES = """
 SELECT e.*, a.account_id, a.currency
 FROM (
     (SELECT e.*, t.reference, t.effective_at, t.subject_id
-    FROM entries e JOIN transactions t ON t.transaction_id = e.transaction_id
+    FROM entries e CROSS JOIN LATERAL (
+        SELECT * FROM transactions WHERE transaction_id = e.transaction_id OFFSET 0
+    ) AS t
     WHERE e.account_key = %(key)s AND t.effective_at = t.created_at
         AND e.transaction_id >= %(first)s AND e.transaction_id < %(last)s
         AND (t.effective_at, e.transaction_id, e.line)
@@ -66,8 +75,10 @@ FROM (
     ORDER BY e.transaction_id, e.line LIMIT %(limit)s)
     UNION ALL
     (SELECT e.*, t.reference, t.effective_at, t.subject_id
-    FROM transactions t
-        JOIN entries e ON e.account_key = %(key)s AND e.transaction_id = t.transaction_id
+    FROM transactions t CROSS JOIN LATERAL (
+        SELECT * FROM entries
+        WHERE account_key = %(key)s AND transaction_id = t.transaction_id OFFSET 0
+    ) AS e
     WHERE t.effective_at <> t.created_at
         AND t.effective_at >= %(after_at)s AND t.effective_at < %(end)s
         AND (t.effective_at, e.transaction_id, e.line)

@@ -20,7 +20,7 @@ from ledger_svc.ports import LedgerVerification, Snapshot, Stretch
 from ledger_svc.use_cases.slices import in_order, slices
 
 # What is read and looked at in one piece, while others wait.
-CHUNK, _AT_ONCE = 500, 50
+CHUNK, AT_ONCE = 500, 50
 OFFENCES_TOLD_MAX = 100
 _UNSEEN = Followed()
 
@@ -183,7 +183,7 @@ class Walk:
         self.done += len(known)
         found = [offence async for offence in self.seals.cover(reached)]
         take = self.verifier.take
-        async for piece in slices(known, _AT_ONCE):
+        async for piece in slices(known, AT_ONCE):
             for one, claim in piece:
                 found += take(one)
                 if claim != one.transaction_id:
