@@ -1,23 +1,21 @@
-"""Single postings at a steady pace, while the books are proved, and while they are not."""
+"""Single postings at a steady pace, while nothing else is asked for, and while much is."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 import grpc
 import psutil
 from paymesh.ledger.v1 import ledger_service_pb2 as ledger
-from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
-from benchmarks.ledger import LedgerWorkload
+from benchmarks.ledger import LedgerStub, LedgerWorkload
 from benchmarks.load import Load, open_channels
 from benchmarks.scenarios import Scenario, Shape
 from benchmarks.tally import Tally, quantile_ms
 
 PER_S = 250
 _WARM_UP_S = 2.0
-_CALM_S = 10.0
-_WATCHED_S = 60.0
 _PROOF_S = 3_600.0
 
 
@@ -26,57 +24,81 @@ class Pace:
     """What callers saw.
 
     Attributes:
-        proved_per_s: transactions that were proved meanwhile, per second.
-        memory_mb: the service's, at its highest while they were.
+        beside_per_s: transactions that were proved, or entries that were exported, meanwhile.
+        memory_mb: the service's, at its highest.
     """
 
     p50_ms: float
     p99_ms: float
     longest_ms: float
     errors: int
-    proved_per_s: float = 0.0
-    memory_mb: float = 0.0
+    beside_per_s: float
+    memory_mb: float
 
 
-async def post_and_prove(target: str, pid: int) -> tuple[Pace, Pace]:
-    """Post for ten seconds with nothing beside, then while the whole ledger is verified, for a
-    minute at most.
+Beside = Callable[[grpc.aio.Channel], AsyncIterator[int]]
+
+
+async def paces(target: str, pid: int) -> dict[str, Pace]:
+    """Post with nothing beside, while the whole ledger is verified, and while it is exported, each
+    for so many seconds at most.
     """
-    channels = open_channels(target)
-    workload = LedgerWorkload()
+    channels, workload, found = open_channels(target), LedgerWorkload(), dict[str, Pace]()
     try:
         await workload.open(channels[0])
         load = Load(workload, Scenario(Shape.UNIFORM, per_s=PER_S), channels)
         load.start()
         await asyncio.sleep(_WARM_UP_S)
-        load.window = Tally()
-        await asyncio.sleep(_CALM_S)
-        calm, load.window = load.window, Tally()
-        rate, memory_mb = await _prove(channels[1], pid)
-        watched, load.window = load.window, Tally()
+        for name, (seconds, beside) in _BESIDE.items():
+            found[name] = await _look(load, beside(channels[1]), seconds, pid)
         await load.stop()
     finally:
         for channel in channels:
             await channel.close()
-    return _pace(calm), _pace(watched, rate, memory_mb)
+    return found
 
 
-async def _prove(channel: grpc.aio.Channel, pid: int) -> tuple[float, float]:
-    """Verify; tell how many transactions a second, and the service's memory at its highest."""
+async def _look(load: Load, beside: AsyncIterator[int], seconds: float, pid: int) -> Pace:
     loop, highest = asyncio.get_running_loop(), [0.0]
     watch = asyncio.create_task(_watch(pid, highest))
-    began, done, ended = loop.time(), 0, loop.time()
-    call = LedgerServiceStub(channel).VerifyLedger(ledger.VerifyLedgerRequest(), timeout=_PROOF_S)
+    load.window, began, done = Tally(), loop.time(), 0
     with suppress(TimeoutError):
-        async with asyncio.timeout(_WATCHED_S):
-            async for told in call:
-                if told.HasField("offence"):
-                    raise RuntimeError(f"{told.offence.subject}: {told.offence.message}")
-                if told.HasField("progress"):
-                    done, ended = told.progress.done, loop.time()
-    call.cancel()
+        async with asyncio.timeout(seconds):
+            async for so_far in beside:
+                done = so_far
+    took = loop.time() - began
     watch.cancel()
-    return done / (ended - began), highest[0]
+    ordered = sorted(load.window.times_s)
+    p50, p99, longest = (quantile_ms(ordered, share) for share in (0.5, 0.99, 1.0))
+    return Pace(p50, p99, longest, load.window.errors.total(), done / took, highest[0])
+
+
+async def _nothing(_: grpc.aio.Channel) -> AsyncIterator[int]:
+    await asyncio.sleep(_PROOF_S)
+    yield 0
+
+
+async def _verification(channel: grpc.aio.Channel) -> AsyncIterator[int]:
+    request = ledger.VerifyLedgerRequest()
+    async for told in LedgerStub(channel).VerifyLedger(request, timeout=_PROOF_S):
+        if told.HasField("offence"):
+            raise RuntimeError(f"{told.offence.subject}: {told.offence.message}")
+        if told.HasField("progress"):
+            yield told.progress.done
+
+
+async def _export(channel: grpc.aio.Channel) -> AsyncIterator[int]:
+    count, request = 0, ledger.ExportEntriesRequest()
+    async for told in LedgerStub(channel).ExportEntries(request, timeout=_PROOF_S):
+        count += len(told.entries)
+        yield count
+
+
+_BESIDE: dict[str, tuple[float, Beside]] = {
+    "nothing beside": (10.0, _nothing),
+    "while VerifyLedger runs": (40.0, _verification),
+    "while ExportEntries runs": (15.0, _export),
+}
 
 
 async def _watch(pid: int, highest: list[float]) -> None:
@@ -84,9 +106,3 @@ async def _watch(pid: int, highest: list[float]) -> None:
     while True:
         highest[0] = max(highest[0], process.memory_info().rss / 2**20)
         await asyncio.sleep(0.1)
-
-
-def _pace(tally: Tally, proved_per_s: float = 0.0, memory_mb: float = 0.0) -> Pace:
-    ordered = sorted(tally.times_s)
-    p50, p99, longest = (quantile_ms(ordered, share) for share in (0.5, 0.99, 1.0))
-    return Pace(p50, p99, longest, tally.errors.total(), proved_per_s, memory_mb)

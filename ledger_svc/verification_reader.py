@@ -27,11 +27,13 @@ from ledger_svc.domain.transaction import Kind
 from ledger_svc.moment import Moment
 from ledger_svc.ports import Archived, Snapshot, Stretch
 from ledger_svc.stretch_rows import Rows
+from ledger_svc.use_cases.slices import slices
 
 # Accounts that are read or written at once: others have their turn between two pages.
-PAGE = 1_000
+PAGE = 250
 _WHOLE_S = 3_600.0
 _ENTRIES_MAX = 64  # of a transaction
+_AT_ONCE = 50
 
 
 class VerificationReader:
@@ -171,7 +173,7 @@ async def _stretch(tx: Transaction, after: str, before: str, limit: int) -> Stre
     entries_max = limit * _ENTRIES_MAX
     entries = await tx.tuples(statements.ENTRIES_AFTER, [after, before, entries_max])
     found = Rows(heads, entries, await _pending(tx, heads))
-    transactions = list(found.transactions())
+    transactions = [one async for piece in slices(found.transactions(), _AT_ONCE) for one in piece]
     found.finish()
     claims = [stretch_rows.to_name(head[-1]) if head[-1] else "" for head in heads]
     return Stretch(transactions, claims, found.strays)

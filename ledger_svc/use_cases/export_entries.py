@@ -9,8 +9,9 @@ from ledger_svc.domain.transaction import Entry
 from ledger_svc.ports import EntryFilter, LedgerReader, Page
 from ledger_svc.use_cases.archive import require_kept
 from ledger_svc.use_cases.list_entries import filters_of, position_of
+from ledger_svc.use_cases.slices import rest
 
-CHUNK = 1_000
+CHUNK = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +50,4 @@ async def export_entries(
             yield Chunk(entries, token, until)
             return
         yield Chunk(entries, token)
+        await rest()

@@ -20,7 +20,7 @@ from ledger_svc.ports import LedgerVerification, Snapshot, Stretch
 from ledger_svc.use_cases.slices import in_order, slices
 
 # What is read and looked at in one piece, while others wait.
-CHUNK, AT_ONCE = 500, 50
+CHUNK, AT_ONCE, SEALS = 200, 20, 50
 OFFENCES_TOLD_MAX = 100
 _UNSEEN = Followed()
 
@@ -82,7 +82,7 @@ class Seals:
 
     async def _next_page(self) -> AsyncIterator[Offence]:
         after = self._last.number if self._last is not None else 0
-        page = await self.books.seals(after=after, limit=CHUNK)
+        page = await self.books.seals(after=after, limit=SEALS)
         self._is_whole = not page
         for offence in seal_offences(page, self._last):
             yield offence

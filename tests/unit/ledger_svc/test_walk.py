@@ -18,9 +18,9 @@ from ledger_svc.domain.seal import Seal, next_seal
 from ledger_svc.domain.verification import Followed, OffenceKind, Verifier
 from ledger_svc.ports import Archived, Snapshot, Stretch
 from ledger_svc.servicer import LedgerServicer
-from ledger_svc.use_cases.slices import SLICE, in_order, slices
+from ledger_svc.use_cases.slices import SLICE, TURNS, in_order, slices
 from ledger_svc.use_cases.verify_ledger import Summary, verify_ledger
-from ledger_svc.use_cases.walk_books import AT_ONCE, CHUNK, Progress, Seals
+from ledger_svc.use_cases.walk_books import AT_ONCE, CHUNK, SEALS, Progress, Seals
 from tests.unit.ledger_svc.builders import NOW, account, books, posting
 
 
@@ -134,18 +134,18 @@ def accounts(count: int) -> dict[str, AccountNow]:
 
 
 async def test_others_have_their_turn_while_accounts_are_verified() -> None:
-    """A turn at least after every thousand."""
+    """Several after every 250."""
     count = 20 * SLICE
     async with Turns() as turns:
         told = [one async for one in verify_ledger(Kept(accounts(count)))]
 
     assert isinstance(told[-1], Summary)
     assert (told[-1].account_count, told[-1].offence_count) == (count, 0)
-    assert turns.count >= count // SLICE - 1
+    assert turns.count >= TURNS * (count // SLICE - 1)
 
 
 async def test_others_have_their_turn_while_transactions_are_verified() -> None:
-    """A turn at least after every fifty; and no more is read ahead than one stretch."""
+    """Several after every twenty; and no more is read ahead than one stretch."""
     ledger = Written(5 * CHUNK + 7)
     async with Turns() as turns:
         async for told in verify_ledger(ledger):
@@ -154,7 +154,7 @@ async def test_others_have_their_turn_while_transactions_are_verified() -> None:
 
     assert isinstance(told, Summary)
     assert (told.transaction_count, told.offence_count) == (5 * CHUNK + 7, 0)
-    assert turns.count >= 5 * CHUNK // AT_ONCE
+    assert turns.count >= TURNS * (5 * CHUNK // AT_ONCE)
     assert max(ledger.ahead) <= 2 * CHUNK
 
 
@@ -239,16 +239,16 @@ def hash_of(number: int) -> bytes:
 
 async def test_a_stream_that_stopped_has_no_more_seals_read() -> None:
     """What its last transaction needs is one page, however many seals came later."""
-    books = Kept({}, sealed([{1: 5, 2: n} for n in range(1, 10 * CHUNK)]))
+    books = Kept({}, sealed([{1: 5, 2: n} for n in range(1, 10 * SEALS)]))
     seals = Seals(books, Verifier(HeldAccounts()))
 
     assert [offence async for offence in seals.cover({1: 5})] == []
     assert books.pages == 1
-    assert len(seals.verifier.sealed) <= CHUNK + 1
-    assert [offence async for offence in seals.cover({2: CHUNK})] == []
+    assert len(seals.verifier.sealed) <= SEALS + 1
+    assert [offence async for offence in seals.cover({2: SEALS})] == []
     assert books.pages == 1
     assert [offence async for offence in seals.cover({1: 6})] == []
-    assert seals.count == 10 * CHUNK - 1
+    assert seals.count == 10 * SEALS - 1
 
 
 async def test_seals_that_keep_different_hashes_of_one_transaction_are_found() -> None:
