@@ -95,9 +95,9 @@ async def _export(channel: grpc.aio.Channel) -> AsyncIterator[int]:
 
 
 _BESIDE: dict[str, tuple[float, Beside]] = {
-    "nothing beside": (10.0, _nothing),
-    "while VerifyLedger runs": (40.0, _verification),
-    "while ExportEntries runs": (15.0, _export),
+    "nothing beside": (8.0, _nothing),
+    "while VerifyLedger runs": (25.0, _verification),
+    "while ExportEntries runs": (10.0, _export),
 }
 
 

@@ -22,7 +22,7 @@ from ledger_svc.use_cases.list_proofs import list_seals
 from ledger_svc.verification_reader import VerificationReader
 
 _TIMES = 3
-_EXPORTED_MAX = 500_000
+_EXPORTED_MAX = 250_000
 
 Look = Callable[[], Awaitable[Any]]
 
@@ -103,7 +103,7 @@ async def measure(database: Database, business: Business) -> dict[str, float]:
 
 
 async def export(database: Database, business: Business, account: str = "") -> Exported:
-    """Export entries, of all or of one account, half a million at most."""
+    """Export entries, of all or of one account, a quarter of a million at most."""
     reader, entries = LedgerReader(database, clock=lambda: business.end), 0
     began = time.perf_counter()
     async for chunk in export_entries(reader, EntryFilter(account), ""):
