@@ -38,17 +38,6 @@ _VALUES = {
     "last": f"{_LAST}::uuid", "after_id": f"{_FIRST}::uuid", "key": "1::bigint",
     "is_debit": "true", "after_line": "0", "limit": "10",
 }  # fmt: skip
-_MANY = """
-INSERT INTO transactions
-    (transaction_id, created_at, effective_at, kind, reference, description, subject_id, hash)
-SELECT lpad(to_hex(n), 32, '0')::uuid, now(), now(), 'POSTED', 'n:' || n, '', '', sha256('')
-FROM generate_series(1, 5000) AS n
-"""
-_TYPES = {
-    "at": "timestamptz", "end": "timestamptz", "after_at": "timestamptz", "first": "uuid",
-    "last": "uuid", "after_id": "uuid", "key": "bigint", "is_debit": "boolean",
-    "after_line": "int", "limit": "int",
-}  # fmt: skip
 
 
 @pytest.fixture(params=["of few", "of many"])
