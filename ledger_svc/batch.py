@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 
 import psycopg
 
+from bookkeeping.arrays import texts
 from chassis.database import Transaction
 from ledger_svc import batch_rows, lookup, statements
-from ledger_svc.arrays import texts
 from ledger_svc.domain.account import Account
 from ledger_svc.domain.books import Books, Outcome
 from ledger_svc.domain.errors import Refusal
