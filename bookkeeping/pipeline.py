@@ -33,6 +33,7 @@ class Bookkeeper(Protocol[Command, Found, Batch, Outcome]):
 
     def can_go_ahead(self, commands: Sequence[Command]) -> bool:
         """Tell whether commands can be decided on what is known."""
+        ...
 
     async def look_up(self, commands: Sequence[Command]) -> Found:
         """Find what commands need and is not known, without keeping it.
@@ -40,11 +41,13 @@ class Bookkeeper(Protocol[Command, Found, Batch, Outcome]):
         Raises:
             Unavailable: the database did not answer.
         """
+        ...
 
     def decide(self, commands: Sequence[Command], found: Found) -> Batch | None:
         """Decide on what is known and was found, and know what that makes of the books, though it
         is not written yet; None, and nothing known of it, when it takes locks to decide.
         """
+        ...
 
     async def write(self, batch: Batch) -> Sequence[Outcome]:
         """Write what was decided, in one transaction, and answer each command in order.
@@ -53,6 +56,7 @@ class Bookkeeper(Protocol[Command, Found, Batch, Outcome]):
             Overtaken: what it was decided on does not hold.
             Unavailable: the database did not answer.
         """
+        ...
 
     async def lock_and_write(self, commands: Sequence[Command]) -> Sequence[Outcome]:
         """Lock, decide and write in one transaction, know what that makes of the books, and answer
@@ -63,12 +67,15 @@ class Bookkeeper(Protocol[Command, Found, Batch, Outcome]):
                 it may ask for that anew.
             Unavailable: the database did not answer.
         """
+        ...
 
     def take_back(self, batch: Batch) -> None:
         """Know nothing any more, but that nothing was written of `batch` and what came behind."""
+        ...
 
     def forget(self) -> None:
         """Know nothing any more: nobody knows what was written."""
+        ...
 
 
 class Pipeline(Generic[Command, Found, Batch, Outcome]):
