@@ -1,22 +1,19 @@
 """Tells an account's story by when entries count from, whenever they were written."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chassis.errors import InvalidRequest
+from chassis.money import Money
+from ledger_svc.domain.account import Account
 from ledger_svc.domain.chain import stored_microseconds
 from ledger_svc.domain.horizon import BEGINNING, TICK
 from ledger_svc.domain.transaction import Entry
-from ledger_svc.ports import EffectivePosition, LedgerReader, Period
+from ledger_svc.ports import BalanceAt, EffectivePosition, LedgerReader, Period
 from ledger_svc.use_cases.archive import require_effect_kept
 from ledger_svc.use_cases.get_balance import find_account
-from ledger_svc.use_cases.get_statement import Statement, put_together, require_order
-from ledger_svc.use_cases.list_entries import (
-    PAGE_SIZE_DEFAULT,
-    PAGE_SIZE_MAX,
-    EntryPage,
-    to_position,
-)
+from ledger_svc.use_cases.get_statement import Statement, require_order
+from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, to_position
 from paging.page_token import read_token, write_token
 
 
@@ -47,13 +44,27 @@ async def _make(
     filters = ["effective", account_id, *ends]
     after = _position(filters, page_token) if page_token else None
     account = await find_account(reader, account_id)
+    opening = BalanceAt(Money.zero(account.currency), 0)
+    if period.start is not None:
+        opening = await reader.balance_effective(account, period.start - TICK)
+    closing = await _closing(reader, account, period.end)
     # One more than asked for tells whether there is a next page.
     found = await reader.entries_effective(account, period, after=after, limit=limit + 1)
     entries = found[:limit]
-    page = EntryPage(entries, _token(filters, entries) if len(found) > limit else "")
-    return await put_together(
-        account, period, page, lambda of, moment: reader.balance_effective(of, moment - TICK)
+    return Statement(
+        account,
+        opening.balance,
+        closing.balance,
+        closing.entry_count - opening.entry_count,
+        entries,
+        _token(filters, entries) if len(found) > limit else "",
     )
+
+
+async def _closing(reader: LedgerReader, account: Account, end: datetime | None) -> BalanceAt:
+    if end is None:
+        return BalanceAt(account.balance, account.standing.entry_count)
+    return await reader.balance_effective(account, end - TICK)
 
 
 def _token(filters: Sequence[str], entries: Sequence[Entry]) -> str:

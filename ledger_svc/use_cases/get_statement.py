@@ -1,8 +1,7 @@
 """Tells an account's story over a period."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from chassis.errors import InvalidRequest
 from chassis.money import Money
@@ -11,7 +10,7 @@ from ledger_svc.domain.transaction import Entry
 from ledger_svc.ports import BalanceAt, EntryFilter, LedgerReader, Period
 from ledger_svc.use_cases.archive import require_kept
 from ledger_svc.use_cases.get_balance import find_account
-from ledger_svc.use_cases.list_entries import EntryPage, list_entries
+from ledger_svc.use_cases.list_entries import list_entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,12 @@ async def _make(
     reader: LedgerReader, account_id: str, period: Period, *, page_size: int, page_token: str
 ) -> Statement:
     account = await find_account(reader, account_id)
+    opening = BalanceAt(Money.zero(account.currency), 0)
+    if period.start is not None:
+        opening = await reader.balance_before(account, period.start)
+    closing = BalanceAt(account.balance, account.standing.entry_count)
+    if period.end is not None:
+        closing = await reader.balance_before(account, period.end)
     page = await list_entries(
         reader,
         EntryFilter(account_id=account_id, period=period),
@@ -57,22 +62,6 @@ async def _make(
         page_token=page_token,
         oldest_first=True,
     )
-    return await put_together(account, period, page, reader.balance_before)
-
-
-async def put_together(
-    account: Account,
-    period: Period,
-    page: EntryPage,
-    balance_before: Callable[[Account, datetime], Awaitable[BalanceAt]],
-) -> Statement:
-    """Put a statement together of a page and of what the account had at the period's ends."""
-    opening = BalanceAt(Money.zero(account.currency), 0)
-    if period.start is not None:
-        opening = await balance_before(account, period.start)
-    closing = BalanceAt(account.balance, account.standing.entry_count)
-    if period.end is not None:
-        closing = await balance_before(account, period.end)
     return Statement(
         account,
         opening.balance,
