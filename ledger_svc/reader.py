@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import LiteralString, TypeVar
 
@@ -13,17 +13,18 @@ from chassis.database import Database
 from chassis.database import Transaction as DatabaseTransaction
 from chassis.errors import Unavailable
 from chassis.money import Money
-from ledger_svc import lookup, rows, statements
+from ledger_svc import lookup, queries, rows, statements
 from ledger_svc.arrays import known, texts
 from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
 from ledger_svc.domain.horizon import TICK, StreamEnd, horizon
-from ledger_svc.domain.transaction import Entry, Transaction
+from ledger_svc.domain.transaction import ListedEntry, Transaction
 from ledger_svc.moment import Moment
 from ledger_svc.ports import (
     Archived,
     BalanceAt,
     EffectivePosition,
+    Effects,
     EntryFilter,
     Page,
     Period,
@@ -34,6 +35,7 @@ from ledger_svc.ports import (
 Result = TypeVar("Result")
 
 _BEGINNING, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+_NOW = timedelta(0)
 _DEBIT_TYPES = known([type_ for type_ in AccountType if type_.normal_side is Side.DEBIT])
 # Sorts behind every character that an account's id may hold.
 _LAST = "~"
@@ -91,31 +93,33 @@ class LedgerReader:
     async def accounts_from(self, prefix: str, *, after: str, limit: int) -> Sequence[Account]:
         """List the accounts whose id begins with `prefix`, by id, from past `after` on."""
         bounds = [after, prefix, prefix + _LAST, limit]
-        found = await self._database.read(statements.ACCOUNTS_FROM, bounds)
+        found = await self._database.read(queries.ACCOUNTS_FROM, bounds)
         return [rows.to_account(row) for row in found]
 
     async def account_changes(
         self, account_id: str, *, before: int, limit: int
     ) -> Sequence[AccountChange]:
         """List the changes of an account's status, the newest first, from before a number."""
-        found = await self._database.read(statements.CHANGES, [account_id, before, limit])
+        found = await self._database.read(queries.CHANGES, [account_id, before, limit])
         return [rows.to_change(row) for row in found]
 
-    async def entries(self, which: EntryFilter, page: Page) -> Sequence[Entry]:
+    async def entries(self, which: EntryFilter, page: Page) -> Sequence[ListedEntry]:
         """List entries."""
         conditions, parameters = _conditions(which, page)
-        query = statements.ENTRIES_OF_SUBJECT if which.subject_id else statements.ENTRIES
+        query = queries.ENTRIES_OF_SUBJECT if which.subject_id else queries.ENTRIES
         subject = [which.subject_id] if which.subject_id else []
         filled = query.format(
             conditions=" AND ".join(conditions), direction="ASC" if page.oldest_first else "DESC"
         )
-        found = await self._database.read(filled, [*subject, *parameters, page.limit])
-        return [rows.to_entry(row) for row in found]
+        found = await self._database.run(
+            lambda tx: tx.tuples(filled, [*subject, *parameters, page.limit]), alone=True
+        )
+        return list(map(rows.to_listed, found))
 
     async def balance_before(self, account: Account, moment: datetime) -> BalanceAt:
         """Tell what an account had just before a time, by when entries were written."""
         first = _digits(chain.first_id(moment))
-        found = await self._database.read(statements.BALANCE_BEFORE, [account.key, first])
+        found = await self._database.read(queries.BALANCE_BEFORE, [account.key, first])
         for row in found:
             balance = Money.of_stored(row["balance_after"], account.currency)
             return BalanceAt(balance, row["account_sequence"])
@@ -123,7 +127,7 @@ class LedgerReader:
 
     async def _balance_at_checkpoint(self, account: Account, moment: datetime) -> BalanceAt:
         parameters = [account.key, moment]
-        found = await self._database.read(statements.BALANCE_AT_CHECKPOINT, parameters)
+        found = await self._database.read(queries.BALANCE_AT_CHECKPOINT, parameters)
         for row in found:
             balance = Money.of_stored(row["balance"], account.currency)
             return BalanceAt(balance, row["entry_count"])
@@ -135,34 +139,66 @@ class LedgerReader:
         """
         is_debit = account.type.normal_side is Side.DEBIT
         asked = {"is_debit": is_debit, "key": account.key, "at": moment}
-        (row,) = await self._report_effective(statements.BALANCE_EFFECTIVE, moment, asked)
+        (row,) = await self._report_effective(queries.BALANCE_EFFECTIVE, moment, asked)
         return BalanceAt(Money.of_stored(row["balance"], account.currency), row["entry_count"])
 
+    async def effects(self, account: Account, period: Period) -> Effects:
+        """Sum what counts before a period and until its end; reads the account's entries since the
+        last checkpoint that counts whole before it.
+        """
+        start, end = period.start or _BEGINNING, period.end or _END
+        is_debit = account.type.normal_side is Side.DEBIT
+        asked = {"is_debit": is_debit, "key": account.key, "start": start, "end": end}
+        (row,) = await self._report_effective(queries.EFFECTS, start - TICK, asked)
+        return Effects(
+            BalanceAt(Money.of_stored(row["opening"], account.currency), row["opening_count"]),
+            BalanceAt(Money.of_stored(row["closing"], account.currency), row["closing_count"]),
+            ahead=max(row["ahead"] or _NOW, _NOW),
+            behind=max(row["behind"] or _NOW, _NOW),
+            until=account.last_entry_at,
+        )
+
     async def entries_effective(
-        self, account: Account, period: Period, *, after: EffectivePosition | None, limit: int
-    ) -> Sequence[Entry]:
+        self,
+        account: Account,
+        period: Period,
+        effects: Effects,
+        *,
+        after: EffectivePosition | None,
+        limit: int,
+    ) -> Sequence[ListedEntry]:
         """List the entries of an account that count from a time in a period, in the order of these
-        times.
+        times; reads those that were written about then.
         """
         start = period.start or _BEGINNING
-        after_at, after_id, after_line = after or (start, chain.NOTHING, 0)
+        at, after_id, line = after or (start, chain.NOTHING, 0)
         asked = {
             "key": account.key,
             "start": start,
             "end": period.end or _END,
-            "after_at": after_at,
+            "after_at": at,
             "after_id": _digits(after_id),
-            "after_line": after_line,
+            "after_line": line,
             "limit": limit,
+            "first": _digits(chain.first_id(effects.written_from(at))),
+            "last": _digits(chain.first_id(effects.until + TICK)),
         }
-        found = await self._report_effective(statements.ENTRIES_EFFECTIVE, start - TICK, asked)
-        return [rows.to_entry(row) for row in found]
+        (row,) = await self._report(queries.EFFECT_REACHED, asked)
+        if row["found"] == limit:
+            written = effects.written_until(row["reached"])
+            asked["last"] = _digits(chain.first_id(written + TICK))
+        found = await self._database.run(
+            lambda tx: tx.tuples(queries.ENTRIES_EFFECTIVE, asked),
+            timeout_s=self._report_timeout_s,
+            alone=True,
+        )
+        return list(map(rows.to_listed, found))
 
     async def trial_balance_effective(self, moment: datetime) -> Sequence[TrialBalanceLine]:
         """Sum per currency what counts up to and with a time."""
         asked = {"at": moment, "debit_types": _DEBIT_TYPES}
         return _trial_balance(
-            await self._report_effective(statements.TRIAL_BALANCE_EFFECTIVE, moment, asked)
+            await self._report_effective(queries.TRIAL_BALANCE_EFFECTIVE, moment, asked)
         )
 
     async def whole_until(self, wanted: datetime | None) -> datetime:
@@ -189,10 +225,10 @@ class LedgerReader:
     async def trial_balance(self, before: datetime | None) -> Sequence[TrialBalanceLine]:
         """Sum the balances per currency, as they are or as they were just before a time."""
         if before is None:
-            found = await self._report(statements.TRIAL_BALANCE, [])
+            found = await self._report(queries.TRIAL_BALANCE, [])
         else:
             first = _digits(chain.first_id(before))
-            found = await self._report(statements.TRIAL_BALANCE_BEFORE, [first, before])
+            found = await self._report(queries.TRIAL_BALANCE_BEFORE, [first, before])
         return _trial_balance(found)
 
     async def _report_effective(
@@ -200,7 +236,7 @@ class LedgerReader:
     ) -> Sequence[DictRow]:
         """Read by when entries count from, without those that count whole by a time."""
         archived = await self.archived()
-        found = await self._database.read(statements.CHECKPOINT_IN_EFFECT, [moment])
+        found = await self._database.read(queries.CHECKPOINT_IN_EFFECT, [moment])
         since = {"checkpoint": 0, "first": _digits(chain.NOTHING)}
         for row in found:
             first = _digits(chain.first_id(row["until"]))
@@ -247,6 +283,8 @@ def _conditions(which: EntryFilter, page: Page) -> tuple[list[LiteralString], li
         transaction_id, line = page.after
         comparison: LiteralString = ">" if page.oldest_first else "<"
         require(f"(e.transaction_id, e.line) {comparison} (%s, %s)", _digits(transaction_id), line)
+        # By a pair alone no month would be left out.
+        require(f"e.transaction_id {comparison}= %s", _digits(transaction_id))
     return conditions, parameters
 
 

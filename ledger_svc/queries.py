@@ -1,0 +1,177 @@
+"""The SQL of the reader, portable to CockroachDB: pages off an index, and reports."""
+
+from typing import LiteralString
+
+CHANGES = """
+SELECT c.*, a.account_id FROM account_changes c JOIN accounts a ON a.account_key = c.account_key
+WHERE a.account_id = %s AND c.number < %s ORDER BY c.number DESC LIMIT %s
+"""
+
+ACCOUNTS_FROM = """
+SELECT * FROM accounts WHERE account_id > %s AND account_id >= %s AND account_id < %s
+ORDER BY account_id LIMIT %s
+"""
+
+# An entry by itself, as `rows.to_listed` reads it.
+_LISTED: LiteralString = """
+SELECT e.transaction_id, e.line, e.is_debit, e.account_sequence, e.amount, e.balance_after,
+    a.account_id, a.currency, t.reference, t.kind, t.description, t.subject_id, t.effective_at,
+    t.reverses_reference, t.resolves_reference, t.template"""
+
+# A page of entries: filled with conditions, direction and limit by the reader. What is said of them
+# is looked up for the page alone.
+ENTRIES = (
+    _LISTED
+    + """
+FROM (
+    SELECT e.* FROM entries e WHERE {conditions}
+    ORDER BY e.transaction_id {direction}, e.line {direction} LIMIT %s
+) AS e
+    JOIN accounts a ON a.account_key = e.account_key
+    JOIN transactions t ON t.transaction_id = e.transaction_id
+ORDER BY e.transaction_id {direction}, e.line {direction}
+"""
+)
+
+# The same for one object, which has few transactions.
+ENTRIES_OF_SUBJECT = (
+    _LISTED
+    + """
+FROM transactions t
+    JOIN entries e ON e.transaction_id = t.transaction_id
+    JOIN accounts a ON a.account_key = e.account_key
+WHERE t.subject_id = %s AND {conditions}
+ORDER BY t.transaction_id {direction}, e.line {direction} LIMIT %s
+"""
+)
+
+BALANCE_BEFORE = """
+SELECT balance_after, account_sequence FROM entries
+WHERE account_key = %s AND transaction_id < %s
+ORDER BY transaction_id DESC, line DESC LIMIT 1
+"""
+
+# What an account had at the end of the last closed month that ended by a time.
+BALANCE_AT_CHECKPOINT = """
+SELECT b.balance, b.entry_count FROM checkpoint_balances b
+WHERE b.account_key = %s
+    AND b.number <= (SELECT number FROM checkpoints WHERE until <= %s ORDER BY until DESC LIMIT 1)
+ORDER BY b.number DESC LIMIT 1
+"""
+
+# The last checkpoint before which nothing takes effect later than a time: what it covers, counts.
+CHECKPOINT_IN_EFFECT = """
+SELECT number, until FROM checkpoints WHERE effective_until <= %s ORDER BY until DESC LIMIT 1
+"""
+
+# What counts up to a time: all until that checkpoint, and some of what was written since.
+BALANCE_EFFECTIVE = """
+SELECT coalesce(b.balance, 0) + coalesce(e.balance, 0) AS balance,
+    coalesce(b.entry_count, 0) + e.entry_count AS entry_count
+FROM (
+    SELECT sum(CASE WHEN e.is_debit = %(is_debit)s THEN e.amount ELSE -e.amount END) AS balance,
+        count(*) AS entry_count
+    FROM entries e JOIN transactions t ON t.transaction_id = e.transaction_id
+    WHERE e.account_key = %(key)s AND e.transaction_id >= %(first)s AND t.effective_at <= %(at)s
+) AS e LEFT JOIN (
+    SELECT balance, entry_count FROM checkpoint_balances
+    WHERE account_key = %(key)s AND number <= %(checkpoint)s ORDER BY number DESC LIMIT 1
+) AS b ON true
+"""
+
+# What an account had before a period and at its end, by when entries count from; and of the entries
+# of the period, by how much they were written before that time, and behind it, at most.
+EFFECTS = """
+SELECT coalesce(b.balance, 0) + coalesce(e.before, 0) AS opening,
+    coalesce(b.entry_count, 0) + e.count_before AS opening_count,
+    coalesce(b.balance, 0) + coalesce(e.until, 0) AS closing,
+    coalesce(b.entry_count, 0) + e.count_until AS closing_count, e.ahead, e.behind
+FROM (
+    SELECT sum(n.amount) FILTER (WHERE n.effective_at < %(start)s) AS before,
+        count(*) FILTER (WHERE n.effective_at < %(start)s) AS count_before,
+        sum(n.amount) FILTER (WHERE n.effective_at < %(end)s) AS until,
+        count(*) FILTER (WHERE n.effective_at < %(end)s) AS count_until,
+        max(n.effective_at - n.created_at) FILTER (WHERE n.is_within) AS ahead,
+        max(n.created_at - n.effective_at) FILTER (WHERE n.is_within) AS behind
+    FROM (
+        SELECT CASE WHEN e.is_debit = %(is_debit)s THEN e.amount ELSE -e.amount END AS amount,
+            t.effective_at, t.created_at,
+            t.effective_at >= %(start)s AND t.effective_at < %(end)s AS is_within
+        FROM entries e JOIN transactions t ON t.transaction_id = e.transaction_id
+        WHERE e.account_key = %(key)s AND e.transaction_id >= %(first)s
+    ) AS n
+) AS e LEFT JOIN (
+    SELECT balance, entry_count FROM checkpoint_balances
+    WHERE account_key = %(key)s AND number <= %(checkpoint)s ORDER BY number DESC LIMIT 1
+) AS b ON true
+"""
+
+# An account's entries by when they count from, of those written from one id on and before another.
+_EFFECTIVE: LiteralString = """
+FROM entries e
+    JOIN transactions t ON t.transaction_id = e.transaction_id
+    JOIN accounts a ON a.account_key = e.account_key
+WHERE e.account_key = %(key)s
+    AND e.transaction_id >= %(first)s AND e.transaction_id < %(last)s
+    AND t.effective_at >= %(start)s AND t.effective_at < %(end)s
+    AND (t.effective_at, e.transaction_id, e.line) > (%(after_at)s, %(after_id)s, %(after_line)s)
+"""
+ENTRIES_EFFECTIVE = (
+    _LISTED + _EFFECTIVE + "ORDER BY t.effective_at, e.transaction_id, e.line LIMIT %(limit)s"
+)
+# From when the last of as many as a page has counts, in the order in which they were written.
+EFFECT_REACHED = (
+    "SELECT max(n.effective_at) AS reached, count(*) AS found FROM (SELECT t.effective_at"
+    + _EFFECTIVE
+    + "ORDER BY e.transaction_id, e.line LIMIT %(limit)s) AS n"
+)
+
+TRIAL_BALANCE = """
+SELECT currency, type, coalesce(sum(balance) FILTER (WHERE balance > 0), 0) AS above,
+    coalesce(sum(-balance) FILTER (WHERE balance < 0), 0) AS below, count(*) AS account_count
+FROM accounts GROUP BY currency, type ORDER BY currency, type
+"""
+
+# An account's newest entry before a time tells what it had then: a look into the index for each.
+# Where that is archived, the last checkpoint tells.
+TRIAL_BALANCE_BEFORE = """
+SELECT a.currency, a.type,
+    coalesce(sum(e.balance) FILTER (WHERE e.balance > 0), 0) AS above,
+    coalesce(sum(-e.balance) FILTER (WHERE e.balance < 0), 0) AS below,
+    count(*) AS account_count
+FROM accounts a LEFT JOIN LATERAL (
+    SELECT coalesce(
+        (SELECT balance_after FROM entries
+        WHERE entries.account_key = a.account_key AND entries.transaction_id < %s
+        ORDER BY transaction_id DESC, line DESC LIMIT 1),
+        (SELECT b.balance FROM checkpoint_balances b
+        WHERE b.account_key = a.account_key AND b.number <= (
+            SELECT number FROM checkpoints WHERE until <= %s ORDER BY until DESC LIMIT 1
+        ) ORDER BY b.number DESC LIMIT 1)
+    ) AS balance
+) AS e ON true
+GROUP BY a.currency, a.type ORDER BY a.currency, a.type
+"""
+
+TRIAL_BALANCE_EFFECTIVE = """
+SELECT s.currency, s.type, coalesce(sum(s.balance) FILTER (WHERE s.balance > 0), 0) AS above,
+    coalesce(sum(-s.balance) FILTER (WHERE s.balance < 0), 0) AS below, count(*) AS account_count
+FROM (
+    SELECT a.currency, a.type, coalesce(b.balance, 0) + coalesce(
+        CASE WHEN a.type = ANY(%(debit_types)s::text[]) THEN e.debits ELSE -e.debits END, 0
+    ) AS balance
+    FROM accounts a
+        LEFT JOIN LATERAL (
+            SELECT balance FROM checkpoint_balances WHERE account_key = a.account_key
+                AND number <= %(checkpoint)s ORDER BY number DESC LIMIT 1
+        ) AS b ON true
+        LEFT JOIN (
+            SELECT e.account_key, sum(CASE WHEN e.is_debit THEN e.amount ELSE -e.amount END)
+                AS debits
+            FROM entries e JOIN transactions t ON t.transaction_id = e.transaction_id
+            WHERE e.transaction_id >= %(first)s AND t.transaction_id >= %(first)s
+                AND t.effective_at <= %(at)s
+            GROUP BY e.account_key
+        ) AS e ON e.account_key = a.account_key
+) AS s GROUP BY s.currency, s.type ORDER BY s.currency, s.type
+"""
