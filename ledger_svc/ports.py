@@ -53,6 +53,16 @@ class EntryFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingFilter:
+    """Which pending transactions to list; an empty text filters nothing."""
+
+    account_id: str = ""
+    subject_id: str = ""
+    created: Period = Period()
+    expires: Period = Period()
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Which page of a list: at most `limit`, from past `after` on, in the order of the list."""
 
@@ -201,6 +211,14 @@ class LedgerReader(Protocol):
 
     async def entries(self, which: EntryFilter, page: Page) -> Sequence[ListedEntry]:
         """List entries."""
+        ...
+
+    async def pendings(
+        self, which: PendingFilter, *, after: str, limit: int
+    ) -> Sequence[Transaction]:
+        """List the pending transactions that have not ended, the oldest first, from past an id on;
+        an empty one is the beginning.
+        """
         ...
 
     async def balance_before(self, account: Account, moment: datetime) -> BalanceAt:

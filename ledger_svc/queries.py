@@ -25,7 +25,7 @@ ENTRIES = (
     + """
 FROM (
     SELECT e.* FROM entries e WHERE {conditions}
-    ORDER BY e.transaction_id {direction}, e.line {direction} LIMIT %s
+    ORDER BY e.transaction_id {direction}, e.line {direction} LIMIT %(limit)s
 ) AS e
     JOIN accounts a ON a.account_key = e.account_key
     JOIN transactions t ON t.transaction_id = e.transaction_id
@@ -40,9 +40,31 @@ ENTRIES_OF_SUBJECT = (
 FROM transactions t
     JOIN entries e ON e.transaction_id = t.transaction_id
     JOIN accounts a ON a.account_key = e.account_key
-WHERE t.subject_id = %s AND {conditions}
-ORDER BY t.transaction_id {direction}, e.line {direction} LIMIT %s
+WHERE t.subject_id = %(subject)s AND {conditions}
+ORDER BY t.transaction_id {direction}, e.line {direction} LIMIT %(limit)s
 """
+)
+
+# What is pending still, filled with conditions by the reader. An account's lines are looked for one
+# transaction at a time: by a join the history of all that ever was pending might be read.
+PENDINGS = """
+SELECT t.* FROM (
+    (SELECT o.transaction_id FROM open_pendings o
+    WHERE {conditions} ORDER BY o.transaction_id LIMIT %(limit)s)
+    UNION ALL
+    (SELECT c.transaction_id FROM open_pendings o JOIN claims c ON c.reference = o.reference
+    WHERE o.transaction_id IS NULL AND {unnamed} ORDER BY c.transaction_id LIMIT %(limit)s)
+) AS open JOIN transactions t ON t.transaction_id = open.transaction_id
+ORDER BY t.transaction_id LIMIT %(limit)s
+"""
+PENDINGS_OF_SUBJECT = """
+SELECT t.* FROM transactions t JOIN open_pendings o ON o.reference = t.reference
+WHERE t.subject_id = %(subject)s AND t.kind = 'PENDING' AND {conditions}
+ORDER BY t.transaction_id LIMIT %(limit)s
+"""
+IS_ON_ACCOUNT: LiteralString = (
+    "(SELECT line FROM pending_lines p WHERE p.transaction_id = {id}"
+    " AND p.account_key = %(account)s LIMIT 1) IS NOT NULL"
 )
 
 BALANCE_BEFORE = """

@@ -13,8 +13,8 @@ from chassis.database import Database
 from chassis.database import Transaction as DatabaseTransaction
 from chassis.errors import Unavailable
 from chassis.money import Money
-from ledger_svc import lookup, queries, rows, statements
-from ledger_svc.arrays import known, texts
+from ledger_svc import filters, lookup, queries, rows, statements
+from ledger_svc.arrays import known, plain, texts
 from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
 from ledger_svc.domain.horizon import TICK, StreamEnd, horizon
@@ -27,6 +27,7 @@ from ledger_svc.ports import (
     Effects,
     EntryFilter,
     Page,
+    PendingFilter,
     Period,
     TrialBalanceLine,
     TypeTotal,
@@ -105,20 +106,39 @@ class LedgerReader:
 
     async def entries(self, which: EntryFilter, page: Page) -> Sequence[ListedEntry]:
         """List entries."""
-        conditions, parameters = _conditions(which, page)
-        query = queries.ENTRIES_OF_SUBJECT if which.subject_id else queries.ENTRIES
-        subject = [which.subject_id] if which.subject_id else []
-        filled = query.format(
-            conditions=" AND ".join(conditions), direction="ASC" if page.oldest_first else "DESC"
-        )
-        found = await self._database.run(
-            lambda tx: tx.tuples(filled, [*subject, *parameters, page.limit]), alone=True
-        )
+        query, asked = filters.entries(which, page)
+        found = await self._database.run(lambda tx: tx.tuples(query, asked), alone=True)
         return list(map(rows.to_listed, found))
+
+    async def pendings(
+        self, which: PendingFilter, *, after: str, limit: int
+    ) -> Sequence[Transaction]:
+        """List the pending transactions that have not ended, the oldest first, from past an id on;
+        an empty one is the beginning.
+        """
+        account = None
+        if which.account_id:
+            found = await self.accounts([which.account_id])
+            if not any(
+                a.standing.pending_in.amount or a.standing.pending_out.amount for a in found
+            ):
+                return []
+            account = found[0].key
+        query, asked = filters.pendings(which, account, after=after, limit=limit)
+
+        async def work(tx: DatabaseTransaction) -> Sequence[Transaction]:
+            heads = await tx.all(query, asked)
+            if not heads:
+                return []
+            ids = plain([row["transaction_id"] for row in heads])
+            lines = rows.by_transaction(await tx.all(statements.PENDING_LINES_OF, [ids]))
+            return [rows.to_transaction(x, (), lines[x["transaction_id"]]) for x in heads]
+
+        return await self._database.run(work)
 
     async def balance_before(self, account: Account, moment: datetime) -> BalanceAt:
         """Tell what an account had just before a time, by when entries were written."""
-        first = _digits(chain.first_id(moment))
+        first = filters.digits(chain.first_id(moment))
         found = await self._database.read(queries.BALANCE_BEFORE, [account.key, first])
         for row in found:
             balance = Money.of_stored(row["balance_after"], account.currency)
@@ -177,16 +197,16 @@ class LedgerReader:
             "start": start,
             "end": period.end or _END,
             "after_at": at,
-            "after_id": _digits(after_id),
+            "after_id": filters.digits(after_id),
             "after_line": line,
             "limit": limit,
-            "first": _digits(chain.first_id(effects.written_from(at))),
-            "last": _digits(chain.first_id(effects.until + TICK)),
+            "first": filters.digits(chain.first_id(effects.written_from(at))),
+            "last": filters.digits(chain.first_id(effects.until + TICK)),
         }
         (row,) = await self._report(queries.EFFECT_REACHED, asked)
         if row["found"] == limit:
             written = effects.written_until(row["reached"])
-            asked["last"] = _digits(chain.first_id(written + TICK))
+            asked["last"] = filters.digits(chain.first_id(written + TICK))
         found = await self._database.run(
             lambda tx: tx.tuples(queries.ENTRIES_EFFECTIVE, asked),
             timeout_s=self._report_timeout_s,
@@ -227,7 +247,7 @@ class LedgerReader:
         if before is None:
             found = await self._report(queries.TRIAL_BALANCE, [])
         else:
-            first = _digits(chain.first_id(before))
+            first = filters.digits(chain.first_id(before))
             found = await self._report(queries.TRIAL_BALANCE_BEFORE, [first, before])
         return _trial_balance(found)
 
@@ -237,9 +257,9 @@ class LedgerReader:
         """Read by when entries count from, without those that count whole by a time."""
         archived = await self.archived()
         found = await self._database.read(queries.CHECKPOINT_IN_EFFECT, [moment])
-        since = {"checkpoint": 0, "first": _digits(chain.NOTHING)}
+        since = {"checkpoint": 0, "first": filters.digits(chain.NOTHING)}
         for row in found:
-            first = _digits(chain.first_id(row["until"]))
+            first = filters.digits(chain.first_id(row["until"]))
             since = {"checkpoint": row["number"], "first": first}
         result = await self._report(query, {**asked, **since})
         await self._require_same(archived)
@@ -255,41 +275,6 @@ class LedgerReader:
         return await self._database.run(
             lambda tx: tx.all(query, parameters), timeout_s=self._report_timeout_s, alone=True
         )
-
-
-def _conditions(which: EntryFilter, page: Page) -> tuple[list[LiteralString], list[object]]:
-    conditions: list[LiteralString] = ["true"]
-    parameters: list[object] = []
-
-    def require(condition: LiteralString, *values: object) -> None:
-        conditions.append(condition)
-        parameters.extend(values)
-
-    if which.account_id:
-        require(
-            "e.account_key = (SELECT account_key FROM accounts WHERE account_id = %s)",
-            which.account_id,
-        )
-    if which.reference:
-        require(
-            "e.transaction_id = (SELECT transaction_id FROM claims WHERE reference = %s)",
-            which.reference,
-        )
-    if which.period.start is not None:
-        require("e.transaction_id >= %s", _digits(chain.first_id(which.period.start)))
-    if which.period.end is not None:
-        require("e.transaction_id < %s", _digits(chain.first_id(which.period.end)))
-    if page.after is not None:
-        transaction_id, line = page.after
-        comparison: LiteralString = ">" if page.oldest_first else "<"
-        require(f"(e.transaction_id, e.line) {comparison} (%s, %s)", _digits(transaction_id), line)
-        # By a pair alone no month would be left out.
-        require(f"e.transaction_id {comparison}= %s", _digits(transaction_id))
-    return conditions, parameters
-
-
-def _digits(transaction_id: str) -> str:
-    return transaction_id.removeprefix("txn_")
 
 
 def _trial_balance(found: Sequence[DictRow]) -> Sequence[TrialBalanceLine]:

@@ -110,8 +110,8 @@ WITH reserved AS (
     INSERT INTO pending_lines (transaction_id, line, account_key, is_debit, amount)
     SELECT * FROM unnest(%s::uuid[], %s::int[], %s::bigint[], %s::bool[], %s::numeric[])
 ), opened AS (
-    INSERT INTO open_pendings (reference, expires_at)
-    SELECT * FROM unnest(%s::text[], %s::timestamptz[])
+    INSERT INTO open_pendings (reference, transaction_id, expires_at)
+    SELECT * FROM unnest(%s::text[], %s::uuid[], %s::timestamptz[])
 )
 SELECT 1
 """

@@ -227,7 +227,7 @@ async def test_an_entry_says_what_its_transaction_does(ledger: LedgerStub) -> No
 
 
 async def test_times_before_any_computer_are_times(ledger: LedgerStub) -> None:
-    """An id of before 1970 there is none: such a period begins with the first entry, or is empty."""
+    """There are no ids of before 1970: such a period begins with the first entry, or is empty."""
     await ledger.PostTransactions(
         service.PostTransactionsRequest(postings=[wire_posting("a", "1.00")])
     )
