@@ -37,14 +37,17 @@ def entries(which: EntryFilter, page: Page) -> Asked:
         fits.append(f"(e.transaction_id, e.line) {past} (%(after)s, %(line)s)")
         bounds.append(f"{{id}} {past}= %(after)s")
     direction: LiteralString = "ASC" if page.oldest_first else "DESC"
-    tables: list[LiteralString] = ["e.transaction_id"]
-    query = queries.ENTRIES
-    if which.subject_id:
-        asked["subject"] = which.subject_id
-        tables.append("t.transaction_id")
-        query = queries.ENTRIES_OF_SUBJECT
-    fits += [bound.format(id=name) for bound in bounds for name in tables]
-    return query.format(conditions=_all(fits), direction=direction), asked
+    fits += [bound.format(id="e.transaction_id") for bound in bounds]
+    conditions = _all(fits)
+    if not which.subject_id:
+        return queries.ENTRIES.format(conditions=conditions, direction=direction), asked
+    asked["subject"] = which.subject_id
+    query = queries.ENTRIES_OF_SUBJECT.format(
+        conditions=conditions,
+        of_transaction=_all(bounds).format(id="t.transaction_id"),
+        direction=direction,
+    )
+    return query, asked
 
 
 def pendings(which: PendingFilter, account: int | None, *, after: str, limit: int) -> Asked:
@@ -56,19 +59,14 @@ def pendings(which: PendingFilter, account: int | None, *, after: str, limit: in
     if account is not None:
         asked["account"] = account
         fits.append(queries.IS_ON_ACCOUNT)
-    if which.expires.start is not None:
-        asked["expires_from"] = which.expires.start
-        fits.append("o.expires_at >= %(expires_from)s")
-    if which.expires.end is not None:
-        asked["expires_to"] = which.expires.end
-        fits.append("o.expires_at < %(expires_to)s")
-    conditions = _all(fits)
+    conditions, expires = _all(fits), _expires(which.expires, asked)
     if which.subject_id:
         asked["subject"] = which.subject_id
         of_subject = conditions.format(id="t.transaction_id")
-        return queries.PENDINGS_OF_SUBJECT.format(conditions=of_subject), asked
+        return queries.PENDINGS_OF_SUBJECT.format(conditions=of_subject, expires=expires), asked
     named, unnamed = (conditions.format(id=f"{table}.transaction_id") for table in ("o", "c"))
-    return queries.PENDINGS.format(conditions=named, unnamed=unnamed), asked
+    query = queries.PENDINGS.format(conditions=named, unnamed=unnamed, expires=expires)
+    return query, asked
 
 
 def digits(transaction_id: str) -> str:
@@ -86,6 +84,17 @@ def _written(period: Period, asked: dict[str, Any]) -> list[LiteralString]:
         asked["last"] = digits(chain.first_id(period.end))
         bounds.append("{id} < %(last)s")
     return bounds
+
+
+def _expires(period: Period, asked: dict[str, Any]) -> LiteralString:
+    fits: list[LiteralString] = []
+    if period.start is not None:
+        asked["expires_from"] = period.start
+        fits.append("o.expires_at >= %(expires_from)s")
+    if period.end is not None:
+        asked["expires_to"] = period.end
+        fits.append("o.expires_at < %(expires_to)s")
+    return _all(fits)
 
 
 def _all(conditions: list[LiteralString]) -> LiteralString:

@@ -3,8 +3,10 @@
 from typing import LiteralString
 
 CHANGES = """
-SELECT c.*, a.account_id FROM account_changes c JOIN accounts a ON a.account_key = c.account_key
-WHERE a.account_id = %s AND c.number < %s ORDER BY c.number DESC LIMIT %s
+SELECT c.*, %(account)s::text AS account_id FROM account_changes c
+WHERE c.account_key = (SELECT account_key FROM accounts WHERE account_id = %(account)s)
+    AND c.number < %(before)s
+ORDER BY c.number DESC LIMIT %(limit)s
 """
 
 ACCOUNTS_FROM = """
@@ -18,48 +20,72 @@ SELECT e.transaction_id, e.line, e.is_debit, e.account_sequence, e.amount, e.bal
     a.account_id, a.currency, t.reference, t.kind, t.description, t.subject_id, t.effective_at,
     t.reverses_reference, t.resolves_reference, t.template"""
 
-# A page of entries: filled with conditions, direction and limit by the reader. What is said of them
-# is looked up for the page alone.
+# OFFSET 0 keeps the planner from joining whole tables: a page would be merged with the history of
+# all accounts, and a plan that was made while they were small would be kept as they grow.
+_ACCOUNT: LiteralString = """
+    CROSS JOIN LATERAL (
+        SELECT account_id, currency FROM accounts WHERE account_key = e.account_key OFFSET 0
+    ) AS a"""
+_TRANSACTION: LiteralString = """
+    CROSS JOIN LATERAL (
+        SELECT * FROM transactions WHERE transaction_id = e.transaction_id OFFSET 0
+    ) AS t"""
+
+# A page of entries: filled with conditions and direction by `filters`.
 ENTRIES = (
     _LISTED
     + """
 FROM (
     SELECT e.* FROM entries e WHERE {conditions}
     ORDER BY e.transaction_id {direction}, e.line {direction} LIMIT %(limit)s
-) AS e
-    JOIN accounts a ON a.account_key = e.account_key
-    JOIN transactions t ON t.transaction_id = e.transaction_id
-ORDER BY e.transaction_id {direction}, e.line {direction}
-"""
+) AS e"""
+    + _ACCOUNT
+    + _TRANSACTION
+    + " ORDER BY e.transaction_id {direction}, e.line {direction}"
 )
 
-# The same for one object, which has few transactions.
+# The same for one object: its transactions are gone through, of which it has few as a rule.
 ENTRIES_OF_SUBJECT = (
     _LISTED
     + """
-FROM transactions t
-    JOIN entries e ON e.transaction_id = t.transaction_id
-    JOIN accounts a ON a.account_key = e.account_key
-WHERE t.subject_id = %(subject)s AND {conditions}
-ORDER BY t.transaction_id {direction}, e.line {direction} LIMIT %(limit)s
-"""
+FROM (
+    SELECT * FROM transactions t WHERE t.subject_id = %(subject)s AND {of_transaction}
+    ORDER BY t.transaction_id {direction} OFFSET 0
+) AS t CROSS JOIN LATERAL (
+    SELECT * FROM entries e WHERE e.transaction_id = t.transaction_id AND {conditions}
+    ORDER BY e.line {direction} OFFSET 0
+) AS e"""
+    + _ACCOUNT
+    + " ORDER BY t.transaction_id {direction}, e.line {direction} LIMIT %(limit)s"
 )
 
 # What is pending still, filled with conditions by the reader. An account's lines are looked for one
 # transaction at a time: by a join the history of all that ever was pending might be read.
-PENDINGS = """
+PENDINGS = (
+    """
 SELECT t.* FROM (
     (SELECT o.transaction_id FROM open_pendings o
-    WHERE {conditions} ORDER BY o.transaction_id LIMIT %(limit)s)
+    WHERE {conditions} AND {expires} ORDER BY o.transaction_id LIMIT %(limit)s)
     UNION ALL
-    (SELECT c.transaction_id FROM open_pendings o JOIN claims c ON c.reference = o.reference
-    WHERE o.transaction_id IS NULL AND {unnamed} ORDER BY c.transaction_id LIMIT %(limit)s)
-) AS open JOIN transactions t ON t.transaction_id = open.transaction_id
-ORDER BY t.transaction_id LIMIT %(limit)s
-"""
+    (SELECT c.transaction_id FROM (
+        SELECT * FROM open_pendings WHERE transaction_id IS NULL OFFSET 0
+    ) AS o CROSS JOIN LATERAL (
+        SELECT transaction_id FROM claims WHERE reference = o.reference OFFSET 0
+    ) AS c
+    WHERE {unnamed} AND {expires} ORDER BY c.transaction_id LIMIT %(limit)s)
+    ORDER BY transaction_id LIMIT %(limit)s
+) AS e"""
+    + _TRANSACTION
+    + " ORDER BY e.transaction_id"
+)
 PENDINGS_OF_SUBJECT = """
-SELECT t.* FROM transactions t JOIN open_pendings o ON o.reference = t.reference
-WHERE t.subject_id = %(subject)s AND t.kind = 'PENDING' AND {conditions}
+SELECT t.* FROM (
+    SELECT * FROM transactions t WHERE t.subject_id = %(subject)s AND {conditions}
+    ORDER BY t.transaction_id OFFSET 0
+) AS t CROSS JOIN LATERAL (
+    SELECT expires_at FROM open_pendings WHERE reference = t.reference OFFSET 0
+) AS o
+WHERE t.kind = 'PENDING' AND {expires}
 ORDER BY t.transaction_id LIMIT %(limit)s
 """
 IS_ON_ACCOUNT: LiteralString = (
@@ -129,15 +155,20 @@ FROM (
 """
 
 # An account's entries by when they count from, of those written from one id on and before another.
-_EFFECTIVE: LiteralString = """
-FROM entries e
-    JOIN transactions t ON t.transaction_id = e.transaction_id
-    JOIN accounts a ON a.account_key = e.account_key
-WHERE e.account_key = %(key)s
-    AND e.transaction_id >= %(first)s AND e.transaction_id < %(last)s
-    AND t.effective_at >= %(start)s AND t.effective_at < %(end)s
+_EFFECTIVE: LiteralString = (
+    """
+FROM (
+    SELECT * FROM entries WHERE account_key = %(key)s
+        AND transaction_id >= %(first)s AND transaction_id < %(last)s
+    ORDER BY transaction_id, line OFFSET 0
+) AS e"""
+    + _TRANSACTION
+    + _ACCOUNT
+    + """
+WHERE t.effective_at >= %(start)s AND t.effective_at < %(end)s
     AND (t.effective_at, e.transaction_id, e.line) > (%(after_at)s, %(after_id)s, %(after_line)s)
 """
+)
 ENTRIES_EFFECTIVE = (
     _LISTED + _EFFECTIVE + "ORDER BY t.effective_at, e.transaction_id, e.line LIMIT %(limit)s"
 )

@@ -101,7 +101,8 @@ class LedgerReader:
         self, account_id: str, *, before: int, limit: int
     ) -> Sequence[AccountChange]:
         """List the changes of an account's status, the newest first, from before a number."""
-        found = await self._database.read(queries.CHANGES, [account_id, before, limit])
+        asked = {"account": account_id, "before": before, "limit": limit}
+        found = await self._database.read(queries.CHANGES, asked)
         return [rows.to_change(row) for row in found]
 
     async def entries(self, which: EntryFilter, page: Page) -> Sequence[ListedEntry]:

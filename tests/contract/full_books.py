@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from ledger_svc.domain import chain
-
 TRANSACTIONS, SELLERS, ACCOUNTS = 100_000, 500, 20_000
 # Of which every tenth is of one object that has many, the others of objects that have two each.
 FAT_SUBJECT = "batch_1"
@@ -83,8 +81,8 @@ FROM generate_series(1, %(seals)s) AS n
 """,
 )
 OPEN = """
-INSERT INTO open_pendings (reference, expires_at)
-SELECT reference, expires_at FROM transactions
+INSERT INTO open_pendings (reference, expires_at, transaction_id)
+SELECT reference, expires_at, transaction_id FROM transactions
 WHERE kind = 'PENDING' ORDER BY transaction_id DESC LIMIT %(open)s
 """
 
@@ -97,12 +95,18 @@ class FullBooks:
     end: datetime
     months: tuple[datetime, ...]
 
-    def id_at(self, moment: datetime) -> str:
-        """Name the lowest id that a transaction of a time can have."""
-        return chain.first_id(moment)
+    @property
+    def step(self) -> timedelta:
+        """How long after one transaction the next was written."""
+        return (self.end - self.start) / TRANSACTIONS
+
+    @property
+    def middle(self) -> datetime:
+        """When two fifths of the entries were written: well within a month."""
+        return self.start + (self.end - self.start) * 2 / 5
 
 
-def fill(owner_url: str, now: datetime) -> FullBooks:
+def fill(owner_url: str, now: datetime, *, is_analyzed: bool = True) -> FullBooks:
     """Fill a fresh, migrated database: from the middle of this month on, for three months."""
     months = [now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)]
     for _ in range(3):
@@ -123,5 +127,12 @@ def fill(owner_url: str, now: datetime) -> FullBooks:
     with psycopg.connect(owner_url, autocommit=True) as owner:
         for statement in (*_FILL, OPEN):
             owner.execute(statement, values)  # type: ignore[arg-type]
-        owner.execute("ANALYZE")
+    if is_analyzed:
+        analyze(owner_url)
     return FullBooks(start, end, tuple(months[1:]))
+
+
+def analyze(owner_url: str) -> None:
+    """Let the planner know what is there; what was planned before is planned anew."""
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute("ANALYZE")

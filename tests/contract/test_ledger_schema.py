@@ -53,9 +53,11 @@ def test_ids_are_sorted_by_byte(ledger_database: ServiceDatabase) -> None:
     assert found == [(True,)]
 
 
-def test_what_is_pending_has_its_place_after_an_upgrade(postgres: PostgresServer) -> None:
+def test_what_is_pending_has_its_place_after_an_upgrade(
+    postgres: PostgresServer, ledger_database: ServiceDatabase
+) -> None:
     """Its claim tells the transaction that its row did not know."""
-    name = "pendings_of_0006"
+    name = f"old_{ledger_database.name}"
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} OWNER ledger_svc_owner")  # type: ignore[arg-type]
     url = postgres.url(name, "ledger_svc_owner")
