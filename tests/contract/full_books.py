@@ -106,7 +106,7 @@ class FullBooks:
         return self.start + (self.end - self.start) * 2 / 5
 
 
-def fill(owner_url: str, now: datetime, *, is_analyzed: bool = True) -> FullBooks:
+def fill(owner_url: str, now: datetime) -> FullBooks:
     """Fill a fresh, migrated database: from the middle of this month on, for three months."""
     months = [now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)]
     for _ in range(3):
@@ -127,12 +127,4 @@ def fill(owner_url: str, now: datetime, *, is_analyzed: bool = True) -> FullBook
     with psycopg.connect(owner_url, autocommit=True) as owner:
         for statement in (*_FILL, OPEN):
             owner.execute(statement, values)  # type: ignore[arg-type]
-    if is_analyzed:
-        analyze(owner_url)
     return FullBooks(start, end, tuple(months[1:]))
-
-
-def analyze(owner_url: str) -> None:
-    """Let the planner know what is there; what was planned before is planned anew."""
-    with psycopg.connect(owner_url, autocommit=True) as owner:
-        owner.execute("ANALYZE")

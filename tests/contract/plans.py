@@ -2,8 +2,10 @@
 own connections plan it.
 """
 
+import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,10 +151,48 @@ class Explainer:
         return Plan(ran, top["Shared Hit Blocks"] + top["Shared Read Blocks"])
 
 
+def is_read(asked: Asked) -> bool:
+    """Tell whether a query only reads: what locks is not explained."""
+    return asked.query.split()[0] in ("SELECT", "WITH") and "FOR UPDATE" not in asked.query
+
+
+def analyze(owner_url: str) -> None:
+    """Let the planner know what is there; what was planned before is planned anew."""
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute("ANALYZE")
+
+
+def explain(explainer: Explainer, asked: Mapping[str, list[Asked]]) -> dict[str, list[Plan]]:
+    """Run every query of every case."""
+    return {name: [explainer.plan(one) for one in some] for name, some in asked.items()}
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    """Open a database."""
+    database = Database(url)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def subsets(choices: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Choose some of many, in every way."""
+    for size in range(len(choices) + 1):
+        for names in itertools.combinations(choices, size):
+            yield {name: choices[name] for name in names}
+
+
 def constants(module: Any) -> Iterator[tuple[str, str]]:
     """Name the reads among a module's statements, as far as the first part that is filled in."""
     for name, value in vars(module).items():
-        if isinstance(value, str) and not name.startswith("_") and "SELECT" in value.split()[:1]:
+        if (
+            isinstance(value, str)
+            and not name.startswith("_")
+            and value.split()[:1] in (["SELECT"], ["WITH"])
+        ):
             yield name, value.partition("{")[0].strip()
 
 

@@ -4,8 +4,8 @@ that was made while there were none and by one that knows them all.
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from chassis.clock import utc_now
-from chassis.database import Database
 from chassis.money import Money
 from ledger_svc import lookup, queries, statements
 from ledger_svc.domain.account import Account, AccountStatus, AccountType, Standing
@@ -29,10 +28,20 @@ from tests.contract.full_books import (
     CLEARING,
     FAT_SUBJECT,
     FullBooks,
-    analyze,
     fill,
 )
-from tests.contract.plans import Asked, Explainer, Plan, Recorder, constants
+from tests.contract.plans import (
+    Asked,
+    Explainer,
+    Plan,
+    Recorder,
+    analyze,
+    constants,
+    explain,
+    is_read,
+    opened,
+    subsets,
+)
 from tests.servers import PostgresServer
 
 PAGE = 21
@@ -66,8 +75,8 @@ EXEMPT = {
 }
 
 
-# What is not asked of the books: it locks, or reads the catalogue.
-UNASKED = {"LOCK_ACCOUNTS", "PREPARE_MONTHS", "COUNT_MONTHS_AHEAD"}
+# What is not asked of the books: it writes, locks, or reads the catalogue.
+UNASKED = {"WRITE", "WRITE_PENDINGS", "LOCK_ACCOUNTS", "PREPARE_MONTHS", "COUNT_MONTHS_AHEAD"}
 # One row for each that writes.
 SMALL = {"streams"}
 
@@ -78,13 +87,6 @@ def clearing() -> Account:
     standing = Standing(nothing, nothing, nothing, full_books.TRANSACTIONS)
     kind, status = AccountType.ASSET, AccountStatus.OPEN
     return Account(CLEARING, 1, kind, "USD", status, None, None, standing, now)
-
-
-def subsets(choices: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Choose some of many, in every way."""
-    for size in range(len(choices) + 1):
-        for names in itertools.combinations(choices, size):
-            yield {name: choices[name] for name in names}
 
 
 def entry_cases() -> Iterator[tuple[str, Case]]:
@@ -249,41 +251,21 @@ async def record(url: str, books: FullBooks) -> dict[str, list[Asked]]:
     return asked
 
 
-def is_read(asked: Asked) -> bool:
-    """Tell whether a query only reads: what locks is not explained."""
-    return asked.query.split()[0] == "SELECT" and "FOR UPDATE" not in asked.query
-
-
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Database]:
-    """Open a database."""
-    database = Database(url)
-    await database.open()
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
 @pytest.fixture(scope="module")
 def explained(postgres: PostgresServer) -> Iterator[Explained]:
     """Explain every case twice: by plans made while the books were empty, and by new ones."""
     now = utc_now()
     with postgres.own_database("ledger_svc") as full, postgres.own_database("ledger_svc") as empty:
-        asked = asyncio.run(record(full.app_url, fill(full.owner_url, now)))
+        books = fill(full.owner_url, now)
+        asked = asyncio.run(record(full.app_url, books))
         with closing(Explainer(empty.app_url)) as explainer:
             for one in itertools.chain.from_iterable(asked.values()):
                 explainer.prepare(one)
-            books = fill(empty.owner_url, now, is_analyzed=False)
+            fill(empty.owner_url, now)
             plans = {"of empty books": explain(explainer, asked)}
             analyze(empty.owner_url)
             plans["of full books"] = explain(explainer, asked)
         yield Explained(books, asked, plans)
-
-
-def explain(explainer: Explainer, asked: dict[str, list[Asked]]) -> dict[str, list[Plan]]:
-    """Run every query of every case."""
-    return {name: [explainer.plan(one) for one in some] for name, some in asked.items()}
 
 
 @pytest.mark.parametrize("made", ["of empty books", "of full books"])
