@@ -990,7 +990,8 @@ Global___GetStatementRequest: _TypeAlias = GetStatementRequest  # noqa: Y015
 @_typing.final
 class GetStatementResponse(_message.Message):
     """A statement, or a page of it. All that is said here is of one moment; of a period that goes on, later pages may tell a
-    later one, with more entries and another closing balance.
+    later one, with more entries and another closing balance. By effect all pages are of the first one's moment, but for
+    the account, which is told as it is now.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
