@@ -52,20 +52,25 @@ def entries(which: EntryFilter, page: Page) -> Asked:
 
 def pendings(which: PendingFilter, account: int | None, *, after: str, limit: int) -> Asked:
     """Make the query of a page of what is pending; `account` is the key of the one asked for."""
-    asked: dict[str, Any] = {"limit": limit}
-    fits = _written(which.created, asked)
-    asked["after"] = digits(after or chain.NOTHING)
-    fits.append("{id} > %(after)s")
+    asked: dict[str, Any] = {"limit": limit, "after": digits(after or chain.NOTHING)}
+    bounds = _all([*_written(which.created, asked), "{id} > %(after)s"])
+    fits = _expires(which.expires, asked)
     if account is not None:
         asked["account"] = account
         fits.append(queries.IS_ON_ACCOUNT)
-    conditions, expires = _all(fits), _expires(which.expires, asked)
     if which.subject_id:
         asked["subject"] = which.subject_id
-        of_subject = conditions.format(id="t.transaction_id")
-        return queries.PENDINGS_OF_SUBJECT.format(conditions=of_subject, expires=expires), asked
-    named, unnamed = (conditions.format(id=f"{table}.transaction_id") for table in ("o", "c"))
-    query = queries.PENDINGS.format(conditions=named, unnamed=unnamed, expires=expires)
+        query = queries.PENDINGS_OF_SUBJECT.format(
+            bounds=bounds.format(id="t.transaction_id"),
+            fits=_all(fits).format(id="t.transaction_id"),
+        )
+        return query, asked
+    query = queries.PENDINGS.format(
+        named=bounds.format(id="o.transaction_id"),
+        named_fits=_all(fits).format(id="o.transaction_id"),
+        unnamed=bounds.format(id="c.transaction_id"),
+        unnamed_fits=_all(fits).format(id="c.transaction_id"),
+    )
     return query, asked
 
 
@@ -86,7 +91,7 @@ def _written(period: Period, asked: dict[str, Any]) -> list[LiteralString]:
     return bounds
 
 
-def _expires(period: Period, asked: dict[str, Any]) -> LiteralString:
+def _expires(period: Period, asked: dict[str, Any]) -> list[LiteralString]:
     fits: list[LiteralString] = []
     if period.start is not None:
         asked["expires_from"] = period.start
@@ -94,7 +99,7 @@ def _expires(period: Period, asked: dict[str, Any]) -> LiteralString:
     if period.end is not None:
         asked["expires_to"] = period.end
         fits.append("o.expires_at < %(expires_to)s")
-    return _all(fits)
+    return fits
 
 
 def _all(conditions: list[LiteralString]) -> LiteralString:

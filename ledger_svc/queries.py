@@ -59,20 +59,23 @@ FROM (
     + " ORDER BY t.transaction_id {direction}, e.line {direction} LIMIT %(limit)s"
 )
 
-# What is pending still, filled with conditions by the reader. An account's lines are looked for one
-# transaction at a time: by a join the history of all that ever was pending might be read.
+# What is pending still, filled by `filters`: gone through in the order in which it was written. An
+# account's lines are looked for one transaction at a time: by a join the history of all that ever
+# was pending might be read.
 PENDINGS = (
     """
 SELECT t.* FROM (
-    (SELECT o.transaction_id FROM open_pendings o
-    WHERE {conditions} AND {expires} ORDER BY o.transaction_id LIMIT %(limit)s)
+    (SELECT o.transaction_id FROM (
+        SELECT * FROM open_pendings o WHERE {named} ORDER BY o.transaction_id OFFSET 0
+    ) AS o
+    WHERE {named_fits} ORDER BY o.transaction_id LIMIT %(limit)s)
     UNION ALL
     (SELECT c.transaction_id FROM (
         SELECT * FROM open_pendings WHERE transaction_id IS NULL OFFSET 0
     ) AS o CROSS JOIN LATERAL (
         SELECT transaction_id FROM claims WHERE reference = o.reference OFFSET 0
     ) AS c
-    WHERE {unnamed} AND {expires} ORDER BY c.transaction_id LIMIT %(limit)s)
+    WHERE {unnamed} AND {unnamed_fits} ORDER BY c.transaction_id LIMIT %(limit)s)
     ORDER BY transaction_id LIMIT %(limit)s
 ) AS e"""
     + _TRANSACTION
@@ -80,12 +83,12 @@ SELECT t.* FROM (
 )
 PENDINGS_OF_SUBJECT = """
 SELECT t.* FROM (
-    SELECT * FROM transactions t WHERE t.subject_id = %(subject)s AND {conditions}
+    SELECT * FROM transactions t WHERE t.subject_id = %(subject)s AND {bounds}
     ORDER BY t.transaction_id OFFSET 0
 ) AS t CROSS JOIN LATERAL (
     SELECT expires_at FROM open_pendings WHERE reference = t.reference OFFSET 0
 ) AS o
-WHERE t.kind = 'PENDING' AND {expires}
+WHERE t.kind = 'PENDING' AND {fits}
 ORDER BY t.transaction_id LIMIT %(limit)s
 """
 IS_ON_ACCOUNT: LiteralString = (

@@ -29,7 +29,7 @@ SELECT CASE WHEN n = 0 THEN 'psp:stripe:clearing:USD'
     n + 1, CASE WHEN n = 0 THEN 'ASSET' ELSE 'LIABILITY' END, 'USD', 'OPEN',
     CASE WHEN n = 0 THEN %(transactions)s
         WHEN n <= %(sellers)s THEN %(transactions)s / %(sellers)s ELSE 0 END,
-    0, 0, CASE WHEN n = 0 THEN %(transactions)s
+    CASE WHEN n <= %(sellers)s THEN 1 ELSE 0 END, 0, CASE WHEN n = 0 THEN %(transactions)s
         WHEN n <= %(sellers)s THEN %(transactions)s / %(sellers)s ELSE 0 END,
     %(end)s, %(start)s, '{}'
 FROM generate_series(0, %(accounts)s - 1) AS n

@@ -152,8 +152,8 @@ class Explainer:
 
 
 def is_read(asked: Asked) -> bool:
-    """Tell whether a query only reads: what locks is not explained."""
-    return asked.query.split()[0] in ("SELECT", "WITH") and "FOR UPDATE" not in asked.query
+    """Tell whether a query only reads, and perhaps locks."""
+    return asked.query.split()[0] in ("SELECT", "WITH")
 
 
 def analyze(owner_url: str) -> None:

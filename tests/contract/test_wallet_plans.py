@@ -124,8 +124,8 @@ Case = Callable[[Readers], Awaitable[Any]]
 EXEMPT = {
     "history": "sums what was done in a wallet since a time, to compare it with the ledger",
 }
-# What is not asked of them: it writes or locks.
-UNASKED = {"LOCK_WALLETS", "WRITE", "WRITE_HOLDS"}
+# What is not asked of them: it writes.
+UNASKED = {"WRITE", "WRITE_HOLDS"}
 
 
 def operation_cases() -> Iterator[tuple[str, Case]]:
@@ -178,6 +178,7 @@ def other_cases() -> Iterator[tuple[str, Case]]:
             FULL_SELLER, before=2_000, limit=PAGE
         ),
         "due": lambda of: of.store.expire(limit=0),
+        "lock": lambda of: of.database.run(lambda tx: lookup.lock(tx, [FULL_SELLER, HOT])),
         "claimed": lambda of: of.database.run(lambda tx: lookup.claimed(tx, operations)),
         "pending": lambda of: of.database.run(lambda tx: lookup.pending(tx, pots)),
         "history": lambda of: of.reader.history(FULL_SELLER, of.books.middle),
