@@ -9,12 +9,12 @@ from chassis.errors import InvalidRequest
 from chassis.money import InvalidAmount, Money
 from ledger_svc.domain.chain import stored_microseconds
 from ledger_svc.domain.horizon import BEGINNING, TICK
-from ledger_svc.domain.page_token import read_token, write_token
 from ledger_svc.ports import BalanceAt, EffectivePosition, Effects, LedgerReader, Period
 from ledger_svc.use_cases.archive import require_effect_kept
 from ledger_svc.use_cases.get_balance import find_account
 from ledger_svc.use_cases.get_statement import Statement, require_order
 from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, to_position
+from paging.page_token import read_token, write_token
 
 _COUNTS = range(2**63)
 _NOTHING, _UNTIL_MAX = timedelta(0), timedelta(days=365 * 8000)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chassis.errors import InvalidRequest
-from ledger_svc.domain.page_token import read_token, write_token
 from ledger_svc.domain.transaction import Transaction
 from ledger_svc.ports import LedgerReader, PendingFilter, Period
 from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, to_position
+from paging.page_token import read_token, write_token
 
 
 @dataclass(frozen=True, slots=True)

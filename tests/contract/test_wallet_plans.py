@@ -14,7 +14,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from bookkeeping.arrays import plain, texts
 from chassis.database import Database
+from paging.page_token import write_token
 from tests.contract.full_wallets import HOT, OPEN_HOLDS, OPERATIONS, SELLERS, FullWallets, fill
 from tests.contract.full_wallets import SELLER as FULL_SELLER
 from tests.contract.plans import (
@@ -32,9 +34,7 @@ from tests.contract.plans import (
 from tests.servers import PostgresServer, ServiceDatabase
 from tests.unit.wallet_svc.builders import OTHER, SELLER, new_wallet, operation
 from wallet_svc import lookup, statements
-from wallet_svc.arrays import plain, texts
 from wallet_svc.domain.operation import Kind
-from wallet_svc.domain.page_token import write_token
 from wallet_svc.domain.wallets import Pot
 from wallet_svc.ports import LOOKED_AT_MAX, HoldPlace, OperationFilter, Period
 from wallet_svc.reader import WalletReader

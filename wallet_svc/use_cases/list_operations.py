@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from paging.page_token import Position, read_moment, read_token, write_token
 from wallet_svc import ports
 from wallet_svc.domain.operation import Operation
-from wallet_svc.domain.page_token import Position, read_time, read_token, write_token
 from wallet_svc.ports import Moment, OperationFilter, Period, WalletReader
 
 PAGE_SIZE_DEFAULT = 50
@@ -42,7 +42,7 @@ async def list_operations(
     before = None
     if page_token:
         moment, sequence, operation_id = read_token(filters, page_token, [str, int, str])
-        before = Moment(read_time(str(moment)), int(sequence), str(operation_id))
+        before = Moment(read_moment(moment), int(sequence), str(operation_id))
     # One more than asked for tells whether there is a next page.
     read = await reader.operations(which, before=before, limit=limit + 1)
     operations, reached = read.found[:limit], read.reached
