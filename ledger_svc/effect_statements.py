@@ -9,6 +9,8 @@ PostgreSQL takes nearly all for shifted, and would read all entries to be joined
 LATERAL, behind OFFSET 0, it looks up row by row.
 """
 
+from ledger_svc import queries
+
 _SHIFTED = """
 SELECT transaction_id, true AS counts FROM transactions
 WHERE effective_at <> created_at AND effective_at <= %(at)s AND transaction_id >= %(first)s
@@ -61,10 +63,11 @@ FROM (
 
 # A page of a hot account's entries in the order of their times of effect: of those that are not
 # shifted in the order of their ids, which is the same, and of those that are.
-ENTRIES = """
-SELECT e.*, a.account_id, a.currency
+ENTRIES = (
+    queries.LISTED
+    + """
 FROM (
-    (SELECT e.*, t.reference, t.effective_at, t.subject_id
+    (SELECT e.*, t.effective_at
     FROM entries e CROSS JOIN LATERAL (
         SELECT * FROM transactions WHERE transaction_id = e.transaction_id OFFSET 0
     ) AS t
@@ -74,7 +77,7 @@ FROM (
             > (%(after_at)s, %(after_id)s, %(after_line)s)
     ORDER BY e.transaction_id, e.line LIMIT %(limit)s)
     UNION ALL
-    (SELECT e.*, t.reference, t.effective_at, t.subject_id
+    (SELECT e.*, t.effective_at
     FROM transactions t CROSS JOIN LATERAL (
         SELECT * FROM entries
         WHERE account_key = %(key)s AND transaction_id = t.transaction_id OFFSET 0
@@ -84,6 +87,9 @@ FROM (
         AND (t.effective_at, e.transaction_id, e.line)
             > (%(after_at)s, %(after_id)s, %(after_line)s)
     ORDER BY t.effective_at, e.transaction_id, e.line LIMIT %(limit)s)
-) AS e JOIN accounts a ON a.account_key = e.account_key
-ORDER BY e.effective_at, e.transaction_id, e.line LIMIT %(limit)s
-"""
+    ORDER BY effective_at, transaction_id, line LIMIT %(limit)s
+) AS e"""
+    + queries.OF_TRANSACTION
+    + queries.OF_ACCOUNT
+    + " ORDER BY e.effective_at, e.transaction_id, e.line"
+)

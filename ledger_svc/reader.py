@@ -2,30 +2,32 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import LiteralString, TypeVar
 
 from psycopg.rows import DictRow
 
-from bookkeeping.arrays import known, texts
+from bookkeeping.arrays import known, plain, texts
 from chassis.clock import Clock, utc_now
 from chassis.database import Database
 from chassis.database import Transaction as DatabaseTransaction
 from chassis.errors import Unavailable
 from chassis.money import Money
-from ledger_svc import effect_statements, lookup, rows, statements
+from ledger_svc import effect_statements, filters, lookup, queries, rows, statements
 from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
 from ledger_svc.domain.horizon import BEGINNING, TICK, StreamEnd, horizon
-from ledger_svc.domain.transaction import Entry, Transaction
+from ledger_svc.domain.transaction import ListedEntry, Transaction
 from ledger_svc.moment import Moment
 from ledger_svc.ports import (
     Archived,
     BalanceAt,
     EffectivePosition,
+    Effects,
     EntryFilter,
     Page,
+    PendingFilter,
     Period,
     TrialBalanceLine,
     TypeTotal,
@@ -34,6 +36,7 @@ from ledger_svc.ports import (
 Result = TypeVar("Result")
 
 _BEGINNING, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+_NOW = timedelta(0)
 _DEBIT_TYPES = known([type_ for type_ in AccountType if type_.normal_side is Side.DEBIT])
 # Sorts behind every character that an account's id may hold.
 _LAST = "~"
@@ -98,31 +101,53 @@ class LedgerReader:
     async def accounts_from(self, prefix: str, *, after: str, limit: int) -> Sequence[Account]:
         """List the accounts whose id begins with `prefix`, by id, from past `after` on."""
         bounds = [after, prefix, prefix + _LAST, limit]
-        found = await self._database.read(statements.ACCOUNTS_FROM, bounds)
+        found = await self._database.read(queries.ACCOUNTS_FROM, bounds)
         return [rows.to_account(row) for row in found]
 
     async def account_changes(
         self, account_id: str, *, before: int, limit: int
     ) -> Sequence[AccountChange]:
         """List the changes of an account's status, the newest first, from before a number."""
-        found = await self._database.read(statements.CHANGES, [account_id, before, limit])
+        asked = {"account": account_id, "before": before, "limit": limit}
+        found = await self._database.read(queries.CHANGES, asked)
         return [rows.to_change(row) for row in found]
 
-    async def entries(self, which: EntryFilter, page: Page) -> Sequence[Entry]:
+    async def entries(self, which: EntryFilter, page: Page) -> Sequence[ListedEntry]:
         """List entries."""
-        conditions, parameters = _conditions(which, page)
-        query = statements.ENTRIES_OF_SUBJECT if which.subject_id else statements.ENTRIES
-        subject = [which.subject_id] if which.subject_id else []
-        filled = query.format(
-            conditions=" AND ".join(conditions), direction="ASC" if page.oldest_first else "DESC"
-        )
-        found = await self._database.read(filled, [*subject, *parameters, page.limit])
-        return [rows.to_entry(row) for row in found]
+        query, asked = filters.entries(which, page)
+        found = await self._database.run(lambda tx: tx.tuples(query, asked), alone=True)
+        return list(map(rows.to_listed, found))
+
+    async def pendings(
+        self, which: PendingFilter, *, after: str, limit: int
+    ) -> Sequence[Transaction]:
+        """List the pending transactions that have not ended, the oldest first, from past an id on;
+        an empty one is the beginning.
+        """
+        account = None
+        if which.account_id:
+            found = await self.accounts([which.account_id])
+            if not any(
+                a.standing.pending_in.amount or a.standing.pending_out.amount for a in found
+            ):
+                return []
+            account = found[0].key
+        query, asked = filters.pendings(which, account, after=after, limit=limit)
+
+        async def work(tx: DatabaseTransaction) -> Sequence[Transaction]:
+            heads = await tx.all(query, asked)
+            if not heads:
+                return []
+            ids = plain([row["transaction_id"] for row in heads])
+            lines = rows.by_transaction(await tx.all(statements.PENDING_LINES_OF, [ids]))
+            return [rows.to_transaction(x, (), lines[x["transaction_id"]]) for x in heads]
+
+        return await self._database.run(work)
 
     async def balance_before(self, account: Account, moment: datetime) -> BalanceAt:
         """Tell what an account had just before a time, by when entries were written."""
-        first = _digits(chain.first_id(moment))
-        found = await self._database.read(statements.BALANCE_BEFORE, [account.key, first])
+        first = filters.digits(chain.first_id(moment))
+        found = await self._database.read(queries.BALANCE_BEFORE, [account.key, first])
         for row in found:
             balance = Money.of_stored(row["balance_after"], account.currency)
             return BalanceAt(balance, row["account_sequence"])
@@ -130,7 +155,7 @@ class LedgerReader:
 
     async def _balance_at_checkpoint(self, account: Account, moment: datetime) -> BalanceAt:
         parameters = [account.key, moment]
-        found = await self._database.read(statements.BALANCE_AT_CHECKPOINT, parameters)
+        found = await self._database.read(queries.BALANCE_AT_CHECKPOINT, parameters)
         for row in found:
             balance = Money.of_stored(row["balance"], account.currency)
             return BalanceAt(balance, row["entry_count"])
@@ -142,7 +167,7 @@ class LedgerReader:
         """
         asked = {"is_debit": account.type.normal_side is Side.DEBIT, "key": account.key}
         if account.standing.entry_count <= self._few:
-            query = statements.BALANCE_EFFECTIVE_OF_FEW
+            query = queries.BALANCE_EFFECTIVE
             summed = {**asked, "at": moment}
             (row,) = await self._report_since_checkpoint(query, moment, summed)
             return BalanceAt(Money.of_stored(row["balance"], account.currency), row["entry_count"])
@@ -154,31 +179,76 @@ class LedgerReader:
         shift = Money.of_stored(row["balance"], account.currency)
         return BalanceAt(written.balance + shift, written.entry_count + row["entry_count"])
 
-    async def entries_effective(
-        self, account: Account, period: Period, *, after: EffectivePosition | None, limit: int
-    ) -> Sequence[Entry]:
-        """List the entries of an account that count from a time in a period, in the order of these
-        times.
+    async def effects(self, account: Account, period: Period) -> Effects:
+        """Sum what counts before a period and until its end; reads the account's entries since the
+        last checkpoint that counts whole before it, unless they are many.
         """
+        if account.standing.entry_count > self._few:
+            return await self._effects_of_many(account, period)
         start, end = period.start or _BEGINNING, period.end or _END
-        after_at, after_id, after_line = after or (start, chain.NOTHING, 0)
+        is_debit = account.type.normal_side is Side.DEBIT
+        asked = {"is_debit": is_debit, "key": account.key, "start": start, "end": end}
+        (row,) = await self._report_since_checkpoint(queries.EFFECTS, start - TICK, asked)
+        return Effects(
+            BalanceAt(Money.of_stored(row["opening"], account.currency), row["opening_count"]),
+            BalanceAt(Money.of_stored(row["closing"], account.currency), row["closing_count"]),
+            ahead=max(row["ahead"] or _NOW, _NOW),
+            behind=max(row["behind"] or _NOW, _NOW),
+            until=account.last_entry_at,
+        )
+
+    async def _effects_of_many(self, account: Account, period: Period) -> Effects:
+        opening = BalanceAt(Money.zero(account.currency), 0)
+        closing = BalanceAt(account.balance, account.standing.entry_count)
+        if period.start is not None:
+            opening = await self.balance_effective(account, period.start - TICK)
+        if period.end is not None:
+            closing = await self.balance_effective(account, period.end - TICK)
+        return Effects(opening, closing, ahead=_NOW, behind=_NOW, until=account.last_entry_at)
+
+    async def entries_effective(
+        self,
+        account: Account,
+        period: Period,
+        effects: Effects,
+        *,
+        after: EffectivePosition | None,
+        limit: int,
+    ) -> Sequence[ListedEntry]:
+        """List the entries of an account that count from a time in a period, in the order of these
+        times; reads those that were written about then.
+        """
+        start = period.start or _BEGINNING
+        at, after_id, line = after or (start, chain.NOTHING, 0)
         asked = {
             "key": account.key,
-            "end": end,
-            "after_at": after_at,
-            "after_id": _digits(after_id),
-            "after_line": after_line,
+            "start": start,
+            "end": period.end or _END,
+            "after_at": at,
+            "after_id": filters.digits(after_id),
+            "after_line": line,
             "limit": limit,
+            "first": filters.digits(chain.first_id(effects.written_from(at))),
+            "last": filters.digits(chain.first_id(effects.until + TICK)),
         }
-        if account.standing.entry_count <= self._few:
-            query = statements.ENTRIES_EFFECTIVE_OF_FEW
-            asked["start"] = start
-            found = await self._report_since_checkpoint(query, start - TICK, asked)
+        if account.standing.entry_count > self._few:
+            ends = [max(time, BEGINNING) for time in (at, period.end or _END)]
+            asked["first"], asked["last"] = [filters.digits(chain.first_id(x)) for x in ends]
+            query = effect_statements.ENTRIES
         else:
-            ends = [_digits(chain.first_id(max(at, BEGINNING))) for at in (after_at, end)]
-            asked["first"], asked["last"] = ends
-            found = await self._report(effect_statements.ENTRIES, asked)
-        return [rows.to_entry(row) for row in found]
+            await self._narrow(asked, effects, limit)
+            query = queries.ENTRIES_EFFECTIVE
+        found = await self._database.run(
+            lambda tx: tx.tuples(query, asked), timeout_s=self._report_timeout_s, alone=True
+        )
+        return list(map(rows.to_listed, found))
+
+    async def _narrow(self, asked: dict[str, object], effects: Effects, limit: int) -> None:
+        """Find where the last of a page was written."""
+        (row,) = await self._report(queries.EFFECT_REACHED, asked)
+        if row["found"] == limit:
+            written = effects.written_until(row["reached"])
+            asked["last"] = filters.digits(chain.first_id(written + TICK))
 
     async def trial_balance_effective(self, moment: datetime) -> Sequence[TrialBalanceLine]:
         """Sum per currency what counts up to and with a time."""
@@ -212,10 +282,10 @@ class LedgerReader:
     async def trial_balance(self, before: datetime | None) -> Sequence[TrialBalanceLine]:
         """Sum the balances per currency, as they are or as they were just before a time."""
         if before is None:
-            found = await self._report(statements.TRIAL_BALANCE, [])
+            found = await self._report(queries.TRIAL_BALANCE, [])
         else:
-            first = _digits(chain.first_id(before))
-            found = await self._report(statements.TRIAL_BALANCE_BEFORE, [first, before])
+            first = filters.digits(chain.first_id(before))
+            found = await self._report(queries.TRIAL_BALANCE_BEFORE, [first, before])
         return _trial_balance(found)
 
     async def _report_since_checkpoint(
@@ -223,10 +293,10 @@ class LedgerReader:
     ) -> Sequence[DictRow]:
         """Read by when entries count from, without those that count whole by a time."""
         archived = await self.archived()
-        found = await self._database.read(statements.CHECKPOINT_IN_EFFECT, [moment])
-        since = {"checkpoint": 0, "first": _digits(chain.NOTHING)}
+        found = await self._database.read(queries.CHECKPOINT_IN_EFFECT, [moment])
+        since = {"checkpoint": 0, "first": filters.digits(chain.NOTHING)}
         for row in found:
-            first = _digits(chain.first_id(row["until"]))
+            first = filters.digits(chain.first_id(row["until"]))
             since = {"checkpoint": row["number"], "first": first}
         result = await self._report(query, {**asked, **since})
         await self._require_same(archived)
@@ -244,42 +314,10 @@ class LedgerReader:
         )
 
 
-def _conditions(which: EntryFilter, page: Page) -> tuple[list[LiteralString], list[object]]:
-    conditions: list[LiteralString] = ["true"]
-    parameters: list[object] = []
-
-    def require(condition: LiteralString, *values: object) -> None:
-        conditions.append(condition)
-        parameters.extend(values)
-
-    if which.account_id:
-        require(
-            "e.account_key = (SELECT account_key FROM accounts WHERE account_id = %s)",
-            which.account_id,
-        )
-    if which.reference:
-        require(
-            "e.transaction_id = (SELECT transaction_id FROM claims WHERE reference = %s)",
-            which.reference,
-        )
-    if which.period.start is not None:
-        require("e.transaction_id >= %s", _digits(chain.first_id(which.period.start)))
-    if which.period.end is not None:
-        require("e.transaction_id < %s", _digits(chain.first_id(which.period.end)))
-    if page.after is not None:
-        transaction_id, line = page.after
-        comparison: LiteralString = ">" if page.oldest_first else "<"
-        require(f"(e.transaction_id, e.line) {comparison} (%s, %s)", _digits(transaction_id), line)
-    return conditions, parameters
-
-
 def _by_effect(moment: datetime) -> dict[str, object]:
     """Say what was written, and what counts, up to and with a time."""
-    return {"at": moment, "first": _digits(chain.first_id(max(moment + TICK, BEGINNING)))}
-
-
-def _digits(transaction_id: str) -> str:
-    return transaction_id.removeprefix("txn_")
+    first = chain.first_id(max(moment + TICK, BEGINNING))
+    return {"at": moment, "first": filters.digits(first)}
 
 
 def _trial_balance(found: Sequence[DictRow]) -> Sequence[TrialBalanceLine]:

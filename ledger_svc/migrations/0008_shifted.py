@@ -11,7 +11,7 @@ too long, make the same index of each partition before, CONCURRENTLY; it is then
 from alembic import op
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 
 
 def upgrade() -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from ledger_svc.domain.transaction import Entry
+from ledger_svc.domain.transaction import ListedEntry
 from ledger_svc.ports import Archived, EntryFilter, Page
 from ledger_svc.use_cases.export_entries import CHUNK, export_entries
 from ledger_svc.use_cases.slices import TURNS
@@ -22,10 +22,11 @@ class Endless:
     def __init__(self, count: int) -> None:
         held = books()
         do(held, posting("a", "1.00"))
-        self._entry = held.written[0].entries[0]
+        (made,) = held.written
+        self._entry = ListedEntry(made.entries[0], made.heading)
         self._left = count
 
-    async def entries(self, which: EntryFilter, page: Page) -> Sequence[Entry]:
+    async def entries(self, which: EntryFilter, page: Page) -> Sequence[ListedEntry]:
         """Tell a page of them."""
         told = min(page.limit, self._left)
         self._left -= told
