@@ -25,8 +25,12 @@ from devstack.processes import Recipe
 
 CONTENDERS = (Contender.FORMANCE, Contender.FORMANCE_MINIMAL)
 _LEDGER = "bench"
-# Without idle connections, which is its default, it opens one for each statement.
-CONNECTIONS = 20
+# As many as its own write benchmark gives it. By default it keeps none when idle, and so opens one
+# for each statement.
+_CONNECTIONS = "100"
+# Of a transaction it asks a second connection while it holds one: as many requests at once as it
+# has connections wait for each other for ever. Who asks holds the rest back, as a proxy would.
+_REQUESTS_AT_ONCE = 32
 _MINIMAL = {
     "MOVES_HISTORY": "OFF",
     "MOVES_HISTORY_POST_COMMIT_EFFECTIVE_VOLUMES": "DISABLED",
@@ -87,8 +91,9 @@ def recipe(name: str, program: Path, port: int, database_url: str) -> Recipe:
     command = [
         str(program), "serve", "--bind", f"127.0.0.1:{port}",
         "--postgres-uri", f"{database_url}?sslmode=disable", "--auto-upgrade",
-        "--postgres-max-open-conns", str(CONNECTIONS),
-        "--postgres-max-idle-conns", str(CONNECTIONS),
+        "--postgres-max-open-conns", _CONNECTIONS,
+        "--postgres-max-idle-conns", _CONNECTIONS,
+        "--postgres-conn-max-idle-time", "5s",  # what one of them leaves, the next may have
         "--experimental-features", "--bulk-max-size", "1000",
     ]  # fmt: skip
     return Recipe(name, command)
@@ -202,7 +207,8 @@ async def serving(session: aiohttp.ClientSession, base: str) -> None:
 
 
 def open_session() -> aiohttp.ClientSession:
-    """Open a session that keeps as many connections as there are requests at once."""
+    """Open a session that keeps its connections."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=_CALL_S)
+        connector=aiohttp.TCPConnector(limit=_REQUESTS_AT_ONCE),
+        timeout=aiohttp.ClientTimeout(total=_CALL_S),
     )
