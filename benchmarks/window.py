@@ -10,7 +10,6 @@ from benchmarks.tally import Tally, quantile_ms
 from benchmarks.trial import Trial
 
 WARM_UP_S = 1.5
-_STEP_S = 0.25
 
 
 async def measured(
@@ -20,32 +19,43 @@ async def measured(
     seconds: float,
     *,
     answers_min: int = 0,
-    seconds_max: float = 0.0,
 ) -> Trial:
-    """Let a load run, measure it for `seconds`, and wait for its last answers.
+    """Let a load run, measure it for `seconds` after a warm-up, and wait for its last answers.
 
-    Where fewer than `answers_min` requests were answered by then, as long as it takes for them,
-    until `seconds_max` have passed. `used_s` names the processor seconds of each part.
+    Where fewer than `answers_min` requests were answered in that window, all of the run is
+    measured instead, from the first request to the last answer. `used_s` names the processor
+    seconds of each part.
     """
+    whole = _Span(used_s(), load.total.done)
     load.start()
     await asyncio.sleep(WARM_UP_S)
-    load.window, done, before = Tally(), load.total.done, used_s()
-    began = time.perf_counter()
+    load.window, span = Tally(), _Span(used_s(), load.total.done)
     await asyncio.sleep(seconds)
-    for _ in range(round((seconds_max - seconds) / _STEP_S)):
-        if len(load.window.times_s) >= answers_min:
-            break
-        await asyncio.sleep(_STEP_S)
-    elapsed = time.perf_counter() - began
-    window, done = load.window, load.total.done - done
-    used = {name: s - before[name] for name, s in used_s().items()}
-    load.window = Tally()
+    window, load.window = load.window, Tally()
+    span.end(used_s(), load.total.done)
     await load.stop()
-    trial = figures(scenario, window, done / elapsed)
+    if len(window.times_s) < answers_min:
+        window, span = load.total, whole
+        span.end(used_s(), load.total.done)
+    trial = figures(scenario, window, span.done / span.elapsed_s)
     trial.making_us = load.making_us
-    trial.set_cpu(used, done, elapsed)
+    trial.set_cpu(span.used_s, span.done, span.elapsed_s)
     trial.errors = load.total.errors
     return trial
+
+
+class _Span:
+    """From now on: what is done, and what is used for it."""
+
+    def __init__(self, used_s: Mapping[str, float], done: int) -> None:
+        self.used_s, self.done = used_s, done
+        self.elapsed_s = time.perf_counter()
+
+    def end(self, used_s: Mapping[str, float], done: int) -> None:
+        """Until now."""
+        self.used_s = {name: s - self.used_s[name] for name, s in used_s.items()}
+        self.done = done - self.done
+        self.elapsed_s = time.perf_counter() - self.elapsed_s
 
 
 def figures(scenario: Scenario, window: Tally, rate: float) -> Trial:

@@ -30,7 +30,7 @@ _LEDGER = "bench"
 _CONNECTIONS = "100"
 # Of a transaction it asks a second connection while it holds one: as many requests at once as it
 # has connections wait for each other for ever. Who asks holds the rest back, as a proxy would.
-_REQUESTS_AT_ONCE = 32
+_REQUESTS_AT_ONCE = 16
 _MINIMAL = {
     "MOVES_HISTORY": "OFF",
     "MOVES_HISTORY_POST_COMMIT_EFFECTIVE_VOLUMES": "DISABLED",
@@ -144,6 +144,7 @@ class FormanceLedger:
         self._session = session
         self._url = f"{base}/v2/{_LEDGER}"
         self._is_minimal = is_minimal
+        self._gate = asyncio.Semaphore(_REQUESTS_AT_ONCE)  # whoever came first goes first
 
     async def open(self) -> int:
         """Make the ledger and its accounts; tell how many transactions that took."""
@@ -171,7 +172,10 @@ class FormanceLedger:
             key, _, body = request.partition(b"\n")
             headers = {**_JSON, "Idempotency-Key": key.decode()} if key else _JSON
             try:
-                async with self._session.post(url, data=body, headers=headers) as response:
+                async with (
+                    self._gate,
+                    self._session.post(url, data=body, headers=headers) as response,
+                ):
                     content = await response.read()
                     if response.status >= 500:
                         raise Unanswered(f"HTTP_{response.status}")
@@ -211,6 +215,6 @@ async def serving(session: aiohttp.ClientSession, base: str) -> None:
 def open_session() -> aiohttp.ClientSession:
     """Open a session that keeps its connections."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=_REQUESTS_AT_ONCE),
+        connector=aiohttp.TCPConnector(limit=0),
         timeout=aiohttp.ClientTimeout(total=_CALL_S),
     )

@@ -1,7 +1,6 @@
 """The comparison's own side of each rival, held against stand-ins that do next to nothing."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from benchmarks.load import Load, Requests, Unanswered
 from benchmarks.rivals import formance, pgledger
 from benchmarks.rivals.pgledger_server import Pgledger
 from benchmarks.scenarios import Scenario, Shape
-from benchmarks.window import measured
-from benchmarks.workload import ACCOUNTS
+from benchmarks.window import WARM_UP_S, measured
+from benchmarks.workload import ACCOUNTS, Answer
 from chassis.database import Database
 from tests.servers import PostgresServer
 
@@ -135,6 +134,10 @@ class FakeFormance:
         self.keys: list[str] = []
         self.status = 200
         self.transactions = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.waiting = self.waiting_most = 0
+        self.crowded = asyncio.Event()
         self.server = TestServer(self._application())
 
     def _application(self) -> web.Application:
@@ -155,6 +158,12 @@ class FakeFormance:
         if self.status != 200:
             return web.json_response({"errorCode": "TROUBLE"}, status=self.status)
         self.keys.append(request.headers.get("Idempotency-Key", ""))
+        self.waiting += 1
+        self.waiting_most = max(self.waiting, self.waiting_most)
+        if self.waiting >= 16:
+            self.crowded.set()
+        await self.gate.wait()
+        self.waiting -= 1
         self.transactions += 1
         return web.json_response({"data": {"id": self.transactions}})
 
@@ -225,6 +234,23 @@ async def test_formance_is_asked_under_load(
     assert bool(stored.faults) is (fake.transactions >= 1000)
 
 
+async def test_no_more_requests_reach_formance_than_it_has_connections_for(
+    fake: FakeFormance, session: ClientSession
+) -> None:
+    """The others wait, in the order in which they came."""
+    fake.gate.clear()
+    call = _ledger(fake, session).call(1)
+
+    calls = asyncio.gather(*(call(b"%d\n{}" % number) for number in range(40)))
+    async with asyncio.timeout(30):
+        await fake.crowded.wait()
+        fake.gate.set()
+        await calls
+
+    assert fake.waiting_most == 16
+    assert set(fake.keys[-8:]) == {str(number) for number in range(32, 40)}
+
+
 async def test_formances_failures_are_told_by_their_reason(
     fake: FakeFormance, session: ClientSession
 ) -> None:
@@ -252,30 +278,38 @@ async def test_preparing_formance_tells_what_it_said(
         await _ledger(fake, session).open()
 
 
-async def test_a_slow_one_is_waited_for() -> None:
-    """Where fewer requests were answered than a rate takes, the window is as long as they need."""
-    gate = asyncio.Semaphore(0)
+class OneAnswer:
+    """Asks for one transaction, and takes whatever comes for it."""
 
-    class Asking:
-        def request(self, shape: Shape, size: int, choose: object) -> bytes:
-            return json.dumps({"size": size}).encode()
+    def request(self, shape: Shape, size: int, choose: object) -> bytes:
+        """Make a request."""
+        return b""
 
-        def judge(self, response: Any) -> Any:
-            return formance.FormanceAsking().judge(b'{"data": {"id": 1}}')
+    def judge(self, response: Any) -> Answer:
+        """Tell that it was written."""
+        return Answer(1)
+
+
+async def test_a_slow_one_is_measured_to_its_last_answer() -> None:
+    """Where fewer requests were answered in the window than a rate takes, the whole run counts."""
+    gate, asked = asyncio.Event(), 0
 
     async def call(_: bytes) -> bytes:
-        await gate.acquire()
+        await gate.wait()
         return b""
 
     def used_s() -> dict[str, float]:
-        asyncio.get_running_loop().call_later(0.3, gate.release)
-        return {"machine": 0.0}
+        nonlocal asked
+        asked += 1
+        if asked == 3:  # at the window's end
+            gate.set()
+        return {"server": float(asked), "machine": 0.0}
 
     scenario = Scenario(Shape.UNIFORM, in_flight=1)
-    load = Load(Asking(), scenario, [call])
-    run = asyncio.create_task(
-        measured(load, scenario, used_s, 0.01, answers_min=1, seconds_max=30.0)
-    )
-    trial = await asyncio.wait_for(run, 60)
+    load = Load(OneAnswer(), scenario, [call])
+    async with asyncio.timeout(60):
+        trial = await measured(load, scenario, used_s, 0.01, answers_min=1)
 
     assert trial.count == 1
+    assert trial.cpu_us["server"] == 3e6  # from the first to the fourth asking
+    assert 0 < trial.rate < 1 / WARM_UP_S
