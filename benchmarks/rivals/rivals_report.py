@@ -32,10 +32,12 @@ class Outcome:
 
 def line(bout: Bout, trial: Trial) -> str:
     """Tell what came of a bout as soon as it has ended."""
+    cpu = ", ".join(f"{part} {used:,.0f}" for part, used in trial.cpu_us.items())
     return (
         f"{bout.scenario.shape}, {bout.scenario.title}, {bout.contender.called}:"
-        f" {trial.rate:,.0f}/s, p50 {trial.p50_ms:.1f} ms, p99 {trial.p99_ms:.1f} ms,"
-        f" errors {_errors(trial)}"
+        f" {trial.rate:,.0f}/s, p50 {trial.p50_ms:.1f} ms, p95 {trial.p95_ms:.1f} ms,"
+        f" p99 {trial.p99_ms:.1f} ms, errors {_errors(trial)}; CPU µs: {cpu};"
+        f" {trial.foreign_cores:.2f} foreign cores"
     )
 
 
