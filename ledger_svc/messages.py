@@ -255,8 +255,9 @@ def _shared(kind: Kind, effective_at: datetime, created_at: datetime, stream: in
     ).SerializeToString()
 
 
-def to_entry(found: transaction.Entry) -> noun.Entry:
+def to_entry(listed: transaction.ListedEntry) -> noun.Entry:
     """Write an entry by itself."""
+    found, heading = listed
     return noun.Entry(
         transaction_id=found.transaction_id,
         reference=found.reference,
@@ -269,6 +270,11 @@ def to_entry(found: transaction.Entry) -> noun.Entry:
         created_at=stamp(found.created_at),
         subject_id=found.subject_id,
         effective_at=stamp(found.effective_at),
+        kind=KINDS[heading.kind],
+        template=heading.template,
+        description=heading.description,
+        reverses_reference=heading.reverses_reference,
+        resolves_reference=heading.resolves_reference,
     )
 
 
