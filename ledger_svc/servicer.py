@@ -14,7 +14,7 @@ from ledger_svc import glance, messages, ports, verification_messages
 from ledger_svc.domain.account import AccountStatus
 from ledger_svc.domain.books import Closed, Outcome, Posted
 from ledger_svc.domain.errors import Refusal
-from ledger_svc.domain.posting import Reversal
+from ledger_svc.domain.posting import Reversal, is_own_name
 from ledger_svc.messages import require_text, to_moment
 from ledger_svc.ports import EntryFilter, Period
 from ledger_svc.use_cases.change_status import change_status
@@ -157,6 +157,8 @@ class LedgerServicer(LedgerServiceServicer):
             raise InvalidRequest.field(
                 "reversal_reference", "goes with `entries`, and `entries` with it"
             )
+        if is_own_name(request.reversal_reference):
+            raise InvalidRequest.field("reversal_reference", messages.OWN_NAME)
         try:
             asked = Reversal(
                 request.reference,

@@ -124,7 +124,9 @@ SELECT 1
 CLOSE_PENDINGS = "DELETE FROM open_pendings WHERE reference = ANY(%s::text[])"
 
 EXPIRED = """
-SELECT reference FROM open_pendings WHERE expires_at <= %s ORDER BY expires_at LIMIT %s
+SELECT reference, expires_at FROM open_pendings
+WHERE expires_at <= %s AND (expires_at, reference) > (%s, %s)
+ORDER BY expires_at, reference LIMIT %s
 """
 
 # A stream that nobody writes to; times by the database's clock, so that clocks need not agree. What

@@ -480,7 +480,8 @@ class ReverseTransactionRequest(_message.Message):
     """Why; 1 to 200 characters."""
     reversal_reference: _builtins.str
     """What makes a part be taken back once: the reversal's own reference. Required with `entries`, refused without them:
-    taking back all that is left has the reference "<reference>:reversal".
+    taking back all that is left has the reference "<reference>:reversal". It ends in neither ":reversal" nor
+    ":resolution".
     """
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.NewEntry]:
