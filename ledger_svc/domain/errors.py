@@ -6,6 +6,7 @@ same reason.
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from chassis.errors import AlreadyExists, FailedPrecondition, NotFound
 from chassis.money import Money
@@ -223,7 +224,7 @@ class PartTooLarge(Refusal):
 
     reason = "PART_TOO_LARGE"
 
-    def __init__(self, reference: str, account_id: str, side: str, *, left: Money) -> None:
+    def __init__(self, reference: str, account_id: str, side: str, *, left: Decimal) -> None:
         super().__init__(
             f"Of {reference} {left} is left on the {side.lower()} side of {account_id}.",
             reference=reference,

@@ -72,7 +72,7 @@ def _replay(draft: Draft, original: Transaction, known: Transaction, asked: Reve
         differs = differing(known.lines, _exchanged(asked.lines))
     else:
         left = left_of(original.lines, _taken(draft, asked.reference))
-        differs = ["amounts"] if lines_of(left) else []
+        differs = ["amounts"] if any(left.values()) else []
     if known.heading.reverses_reference != asked.reference:
         differs = ["reversesReference"]
     if differs:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -328,3 +329,56 @@ def test_bounds_must_allow_a_new_account() -> None:
 
     assert floor.value.metadata == {"field": "floor"}
     assert ceiling.value.metadata == {"field": "ceiling"}
+
+
+HUGE = "900000000000000.00"  # of two nothing can be said in one amount
+
+
+def test_a_part_beyond_all_amounts_is_too_large() -> None:
+    """Lines that come to more than an amount can be are refused as any that are too large."""
+    held = books()
+    do(held, posting("a"))
+    do(held, pending("p"))
+
+    for command in (
+        Reversal("a", "too much", lines(HUGE) * 2, "r"),
+        Resolution("p", Action.POST, lines(HUGE) * 2),
+    ):
+        refused = do(held, command)
+        assert isinstance(refused, errors.PartTooLarge)
+        assert refused.metadata["left"] == ("99.99" if command.reference == "a" else "10.00")
+
+
+def test_what_was_posted_can_be_taken_back_whatever_its_lines_come_to() -> None:
+    """Lines to and fro that come to more than an amount can be are taken back one by one."""
+    held = books()
+    there, back = lines(HUGE), tuple(line.opposite for line in lines(HUGE))
+    do(held, Posting("a", there + back + there))
+
+    assert posted(do(held, Reversal("a", "undo"))).heading.reverses_reference == "a"
+    assert balances(held) == {CLEARING: "0.00", SELLER: "0.00"}
+
+
+def test_what_is_left_may_be_too_much_for_one_line() -> None:
+    """Then it is taken back in parts."""
+    held = books()
+    there, back = lines(HUGE), tuple(line.opposite for line in lines(HUGE))
+    do(held, Posting("a", there + back + there))
+    do(held, Reversal("a", "a part", lines("1.00"), "r"))
+
+    assert isinstance(do(held, Reversal("a", "the rest")), errors.InvalidAmount)
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_bounds_hold_where_what_is_pending_goes_beyond_all_amounts(side: Side) -> None:
+    """A balance and what is pending may come to more than either can be."""
+    bound = Money(Decimal("999999999999999"), "USD")
+    odd = account("odd", floor=-bound, ceiling=bound)
+    held = books(odd, account("x"))
+    line = Line("odd", side, usd(HUGE))
+    do(held, Posting("p", (line, line.opposite._replace(account_id="x")), is_pending=True))
+
+    refused = do(held, Posting("q", (line, line.opposite._replace(account_id="x"))))
+
+    expected = errors.CeilingPassed if side is Side.DEBIT else errors.FloorPassed
+    assert isinstance(refused, expected)
