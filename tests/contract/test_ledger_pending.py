@@ -143,6 +143,26 @@ async def test_what_has_had_its_time_expires(ledger: LedgerStub, ledger_db: Data
     assert await faults(ledger_db) == {}
 
 
+async def test_the_longest_names_can_end_and_be_undone(ledger: LedgerStub) -> None:
+    """Whatever can be posted can be ended, taken back, that too, and read."""
+    name = "n" * 200
+    await post(ledger, pending(name))
+
+    (ended,) = await resolve(ledger, posting_pb2.Resolution(reference=name, action=POST))
+    for reference in (f"{name}:resolution", f"{name}:resolution:reversal"):
+        request = service.ReverseTransactionRequest(reference=reference, reason="undo")
+        undone = (await ledger.ReverseTransaction(request)).reversal
+        found = await ledger.GetTransaction(
+            service.GetTransactionRequest(reference=undone.reference)
+        )
+        assert found.transaction == undone
+        listed = service.ListEntriesRequest(reference=undone.reference)
+        assert len((await ledger.ListEntries(listed)).entries) == 2
+
+    assert ended.transaction.resolves_reference == name
+    assert (await seller(ledger))[0] == "10.00"
+
+
 async def test_what_cannot_end_keeps_nobody_from_expiring(
     ledger: LedgerStub, ledger_db: Database
 ) -> None:

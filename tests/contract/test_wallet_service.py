@@ -205,6 +205,16 @@ async def test_a_reversal_cannot_be_undone_in_advance(wallets: WalletStub) -> No
     assert await balances(wallets) == ("0.00", "0.00", "0.00")
 
 
+async def test_a_credit_with_the_longest_id_can_be_reversed(wallets: WalletStub) -> None:
+    """Whatever can be applied can be taken back."""
+    await apply(wallets, wire_operation("c" * 200))
+
+    (done,) = await reverse(wallets, "c" * 200)
+
+    assert done.operation.reverses_operation_id == "c" * 200
+    assert await balances(wallets) == ("0.00", "0.00", "0.00")
+
+
 async def test_only_a_credit_can_be_reversed(wallets: WalletStub) -> None:
     """A SETTLE and a REVERSAL are not reversible."""
     await apply(wallets, wire_operation("c:1"), wire_operation("s:1", "1.00", kind=SETTLE))

@@ -475,7 +475,7 @@ class ReverseTransactionRequest(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     REVERSAL_REFERENCE_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
-    """The reference of the transaction."""
+    """The reference of the transaction, or of one that ends or undoes another."""
     reason: _builtins.str
     """Why; 1 to 200 characters."""
     reversal_reference: _builtins.str
