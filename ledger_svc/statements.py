@@ -323,9 +323,10 @@ ON CONFLICT (number) DO NOTHING
 """
 
 # Whoever writes to a stream that ended before a time must look at it again: nothing that was begun
-# before can end up there.
+# before can end up there, and whoever leases one from now on writes later, whatever the clock says.
 FENCE_STREAMS = """
-UPDATE streams SET epoch = epoch + 1, leased_until = now() WHERE written_at < %s
+UPDATE streams SET epoch = epoch + 1, leased_until = now(), written_at = %(last)s
+WHERE written_at < %(last)s
 """
 
 CHECKPOINTS = "SELECT * FROM checkpoints WHERE number > %s ORDER BY number LIMIT %s"
