@@ -44,7 +44,7 @@ class AccountClosed(Refusal):
 
 
 class AccountDiffers(Refusal):
-    """The account is there with another type, currency or floor."""
+    """The account is there with another type, currency, floor or ceiling."""
 
     reason = "ACCOUNT_DIFFERS"
 
@@ -215,7 +215,8 @@ class StillPending(Refusal):
 
     def __init__(self, reference: str) -> None:
         super().__init__(
-            f"{reference} moved nothing yet; void it instead of reversing it.", reference=reference
+            f"{reference} only reserves: void it, or reverse what it was posted as.",
+            reference=reference,
         )
 
 

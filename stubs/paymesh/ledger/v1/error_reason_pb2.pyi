@@ -37,7 +37,7 @@ class LedgerError(_message.Message):
         ACCOUNT_CLOSED: LedgerError._Reason.ValueType  # 3
         """The account takes no entries ever again. Metadata: accountId."""
         ACCOUNT_DIFFERS: LedgerError._Reason.ValueType  # 4
-        """The account is there with another type, currency or floor. Metadata: accountId, and what differs."""
+        """The account is there with another type, currency, floor or ceiling. Metadata: accountId, and what differs."""
         CURRENCY_MISMATCH: LedgerError._Reason.ValueType  # 5
         """An entry's currency is not its account's. Metadata: accountId, accountCurrency, entryCurrency."""
         UNBALANCED: LedgerError._Reason.ValueType  # 6
@@ -65,7 +65,7 @@ class LedgerError(_message.Message):
         NOT_PENDING: LedgerError._Reason.ValueType  # 17
         """The transaction is not pending. Metadata: reference."""
         STILL_PENDING: LedgerError._Reason.ValueType  # 18
-        """The transaction is pending: resolve it. Metadata: reference."""
+        """The transaction only reserves: void it, or reverse what it was posted as. Metadata: reference."""
         PART_TOO_LARGE: LedgerError._Reason.ValueType  # 19
         """More would be posted than is pending, or taken back than is left. Metadata: reference, accountId, side, left."""
         NOTHING_LEFT: LedgerError._Reason.ValueType  # 20
@@ -96,7 +96,7 @@ class LedgerError(_message.Message):
     ACCOUNT_CLOSED: LedgerError.Reason.ValueType  # 3
     """The account takes no entries ever again. Metadata: accountId."""
     ACCOUNT_DIFFERS: LedgerError.Reason.ValueType  # 4
-    """The account is there with another type, currency or floor. Metadata: accountId, and what differs."""
+    """The account is there with another type, currency, floor or ceiling. Metadata: accountId, and what differs."""
     CURRENCY_MISMATCH: LedgerError.Reason.ValueType  # 5
     """An entry's currency is not its account's. Metadata: accountId, accountCurrency, entryCurrency."""
     UNBALANCED: LedgerError.Reason.ValueType  # 6
@@ -124,7 +124,7 @@ class LedgerError(_message.Message):
     NOT_PENDING: LedgerError.Reason.ValueType  # 17
     """The transaction is not pending. Metadata: reference."""
     STILL_PENDING: LedgerError.Reason.ValueType  # 18
-    """The transaction is pending: resolve it. Metadata: reference."""
+    """The transaction only reserves: void it, or reverse what it was posted as. Metadata: reference."""
     PART_TOO_LARGE: LedgerError.Reason.ValueType  # 19
     """More would be posted than is pending, or taken back than is left. Metadata: reference, accountId, side, left."""
     NOTHING_LEFT: LedgerError.Reason.ValueType  # 20
