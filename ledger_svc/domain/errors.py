@@ -253,6 +253,19 @@ class ExpiredBeforeArrival(Refusal):
         super().__init__(f"{reference} would have expired already.", reference=reference)
 
 
+class EffectTooFar(Refusal):
+    """A transaction counts from no later than 366 days after it is written."""
+
+    reason = "EFFECT_TOO_FAR"
+
+    def __init__(self, reference: str, latest: datetime) -> None:
+        super().__init__(
+            f"{reference} may count from no later than {latest.isoformat()}.",
+            reference=reference,
+            latest=latest.isoformat(),
+        )
+
+
 class Archived(Refusal):
     """The transaction was written in a month that is archived: it stands, and cannot be read."""
 

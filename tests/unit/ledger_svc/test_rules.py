@@ -382,3 +382,18 @@ def test_bounds_hold_where_what_is_pending_goes_beyond_all_amounts(side: Side) -
 
     expected = errors.CeilingPassed if side is Side.DEBIT else errors.FloorPassed
     assert isinstance(refused, expected)
+
+
+@pytest.mark.parametrize("is_pending", [False, True])
+def test_nothing_counts_from_more_than_a_year_ahead(*, is_pending: bool) -> None:
+    """A year that was mistyped would keep reports from the checkpoints until then."""
+    held = books()
+    latest = NOW + timedelta(days=366)
+    asked = replace(posting("a"), is_pending=is_pending, effective_at=latest)
+
+    refused = do(held, replace(asked, effective_at=latest + timedelta(microseconds=1)))
+    fine = posted(do(held, asked))
+
+    assert isinstance(refused, errors.EffectTooFar)
+    assert refused.metadata == {"reference": "a", "latest": latest.isoformat()}
+    assert fine.heading.effective_at == latest

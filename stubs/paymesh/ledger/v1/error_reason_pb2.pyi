@@ -84,6 +84,8 @@ class LedgerError(_message.Message):
         """A later month was closed, and this one with it. Metadata: month, closedUntil."""
         BOOKS_UNSOUND: LedgerError._Reason.ValueType  # 27
         """Verification found what is wrong, so the month was not closed. Metadata: month, offenceCount."""
+        EFFECT_TOO_FAR: LedgerError._Reason.ValueType  # 28
+        """A transaction counts from no later than 366 days after it is written. Metadata: reference, latest."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -143,6 +145,8 @@ class LedgerError(_message.Message):
     """A later month was closed, and this one with it. Metadata: month, closedUntil."""
     BOOKS_UNSOUND: LedgerError.Reason.ValueType  # 27
     """Verification found what is wrong, so the month was not closed. Metadata: month, offenceCount."""
+    EFFECT_TOO_FAR: LedgerError.Reason.ValueType  # 28
+    """A transaction counts from no later than 366 days after it is written. Metadata: reference, latest."""
 
     def __init__(
         self,

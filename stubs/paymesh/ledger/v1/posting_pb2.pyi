@@ -182,7 +182,7 @@ class Posting(_message.Message):
 
     @_builtins.property
     def effective_at(self) -> _timestamp_pb2.Timestamp:
-        """When it counts from. Absent: when it is written. What ends a pending transaction, or reverses any, counts from when
+        """When it counts from: 366 days after it is written at most. Absent: when it is written. What ends a pending transaction, or reverses any, counts from when
         it is written itself.
         """
 
