@@ -145,7 +145,7 @@ class Database:
                     return await self._once(work, alone=alone)
             except psycopg.Error as error:
                 state = error.sqlstate or ""
-                if _is_connection_loss(error):
+                if _is_no_answer(error):
                     raise Unavailable("The database did not answer.") from error
                 if state not in _RUN_AGAIN:
                     raise
@@ -178,9 +178,10 @@ class Database:
                 return await work(transaction)
 
 
-def _is_connection_loss(error: psycopg.Error) -> bool:
+def _is_no_answer(error: psycopg.Error) -> bool:
+    """Tell whether it is the server's trouble, be it a full disk, and nobody's who asked."""
     state = error.sqlstate or ("08" if isinstance(error, psycopg.OperationalError) else "")
-    return state.startswith(("08", "57", "25P03"))  # 25P03: it slept in a transaction
+    return state.startswith(("08", "53", "57", "58", "25P03"))  # 25P03: slept in a transaction
 
 
 def columns(rows: Sequence[Sequence[object]], width: int) -> list[list[Any]]:

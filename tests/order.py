@@ -45,6 +45,7 @@ LONG = (
     "tests/chaos/test_chaos.py",
     "tests/e2e/test_backpressure.py",
     "tests/e2e/test_encryption_at_rest.py",
+    "tests/faults/test_disk_full.py",
     "tests/e2e/test_audit.py",
     "tests/e2e/test_webhooks.py",
     "tests/e2e/test_edge_hardening.py",
