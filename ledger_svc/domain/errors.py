@@ -26,7 +26,7 @@ class AccountNotFound(Refusal, NotFound):
 
 
 class AccountFrozen(Refusal):
-    """The account takes no entries for now."""
+    """The account takes nothing new for now."""
 
     reason = "ACCOUNT_FROZEN"
 

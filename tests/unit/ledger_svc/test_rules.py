@@ -397,3 +397,34 @@ def test_nothing_counts_from_more_than_a_year_ahead(*, is_pending: bool) -> None
     assert isinstance(refused, errors.EffectTooFar)
     assert refused.metadata == {"reference": "a", "latest": latest.isoformat()}
     assert fine.heading.effective_at == latest
+
+
+@pytest.mark.parametrize("name", [CLEARING, SELLER])
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_account_with_anything_pending_is_not_closed(name: str, *, turned: bool) -> None:
+    """Whether it would come or go."""
+    held = books()
+    ways = tuple(line.opposite for line in lines("1.00")) if turned else lines("1.00")
+    do(held, Posting("p", ways, is_pending=True))
+    (found,) = (replace(a, standing=now) for a, now in held.changed if a.account_id == name)
+
+    with pytest.raises(errors.AccountNotEmpty):
+        found.with_status(AccountStatus.CLOSED)
+
+
+def test_another_currency_or_end_is_another_posting() -> None:
+    """The same reference, accounts and amounts do not make it the same."""
+    held = books()
+    do(held, posting("a", "5.00"))
+    do(held, pending("p", expires_at=NOW + timedelta(hours=1)))
+    euros = tuple(x._replace(amount=Money.parse("5.00", "EUR")) for x in lines("5.00"))
+
+    for asked, differs in (
+        (Posting("a", euros), "currencies"),
+        (pending("p", expires_at=NOW + timedelta(hours=2)), "expiresAt"),
+        (pending("p"), "expiresAt"),
+        (pending("a", "5.00"), "pending"),
+    ):
+        refused = do(held, asked)
+        assert isinstance(refused, errors.ReferenceReused)
+        assert refused.metadata["differs"] == differs

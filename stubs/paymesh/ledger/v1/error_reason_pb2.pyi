@@ -33,7 +33,7 @@ class LedgerError(_message.Message):
         ACCOUNT_NOT_FOUND: LedgerError._Reason.ValueType  # 1
         """No such account; open it first. Metadata: accountId."""
         ACCOUNT_FROZEN: LedgerError._Reason.ValueType  # 2
-        """The account takes no entries for now. Metadata: accountId."""
+        """The account takes nothing new for now. Metadata: accountId."""
         ACCOUNT_CLOSED: LedgerError._Reason.ValueType  # 3
         """The account takes no entries ever again. Metadata: accountId."""
         ACCOUNT_DIFFERS: LedgerError._Reason.ValueType  # 4
@@ -94,7 +94,7 @@ class LedgerError(_message.Message):
     ACCOUNT_NOT_FOUND: LedgerError.Reason.ValueType  # 1
     """No such account; open it first. Metadata: accountId."""
     ACCOUNT_FROZEN: LedgerError.Reason.ValueType  # 2
-    """The account takes no entries for now. Metadata: accountId."""
+    """The account takes nothing new for now. Metadata: accountId."""
     ACCOUNT_CLOSED: LedgerError.Reason.ValueType  # 3
     """The account takes no entries ever again. Metadata: accountId."""
     ACCOUNT_DIFFERS: LedgerError.Reason.ValueType  # 4
