@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from hypothesis import Phase, given, settings
+from structlog.testing import capture_logs
 
 from chassis.clock import utc_now
 from chassis.database import Database
@@ -185,6 +186,24 @@ async def _open_places(store: LedgerStore) -> None:
         ]
     )
     await store.change_status("frozen", AccountStatus.FROZEN, reason="as drawn", actor="me")
+
+
+async def test_a_reference_that_is_known_is_refused_without_another_look(
+    ledger_db: Database,
+) -> None:
+    """Who asks for it with other entries, again and again, slows nobody down."""
+    store = LedgerStore(ledger_db)
+    await open_two(store)
+    await store.do([posting("a", "1.00")])
+    linked = replace(posting("a", "1.00"), is_linked=True)
+
+    with capture_logs() as log:
+        (reused,) = await store.do([posting("a", "2.00")])
+        outcomes = await store.do([linked, posting("b", "1.00", debit="nobody")])
+
+    assert isinstance(reused, errors.ReferenceReused)
+    assert [type(one) for one in outcomes] == [errors.LinkedRefused, errors.AccountNotFound]
+    assert "decided_again" not in [line["event"] for line in log]
 
 
 async def test_a_batch_behind_one_that_dies_is_decided_again(
