@@ -252,7 +252,7 @@ async def test_what_was_refused_by_hearsay_is_asked_again(ledger_db: Database) -
 async def test_a_replay_of_what_was_written_lately_needs_no_lock(
     ledger_db: Database, ledger_database: ServiceDatabase
 ) -> None:
-    """Among new ones, alone, or before the first is on disk, it is told ahead, as the first was, and
+    """Among new ones, alone, or before the first is on disk, it is told ahead, as the first was;
     one with other entries is refused so; a stranger's is looked up.
     """
     counting = Meddled(ledger_db, ledger_database.owner_url, seed=1)
