@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.ledger.v1 import ledger_pb2 as noun
 from paymesh.ledger.v1 import posting_pb2 as wire
 from paymesh.ledger.v1 import report_pb2 as report
 
+from bookkeeping.fields import require_text, stamp, to_moment
 from chassis.errors import InvalidRequest
 from chassis.money import currency_decimals
 from ledger_svc import ports, template_messages
@@ -35,9 +35,6 @@ _TYPES_IN = {value: kind for kind, value in TYPES.items()}
 _ACTIONS_IN = {value: action for action, value in ACTIONS.items()}
 
 OWN_NAME = "must not end as the ledger's own do, in :reversal or :resolution"
-
-# What a Timestamp can say and PostgreSQL and Python can both keep, whatever the time zone.
-_YEARS = range(2, 9999)
 
 
 def to_new_account(asked: wire.NewAccount) -> NewAccount | Refusal:
@@ -148,41 +145,6 @@ def to_lines(entries: Iterable[noun.NewEntry]) -> tuple[Line, ...]:
 
 # Half the price of calling a named tuple's class.
 _tuple = tuple.__new__
-
-
-def require_text(path: str, text: str) -> None:
-    """Make sure that a text can be kept.
-
-    Raises:
-        InvalidRequest: it holds a NUL character.
-    """
-    if "\0" in text:
-        raise InvalidRequest.field(path, "must not hold a NUL character")
-
-
-def to_moment(path: str, message: Any, field: str) -> datetime | None:
-    """Read a time; None when it is absent.
-
-    Raises:
-        InvalidRequest: it is none, or out of range.
-    """
-    if not message.HasField(field):
-        return None
-    try:
-        moment: datetime = getattr(message, field).ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest.field(path, "is no valid time") from error
-    if moment.year not in _YEARS:
-        raise InvalidRequest.field(path, f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}")
-    return moment
-
-
-@lru_cache(maxsize=256)
-def stamp(moment: datetime) -> Timestamp:
-    """Write a time, once for the many of a batch: to be copied, never changed."""
-    written = Timestamp()
-    written.FromDatetime(moment)
-    return written
 
 
 def write_posting_result(into: wire.PostingResult, outcome: Outcome) -> None:

@@ -8,13 +8,13 @@ from typing import LiteralString, TypeVar
 
 from psycopg.rows import DictRow
 
+from bookkeeping.arrays import known, texts
 from chassis.clock import Clock, utc_now
 from chassis.database import Database
 from chassis.database import Transaction as DatabaseTransaction
 from chassis.errors import Unavailable
 from chassis.money import Money
 from ledger_svc import lookup, rows, statements
-from ledger_svc.arrays import known, texts
 from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
 from ledger_svc.domain.horizon import TICK, StreamEnd, horizon

@@ -7,6 +7,7 @@ from typing import Any
 from paymesh.ledger.v1 import ledger_service_pb2 as service
 from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceServicer
 
+from bookkeeping.fields import require_text, stamp, to_moment
 from chassis.clock import Clock, utc_now
 from chassis.errors import InvalidRequest
 from chassis.interceptors import request_context, validate
@@ -15,7 +16,6 @@ from ledger_svc.domain.account import AccountStatus
 from ledger_svc.domain.books import Closed, Outcome, Posted
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Reversal, is_own_name
-from ledger_svc.messages import require_text, to_moment
 from ledger_svc.ports import EntryFilter, Period
 from ledger_svc.use_cases.change_status import change_status
 from ledger_svc.use_cases.close_month import close_month
@@ -192,7 +192,7 @@ class LedgerServicer(LedgerServiceServicer):
         return service.ListEntriesResponse(
             entries=map(messages.to_entry, page.entries),
             next_page_token=page.next_page_token,
-            archived_until=messages.stamp(page.archived_until) if page.archived_until else None,
+            archived_until=stamp(page.archived_until) if page.archived_until else None,
         )
 
     async def ExportEntries(
@@ -204,7 +204,7 @@ class LedgerServicer(LedgerServiceServicer):
             yield service.ExportEntriesResponse(
                 entries=map(messages.to_entry, chunk.entries),
                 resume_token=chunk.resume_token,
-                whole_until=messages.stamp(chunk.whole_until) if chunk.whole_until else None,
+                whole_until=stamp(chunk.whole_until) if chunk.whole_until else None,
             )
 
     async def GetBalance(

@@ -7,9 +7,9 @@ from typing import LiteralString
 
 from psycopg.rows import DictRow
 
+from bookkeeping.arrays import plain, texts
 from chassis.database import Database
 from wallet_svc import rows, statements
-from wallet_svc.arrays import plain, texts
 from wallet_svc.domain.comparison import History, SubjectSum
 from wallet_svc.domain.hold import Hold
 from wallet_svc.domain.operation import Operation
@@ -47,7 +47,7 @@ class WalletReader:
     async def changed(self, seen: Mapping[str, int]) -> Sequence[Wallet]:
         """Find those of many wallets whose version is newer than the one that was seen."""
         found = await self._database.read(
-            statements.CHANGED_WALLETS, [texts(seen), plain(seen.values())]
+            statements.CHANGED_WALLETS, [texts(list(seen)), plain(seen.values())]
         )
         return [rows.to_wallet(row) for row in found]
 

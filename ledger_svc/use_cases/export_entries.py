@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ledger_svc.domain.page_token import write_token
 from ledger_svc.domain.transaction import Entry
 from ledger_svc.ports import EntryFilter, LedgerReader, Page
 from ledger_svc.use_cases.archive import require_kept
 from ledger_svc.use_cases.list_entries import filters_of, position_of
+from paging.page_token import write_token
 
 CHUNK = 1_000
 

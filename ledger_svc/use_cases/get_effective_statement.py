@@ -8,13 +8,13 @@ from chassis.money import Money
 from ledger_svc.domain.account import Account
 from ledger_svc.domain.chain import stored_microseconds
 from ledger_svc.domain.horizon import BEGINNING, TICK
-from ledger_svc.domain.page_token import read_token, write_token
 from ledger_svc.domain.transaction import Entry
 from ledger_svc.ports import BalanceAt, EffectivePosition, LedgerReader, Period
 from ledger_svc.use_cases.archive import require_effect_kept
 from ledger_svc.use_cases.get_balance import find_account
 from ledger_svc.use_cases.get_statement import Statement, require_order
 from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, to_position
+from paging.page_token import read_token, write_token
 
 
 async def get_effective_statement(

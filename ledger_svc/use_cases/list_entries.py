@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.errors import InvalidRequest
-from ledger_svc.domain.page_token import read_token, write_token
 from ledger_svc.domain.transaction import Entry
 from ledger_svc.ports import EntryFilter, LedgerReader, Page, Position
+from paging.page_token import read_token, write_token
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 500

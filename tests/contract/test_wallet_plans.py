@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from bookkeeping.arrays import plain, texts
 from chassis.database import Database
 from tests.servers import ServiceDatabase
 from tests.unit.wallet_svc.builders import OTHER, SELLER, new_wallet, operation
 from wallet_svc import statements
-from wallet_svc.arrays import plain, texts
 from wallet_svc.domain.operation import Kind
 from wallet_svc.ports import HoldPlace, Moment, OperationFilter, Period
 from wallet_svc.reader import WalletReader

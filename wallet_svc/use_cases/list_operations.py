@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from paging.page_token import Position, read_moment, read_token, write_token
 from wallet_svc.domain.operation import Operation
-from wallet_svc.domain.page_token import Position, read_time, read_token, write_token
 from wallet_svc.ports import Moment, OperationFilter, WalletReader
 
 PAGE_SIZE_DEFAULT = 50
@@ -62,7 +62,7 @@ async def _read_any(
     before = None
     if token:
         moment, sequence, operation_id = read_token(_filters(which), token, [str, int, str])
-        before = Moment(read_time(str(moment)), int(sequence), str(operation_id))
+        before = Moment(read_moment(moment), int(sequence), str(operation_id))
     return await reader.operations(which, before=before, limit=limit)
 
 

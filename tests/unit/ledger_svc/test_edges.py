@@ -11,13 +11,13 @@ from chassis.errors import InvalidRequest
 from ledger_svc.domain import chain
 from ledger_svc.domain.chain import GENESIS, Head
 from ledger_svc.domain.errors import PeriodArchived
-from ledger_svc.domain.page_token import write_token
 from ledger_svc.domain.seal import Seal, next_seal, seal_offences
 from ledger_svc.domain.transaction import Entry
 from ledger_svc.ports import Archived, EntryFilter, LedgerReader, Page, Period
 from ledger_svc.use_cases.archive import require_effect_kept, require_kept
 from ledger_svc.use_cases.get_statement import require_order
 from ledger_svc.use_cases.list_entries import filters_of, list_entries, position_of
+from paging.page_token import write_token
 from tests.unit.ledger_svc.builders import NOW
 
 TICK = timedelta(microseconds=1)
