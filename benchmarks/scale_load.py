@@ -10,7 +10,7 @@ import psutil
 from paymesh.ledger.v1 import ledger_service_pb2 as ledger
 
 from benchmarks.ledger import LedgerStub, LedgerWorkload
-from benchmarks.load import Load, open_channels
+from benchmarks.load import Load, open_channels, over_grpc
 from benchmarks.scenarios import Scenario, Shape
 from benchmarks.tally import Tally, quantile_ms
 
@@ -46,7 +46,8 @@ async def paces(target: str, pid: int) -> dict[str, Pace]:
     channels, workload, found = open_channels(target), LedgerWorkload(), dict[str, Pace]()
     try:
         await workload.open(channels[0])
-        load = Load(workload, Scenario(Shape.UNIFORM, per_s=PER_S), channels)
+        calls = over_grpc(workload, channels)
+        load = Load(workload, Scenario(Shape.UNIFORM, per_s=PER_S), calls)
         load.start()
         await asyncio.sleep(_WARM_UP_S)
         for name, (seconds, beside) in _BESIDE.items():

@@ -16,7 +16,7 @@ from ledger_svc import glance, messages, ports, verification_messages
 from ledger_svc.domain.account import AccountStatus
 from ledger_svc.domain.books import Closed, Outcome, Posted
 from ledger_svc.domain.errors import Refusal
-from ledger_svc.domain.posting import Reversal
+from ledger_svc.domain.posting import Reversal, is_own_name
 from ledger_svc.ports import EntryFilter, PendingFilter, Period
 from ledger_svc.use_cases.change_status import change_status
 from ledger_svc.use_cases.close_month import close_month
@@ -163,6 +163,8 @@ class LedgerServicer(LedgerServiceServicer):
             raise InvalidRequest.field(
                 "reversal_reference", "goes with `entries`, and `entries` with it"
             )
+        if is_own_name(request.reversal_reference):
+            raise InvalidRequest.field("reversal_reference", messages.OWN_NAME)
         try:
             asked = Reversal(
                 request.reference,

@@ -122,7 +122,9 @@ SELECT 1
 CLOSE_PENDINGS = "DELETE FROM open_pendings WHERE reference = ANY(%s::text[])"
 
 EXPIRED = """
-SELECT reference FROM open_pendings WHERE expires_at <= %s ORDER BY expires_at LIMIT %s
+SELECT reference, expires_at FROM open_pendings
+WHERE expires_at <= %s AND (expires_at, reference) > (%s, %s)
+ORDER BY expires_at, reference LIMIT %s
 """
 
 # A stream that nobody writes to; times by the database's clock, so that clocks need not agree. What
@@ -212,9 +214,10 @@ ON CONFLICT (number) DO NOTHING
 """
 
 # Whoever writes to a stream that ended before a time must look at it again: nothing that was begun
-# before can end up there.
+# before can end up there, and whoever leases one from now on writes later, whatever the clock says.
 FENCE_STREAMS = """
-UPDATE streams SET epoch = epoch + 1, leased_until = now() WHERE written_at < %s
+UPDATE streams SET epoch = epoch + 1, leased_until = now(), written_at = %(last)s
+WHERE written_at < %(last)s
 """
 
 CHECKPOINTS = "SELECT * FROM checkpoints WHERE number > %s ORDER BY number LIMIT %s"

@@ -123,8 +123,9 @@ SET open_amount = excluded.open_amount, captured_amount = excluded.captured_amou
 """
 
 DUE_HOLDS = """
-SELECT hold_id, wallet_id, subject_id, currency FROM holds
-WHERE status = 'OPEN' AND expires_at <= %s ORDER BY expires_at LIMIT %s
+SELECT hold_id, wallet_id, subject_id, currency, expires_at FROM holds
+WHERE status = 'OPEN' AND expires_at <= %s AND (expires_at, hold_id) > (%s, %s)
+ORDER BY expires_at, hold_id LIMIT %s
 """
 
 # As in PENDING.

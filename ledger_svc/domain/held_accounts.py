@@ -67,7 +67,8 @@ class HeldAccounts:
 
     def money(self, amount: Decimal, place: int) -> str:
         """Write an amount as an account's currency has it."""
-        return f"{round(amount, currency_decimals(self.currencies[place]))}"
+        kept = round(amount, currency_decimals(self.currencies[place]))
+        return f"{kept if kept == amount else amount}"
 
 
 class WalkedAccounts:

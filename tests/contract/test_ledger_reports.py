@@ -250,3 +250,35 @@ async def test_an_export_of_nothing_ends_at_once(ledger: LedgerStub) -> None:
     assert list(last.entries) == []
     assert last.resume_token == ""
     assert last.HasField("whole_until")
+
+
+async def test_before_1970_there_was_nothing(ledger: LedgerStub, times: list[Timestamp]) -> None:
+    """Times that no transaction's id can say are times all the same."""
+    then = Timestamp()
+    then.FromDatetime(datetime(1960, 1, 1, tzinfo=UTC))
+    whole = service.GetStatementRequest(account_id=SELLER)
+    getattr(whole, "from").CopyFrom(then)
+
+    account = await ledger.GetBalance(service.GetBalanceRequest(account_id=SELLER, at=then))
+    trial = await ledger.GetTrialBalance(service.GetTrialBalanceRequest(at=then))
+    since = await ledger.ListEntries(service.ListEntriesRequest(created_from=then))
+    until = service.ExportEntriesRequest(created_to=then)
+    (chunk,) = [chunk async for chunk in ledger.ExportEntries(until)]
+    statement = await ledger.GetStatement(whole)
+
+    assert (account.account.balance, account.account.entry_count) == ("0.00", 0)
+    assert [(line.debits, line.credits) for line in trial.lines] == [("0.00", "0.00")]
+    assert len(since.entries) == 2 * COUNT
+    assert len(chunk.entries) == 0
+    assert (statement.opening_balance, statement.entry_count) == ("0.00", COUNT)
+
+
+@pytest.mark.parametrize("month", ["0000-01", "1969-12", "9999-12", "2026-13"])
+async def test_a_month_that_is_none_names_its_field(ledger: LedgerStub, month: str) -> None:
+    """Nothing can have been written in such a month."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        async for _ in ledger.CloseMonth(service.CloseMonthRequest(month=month, reason="over")):
+            pass
+
+    assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert fields(error.value) == ["month"]

@@ -87,7 +87,7 @@ class Account(_message.Message):
         OPEN: Account._Status.ValueType  # 1
         """Takes entries."""
         FROZEN: Account._Status.ValueType  # 2
-        """Takes no entries for now."""
+        """Takes nothing new for now: only reversals, and the ends of what is pending."""
         CLOSED: Account._Status.ValueType  # 3
         """Takes no entries ever again."""
 
@@ -98,7 +98,7 @@ class Account(_message.Message):
     OPEN: Account.Status.ValueType  # 1
     """Takes entries."""
     FROZEN: Account.Status.ValueType  # 2
-    """Takes no entries for now."""
+    """Takes nothing new for now: only reversals, and the ends of what is pending."""
     CLOSED: Account.Status.ValueType  # 3
     """Takes no entries ever again."""
 

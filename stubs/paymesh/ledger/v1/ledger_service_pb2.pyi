@@ -475,12 +475,13 @@ class ReverseTransactionRequest(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     REVERSAL_REFERENCE_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
-    """The reference of the transaction."""
+    """The reference of the transaction, or of one that ends or undoes another."""
     reason: _builtins.str
     """Why; 1 to 200 characters."""
     reversal_reference: _builtins.str
     """What makes a part be taken back once: the reversal's own reference. Required with `entries`, refused without them:
-    taking back all that is left has the reference "<reference>:reversal".
+    taking back all that is left has the reference "<reference>:reversal". It ends in neither ":reversal" nor
+    ":resolution".
     """
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.NewEntry]:

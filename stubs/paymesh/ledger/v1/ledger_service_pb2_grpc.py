@@ -219,7 +219,8 @@ class LedgerServiceServicer:
         """Reverses a transaction, in full or in part, by a new one with its sides exchanged.
 
         Happens once per reversal reference; all reversals of a transaction together never pass it. A reference that is not
-        there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction.
+        there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction; but
+        not one that ends in ":reversal" or ":resolution": TRANSACTION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

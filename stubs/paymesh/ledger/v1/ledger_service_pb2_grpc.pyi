@@ -70,7 +70,8 @@ class LedgerServiceStub:
     """Reverses a transaction, in full or in part, by a new one with its sides exchanged.
 
     Happens once per reversal reference; all reversals of a transaction together never pass it. A reference that is not
-    there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction.
+    there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction; but
+    not one that ends in ":reversal" or ":resolution": TRANSACTION_NOT_FOUND.
     """
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTransactionRequest, _ledger_service_pb2.GetTransactionResponse]
     """Reads a transaction by its reference."""
@@ -153,7 +154,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Reverses a transaction, in full or in part, by a new one with its sides exchanged.
 
     Happens once per reversal reference; all reversals of a transaction together never pass it. A reference that is not
-    there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction.
+    there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction; but
+    not one that ends in ":reversal" or ":resolution": TRANSACTION_NOT_FOUND.
     """
     GetTransaction: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTransactionRequest, _ledger_service_pb2.GetTransactionResponse]  # type: ignore[assignment]
     """Reads a transaction by its reference."""
@@ -287,7 +289,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reverses a transaction, in full or in part, by a new one with its sides exchanged.
 
         Happens once per reversal reference; all reversals of a transaction together never pass it. A reference that is not
-        there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction.
+        there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction; but
+        not one that ends in ":reversal" or ":resolution": TRANSACTION_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
