@@ -1,6 +1,6 @@
 """Months of books at full size: are they proved, closed and told in time, and in how much memory?
 
-`make bench ONLY=ledger_scale`: a million transactions of 126,000 accounts that all have entries,
+`make bench ONLY=ledger_scale`: a million transactions of 120,000 accounts that all have entries,
 over four months of which two are closed. TRANSACTIONS=100000 is enough for a look. About six
 minutes on two cores, and 3 GB of disk.
 """
