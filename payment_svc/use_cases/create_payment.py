@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
-from chassis.money import Money
+from chassis.money import InvalidAmount, Money, total
 from payment_svc.domain import books
 from payment_svc.domain.backlog import OPEN, Admission
 from payment_svc.domain.checkout_page import CheckoutPage
@@ -83,8 +83,9 @@ async def create_payment(
         admission: says whether another one is taken in now.
 
     Raises:
-        InvalidRequest: two currencies, a payment_order_id twice, a charge per order or a bank debit
-            with manual capture, or a seller whom nobody knows; nothing is stored.
+        InvalidRequest: two currencies, a payment_order_id twice, a sum beyond an amount's bounds, a
+            charge per order or a bank debit with manual capture, or a seller whom nobody knows;
+            nothing is stored.
         IdempotencyKeyReused: the key belongs to another request.
         PaymentOrderIdInUse: an order that has not failed has the id; the key is not consumed.
         QueueFull: too much waits to be worked on; nothing is stored, a known key is answered.
@@ -156,6 +157,11 @@ def _check_orders(orders: Sequence[NewOrder]) -> None:
                 f"{path}.payment_order_id", "occurs twice", "DUPLICATE_PAYMENT_ORDER_ID"
             )
         seen.add(order.payment_order_id)
+    try:
+        total((order.amount for order in orders), orders[0].amount.currency)
+    except InvalidAmount as error:
+        why = f"the sum of the amounts: {error}"
+        raise InvalidRequest.field("payment_orders", why, "INVALID_AMOUNT") from error
 
 
 def _check_policy(command: CreatePayment) -> None:
