@@ -25,7 +25,7 @@ from payment_svc.psp_event_servicer import PaymentPspEventService
 from payment_svc.psp_events import PspEvents
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas import late_success
-from payment_svc.sagas.commands import Command, ExecuteCharge, RefundCharge
+from payment_svc.sagas.commands import Command, ExecuteCharge, RefundCharge, VoidCharge
 from payment_svc.sagas.journey import Queue
 from payment_svc.sagas.outcomes import Done, Outcome, Refused
 from payment_svc.sagas.policy import RetryPolicy
@@ -53,7 +53,7 @@ class Services:
         self.asked.append(command)
         if isinstance(command, ExecuteCharge):
             return Refused("CARD_DECLINED", "Declined.")
-        if isinstance(command, RefundCharge) and self.refusal is not None:
+        if isinstance(command, RefundCharge | VoidCharge) and self.refusal is not None:
             return self.refusal
         return Done()
 
