@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
@@ -94,7 +94,10 @@ async def create_payment(
     _check_policy(command)
     wait = admission.wait()
     if wait is not None:
-        return _replayed(await store.known(command.asked), wait)
+        known = await store.known(command.asked)
+        if known is None:
+            raise QueueFull(wait)
+        return replayed(known)
     await _check_sellers(command, sellers)
     now = clock()
     payment = Payment(
@@ -121,14 +124,15 @@ async def create_payment(
             return accepted
 
 
-def _replayed(known: Accepted | KeyReused | None, wait: timedelta) -> Accepted:
-    match known:
-        case None:
-            raise QueueFull(wait)
-        case KeyReused(fields):
-            raise IdempotencyKeyReused(fields)
-        case Accepted():
-            return known
+def replayed(known: Accepted | KeyReused) -> Accepted:
+    """Answer a key that is known as the first time.
+
+    Raises:
+        IdempotencyKeyReused: the key belongs to another request.
+    """
+    if isinstance(known, KeyReused):
+        raise IdempotencyKeyReused(known.fields)
+    return known
 
 
 def _first_sagas(payment: Payment, new_id: NewId, now: datetime) -> tuple[Progress, ...]:
