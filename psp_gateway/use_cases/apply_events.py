@@ -118,14 +118,31 @@ async def _apply_one(applying: Applying, told: Told, concerned: Sequence[Attempt
     if not concerned:
         note = "No attempt of ours is known by it."
         return _Applied(told, told.put_off(State.PARKED, note, now))
-    notes = [await _apply(applying, told.event, attempt) for attempt in concerned]
-    pairs = list(zip(concerned, notes, strict=True))
+    meant = _meant(told.event, concerned)
+    notes = [await _apply(applying, told.event, attempt) for attempt in meant]
+    pairs = list(zip(meant, notes, strict=True))
     return _Applied(
         told,
         _summed_up(told, notes, now),
         frozenset(attempt.payment_id for attempt in concerned),
         frozenset(attempt.payment_id for attempt, note in pairs if note.is_doubtful),
     )
+
+
+def _meant(event: PspEvent, concerned: Sequence[Attempt]) -> Sequence[Attempt]:
+    """Leave out what a verdict is not about. A charge has many parts: the word of one refund says
+    nothing of another, nor of anybody else's. Who is only to be asked about may all be asked.
+    """
+    if event.verdict is None:
+        return concerned
+    stages = _STAGES[event.subject]
+    own = [a for a in concerned if a.stage in stages and _is_named(event, a)]
+    return own or [a for a in concerned if a.stage not in stages]
+
+
+def _is_named(event: PspEvent, attempt: Attempt) -> bool:
+    is_by_reference = bool(event.reference) and event.reference == attempt.psp_reference
+    return is_by_reference or event.attempt_id == attempt.attempt_id
 
 
 def _summed_up(told: Told, notes: "Sequence[_Note]", now: datetime) -> Told:
