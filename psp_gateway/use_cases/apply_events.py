@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chassis.errors import PaymeshError
+from chassis.telemetry import logger
 from chassis.money import Money
 from psp_gateway.domain.answer import Verdict, alarm
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
@@ -33,6 +34,7 @@ _STAGES = {
     Subject.REFUND: (Stage.REFUND,),
 }
 
+_FAULT = "It could not be applied; the log says why."
 _AT_IT = "A saga of payment_svc is at that attempt."
 MinorUnits = Callable[[Money], int]
 
@@ -103,6 +105,9 @@ async def _left_alone(
         return await _apply_one(applying, told, concerned)
     except PaymeshError:
         return None
+    except Exception as error:  # a fault of ours in one must not keep the others back for ever
+        logger().error("event_left", number=told.number, psp=told.event.psp, error=error)
+        return _Applied(told, told.put_off(State.NEW, _FAULT, applying.means.clock()))
 
 
 async def _apply_one(applying: Applying, told: Told, concerned: Sequence[Attempt]) -> _Applied:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from chassis.errors import PaymeshError, Unavailable
+from chassis.telemetry import logger
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
 from psp_gateway.domain.late_looks import LateLook, is_accounted, looks_at
 from psp_gateway.ports import AttemptReader, LateLooks, Listener
@@ -110,6 +111,9 @@ async def _left_alone(looking: Looking, attempt: Attempt) -> Found:
     try:
         return await _look(looking, attempt)
     except PaymeshError:
+        return Found.SILENT
+    except Exception as error:  # a fault of ours in one must not keep the others back for ever
+        logger().error("late_look_left", attempt_id=attempt.attempt_id, error=error)
         return Found.SILENT
 
 

@@ -499,3 +499,25 @@ async def test_a_capture_that_is_told_late_is_kept_once(gateway: Gateway) -> Non
 
     found = [a.attempt_id for a in await gateway.attempts("pay_1")]
     assert found == ["att_1", "att_capture1", "att_void1", "att_capture1l1"]
+
+
+async def test_an_amount_out_of_all_bounds_keeps_no_other_event_back(gateway: Gateway) -> None:
+    """A dispute of it is for a person; what came with it is applied."""
+    charged = (await gateway.charge(payment_token=TOKEN)).attempt
+    await gateway.charge(attempt_id="att_2", payment_token="adyen:s:adyen_pending")
+    much = {"value": 10**18 - 1, "currency": "JPY"}
+    facts = {"originalReference": charged.psp_reference, "amount": much}
+
+    await tell(
+        gateway,
+        item("CHARGEBACK", ours="att_1", reference="771", **facts),
+        item("AUTHORISATION", ours="att_2", reference="885"),
+    )
+
+    found = await gateway.webhooks.ListWebhookEvents(service.ListWebhookEventsRequest())
+    states = {event.event_type: event.state for event in found.events}
+    assert states == {
+        "CHARGEBACK": service.WebhookEvent.CONTRADICTS,
+        "AUTHORISATION": service.WebhookEvent.APPLIED,
+    }
+    assert (await gateway.attempts("pay_1"))[1].outcome == noun.Attempt.SUCCEEDED
