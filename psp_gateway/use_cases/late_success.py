@@ -11,6 +11,7 @@ from psp_gateway.domain.answer import Created, Verdict
 from psp_gateway.domain.answered import held_until
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
 from psp_gateway.domain.hosted_page import Reply
+from psp_gateway.domain.late_looks import late_id
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.ports import Exchange
 from psp_gateway.use_cases.take_further import Means, look_up
@@ -97,10 +98,8 @@ async def keep_late(
 
 def _late(attempt: Attempt, psp: str, reference: str, now: datetime) -> Attempt:
     kind = Kind.CAPTURE if attempt.kind is Kind.VOID else attempt.kind
-    # One for each PSP that the attempt was at: their places in it never change.
-    place = (*attempt.psps_tried, attempt.psp).index(psp) + 1
     return Attempt(
-        attempt_id=f"{attempt.attempt_id}l{place}",
+        attempt_id=late_id(attempt, psp),
         kind=kind,
         payment_id=attempt.payment_id,
         client_id=attempt.client_id,
