@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chassis.errors import PaymeshError
-from chassis.telemetry import logger
 from chassis.money import Money
+from chassis.telemetry import logger
 from psp_gateway.domain.answer import Verdict, alarm
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
 from psp_gateway.domain.inbox import State, Told
+from psp_gateway.domain.late_looks import is_accounted
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.domain.reasons import Reason
 from psp_gateway.ports import AttemptFinder, Listener
@@ -105,7 +106,7 @@ async def _left_alone(
         return await _apply_one(applying, told, concerned)
     except PaymeshError:
         return None
-    except Exception as error:  # a fault of ours in one must not keep the others back for ever
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not keep others back for ever
         logger().error("event_left", number=told.number, psp=told.event.psp, error=error)
         return _Applied(told, told.put_off(State.NEW, _FAULT, applying.means.clock()))
 
@@ -124,7 +125,7 @@ async def _apply_one(applying: Applying, told: Told, concerned: Sequence[Attempt
         note = "No attempt of ours is known by it."
         return _Applied(told, told.put_off(State.PARKED, note, now))
     meant = _meant(told.event, concerned)
-    notes = [await _apply(applying, told.event, attempt) for attempt in meant]
+    notes = [await _apply(applying, told.event, attempt, concerned) for attempt in meant]
     pairs = list(zip(meant, notes, strict=True))
     return _Applied(
         told,
@@ -167,9 +168,11 @@ class _Note:
     is_doubtful: bool = False
 
 
-async def _apply(applying: Applying, event: PspEvent, attempt: Attempt) -> _Note:
+async def _apply(
+    applying: Applying, event: PspEvent, attempt: Attempt, others: Sequence[Attempt]
+) -> _Note:
     if may_be_late(attempt, event):
-        return await _apply_late(applying, event, attempt)
+        return await _apply_late(applying, event, attempt, others)
     if attempt.psp != event.psp:
         return _Note(State.APPLIED)  # it has gone to another PSP since
     note = await _apply_usual(applying, event, attempt)
@@ -182,7 +185,9 @@ def _was_in_doubt(attempt: Attempt) -> bool:
     return is_taking and attempt.outcome in (Outcome.TRANSIENT, Outcome.UNKNOWN)
 
 
-async def _apply_late(applying: Applying, event: PspEvent, attempt: Attempt) -> _Note:
+async def _apply_late(
+    applying: Applying, event: PspEvent, attempt: Attempt, others: Sequence[Attempt]
+) -> _Note:
     """Hold an event that may tell of a late charge against the PSP, or its word where that must do,
     and keep the charge.
     """
@@ -195,12 +200,21 @@ async def _apply_late(applying: Applying, event: PspEvent, attempt: Attempt) -> 
         return _Note(State.CONTRADICTS, f"{attempt.attempt_id} is charged late, another amount.")
     if verdict is None:
         return _Note(State.APPLIED, "The PSP has not charged it.")
+    if verdict.is_alarm and (is_accounted(attempt, others) or _is_known_as_other(attempt)):
+        return _Note(State.APPLIED)
+    if verdict.is_alarm:
+        return _Note(State.CONTRADICTS, f"{attempt.attempt_id} is charged late, another amount.")
     if verdict.outcome is not Outcome.SUCCEEDED:
         return _Note(State.NEW, "The PSP did not tell when it was asked.")
     late = await keep_late(means, attempt, event.psp, verdict, means.clock())
     was = "let go" if attempt.kind is Kind.VOID else f"{attempt.outcome} at {attempt.psp}"
     text = f"{attempt.attempt_id} was {was}; {event.psp} has charged it, kept as {late.attempt_id}."
     return _Note(State.CONTRADICTS, text, is_doubtful=True)
+
+
+def _is_known_as_other(attempt: Attempt) -> bool:
+    """Whether two persons have said that another amount was taken, which was kept then."""
+    return attempt.reason == Reason.AMOUNT_MISMATCH
 
 
 def _is_exact(applying: Applying, event: PspEvent, attempt: Attempt) -> bool:

@@ -43,7 +43,8 @@ def _may_tell_capture(event: PspEvent) -> bool:
 async def ask_if_late(means: Means, attempt: Attempt, psp: str) -> Verdict | None:
     """Ask a PSP that the attempt was at whether it has charged it; None: it has not.
 
-    An answer that is UNKNOWN or TRANSIENT tells nothing: ask once more, later.
+    An answer that is UNKNOWN or TRANSIENT tells nothing: ask once more, later; but for an alarm,
+    by which it has taken another amount.
     """
     asked = _as_asked(means, attempt, psp)
     if asked is None:
@@ -52,9 +53,10 @@ async def ask_if_late(means: Means, attempt: Attempt, psp: str) -> Verdict | Non
     if isinstance(answer, Created) and asked.stage is Stage.CREATE:
         found = replace(asked, stage=Stage.CONFIRM, psp_reference=answer.reference)
         answer = await look_up(means, found)
-    if not isinstance(answer, Verdict) or answer.is_alarm or answer.outcome in _NOT_CHARGED:
+    if not isinstance(answer, Verdict) or answer.outcome in _NOT_CHARGED:
         return None
-    return answer
+    has_taken = answer.taken is not None and answer.taken.amount > 0
+    return None if answer.is_alarm and not has_taken else answer
 
 
 _NOT_CHARGED = (Outcome.DECLINED, Outcome.PENDING, Outcome.ACTION_REQUIRED)

@@ -9,6 +9,7 @@ import pytest
 from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
+from tests.contract.test_attempt_resolutions import NO, resolve
 from tests.contract.test_psp_webhooks import EVENT, SECRET, event, events, send, until
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.sandbox import (
@@ -64,6 +65,40 @@ async def test_a_late_charge_is_kept_and_given_back(gateway: Gateway, sandbox: S
     assert first.attempt.outcome == again.attempt.outcome == noun.Attempt.SUCCEEDED
     assert other.refusal.reason == "REFUND_EXCEEDS_CHARGE"
     assert [kind for kind, _ in await sandbox.money()] == ["charge", "refund"]
+
+
+async def test_a_late_charge_of_another_amount_is_for_a_person(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    """It is not kept as if it were what was asked for, and not called no charge."""
+    await sandbox.fault("charge_then_refuse", match=CONFIRM)
+    declined = (await gateway.charge()).attempt
+    await sandbox.fault("wrong_amount", match={"operation": "retrieve"}, off_by=-100)
+
+    await send(gateway, event("evt_1", "payment_intent.succeeded", id=declined.psp_reference))
+    told = await until(gateway, "evt_1", EVENT.CONTRADICTS)
+
+    assert told.note == f"{declined.attempt_id} is charged late, another amount."
+    assert [a.attempt_id for a in await gateway.attempts("pay_1")] == [declined.attempt_id]
+
+
+async def test_a_capture_that_was_refused_before_another_is_no_late_charge(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    """What the PSP then shows as taken is the other's."""
+    held = (await gateway.hold()).attempt
+    await sandbox.dark(dark=True)
+    unknown = await gateway.capture(attempt_id="att_k1", amount="60.00")
+    refused = await resolve(gateway, unknown.attempt, **NO)
+    await sandbox.dark(dark=False)
+    taken = await gateway.capture(attempt_id="att_k2", amount="50.00")
+    assert refused.attempt.outcome == noun.Attempt.DECLINED
+    assert taken.attempt.outcome == noun.Attempt.SUCCEEDED
+
+    await send(gateway, event("evt_1", "charge.captured", payment_intent=held.psp_reference))
+    await until(gateway, "evt_1", EVENT.APPLIED)
+
+    assert len(await gateway.attempts("pay_1")) == 3
 
 
 async def test_what_was_truly_declined_stays_so(gateway: Gateway) -> None:
