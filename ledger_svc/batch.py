@@ -9,19 +9,16 @@ from collections.abc import Iterable, Sequence
 
 import psycopg
 
+from bookkeeping.arrays import texts
+from bookkeeping.pipeline import Overtaken
 from chassis.database import Transaction
 from ledger_svc import batch_rows, lookup, statements
-from ledger_svc.arrays import texts
 from ledger_svc.domain.account import Account
 from ledger_svc.domain.books import Books, Outcome
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Command, result_reference
 from ledger_svc.domain.transaction import Transaction as LedgerTransaction
 from ledger_svc.streams import Stream
-
-
-class Overtaken(Exception):
-    """The books are not as the batch took them to be; nothing was written."""
 
 
 class Batch:
@@ -112,8 +109,8 @@ async def _require_refused(tx: Transaction, books: Books, refused: Sequence[Comm
     now = {account.account_id: account for account in await lookup.accounts(tx, names, books.now)}
     if any(not _same(books, now.get(name), name) for name in names):
         raise Overtaken
-    written = {made.reference for made in books.written}
-    references = {result_reference(command) for command in refused} - written
+    # What is known of, written by this batch or before, is there for good: so it was refused.
+    references = {result_reference(command) for command in refused} - books.transactions.keys()
     if references and await tx.all(statements.CLAIMED, [texts(sorted(references))]):
         raise Overtaken
 

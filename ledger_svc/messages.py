@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.ledger.v1 import ledger_pb2 as noun
 from paymesh.ledger.v1 import posting_pb2 as wire
 from paymesh.ledger.v1 import report_pb2 as report
 
+from bookkeeping.fields import require_text, stamp, to_moment
 from chassis.errors import InvalidRequest
 from chassis.money import currency_decimals
 from ledger_svc import ports, template_messages
@@ -19,7 +19,7 @@ from ledger_svc.domain import account, chain, transaction
 from ledger_svc.domain.account import AccountStatus, AccountType, NewAccount, Side
 from ledger_svc.domain.books import Closed, Outcome, Posted
 from ledger_svc.domain.errors import Refusal
-from ledger_svc.domain.posting import Action, Line, Posting, Resolution
+from ledger_svc.domain.posting import Action, Line, Posting, Resolution, is_own_name
 from ledger_svc.domain.transaction import Kind
 from ledger_svc.use_cases.post_transactions import Asked, Unreadable
 
@@ -34,8 +34,7 @@ _SIDES_IN = {value: side for side, value in SIDES.items()}
 _TYPES_IN = {value: kind for kind, value in TYPES.items()}
 _ACTIONS_IN = {value: action for action, value in ACTIONS.items()}
 
-# What a Timestamp can say and PostgreSQL and Python can both keep, whatever the time zone.
-_YEARS = range(2, 9999)
+OWN_NAME = "must not end as the ledger's own do, in :reversal or :resolution"
 
 
 def to_new_account(asked: wire.NewAccount) -> NewAccount | Refusal:
@@ -69,6 +68,8 @@ def to_posting(asked: wire.Posting, place: int) -> Asked:
     if expires_at is not None and not is_pending:
         path = f"postings[{place}].expires_at"
         raise InvalidRequest.field(path, "is for pending transactions alone")
+    if is_own_name(asked.reference):
+        raise InvalidRequest.field(f"postings[{place}].reference", OWN_NAME)
     if has_template == bool(entries) or len(entries) == 1:
         path = f"postings[{place}].entries"
         raise InvalidRequest.field(path, "must be 2 to 64, or none with a template")
@@ -144,41 +145,6 @@ def to_lines(entries: Iterable[noun.NewEntry]) -> tuple[Line, ...]:
 
 # Half the price of calling a named tuple's class.
 _tuple = tuple.__new__
-
-
-def require_text(path: str, text: str) -> None:
-    """Make sure that a text can be kept.
-
-    Raises:
-        InvalidRequest: it holds a NUL character.
-    """
-    if "\0" in text:
-        raise InvalidRequest.field(path, "must not hold a NUL character")
-
-
-def to_moment(path: str, message: Any, field: str) -> datetime | None:
-    """Read a time; None when it is absent.
-
-    Raises:
-        InvalidRequest: it is none, or out of range.
-    """
-    if not message.HasField(field):
-        return None
-    try:
-        moment: datetime = getattr(message, field).ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest.field(path, "is no valid time") from error
-    if moment.year not in _YEARS:
-        raise InvalidRequest.field(path, f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}")
-    return moment
-
-
-@lru_cache(maxsize=256)
-def stamp(moment: datetime) -> Timestamp:
-    """Write a time, once for the many of a batch: to be copied, never changed."""
-    written = Timestamp()
-    written.FromDatetime(moment)
-    return written
 
 
 def write_posting_result(into: wire.PostingResult, outcome: Outcome) -> None:
@@ -293,8 +259,9 @@ def _shared(kind: Kind, effective_at: datetime, created_at: datetime, stream: in
     ).SerializeToString()
 
 
-def to_entry(found: transaction.Entry) -> noun.Entry:
+def to_entry(listed: transaction.ListedEntry) -> noun.Entry:
     """Write an entry by itself."""
+    found, heading = listed
     return noun.Entry(
         transaction_id=found.transaction_id,
         reference=found.reference,
@@ -307,6 +274,11 @@ def to_entry(found: transaction.Entry) -> noun.Entry:
         created_at=stamp(found.created_at),
         subject_id=found.subject_id,
         effective_at=stamp(found.effective_at),
+        kind=KINDS[heading.kind],
+        template=heading.template,
+        description=heading.description,
+        reverses_reference=heading.reverses_reference,
+        resolves_reference=heading.resolves_reference,
     )
 
 

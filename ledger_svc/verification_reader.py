@@ -12,11 +12,11 @@ from psycopg.rows import DictRow
 
 from audit_log.origin import by_caller
 from audit_log.writing import add_in
+from bookkeeping.arrays import plain, texts
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.money import Money
 from ledger_svc import lookup, rows, statements
-from ledger_svc.arrays import plain, texts
 from ledger_svc.domain import chain
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.checkpoint import AccountAt, Checkpoint
@@ -136,7 +136,8 @@ class VerificationReader:
 
     async def fence(self, until: datetime) -> None:
         """See to it that nothing is written any more under a time before this one."""
-        await self._database.run(lambda tx: tx.execute(statements.FENCE_STREAMS, [until]))
+        last = {"last": until - timedelta(microseconds=1)}
+        await self._database.run(lambda tx: tx.execute(statements.FENCE_STREAMS, last))
 
     async def keep(
         self, checkpoint: Checkpoint, balances: Callable[[], Iterator[AccountAt]]

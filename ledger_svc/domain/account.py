@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from bookkeeping.refusals import require_currency
 from chassis import money
 from chassis.money import Money
 from ledger_svc.domain import errors
@@ -92,10 +93,7 @@ class NewAccount:
             UnknownCurrency: it is not in ISO 4217.
             InvalidAmount: a bound is no decimal of that currency, or zero is out of bounds.
         """
-        try:
-            money.currency_decimals(currency)
-        except money.UnknownCurrency as error:
-            raise errors.UnknownCurrency(currency) from error
+        require_currency(currency)
         lowest, highest = _bound("floor", floor, currency), _bound("ceiling", ceiling, currency)
         if lowest is not None and lowest.amount > 0:
             raise errors.InvalidAmount("floor", "a new account has zero, so it must not be above")
@@ -251,16 +249,18 @@ class Account:
             )
 
     def _require_bounds(self, before: Standing, after: Standing) -> None:
-        """Hold a standing to the bounds, as if what is pending had happened where that is worse."""
+        """Hold a standing to the bounds, as if what is pending had happened where that is worse:
+        decimals, since the two together may pass what a balance can be.
+        """
         if self.floor is not None:
-            left = after.balance - after.pending_out
-            if left.amount < self.floor.amount:
+            left = after.balance.amount - after.pending_out.amount
+            if left < self.floor.amount:
                 raise errors.FloorPassed(
                     self.account_id, balance=before.balance - before.pending_out, floor=self.floor
                 )
         if self.ceiling is not None:
-            reached = after.balance + after.pending_in
-            if reached.amount > self.ceiling.amount:
+            reached = after.balance.amount + after.pending_in.amount
+            if reached > self.ceiling.amount:
                 raise errors.CeilingPassed(
                     self.account_id,
                     balance=before.balance + before.pending_in,

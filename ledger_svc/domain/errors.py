@@ -1,18 +1,18 @@
 """Every way in which the ledger says no: one class per reason of `LedgerError.Reason`.
 
 A refusal is the answer to one item of a batch; raised through an RPC it becomes an error with the
-same reason.
+same reason. What the wallets have too is in `bookkeeping.refusals`.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
+from bookkeeping.refusals import InvalidAmount as InvalidAmount
+from bookkeeping.refusals import Refusal as Refusal
+from bookkeeping.refusals import UnknownCurrency as UnknownCurrency
 from chassis.errors import AlreadyExists, FailedPrecondition, NotFound
 from chassis.money import Money
-
-
-class Refusal(FailedPrecondition):
-    """Why an item was not done. It changed nothing."""
 
 
 class AccountNotFound(Refusal, NotFound):
@@ -25,7 +25,7 @@ class AccountNotFound(Refusal, NotFound):
 
 
 class AccountFrozen(Refusal):
-    """The account takes no entries for now."""
+    """The account takes nothing new for now."""
 
     reason = "ACCOUNT_FROZEN"
 
@@ -43,7 +43,7 @@ class AccountClosed(Refusal):
 
 
 class AccountDiffers(Refusal):
-    """The account is there with another type, currency or floor."""
+    """The account is there with another type, currency, floor or ceiling."""
 
     reason = "ACCOUNT_DIFFERS"
 
@@ -130,24 +130,6 @@ class TransactionNotFound(Refusal, NotFound):
         super().__init__(f"No transaction has reference {reference}.", reference=reference)
 
 
-class InvalidAmount(Refusal):
-    """The amount is no decimal above zero, has too many decimals, or is too large for the books."""
-
-    reason = "INVALID_AMOUNT"
-
-    def __init__(self, field: str, why: str) -> None:
-        super().__init__(f"{field}: {why}.", field=field)
-
-
-class UnknownCurrency(Refusal):
-    """The currency is not in ISO 4217."""
-
-    reason = "UNKNOWN_CURRENCY"
-
-    def __init__(self, currency: str) -> None:
-        super().__init__(f"{currency} is no currency of ISO 4217.", currency=currency)
-
-
 class CeilingPassed(Refusal):
     """An entry would leave its account above the ceiling."""
 
@@ -214,7 +196,8 @@ class StillPending(Refusal):
 
     def __init__(self, reference: str) -> None:
         super().__init__(
-            f"{reference} moved nothing yet; void it instead of reversing it.", reference=reference
+            f"{reference} only reserves: void it, or reverse what it was posted as.",
+            reference=reference,
         )
 
 
@@ -223,7 +206,7 @@ class PartTooLarge(Refusal):
 
     reason = "PART_TOO_LARGE"
 
-    def __init__(self, reference: str, account_id: str, side: str, *, left: Money) -> None:
+    def __init__(self, reference: str, account_id: str, side: str, *, left: Decimal) -> None:
         super().__init__(
             f"Of {reference} {left} is left on the {side.lower()} side of {account_id}.",
             reference=reference,
@@ -249,6 +232,19 @@ class ExpiredBeforeArrival(Refusal):
 
     def __init__(self, reference: str) -> None:
         super().__init__(f"{reference} would have expired already.", reference=reference)
+
+
+class EffectTooFar(Refusal):
+    """A transaction counts from no later than 366 days after it is written."""
+
+    reason = "EFFECT_TOO_FAR"
+
+    def __init__(self, reference: str, latest: datetime) -> None:
+        super().__init__(
+            f"{reference} may count from no later than {latest.isoformat()}.",
+            reference=reference,
+            latest=latest.isoformat(),
+        )
 
 
 class Archived(Refusal):
