@@ -111,7 +111,8 @@ async def build(
     means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages, running.saw)
     router = Router(_rules(settings), providers, guards, psps.pages)
     outbox = _outbox(settings, database)
-    paying = _paying(psps, outbox, Paying(PayoutStore(database), {}, guards, utc_now, faults))
+    without = Paying(PayoutStore(database), {}, guards, utc_now, faults, payouts_running.saw)
+    paying = _paying(psps, outbox, without)
     tell = partial(tell_audit_log, database)
     statements = Statements(outbox.bank, outbox.book, paying, tell) if outbox else None
     key = settings.fingerprint_key.reveal()

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from chassis.errors import PaymeshError, Unavailable
+from chassis.telemetry import logger
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
 from psp_gateway.domain.late_looks import LateLook, is_accounted, looks_at
 from psp_gateway.ports import AttemptReader, LateLooks, Listener
@@ -111,6 +112,9 @@ async def _left_alone(looking: Looking, attempt: Attempt) -> Found:
         return await _look(looking, attempt)
     except PaymeshError:
         return Found.SILENT
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not keep others back for ever
+        logger().error("late_look_left", attempt_id=attempt.attempt_id, error=error)
+        return Found.SILENT
 
 
 async def _look(looking: Looking, attempt: Attempt) -> Found:
@@ -137,8 +141,8 @@ async def _look_at(looking: Looking, attempt: Attempt, psp: str) -> Found:
     if psp == attempt.psp and not attempt.outcome.is_final:
         return await _look_at_open(looking, attempt)
     verdict = await ask_if_late(means, attempt, psp)
-    if verdict is None:
-        return Found.NOTHING
+    if verdict is None or verdict.is_alarm:
+        return Found.NOTHING  # of another amount a person is told by whoever asked
     if verdict.outcome is not Outcome.SUCCEEDED:
         return Found.SILENT
     await keep_late(means, attempt, psp, verdict, means.clock())
