@@ -12,6 +12,8 @@ from paymesh.payment.v1 import (
     webhook_endpoint_service_pb2_grpc,
 )
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from audit_log.wiring import with_audit_log
 from chassis.clock import utc_now
@@ -61,7 +63,16 @@ _STREAM = "events.payment"
 
 
 def _open_redis(settings: PaymentSettings, stack: AsyncExitStack) -> "Redis":
-    redis: Redis = Redis.from_url(settings.redis_url.reveal(), decode_responses=True)
+    """Open no connection yet. One more try finds a new one where an old one was closed, or says
+    nothing any more: events are published at least once.
+    """
+    redis: Redis = Redis.from_url(
+        settings.redis_url.reveal(),
+        decode_responses=True,
+        socket_timeout=settings.redis_timeout_s,
+        socket_connect_timeout=settings.redis_timeout_s,
+        retry=Retry(NoBackoff(), 1),
+    )
     stack.push_async_callback(redis.aclose)
     return redis
 
