@@ -84,14 +84,11 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     faults = FaultPoints.parse(server.fault_points, server.environment)
     database = await _open_database(settings, stack)
     redis = _open_redis(settings, stack)
-    clock = DatabaseClock(database, utc_now)
-    await clock.compare()
-
+    clock = await DatabaseClock.compared(database, utc_now)
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
     payments = PostgresPaymentStore(database, clock, faults)
     sagas = _saga_store(database, server, settings, clock, faults)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
-
     admission = QueueAdmission(settings.backlog)
     neighbours = connect(settings, stack)
     auditing = Auditing.wire(database, neighbours, settings, clock)

@@ -22,6 +22,17 @@ class DatabaseClock:
         self._database, self._own = database, own
         self._behind = timedelta(0)
 
+    @classmethod
+    async def compared(cls, database: Database, own: Clock) -> "DatabaseClock":
+        """Make one that has compared.
+
+        Raises:
+            Unavailable: the database did not answer.
+        """
+        clock = cls(database, own)
+        await clock.compare()
+        return clock
+
     def __call__(self) -> datetime:
         """Tell the time, in UTC."""
         return self._own() + self._behind
