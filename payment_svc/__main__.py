@@ -14,6 +14,7 @@ from paymesh.payment.v1 import (
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ReadOnlyError
 
 from audit_log.wiring import with_audit_log
 from chassis.clock import Clock, utc_now
@@ -73,6 +74,7 @@ def _open_redis(settings: PaymentSettings, stack: AsyncExitStack) -> "Redis":
         socket_timeout=settings.redis_timeout_s,
         socket_connect_timeout=settings.redis_timeout_s,
         retry=Retry(NoBackoff(), 1),
+        retry_on_error=[ReadOnlyError],  # another server's turn: its name leads there
     )
     stack.push_async_callback(redis.aclose)
     return redis

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import aiohttp
@@ -23,7 +24,7 @@ from devstack.stack import Stack, running_stack
 from devstack.state import reachable_folder
 from tests.chaos.door import Door
 from tests.conftest import whole
-from tests.servers import free_port
+from tests.servers import RedisServer, free_port
 from tests.signed import signed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,19 +41,22 @@ LIMITED = {
 _SLOW_S = 0.2  # each way: more than the edge waits for, less than risk does
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Troubled:
     """A stack whose Redis is behind a door.
 
     Attributes:
         place: the file by which the door finds Redis.
         redis: straight to it, past the door.
+        heir: another server, empty, with the same password.
     """
 
     stack: Stack
     door: Door
     place: Path
     redis: Redis
+    heir: RedisServer
+    password: str
 
     async def refused_by_redis(self, error: str) -> int:
         """Count the commands that Redis has refused with an error."""
@@ -74,7 +78,8 @@ def stack() -> Iterator[Stack]:
 async def troubled(stack: Stack) -> AsyncIterator[Troubled]:
     """Its Redis, moved to another port, with a door where it was."""
     configuration = stack.state.folder / "redis" / "redis.conf"
-    secret, port = stack["redis"].rpartition("@")[0], int(stack["redis"].split(":")[-1][:-2])
+    port = urlsplit(stack["redis"]).port
+    assert port is not None
     moved = free_port()
     configuration.write_text(configuration.read_text().replace(f"port {port}", f"port {moved}"))
     place = stack.state.folder / "redis" / "place"
@@ -83,9 +88,18 @@ async def troubled(stack: Stack) -> AsyncIterator[Troubled]:
     door = Door(place)
     server = await in_its_place(door, port)
     await asyncio.to_thread(stack.wait_healthy, "redis", not_pid=pid)
-    async with Redis.from_url(f"{secret}@127.0.0.1:{moved}/0", decode_responses=True) as redis:
-        yield Troubled(stack, door, place, redis)
-    server.close()
+    password = str(urlsplit(stack["redis"]).password)
+    redis = Redis.from_url(f"redis://127.0.0.1:{moved}/0", password=password, decode_responses=True)
+    heirs = stack.state.folder / "heir"
+    heirs.mkdir()
+    with RedisServer.start(heirs) as heir:
+        async with Redis.from_url(heir.url) as fresh:
+            await fresh.config_set("requirepass", password)
+        on = Troubled(stack, door, place, redis, heir, password)
+        yield on
+        for used in {redis, on.redis}:
+            await used.aclose()
+        server.close()
 
 
 async def in_its_place(door: Door, port: int) -> asyncio.Server:
@@ -176,10 +190,29 @@ async def read_only(on: Troubled) -> AsyncIterator[Callable[[], Awaitable[int]]]
     await on.redis.replicaof("NO", "ONE")
 
 
+@asynccontextmanager
+async def failed_over(on: Troubled) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """As read-only, but for good: the name leads to another server now, and who is connected to the
+    former one stays so until he hangs up.
+    """
+    before = await on.refused_by_redis("READONLY")
+    await on.redis.replicaof("127.0.0.1", str(free_port()))
+
+    async def struck() -> int:
+        return await on.refused_by_redis("READONLY") - before
+
+    yield struck
+    on.place.write_text(f"\n\n\n{urlsplit(on.heir.url).port}\n")
+    on.redis = Redis.from_url(on.heir.url, password=on.password, decode_responses=True)
+
+
 @pytest.mark.parametrize(
     ("trouble", "counts"),
-    [(down, False), (silent, False), (slow, True), (full, False), (read_only, False)],
-)
+    [
+        (down, False), (silent, False), (slow, True), (full, False), (read_only, False),
+        (failed_over, False),
+    ],
+)  # fmt: skip
 async def test_trouble_of_redis_fails_no_payment(
     troubled: Troubled, rest: RestClient, trouble: Any, *, counts: bool
 ) -> None:
