@@ -19,8 +19,8 @@ RUN python3 -m venv /opt/build \
 COPY . /build/source
 # The code lies as it does in the repository: it finds migrations, rules and schemas beside itself.
 RUN mkdir /opt/paymesh/source && cd /build/source \
- && cp -R audit_log chassis privacy payment_svc ledger_svc wallet_svc risk_svc psp_gateway edge_auth devstack \
-    client stubs envoy requirements README.md LICENSE pyproject.toml setup.py /opt/paymesh/source/ \
+ && cp -R audit_log bookkeeping chassis paging privacy payment_svc ledger_svc wallet_svc risk_svc psp_gateway \
+    edge_auth devstack client stubs envoy requirements README.md LICENSE pyproject.toml setup.py /opt/paymesh/source/ \
  && cd /opt/paymesh/source \
  && PYTHONPATH=$(echo /opt/build/lib/python3*/site-packages) pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
  && python -m compileall -q /opt/paymesh

@@ -7,7 +7,7 @@ from setuptools import find_namespace_packages, setup
 SERVICES = ["payment_svc", "ledger_svc", "wallet_svc", "risk_svc", "psp_gateway", "edge_auth"]
 ROOT = [
     name + more
-    for name in ("audit_log", "chassis", "privacy", "devstack", *SERVICES)
+    for name in ("audit_log", "bookkeeping", "chassis", "paging", "privacy", "devstack", *SERVICES)
     for more in ("", ".*")
 ]
 

@@ -18,9 +18,9 @@ from devstack.state import State
 
 _ROOT = Path(__file__).resolve().parent.parent
 # What is measured is the tree that the benchmark is in, wherever an installation points to.
-_PATH = os.pathsep.join(str(_ROOT / part) for part in ("", "stubs", "client"))
+PATH = os.pathsep.join(str(_ROOT / part) for part in ("", "stubs", "client"))
 # Reading the whole books at the end takes longer than any request of a service may.
-_PATIENCE = {"REQUEST_TIMEOUT_S": "150", "LEDGER_REPORT_TIMEOUT_S": "140"}
+PATIENCE = {"REQUEST_TIMEOUT_S": "150", "LEDGER_REPORT_TIMEOUT_S": "140"}
 _START_S = 60.0
 _ROWS_CONNECTIONS = 16
 
@@ -37,6 +37,23 @@ class Bookkeeper:
     target: str
     database_url: str
     pid: int
+
+
+async def begin_postgres(state: State, port: int, children: list[Child]) -> Postgres:
+    """Start a PostgreSQL in a folder of its own, with every context's database; it is put to the
+    children, whom the caller ends.
+
+    Raises:
+        StackError: it did not come up.
+    """
+    state.prepare()
+    postgres = await asyncio.to_thread(Postgres, state, port)
+    await postgres.initialize()
+    children.append(await start(postgres.recipe(), state.log("postgres")))
+    async with asyncio.timeout(_START_S):
+        await postgres.until_ready()
+    await asyncio.to_thread(postgres.create_databases)
+    return postgres
 
 
 class Bookkeepers:
@@ -59,13 +76,8 @@ class Bookkeepers:
         Raises:
             StackError: one did not come up.
         """
-        self._state.prepare()
-        postgres = await asyncio.to_thread(Postgres, self._state, self._ports["postgres"])
-        await postgres.initialize()
-        self.postgres_pid = (await self._begin(postgres.recipe())).pid
-        async with asyncio.timeout(_START_S):
-            await postgres.until_ready()
-        await asyncio.to_thread(postgres.create_databases)
+        postgres = await begin_postgres(self._state, self._ports["postgres"], self._children)
+        self.postgres_pid = self._children[0].pid
         service, context = self._workload.service, self._workload.service.context
         owner = postgres.url(f"{context}_owner", context)
         await asyncio.to_thread(upgrade, owner, service.name, f"{context}_app")
@@ -87,7 +99,7 @@ class Bookkeepers:
         service = self._workload.service
         recipe = service_recipe(service, self._state, self._ports, postgres, Choices())
         url = postgres.url("postgres", service.context)
-        await self._serve(Way.SERVICE, recipe, _PATIENCE, url)
+        await self._serve(Way.SERVICE, recipe, PATIENCE, url)
 
     async def _start_baselines(self, postgres: Postgres) -> None:
         admin = postgres.url("postgres", "postgres")
@@ -102,7 +114,7 @@ class Bookkeepers:
                 "ROWS_CONNECTIONS": os.environ.get("ROWS_CONNECTIONS", str(_ROWS_CONNECTIONS)),
             }
             command = [sys.executable, "-m", "benchmarks.row_at_a_time"]
-            await self._serve(way, Recipe(way, command, told), _PATIENCE, url)
+            await self._serve(way, Recipe(way, command, told), PATIENCE, url)
         # pgbench calls the same function in the same database, without the server.
         self.keepers[Way.BARE] = replace(self.keepers[Way.FUNCTION], target="", pid=0)
 
@@ -119,7 +131,7 @@ class Bookkeepers:
     async def _serve(
         self, way: Way, recipe: Recipe, more: Mapping[str, str], database_url: str
     ) -> None:
-        told = {**recipe.environment, **more, "PYTHONPATH": _PATH}
+        told = {**recipe.environment, **more, "PYTHONPATH": PATH}
         child = await self._begin(replace(recipe, environment=told))
         self.keepers[way] = Bookkeeper(told["LISTEN"], database_url, child.pid)
 

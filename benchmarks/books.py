@@ -2,10 +2,10 @@
 
 import asyncio
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 
 import grpc
 import uvloop
@@ -13,19 +13,19 @@ from rich.console import Console
 
 from benchmarks import books_report, machine, postgres_figures
 from benchmarks.bookkeepers import Bookkeepers
-from benchmarks.load import Load, open_channels
+from benchmarks.load import Load, open_channels, over_grpc
 from benchmarks.processor import machine_s, own_s, tree_s
 from benchmarks.results import Measure
 from benchmarks.scenarios import Scenario, Way, every_scenario
-from benchmarks.tally import Tally, quantile_ms
+from benchmarks.tally import Tally
 from benchmarks.trial import Trial
+from benchmarks.window import figures, measured
 from benchmarks.workload import Workload, check
 from chassis.settings import Environment
 from devstack.health import serving
 from devstack.ports import claimed_ports
 from devstack.state import reachable_folder
 
-_WARM_UP_S = 1.5
 _MEASURE_S = 8.0
 _START_S = 60.0
 _SETTLE_S = 0.5
@@ -124,21 +124,9 @@ class _Bench:
     async def _load(
         self, scenario: Scenario, channels: list[grpc.aio.Channel]
     ) -> tuple[Trial, Tally]:
-        load = Load(self._workload, scenario, channels)
-        load.start()
-        await asyncio.sleep(_WARM_UP_S)
-        load.window, done, cpu = Tally(), load.total.done, self._cpu(scenario.way)
-        began = time.perf_counter()
-        await asyncio.sleep(self._seconds)
-        elapsed = time.perf_counter() - began
-        window, done = load.window, load.total.done - done
-        used = {name: s - cpu[name] for name, s in self._cpu(scenario.way).items()}
-        load.window = Tally()
-        await load.stop()
-        trial = _trial(scenario, window, done / elapsed)
-        trial.making_us = load.making_us
-        trial.set_cpu(used, done, elapsed)
-        return trial, load.total
+        load = Load(self._workload, scenario, over_grpc(self._workload, channels))
+        used_s = partial(self._cpu, scenario.way)
+        return await measured(load, scenario, used_s, self._seconds), load.total
 
     async def _pgbench(self, scenario: Scenario) -> tuple[Trial, Tally]:
         script, url = self._workload.bare_script(scenario.shape), self._url(Way.BARE)
@@ -147,7 +135,7 @@ class _Bench:
             url, script, clients=scenario.in_flight, seconds=seconds
         )
         used = {name: s - cpu[name] for name, s in self._cpu(Way.BARE).items()}
-        trial = _trial(scenario, tally, tally.done / seconds)
+        trial = figures(scenario, tally, tally.done / seconds)
         trial.set_cpu(used, tally.done, seconds)
         return trial, tally
 
@@ -167,9 +155,3 @@ class _Bench:
             sent = self._sent[self._url(way)]
             stored = await self._workload.stored(channel, self._url(way))
             self._console.print(check(way, stored, sent.done, sent.unknown))
-
-
-def _trial(scenario: Scenario, window: Tally, rate: float) -> Trial:
-    ordered = sorted(window.times_s)
-    p50, p95, p99 = (quantile_ms(ordered, share) for share in (0.5, 0.95, 0.99))
-    return Trial(scenario, rate, p50, p95, p99, count=window.done)

@@ -11,7 +11,9 @@ import grpc
 
 from benchmarks.scenarios import Scenario
 from benchmarks.tally import Tally
-from benchmarks.workload import STAMP_PLACE, Workload
+from benchmarks.workload import STAMP_PLACE, Asking, Workload
+
+Call = Callable[[bytes], Awaitable[Any]]  # raises Unanswered
 
 _CHANNELS = 4
 _CALL_S = 30.0
@@ -31,15 +33,37 @@ def open_channels(target: str) -> list[grpc.aio.Channel]:
     return [grpc.aio.insecure_channel(target, options=options) for _ in range(_CHANNELS)]
 
 
+class Unanswered(Exception):
+    """A request had no answer; the text is the reason, a word."""
+
+
+def over_grpc(workload: Workload, channels: Sequence[grpc.aio.Channel]) -> list[Call]:
+    """Make a call of the workload's method on each channel."""
+    return [
+        _call(channel.unary_unary(workload.method, response_deserializer=workload.response))
+        for channel in channels
+    ]
+
+
+def _call(method: Callable[..., Awaitable[Any]]) -> Call:
+    async def call(request: bytes) -> Any:
+        try:
+            return await method(request, timeout=_CALL_S)
+        except grpc.aio.AioRpcError as error:
+            raise Unanswered(error.code().name) from error
+
+    return call
+
+
 class Requests:
     """Requests that were made ahead, in turn for ever, each with references of its own."""
 
-    def __init__(self, workload: Workload, scenario: Scenario) -> None:
+    def __init__(self, asking: Asking, scenario: Scenario) -> None:
         choose = Random(f"{scenario.shape}{scenario.batch}")
         began = time.perf_counter()
         ready = _READY[scenario.batch]
         self._ready: Iterator[bytes] = itertools.cycle(
-            [workload.request(scenario.shape, scenario.batch, choose) for _ in range(ready)]
+            [asking.request(scenario.shape, scenario.batch, choose) for _ in range(ready)]
         )
         self.making_us = (time.perf_counter() - began) / (ready * scenario.batch) * 1e6
 
@@ -56,16 +80,11 @@ class Load:
         window: what is measured; whoever measures puts a new one in its place.
     """
 
-    def __init__(
-        self, workload: Workload, scenario: Scenario, channels: Sequence[grpc.aio.Channel]
-    ) -> None:
+    def __init__(self, asking: Asking, scenario: Scenario, calls: Sequence[Call]) -> None:
         self._scenario = scenario
-        self._judge = workload.judge
-        self._requests = Requests(workload, scenario)
-        self._calls: list[Callable[..., Awaitable[Any]]] = [
-            channel.unary_unary(workload.method, response_deserializer=workload.response)
-            for channel in channels
-        ]
+        self._judge = asking.judge
+        self._requests = Requests(asking, scenario)
+        self._calls = calls
         self._stop = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self.total, self.window = Tally(), Tally()
@@ -94,7 +113,7 @@ class Load:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _call_again(self, call: Callable[..., Awaitable[Any]]) -> None:
+    async def _call_again(self, call: Call) -> None:
         while not self._stop.is_set():
             await self._once(call, time.perf_counter(), None)
 
@@ -112,18 +131,16 @@ class Load:
             if number % 16 == 0:
                 await asyncio.sleep(0)  # behind its time, it must still let answers in
 
-    async def _once(
-        self, call: Callable[..., Awaitable[Any]], began: float, window: Tally | None
-    ) -> None:
+    async def _once(self, call: Call, began: float, window: Tally | None) -> None:
         """Ask once. In a closed loop an answer counts where it arrives, in an open one where it was
         asked for.
         """
         try:
-            response = await call(self._requests.take(), timeout=_CALL_S)
-        except grpc.aio.AioRpcError as error:
+            response = await call(self._requests.take())
+        except Unanswered as error:
             took = time.perf_counter() - began
             for tally in (self.total, self.window if window is None else window):
-                tally.lost(took, error.code().name, self._scenario.batch)
+                tally.lost(took, str(error), self._scenario.batch)
             return
         took = time.perf_counter() - began
         answer = self._judge(response)

@@ -69,6 +69,12 @@ async def make_database(admin_url: str, name: str, schema: Sequence[LiteralStrin
     return url
 
 
+async def analyze(url: str) -> None:
+    """Have a database know how large its tables are, which it else does after a minute."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute("VACUUM ANALYZE")
+
+
 async def written(url: str) -> Written:
     """Measure a database after a CHECKPOINT, by which all of it has come to the disk."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:

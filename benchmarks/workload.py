@@ -42,7 +42,17 @@ class Answer:
     refusals: Sequence[str] = ()
 
 
-class Workload(Protocol):
+class Asking(Protocol):
+    """What a load generator must know of whom it asks."""
+
+    def request(self, shape: Shape, size: int, choose: Random) -> bytes:
+        """Make a request of `size` transactions, STAMP_PLACE in each reference."""
+
+    def judge(self, response: Any) -> Answer:
+        """Tell what a request came to."""
+
+
+class Workload(Asking, Protocol):
     """Books under load: the ledger, or the wallets. The same load for both."""
 
     @property
@@ -67,12 +77,6 @@ class Workload(Protocol):
 
     def bare_script(self, shape: Shape) -> str:
         """Write pgbench's script: one call of the baseline's function."""
-
-    def request(self, shape: Shape, size: int, choose: Random) -> bytes:
-        """Make a request of `size` transactions, STAMP_PLACE in each reference."""
-
-    def judge(self, response: Any) -> Answer:
-        """Tell what a request came to."""
 
     async def open(self, channel: grpc.aio.Channel) -> None:
         """Open ACCOUNTS accounts and the platform's."""

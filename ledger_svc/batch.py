@@ -9,19 +9,16 @@ from collections.abc import Iterable, Sequence
 
 import psycopg
 
+from bookkeeping.arrays import texts
+from bookkeeping.pipeline import Overtaken
 from chassis.database import Transaction
 from ledger_svc import batch_rows, lookup, statements
-from ledger_svc.arrays import texts
 from ledger_svc.domain.account import Account
 from ledger_svc.domain.books import Books, Outcome
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Command, result_reference
 from ledger_svc.domain.transaction import Transaction as LedgerTransaction
 from ledger_svc.streams import Stream
-
-
-class Overtaken(Exception):
-    """The books are not as the batch took them to be; nothing was written."""
 
 
 class Batch:

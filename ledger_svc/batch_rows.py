@@ -8,7 +8,7 @@ from itertools import chain as joined
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from ledger_svc.arrays import digests, known, plain, some_texts, texts, times
+from bookkeeping.arrays import digests, known, plain, some_texts, texts, times
 from ledger_svc.domain.account import AccountStatus, NewAccount, Side
 from ledger_svc.domain.books import Books
 from ledger_svc.domain.posting import Line
@@ -49,6 +49,7 @@ def pendings(books: Books) -> list[str]:
         plain([line.side is Side.DEBIT for _, _, line in rows]),
         plain([line.amount.amount for _, _, line in rows]),
         texts([t.reference for t in reserved]),
+        plain([_digits(t) for t in reserved]),
         times([t.heading.expires_at for t in reserved]),
     ]
 

@@ -7,9 +7,9 @@ from typing import LiteralString
 
 from psycopg.rows import DictRow
 
+from bookkeeping.arrays import plain, texts
 from chassis.database import Transaction
 from ledger_svc import rows, statements
-from ledger_svc.arrays import plain, texts
 from ledger_svc.domain.account import Account
 from ledger_svc.domain.transaction import Kind
 from ledger_svc.domain.transaction import Transaction as LedgerTransaction

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.ledger.v1 import ledger_pb2 as noun
 from paymesh.ledger.v1 import posting_pb2 as wire
 from paymesh.ledger.v1 import report_pb2 as report
 
+from bookkeeping.fields import require_text, stamp, to_moment
 from chassis.errors import InvalidRequest
 from chassis.money import currency_decimals
 from ledger_svc import ports, template_messages
@@ -33,9 +33,6 @@ ACTIONS = {Action.POST: wire.Resolution.POST, Action.VOID: wire.Resolution.VOID}
 _SIDES_IN = {value: side for side, value in SIDES.items()}
 _TYPES_IN = {value: kind for kind, value in TYPES.items()}
 _ACTIONS_IN = {value: action for action, value in ACTIONS.items()}
-
-# What a Timestamp can say and PostgreSQL and Python can both keep, whatever the time zone.
-_YEARS = range(2, 9999)
 
 
 def to_new_account(asked: wire.NewAccount) -> NewAccount | Refusal:
@@ -144,41 +141,6 @@ def to_lines(entries: Iterable[noun.NewEntry]) -> tuple[Line, ...]:
 
 # Half the price of calling a named tuple's class.
 _tuple = tuple.__new__
-
-
-def require_text(path: str, text: str) -> None:
-    """Make sure that a text can be kept.
-
-    Raises:
-        InvalidRequest: it holds a NUL character.
-    """
-    if "\0" in text:
-        raise InvalidRequest.field(path, "must not hold a NUL character")
-
-
-def to_moment(path: str, message: Any, field: str) -> datetime | None:
-    """Read a time; None when it is absent.
-
-    Raises:
-        InvalidRequest: it is none, or out of range.
-    """
-    if not message.HasField(field):
-        return None
-    try:
-        moment: datetime = getattr(message, field).ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest.field(path, "is no valid time") from error
-    if moment.year not in _YEARS:
-        raise InvalidRequest.field(path, f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}")
-    return moment
-
-
-@lru_cache(maxsize=256)
-def stamp(moment: datetime) -> Timestamp:
-    """Write a time, once for the many of a batch: to be copied, never changed."""
-    written = Timestamp()
-    written.FromDatetime(moment)
-    return written
 
 
 def write_posting_result(into: wire.PostingResult, outcome: Outcome) -> None:
@@ -293,8 +255,9 @@ def _shared(kind: Kind, effective_at: datetime, created_at: datetime, stream: in
     ).SerializeToString()
 
 
-def to_entry(found: transaction.Entry) -> noun.Entry:
+def to_entry(listed: transaction.ListedEntry) -> noun.Entry:
     """Write an entry by itself."""
+    found, heading = listed
     return noun.Entry(
         transaction_id=found.transaction_id,
         reference=found.reference,
@@ -307,6 +270,11 @@ def to_entry(found: transaction.Entry) -> noun.Entry:
         created_at=stamp(found.created_at),
         subject_id=found.subject_id,
         effective_at=stamp(found.effective_at),
+        kind=KINDS[heading.kind],
+        template=heading.template,
+        description=heading.description,
+        reverses_reference=heading.reverses_reference,
+        resolves_reference=heading.resolves_reference,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from paymesh.ledger.v1 import ledger_service_pb2 as service
 from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceServicer
 
+from bookkeeping.fields import require_text, stamp, to_moment
 from chassis.clock import Clock, utc_now
 from chassis.errors import InvalidRequest
 from chassis.interceptors import request_context, validate
@@ -15,8 +16,7 @@ from ledger_svc.domain.account import AccountStatus
 from ledger_svc.domain.books import Closed, Outcome, Posted
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Reversal
-from ledger_svc.messages import require_text, to_moment
-from ledger_svc.ports import EntryFilter, Period
+from ledger_svc.ports import EntryFilter, PendingFilter, Period
 from ledger_svc.use_cases.change_status import change_status
 from ledger_svc.use_cases.close_month import close_month
 from ledger_svc.use_cases.export_entries import export_entries
@@ -27,6 +27,7 @@ from ledger_svc.use_cases.get_transaction import get_transaction
 from ledger_svc.use_cases.get_trial_balance import get_trial_balance
 from ledger_svc.use_cases.list_accounts import list_account_changes, list_accounts
 from ledger_svc.use_cases.list_entries import list_entries
+from ledger_svc.use_cases.list_pendings import list_pendings
 from ledger_svc.use_cases.list_proofs import list_checkpoints, list_seals
 from ledger_svc.use_cases.open_accounts import open_accounts
 from ledger_svc.use_cases.post_transactions import Asked, post_transactions
@@ -175,6 +176,24 @@ class LedgerServicer(LedgerServiceServicer):
         found = await get_transaction(self._reader, request.reference)
         return service.GetTransactionResponse(transaction=messages.to_wire(found))
 
+    async def ListPendings(
+        self, request: service.ListPendingsRequest, context: Any
+    ) -> service.ListPendingsResponse:
+        """List what is pending."""
+        require_text("subject_id", request.subject_id)
+        expires = Period(
+            to_moment("expires_from", request, "expires_from"),
+            to_moment("expires_to", request, "expires_to"),
+        )
+        which = PendingFilter(request.account_id, request.subject_id, _created(request), expires)
+        page = await list_pendings(
+            self._reader, which, page_size=request.page_size, page_token=request.page_token
+        )
+        return service.ListPendingsResponse(
+            transactions=map(messages.to_wire, page.transactions),
+            next_page_token=page.next_page_token,
+        )
+
     async def ListEntries(
         self, request: service.ListEntriesRequest, context: Any
     ) -> service.ListEntriesResponse:
@@ -190,7 +209,7 @@ class LedgerServicer(LedgerServiceServicer):
         return service.ListEntriesResponse(
             entries=map(messages.to_entry, page.entries),
             next_page_token=page.next_page_token,
-            archived_until=messages.stamp(page.archived_until) if page.archived_until else None,
+            archived_until=stamp(page.archived_until) if page.archived_until else None,
         )
 
     async def ExportEntries(
@@ -202,7 +221,7 @@ class LedgerServicer(LedgerServiceServicer):
             yield service.ExportEntriesResponse(
                 entries=map(messages.to_entry, chunk.entries),
                 resume_token=chunk.resume_token,
-                whole_until=messages.stamp(chunk.whole_until) if chunk.whole_until else None,
+                whole_until=stamp(chunk.whole_until) if chunk.whole_until else None,
             )
 
     async def GetBalance(

@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from audit_log.origin import by_caller
 from audit_log.record import Record
 from audit_log.writing import add_in
+from bookkeeping.arrays import texts
+from bookkeeping.group_commit import GroupCommit
+from bookkeeping.pipeline import Pipeline
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.faults import FaultPoints
 from ledger_svc import batch_rows, lookup, rows, statements
-from ledger_svc.arrays import texts
+from ledger_svc.bookkeeper import LedgerBookkeeper
 from ledger_svc.domain import errors
 from ledger_svc.domain.account import Account, AccountStatus, NewAccount
 from ledger_svc.domain.books import Outcome
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Action, Command, Resolution
-from ledger_svc.group_commit import GroupCommit
-from ledger_svc.pipeline import Pipeline
 
 
 class LedgerStore:
@@ -38,7 +39,7 @@ class LedgerStore:
     ) -> None:
         self._database = database
         self._clock = clock
-        pipeline = Pipeline(database, clock, faults or FaultPoints())
+        pipeline = Pipeline(LedgerBookkeeper(database, clock, faults or FaultPoints()))
         self._commands: GroupCommit[Command, Outcome] = GroupCommit(
             pipeline.run, in_flight=batches_in_flight
         )

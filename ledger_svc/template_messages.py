@@ -7,9 +7,8 @@ from typing import Any
 
 from paymesh.ledger.v1 import template_pb2 as wire
 
-from chassis import money
+from bookkeeping.refusals import parse_amount
 from chassis.money import Money
-from ledger_svc.domain import errors
 from ledger_svc.domain.posting import Posting
 from ledger_svc.domain.templates import chargebacks, charges, conversions, payouts, refunds
 from ledger_svc.domain.templates import settlements as settling
@@ -88,13 +87,7 @@ class _Amounts:
         )
 
     def _read(self, field: str, text: str, currency: str) -> Money:
-        code = getattr(self.message, currency)
-        try:
-            return Money.parse(text, code)
-        except money.InvalidAmount as error:
-            raise errors.InvalidAmount(field, str(error)) from error
-        except money.UnknownCurrency as error:
-            raise errors.UnknownCurrency(code) from error
+        return parse_amount(field, text, getattr(self.message, currency))
 
 
 def _captured(asked: wire.Captured, amounts: _Amounts) -> charges.Captured:

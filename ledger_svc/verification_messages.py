@@ -6,10 +6,10 @@ from dataclasses import asdict
 from paymesh.ledger.v1 import ledger_service_pb2 as service
 from paymesh.ledger.v1 import report_pb2 as report
 
+from bookkeeping.fields import stamp
 from ledger_svc.domain.checkpoint import Checkpoint
 from ledger_svc.domain.seal import Seal, SealedHead
 from ledger_svc.domain.verification import Offence, OffenceKind
-from ledger_svc.messages import stamp
 from ledger_svc.use_cases.verify_ledger import Summary
 from ledger_svc.use_cases.walk_books import Progress
 

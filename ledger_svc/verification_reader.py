@@ -12,11 +12,11 @@ from psycopg.rows import DictRow
 
 from audit_log.origin import by_caller
 from audit_log.writing import add_in
+from bookkeeping.arrays import plain, texts
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.money import Money
 from ledger_svc import lookup, rows, statements
-from ledger_svc.arrays import plain, texts
 from ledger_svc.domain import chain
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.checkpoint import AccountAt, Checkpoint

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from wallet_svc.arrays import plain, texts, times
+from bookkeeping.arrays import plain, some_texts, texts, times
 from wallet_svc.domain.hold import Hold
 from wallet_svc.domain.operation import Operation
 from wallet_svc.domain.wallet import NewWallet, Standing, Wallet
@@ -65,7 +65,7 @@ def _claims(wallets: Wallets) -> dict[str, str]:
     names, owners, sequences, closed = zip(*claims, strict=True)
     return {
         "claims": texts(names),
-        "claim_wallets": texts(owners),
+        "claim_wallets": some_texts(owners),
         "claim_sequences": plain(sequences),
         "closed": times(closed),
     }

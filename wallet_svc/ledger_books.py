@@ -9,10 +9,10 @@ import grpc
 from paymesh.ledger.v1 import ledger_pb2 as noun
 from paymesh.ledger.v1 import ledger_service_pb2 as service
 
+from bookkeeping.fields import stamp
 from chassis.channel import call, forwarded, to_error
 from chassis.errors import FailedPrecondition
 from wallet_svc.domain.comparison import Balance, History, SubjectSum
-from wallet_svc.messages import stamp
 from wallet_svc.ports import AccountPage
 
 if TYPE_CHECKING:  # the aio stub exists for the type checker alone

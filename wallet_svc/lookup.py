@@ -5,9 +5,9 @@ locked.
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
+from bookkeeping.arrays import texts
 from chassis.database import Transaction
 from wallet_svc import rows, statements
-from wallet_svc.arrays import texts
 from wallet_svc.domain.hold import Hold
 from wallet_svc.domain.operation import (
     OF_A_HOLD,
@@ -40,7 +40,7 @@ async def wallets(tx: Transaction, wallet_ids: Sequence[str]) -> list[Wallet]:
 
 
 async def claimed(
-    tx: Transaction, operation_ids: Iterable[str]
+    tx: Transaction, operation_ids: Sequence[str]
 ) -> tuple[list[Operation], list[str]]:
     """Find the operations of ids, and which of the ids are closed."""
     found = await tx.all(statements.CLAIMED, [texts(operation_ids)])

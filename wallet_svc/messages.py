@@ -1,16 +1,12 @@
 """The domain's objects as messages, and back."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.wallet.v1 import comparison_pb2 as comparing
 from paymesh.wallet.v1 import wallet_pb2 as noun
 from paymesh.wallet.v1 import wallet_service_pb2 as service
 
-from chassis.errors import InvalidRequest
+from bookkeeping.fields import stamp
 from chassis.money import currency_decimals
 from wallet_svc.domain import comparison, hold, operation, wallet
 from wallet_svc.domain.errors import Refusal
@@ -28,44 +24,7 @@ VERDICTS = {
     for verdict in comparison.Verdict
 }
 
-# What a Timestamp can say and PostgreSQL and Python can both keep, whatever the time zone.
-_YEARS = range(2, 9999)
 _TRANSFERS = (Kind.TRANSFER, Kind.TRANSFER_IN)
-
-
-def require_text(path: str, text: str) -> None:
-    """Make sure that a text can be kept.
-
-    Raises:
-        InvalidRequest: it holds a NUL character.
-    """
-    if "\0" in text:
-        raise InvalidRequest.field(path, "must not hold a NUL character")
-
-
-def to_moment(path: str, message: Any, field: str) -> datetime | None:
-    """Read a time; None when it is absent.
-
-    Raises:
-        InvalidRequest: it is none, or out of range.
-    """
-    if not message.HasField(field):
-        return None
-    try:
-        moment: datetime = getattr(message, field).ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest.field(path, "is no valid time") from error
-    if moment.year not in _YEARS:
-        raise InvalidRequest.field(path, f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}")
-    return moment
-
-
-@lru_cache(maxsize=256)
-def stamp(moment: datetime) -> Timestamp:
-    """Write a time, once for the many of a batch: to be copied, never changed."""
-    written = Timestamp()
-    written.FromDatetime(moment)
-    return written
 
 
 def to_result(outcome: ReversalOutcome) -> service.OperationResult:

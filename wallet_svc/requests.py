@@ -4,11 +4,13 @@ from decimal import Decimal
 
 from paymesh.wallet.v1 import wallet_service_pb2 as service
 
+from bookkeeping.fields import require_text, to_moment
+from bookkeeping.refusals import parse_amount
 from chassis.errors import InvalidRequest
 from wallet_svc.domain.errors import Refusal
-from wallet_svc.domain.operation import OF_A_HOLD, Kind, NewOperation, parse_amount
+from wallet_svc.domain.operation import OF_A_HOLD, Kind, NewOperation
 from wallet_svc.domain.wallet import AccountType, NewWallet
-from wallet_svc.messages import KINDS, TYPES, require_text, to_moment
+from wallet_svc.messages import KINDS, TYPES
 from wallet_svc.ports import OperationFilter, Period
 from wallet_svc.use_cases.apply_operations import Asked, Unreadable
 
@@ -63,8 +65,10 @@ def operation_filter(request: service.ListOperationsRequest) -> OperationFilter:
 def _new_operation(asked: service.NewOperation, place: int) -> Asked:
     kind = _KINDS_IN[asked.kind]
     _require_shape(asked, kind, place)
+    amount = _NOTHING
     try:
-        amount = _NOTHING if kind is Kind.RELEASE else parse_amount(asked.amount, asked.currency)
+        if kind is not Kind.RELEASE:
+            amount = parse_amount("amount", asked.amount, asked.currency).amount
     except Refusal as refusal:
         return Unreadable(asked.operation_id, asked.linked, refusal)
     return NewOperation(

@@ -8,13 +8,13 @@ from paymesh.wallet.v1 import wallet_pb2 as noun
 from paymesh.wallet.v1 import wallet_service_pb2 as service
 from paymesh.wallet.v1.wallet_service_pb2_grpc import WalletServiceServicer
 
+from bookkeeping.fields import require_text
 from chassis.clock import Clock, utc_now
 from chassis.errors import InvalidRequest
 from chassis.interceptors import request_context
 from wallet_svc import messages, ports, requests
 from wallet_svc.domain.errors import InvalidAmount, Refusal
 from wallet_svc.domain.wallet import WalletStatus
-from wallet_svc.messages import require_text
 from wallet_svc.use_cases.apply_operations import apply_operations
 from wallet_svc.use_cases.change_wallet import change_status, set_credit_limit
 from wallet_svc.use_cases.compare_with_ledger import compare_with_ledger

@@ -6,11 +6,14 @@ from decimal import Decimal
 from audit_log.origin import by_caller
 from audit_log.record import Record
 from audit_log.writing import add_in
+from bookkeeping.arrays import texts
+from bookkeeping.group_commit import GroupCommit
+from bookkeeping.pipeline import Pipeline
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.faults import FaultPoints
 from wallet_svc import batch_rows, lookup, rows, statements
-from wallet_svc.arrays import texts
+from wallet_svc.bookkeeper import WalletBookkeeper
 from wallet_svc.domain import errors
 from wallet_svc.domain.errors import Refusal
 from wallet_svc.domain.hold import expiry_id
@@ -24,8 +27,6 @@ from wallet_svc.domain.wallet import (
     parse_credit_limit,
 )
 from wallet_svc.domain.wallets import ReversalOutcome
-from wallet_svc.group_commit import GroupCommit
-from wallet_svc.pipeline import Pipeline
 
 _NOTHING = Decimal(0)
 
@@ -49,7 +50,7 @@ class WalletStore:
     ) -> None:
         self._database = database
         self._clock = clock
-        pipeline = Pipeline(database, clock, faults or FaultPoints())
+        pipeline = Pipeline(WalletBookkeeper(database, clock, faults or FaultPoints()))
         self._commands: GroupCommit[Command, ReversalOutcome] = GroupCommit(
             pipeline.run, in_flight=batches_in_flight
         )

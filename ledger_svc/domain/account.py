@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from bookkeeping.refusals import require_currency
 from chassis import money
 from chassis.money import Money
 from ledger_svc.domain import errors
@@ -92,10 +93,7 @@ class NewAccount:
             UnknownCurrency: it is not in ISO 4217.
             InvalidAmount: a bound is no decimal of that currency, or zero is out of bounds.
         """
-        try:
-            money.currency_decimals(currency)
-        except money.UnknownCurrency as error:
-            raise errors.UnknownCurrency(currency) from error
+        require_currency(currency)
         lowest, highest = _bound("floor", floor, currency), _bound("ceiling", ceiling, currency)
         if lowest is not None and lowest.amount > 0:
             raise errors.InvalidAmount("floor", "a new account has zero, so it must not be above")

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger_svc.domain.account import Account, AccountChange
-from ledger_svc.domain.page_token import read_token, write_token
 from ledger_svc.ports import LedgerReader
 from ledger_svc.use_cases.get_balance import find_account
 from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
+from paging.page_token import read_token, write_token
 
 _NEWEST = 2**31 - 1
 

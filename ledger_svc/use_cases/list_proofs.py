@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ledger_svc.domain.checkpoint import Checkpoint
-from ledger_svc.domain.page_token import read_token, write_token
 from ledger_svc.domain.seal import Seal
 from ledger_svc.ports import LedgerVerification
 from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
+from paging.page_token import read_token, write_token
 
 Item = TypeVar("Item", Seal, Checkpoint)
 

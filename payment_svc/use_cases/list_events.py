@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from payment_svc.domain.page_token import read_moment, read_token, write_token
+from paging.page_token import read_moment, read_token, write_token
 from payment_svc.domain.webhook_endpoint import WebhookEvent
 from payment_svc.use_cases.list_payments import PAGE_DEFAULT, PAGE_MAX
 from payment_svc.webhooks.ports import EventPlace, WebhookLog

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from chassis.errors import InvalidRequest
-from payment_svc.domain.page_token import read_moment, read_token, write_token
+from paging.page_token import read_moment, read_token, write_token
 from payment_svc.domain.payment import Payment
 from payment_svc.ports import Filters, Page, PaymentStore
 

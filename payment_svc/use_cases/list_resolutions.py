@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from payment_svc.domain.page_token import read_token, write_token
+from paging.page_token import read_token, write_token
 from payment_svc.domain.resolution import Resolution, ResolutionStatus
 from payment_svc.operations.ports import ResolutionStore
 from payment_svc.use_cases.list_payments import PAGE_DEFAULT, PAGE_MAX

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from payment_svc.domain.page_token import read_moment, read_token, write_token
+from paging.page_token import read_moment, read_token, write_token
 from payment_svc.operations.ports import OperatorStore, Place, SagaFilter
 from payment_svc.ports import SagaView
 from payment_svc.sagas.journey import Queue

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from payment_svc.domain.page_token import read_token, write_token
+from paging.page_token import read_token, write_token
 from payment_svc.use_cases.get_webhook_endpoint import get_webhook_endpoint
 from payment_svc.use_cases.list_payments import PAGE_DEFAULT, PAGE_MAX
 from payment_svc.webhooks.ports import DeliveryView, WebhookLog, WebhookStore

@@ -1,8 +1,6 @@
 """A database that dies under the ledger: no half transaction, and asking again is safe."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
 
 import psycopg
 import pytest
@@ -10,35 +8,19 @@ import pytest
 from chassis.database import Database
 from chassis.errors import Unavailable
 from ledger_svc.domain.books import Posted
-from ledger_svc.domain.posting import Posting
 from ledger_svc.reader import LedgerReader
 from ledger_svc.store import LedgerStore
 from tests.conftest import opened
+from tests.contract.dying_connections import Kill, asked_by_many, end_whoever_waits, killer
 from tests.servers import PostgresServer, ServiceDatabase
 from tests.unit.ledger_svc.audit import faults
 from tests.unit.ledger_svc.builders import SELLER, open_two, posting
 
-_DEADLINE_S = 60
-_KILLS_MAX = 50  # then the callers get through, however slow the machine
-
-Kill = Callable[[str], Awaitable[int]]
-
 
 @pytest.fixture
 def kill(postgres: PostgresServer, ledger_database: ServiceDatabase) -> Kill:
-    """Make a function that ends the ledger's connections which a condition selects."""
-
-    async def end(condition: str) -> int:
-        url = postgres.url("postgres")
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as admin:
-            ended = await admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                f" WHERE datname = %s AND usename = 'ledger_svc_app' AND {condition}",
-                [ledger_database.name],
-            )
-            return ended.rowcount
-
-    return end
+    """Make a function that ends the service's connections which a condition selects."""
+    return killer(postgres, ledger_database, "ledger_svc_app")
 
 
 async def test_a_batch_that_dies_half_written_leaves_nothing(
@@ -50,10 +32,7 @@ async def test_a_batch_that_dies_half_written_leaves_nothing(
     async with await psycopg.AsyncConnection.connect(ledger_database.owner_url) as owner:
         await owner.execute("LOCK TABLE entries IN EXCLUSIVE MODE")
         task = asyncio.create_task(store.do([posting("charge:1")]))
-        deadline = time.monotonic() + _DEADLINE_S
-        waiting = "wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO entries%%'"
-        while not await kill(waiting):
-            assert time.monotonic() < deadline
+        await end_whoever_waits(kill, "INSERT INTO entries")
         with pytest.raises(Unavailable):
             await task
 
@@ -71,37 +50,15 @@ async def test_every_posting_happens_once_while_connections_die(
     """Callers who ask again until they are answered get each transaction exactly once."""
     store = LedgerStore(ledger_db)
     await open_two(store)
-    struck, answered = asyncio.Event(), asyncio.Event()
 
-    async def insist(asked: Posting) -> Posted:
-        while True:
-            try:
-                (outcome,) = await store.do([asked])
-            except Unavailable:
-                continue
-            assert isinstance(outcome, Posted)
-            return outcome
+    async def post(reference: str) -> str:
+        (outcome,) = await store.do([posting(reference, "1.00")])
+        assert isinstance(outcome, Posted)
+        return outcome.transaction.transaction_id
 
-    async def harass() -> int:
-        ended = 0
-        while not answered.is_set() and ended < _KILLS_MAX:
-            ended += await kill("true")
-            if ended:
-                struck.set()
-        return ended
+    posted = await asked_by_many(kill, post)
 
-    async def call(caller: int) -> list[Posted]:
-        first = [await insist(posting(f"{caller}:{turn}", "1.00")) for turn in range(5)]
-        await struck.wait()
-        rest = [await insist(posting(f"{caller}:{turn}", "1.00")) for turn in range(5, 10)]
-        return first + rest
-
-    killer = asyncio.create_task(harass())
-    posted = await asyncio.gather(*(call(caller) for caller in range(20)))
-    answered.set()
-
-    assert await killer > 0
-    assert len({one.transaction.transaction_id for some in posted for one in some}) == 200
+    assert len(set(posted)) == 200
     # By connections of its own: among the others are some that have died unnoticed.
     async with opened(ledger_database) as calm:
         account = (await LedgerReader(calm).accounts([SELLER]))[0]

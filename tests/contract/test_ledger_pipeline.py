@@ -1,9 +1,6 @@
 """One batch is written while the next is decided; whatever befalls the first, books are exact."""
 
 import asyncio
-import random
-import time
-from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -14,19 +11,22 @@ import psycopg
 import pytest
 from hypothesis import Phase, given, settings
 
+from bookkeeping.pipeline import Pipeline
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.faults import FaultPoints
+from ledger_svc.bookkeeper import LedgerBookkeeper
 from ledger_svc.domain import errors
 from ledger_svc.domain.account import AccountStatus
 from ledger_svc.domain.books import Outcome, Posted
 from ledger_svc.domain.posting import Command, Posting, Reversal
-from ledger_svc.pipeline import Pipeline
 from ledger_svc.reader import LedgerReader
 from ledger_svc.store import LedgerStore
 from tests.conftest import opened
-from tests.contract.test_ledger_crash import Kill, kill
+from tests.contract.dying_connections import Kill, end_whoever_waits
+from tests.contract.meddled import FATES, Meddled
+from tests.contract.test_ledger_crash import kill
 from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc.audit import faults
 from tests.unit.ledger_svc.builders import CLEARING, SELLER, new_account, open_two, posting
@@ -36,78 +36,35 @@ from tests.unit.ledger_svc.test_books_machine import end
 
 __all__ = ["kill"]
 
-_DEADLINE_S = 60
-_FATES = ("serialization", "stranger", "stream taken", "down", "answer lost")
 _STRANGER = ("cash", "seller", "fees")
 
 
-class Meddled(Database):
-    """A database that, before a batch is written, does what a seeded dice says, and keeps a log.
-
-    `log` holds what was committed, in that order, the stranger's postings too; `met` counts what
-    was done.
-    """
+class MeddledLedger(Meddled[Command]):
+    """The ledger's, whose stream may be taken as well; the stranger posts."""
 
     def __init__(self, database: Database, owner_url: str, seed: int) -> None:
-        self._database = database
+        super().__init__(database, seed, ["stream taken"])
         self._owner_url = owner_url
         self._stranger = LedgerStore(database)
-        self._dice = random.Random(seed)
-        self.log: list[Sequence[Command]] = []
-        self.met: Counter[str] = Counter()
-        self.is_calm = True
-        self.fates: tuple[str, ...] = ("nothing",) * 8 + _FATES
-        self._dealt: list[str] = []
 
-    async def run(self, work: Any, *, timeout_s: float | None = None, alone: bool = False) -> Any:
-        """Run work; a batch may meet with something first."""
+    def batch_of(self, work: Any) -> tuple[str, Sequence[Command]] | None:
+        """Tell by the names of what it is given."""
         told = work.keywords if isinstance(work, partial) else {}
-        batch = told.get("batch")
-        commands = told.get("commands") if batch is None else batch.commands
-        if self.is_calm or commands is None:
-            return await self._database.run(work, timeout_s=timeout_s, alone=alone)
-        fate = self._fate()
-        self.met["locked" if batch is None else "ahead"] += 1
-        self.met[fate] += 1
+        if "batch" in told:
+            return "ahead", told["batch"].commands
+        return ("locked", told["commands"]) if "commands" in told else None
+
+    async def meddle(self, fate: str) -> None:
+        """Post between two accounts, or take the stream."""
         if fate == "stranger":
-            await self._meddle()
+            debit, credit = self.dice.sample(_STRANGER, 2)
+            name = f"stranger:{self.met['stranger']}"
+            theirs = [posting(name, "1.00", debit=debit, credit=credit)]
+            await self._stranger.do(theirs)
+            self.log.append(theirs)
         elif fate == "stream taken":
             async with await psycopg.AsyncConnection.connect(self._owner_url) as owner:
                 await owner.execute("UPDATE streams SET epoch = epoch + 1")
-        elif fate == "down":
-            raise Unavailable("The database did not answer.")
-        if fate == "serialization":
-            work = _failing_once(work)
-        result = await self._database.run(work, alone=alone)
-        self.log.append(commands)
-        if fate == "answer lost":
-            raise Unavailable("The database did not answer in time.")
-        return result
-
-    def _fate(self) -> str:
-        """Deal the next fate; each comes round, however many batches meet with one."""
-        if not self._dealt:
-            self._dealt = list(self.fates)
-            self._dice.shuffle(self._dealt)
-        return self._dealt.pop()
-
-    async def _meddle(self) -> None:
-        debit, credit = self._dice.sample(_STRANGER, 2)
-        name = f"stranger:{self.met['stranger']}"
-        theirs = [posting(name, "1.00", debit=debit, credit=credit)]
-        await self._stranger.do(theirs)
-        self.log.append(theirs)
-
-
-def _failing_once(work: Any) -> Any:
-    left = [psycopg.errors.SerializationFailure("could not serialize")]
-
-    async def run(tx: Any) -> Any:
-        if left:
-            raise left.pop()
-        return await work(tx)
-
-    return run
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "serializable"])
@@ -131,8 +88,8 @@ async def test_batches_behind_each_other_equal_the_plain_model(
 
     draw()
     async with opened(ledger_database) as database:
-        meddled = Meddled(database, ledger_database.owner_url, seed=len(isolation))
-        pipeline = Pipeline(meddled, utc_now, FaultPoints())
+        meddled = MeddledLedger(database, ledger_database.owner_url, seed=len(isolation))
+        pipeline = Pipeline(LedgerBookkeeper(meddled, utc_now, FaultPoints()))
         await _open_places(LedgerStore(database))
         meddled.is_calm = False
         answers: dict[int, Sequence[Outcome]] = {}  # by place in the log
@@ -156,8 +113,7 @@ async def test_batches_behind_each_other_equal_the_plain_model(
         if place in answers:
             assert [end(outcome) for outcome in answers[place]] == ends
     assert len(answers) == len(drawn)
-    assert min(meddled.met[fate] for fate in ("ahead", "locked", "stranger", "down")) > 3
-    assert min(meddled.met[f] for f in ("stream taken", "answer lost", "serialization")) > 3
+    assert min(meddled.met[met] for met in ("ahead", "locked", "stream taken", *FATES)) > 3
     for account in await LedgerReader(ledger_db).accounts(list(PLACES)):
         assert account.balance.amount == model.balance(account.account_id)
     assert await faults(ledger_db) == {}
@@ -198,10 +154,7 @@ async def test_a_batch_behind_one_that_dies_is_decided_again(
         await owner.execute("LOCK TABLE entries IN EXCLUSIVE MODE")
         first = asyncio.create_task(store.do([posting(f"a:{n}", "1.00") for n in range(300)]))
         second = asyncio.create_task(store.do([posting(f"b:{n}", "1.00") for n in range(300)]))
-        deadline = time.monotonic() + _DEADLINE_S
-        waiting = "wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO entries%%'"
-        while not await kill(waiting):
-            assert time.monotonic() < deadline
+        await end_whoever_waits(kill, "INSERT INTO entries")
         with pytest.raises(Unavailable):
             await first
         assert not second.done()
@@ -236,9 +189,10 @@ async def test_a_replay_of_what_was_written_lately_needs_no_lock(
     """Among new ones, alone, or before the first is on disk, it is told ahead, as the first was; a
     stranger's, or one with other entries, is looked up.
     """
-    counting = Meddled(ledger_db, ledger_database.owner_url, seed=1)
+    counting = MeddledLedger(ledger_db, ledger_database.owner_url, seed=1)
     counting.fates = ("nothing",)
-    stranger, pipeline = LedgerStore(ledger_db), Pipeline(counting, utc_now, FaultPoints())
+    stranger = LedgerStore(ledger_db)
+    pipeline = Pipeline(LedgerBookkeeper(counting, utc_now, FaultPoints()))
     await open_two(stranger)
     await stranger.do([posting("theirs", "1.00")])
     counting.is_calm = False
@@ -283,10 +237,11 @@ async def test_where_strangers_write_what_is_known_is_asked_less_often(
     ledger_db: Database, ledger_database: ServiceDatabase
 ) -> None:
     """Two instances on one hot account overtake each other; soon they lock at once."""
-    counting = Meddled(ledger_db, ledger_database.owner_url, seed=1)
+    counting = MeddledLedger(ledger_db, ledger_database.owner_url, seed=1)
     counting.fates = ("nothing",)
     counting.is_calm = False
-    stranger, pipeline = LedgerStore(ledger_db), Pipeline(counting, utc_now, FaultPoints())
+    stranger = LedgerStore(ledger_db)
+    pipeline = Pipeline(LedgerBookkeeper(counting, utc_now, FaultPoints()))
     await open_two(stranger)
     for turn in range(100):
         await pipeline.run([posting(f"mine:{turn}", "1.00")])

@@ -4,52 +4,23 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from paymesh.ledger.v1 import ledger_pb2 as noun
 from paymesh.ledger.v1 import ledger_service_pb2 as service
 from paymesh.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
-from tests.servers import ServiceDatabase, free_port
+from tests.contract.service_process import DEADLINE_S, running
+from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc.builders import CLEARING, SELLER, wire_account, wire_posting
 
-_DEADLINE_S = 60
 
-
-@contextmanager
-def started(database: ServiceDatabase) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    """Run the service and wait until it serves; answer its process and address."""
-    address = f"127.0.0.1:{free_port()}"
-    settings = {
-        "LISTEN": address,
-        "ENVIRONMENT": "development",
-        "LEDGER_DATABASE_URL": database.app_url,
-    }
-    process = subprocess.Popen([sys.executable, "-m", "ledger_svc"], env={**os.environ, **settings})
-    try:
-        await_serving(address)
-        yield process, address
-    finally:
-        process.kill()
-        process.wait(_DEADLINE_S)
-
-
-def await_serving(address: str) -> None:
-    """Ask for the health until it is SERVING."""
-    deadline = time.monotonic() + _DEADLINE_S
-    with grpc.insecure_channel(address) as channel:
-        ask = health_pb2_grpc.HealthStub(channel).Check
-        while True:
-            try:
-                answer = ask(health_pb2.HealthCheckRequest(), timeout=5, wait_for_ready=True)
-                if answer.status == health_pb2.HealthCheckResponse.SERVING:
-                    return
-            except grpc.RpcError:
-                assert time.monotonic() < deadline
+def started(
+    database: ServiceDatabase,
+) -> AbstractContextManager[tuple["subprocess.Popen[bytes]", str]]:
+    """Run the ledger until it serves; answer its process and address."""
+    return running("ledger_svc", {"LEDGER_DATABASE_URL": database.app_url})
 
 
 def test_what_was_answered_survives_the_process(ledger_database: ServiceDatabase) -> None:
@@ -80,7 +51,7 @@ def test_sigterm_ends_the_service_cleanly(ledger_database: ServiceDatabase) -> N
     with started(ledger_database) as (process, _):
         process.send_signal(signal.SIGTERM)
 
-        assert process.wait(_DEADLINE_S) == 0
+        assert process.wait(DEADLINE_S) == 0
 
 
 def test_a_missing_setting_is_named() -> None:
@@ -91,7 +62,7 @@ def test_a_missing_setting_is_named() -> None:
         [sys.executable, "-m", "ledger_svc"],
         env={**environment, "LISTEN": "127.0.0.1:0"},
         capture_output=True,
-        timeout=_DEADLINE_S,
+        timeout=DEADLINE_S,
         check=False,
     )
 

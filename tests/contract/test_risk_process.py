@@ -18,10 +18,9 @@ from redis import Redis
 
 from tests import servers
 from tests.builders import make_id
-from tests.contract.test_ledger_process import await_serving
-from tests.servers import RedisServer, ServiceDatabase, free_port
+from tests.contract.service_process import DEADLINE_S, running
+from tests.servers import RedisServer, ServiceDatabase
 
-_DEADLINE_S = 60
 APPROVED, REFUSED = risk.Assessment.APPROVED, risk.Assessment.REFUSED
 
 
@@ -37,22 +36,17 @@ def started(
     database: ServiceDatabase, redis: str
 ) -> Iterator[tuple["subprocess.Popen[bytes]", RiskServiceStub]]:
     """Run the service and wait until it serves; answer its process and a stub."""
-    address = f"127.0.0.1:{free_port()}"
     settings = {
-        "LISTEN": address,
         "ENVIRONMENT": "production",
         "RISK_SUBJECT_KEY": "a-long-enough-secret",
         "RISK_DATABASE_URL": database.app_url,
         "REDIS_URL": redis,
     }
-    process = subprocess.Popen([sys.executable, "-m", "risk_svc"], env={**os.environ, **settings})
-    try:
-        await_serving(address)
-        with grpc.insecure_channel(address) as channel:
-            yield process, RiskServiceStub(channel)
-    finally:
-        process.kill()
-        process.wait(_DEADLINE_S)
+    with (
+        running("risk_svc", settings) as (process, address),
+        grpc.insecure_channel(address) as channel,
+    ):
+        yield process, RiskServiceStub(channel)
 
 
 def facts() -> risk.PaymentFacts:
@@ -126,7 +120,7 @@ def test_redis_gone_and_back(
         before = facts()
         first = assess(stub, before)
         own_redis.process.kill()
-        own_redis.process.wait(_DEADLINE_S)
+        own_redis.process.wait(DEADLINE_S)
 
         with pytest.raises(grpc.RpcError) as raised:
             assess(stub, before, facts())
@@ -146,7 +140,7 @@ def test_sigterm_ends_the_service_cleanly(risk_database: ServiceDatabase, redis_
     with started(risk_database, redis_url) as (process, _):
         process.send_signal(signal.SIGTERM)
 
-        assert process.wait(_DEADLINE_S) == 0
+        assert process.wait(DEADLINE_S) == 0
 
 
 @pytest.mark.parametrize("missing", ["RISK_DATABASE_URL", "REDIS_URL", "RISK_SUBJECT_KEY"])
@@ -164,7 +158,7 @@ def test_a_missing_setting_is_named(missing: str) -> None:
         [sys.executable, "-m", "risk_svc"],
         env={**told, "ENVIRONMENT": "production"},
         capture_output=True,
-        timeout=_DEADLINE_S,
+        timeout=DEADLINE_S,
         check=False,
     )
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-import time
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -11,96 +9,55 @@ from typing import Any
 import psycopg
 import pytest
 
+from bookkeeping.pipeline import Pipeline
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.faults import FaultPoints
 from tests.conftest import opened
-from tests.contract.test_wallet_crash import Kill, kill
+from tests.contract.dying_connections import Kill, end_whoever_waits
+from tests.contract.meddled import FATES, Meddled
+from tests.contract.test_wallet_crash import kill
 from tests.servers import ServiceDatabase
 from tests.unit.wallet_svc.audit import faults
 from tests.unit.wallet_svc.builders import OTHER, SELLER, new_wallet, operation
 from tests.unit.wallet_svc.model import Model, Purse
 from wallet_svc import lookup
+from wallet_svc.bookkeeper import WalletBookkeeper
 from wallet_svc.domain import errors
 from wallet_svc.domain.operation import Command, Kind, Reversal
 from wallet_svc.domain.wallet import WalletStatus
 from wallet_svc.domain.wallets import Applied, Closed, ReversalOutcome
-from wallet_svc.pipeline import Pipeline
 from wallet_svc.reader import WalletReader
 from wallet_svc.store import WalletStore
 
 __all__ = ["kill"]
 
-_DEADLINE_S = 60
-_FATES = ("serialization", "stranger", "down", "answer lost")
 _PLAIN = (Kind.CREDIT, Kind.SETTLE, Kind.DEBIT, Kind.TRANSFER)
 
 
-class Meddled(Database):
-    """A database that, before a batch is written, does what a seeded dice says, and keeps a log.
-
-    `log` holds what was committed, in that order, the stranger's operations too; `met` counts what
-    was done.
-    """
+class MeddledWallets(Meddled[Command]):
+    """The wallets', whose stranger applies operations. `asked` is what batches there may be."""
 
     def __init__(self, database: Database, seed: int) -> None:
-        self._database = database
+        super().__init__(database, seed)
         self._stranger = WalletStore(database)
-        self._dice = random.Random(seed)
-        self.log: list[Sequence[Command]] = []
-        self.met: Counter[str] = Counter()
-        self.is_calm = True
-        self.fates: tuple[str, ...] = ("nothing",) * 8 + _FATES
-        self._dealt: list[str] = []
         self.asked: Sequence[Sequence[Command]] = ()
 
-    async def run(self, work: Any, *, timeout_s: float | None = None, alone: bool = False) -> Any:
-        """Run work; a batch may meet with something first."""
+    def batch_of(self, work: Any) -> tuple[str, Sequence[Command]] | None:
+        """Tell by the names of what it is given; of which batch rows are, by what they claim."""
         told = work.keywords if isinstance(work, partial) else {}
-        is_batch = "commands" in told or "rows" in told
-        if self.is_calm or not is_batch:
-            return await self._database.run(work, timeout_s=timeout_s, alone=alone)
-        commands = told["commands"] if "commands" in told else self._of(told["rows"])
-        fate = self._fate()
-        self.met["locked" if "commands" in told else "ahead"] += 1
-        self.met[fate] += 1
+        if "rows" in told:
+            claims = set(told["rows"]["claims"].strip('{"}').split('","'))
+            return "ahead", next(c for c in self.asked if claims == lookup.results(c))
+        return ("locked", told["commands"]) if "commands" in told else None
+
+    async def meddle(self, fate: str) -> None:
+        """Apply an operation."""
         if fate == "stranger":
             theirs = [operation(f"stranger:{self.met['stranger']}", "1.00")]
             await self._stranger.do(theirs)
             self.log.append(theirs)
-        elif fate == "down":
-            raise Unavailable("The database did not answer.")
-        if fate == "serialization":
-            work = _failing_once(work)
-        result = await self._database.run(work, alone=alone)
-        self.log.append(commands)
-        if fate == "answer lost":
-            raise Unavailable("The database did not answer in time.")
-        return result
-
-    def _of(self, rows: dict[str, Any]) -> Sequence[Command]:
-        """Tell which batch rows are of, by what they claim."""
-        claims = set(rows["claims"].strip('{"}').split('","'))
-        return next(c for c in self.asked if claims == lookup.results(c))
-
-    def _fate(self) -> str:
-        """Deal the next fate; each comes round, however many batches meet with one."""
-        if not self._dealt:
-            self._dealt = list(self.fates)
-            self._dice.shuffle(self._dealt)
-        return self._dealt.pop()
-
-
-def _failing_once(work: Any) -> Any:
-    left = [psycopg.errors.SerializationFailure("could not serialize")]
-
-    async def run(tx: Any) -> Any:
-        if left:
-            raise left.pop()
-        return await work(tx)
-
-    return run
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "serializable"])
@@ -118,8 +75,8 @@ async def test_batches_behind_each_other_come_to_what_one_after_the_other_would(
     chance = random.Random(3)
     drawn = [_batch(chance, number) for number in range(90)]
     async with opened(wallet_database) as database:
-        meddled = Meddled(database, seed=len(isolation))
-        pipeline = Pipeline(meddled, utc_now, FaultPoints())
+        meddled = MeddledWallets(database, seed=len(isolation))
+        pipeline = Pipeline(WalletBookkeeper(meddled, utc_now, FaultPoints()))
         await WalletStore(database).open_wallets([new_wallet(SELLER), new_wallet(OTHER)])
         meddled.is_calm = False
         meddled.asked = drawn
@@ -143,7 +100,7 @@ async def test_batches_behind_each_other_come_to_what_one_after_the_other_would(
         if place in answers:
             assert list(map(_end, answers[place])) == ends
     assert len(answers) == len(drawn)
-    assert min(meddled.met[met] for met in ("ahead", "locked", *_FATES)) > 3
+    assert min(meddled.met[met] for met in ("ahead", "locked", *FATES)) > 3
     for wallet in await WalletReader(wallet_db).wallets([SELLER, OTHER]):
         purse, standing = model.purses[wallet.wallet_id], wallet.standing
         cents = [int(amount * 100) for amount in standing[:3]]
@@ -201,10 +158,7 @@ async def test_a_batch_behind_one_that_dies_is_decided_again(
         await owner.execute("LOCK TABLE operations IN EXCLUSIVE MODE")
         first = asyncio.create_task(store.do([operation(f"a:{n}", "1.00") for n in range(300)]))
         second = asyncio.create_task(store.do([operation(f"b:{n}", "1.00") for n in range(300)]))
-        deadline = time.monotonic() + _DEADLINE_S
-        waiting = "wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO operations%%'"
-        while not await kill(waiting):
-            assert time.monotonic() < deadline
+        await end_whoever_waits(kill, "INSERT INTO operations")
         with pytest.raises(Unavailable):
             await first
         assert not second.done()
@@ -236,10 +190,11 @@ async def test_where_strangers_write_what_is_known_is_asked_less_often(
     wallet_db: Database,
 ) -> None:
     """Two instances on one hot wallet overtake each other; soon they lock at once."""
-    counting = Meddled(wallet_db, seed=1)
+    counting = MeddledWallets(wallet_db, seed=1)
     counting.fates = ("nothing",)
     counting.is_calm = False
-    stranger, pipeline = WalletStore(wallet_db), Pipeline(counting, utc_now, FaultPoints())
+    stranger = WalletStore(wallet_db)
+    pipeline = Pipeline(WalletBookkeeper(counting, utc_now, FaultPoints()))
     await stranger.open_wallets([new_wallet(SELLER)])
     mine: list[list[Command]] = [[operation(f"mine:{turn}", "1.00")] for turn in range(100)]
     counting.asked = mine

@@ -6,25 +6,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from paymesh.wallet.v1 import wallet_pb2 as noun
 from paymesh.wallet.v1 import wallet_service_pb2 as service
 from paymesh.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 from chassis.database import Database
-from tests.servers import ServiceDatabase, free_port
+from tests.contract.service_process import DEADLINE_S, running
+from tests.servers import ServiceDatabase
 from tests.unit.wallet_svc.audit import faults
 from tests.unit.wallet_svc.builders import OTHER, SELLER, wire_operation, wire_wallet
 
-_DEADLINE_S = 60
 _KILL_AFTER = 1_000  # operations that were answered
 _HALF_CHAINS = """
 SELECT left(operation_id, -4) AS pair FROM operations
@@ -32,39 +30,11 @@ GROUP BY left(operation_id, -4) HAVING count(*) <> 2
 """
 
 
-@contextmanager
 def started(
     database: ServiceDatabase, **more: str
-) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    """Run the service and wait until it serves; answer its process and address."""
-    address = f"127.0.0.1:{free_port()}"
-    settings = {
-        "LISTEN": address,
-        "ENVIRONMENT": "development",
-        "WALLET_DATABASE_URL": database.app_url,
-        **more,
-    }
-    process = subprocess.Popen([sys.executable, "-m", "wallet_svc"], env={**os.environ, **settings})
-    try:
-        await_serving(address)
-        yield process, address
-    finally:
-        process.kill()
-        process.wait(_DEADLINE_S)
-
-
-def await_serving(address: str) -> None:
-    """Ask for the health until it is SERVING."""
-    deadline = time.monotonic() + _DEADLINE_S
-    with grpc.insecure_channel(address) as channel:
-        ask = health_pb2_grpc.HealthStub(channel).Check
-        while True:
-            try:
-                answer = ask(health_pb2.HealthCheckRequest(), timeout=5, wait_for_ready=True)
-                if answer.status == health_pb2.HealthCheckResponse.SERVING:
-                    return
-            except grpc.RpcError:
-                assert time.monotonic() < deadline
+) -> AbstractContextManager[tuple["subprocess.Popen[bytes]", str]]:
+    """Run the wallets until they serve; answer their process and address."""
+    return running("wallet_svc", {"WALLET_DATABASE_URL": database.app_url, **more})
 
 
 def test_what_was_answered_survives_the_process(wallet_database: ServiceDatabase) -> None:
@@ -97,11 +67,11 @@ async def test_a_kill_in_mid_batch_loses_nothing_and_leaves_no_half(
             opening = [wire_wallet(SELLER), wire_wallet(OTHER)]
             wallets.OpenWallets(service.OpenWalletsRequest(wallets=opening))
             callers = [threads.submit(insist, wallets, n, told, asked) for n in range(8)]
-            deadline = time.monotonic() + _DEADLINE_S
+            deadline = time.monotonic() + DEADLINE_S
             while len(told) < _KILL_AFTER and time.monotonic() < deadline:
                 await asyncio.sleep(0.001)
             process.kill()
-            broken = [caller.result(_DEADLINE_S) for caller in callers]
+            broken = [caller.result(DEADLINE_S) for caller in callers]
     halves = await wallet_db.read(_HALF_CHAINS)
     wrong = await faults(wallet_db)
 
@@ -142,7 +112,7 @@ def insist(
         )
         asked.append(request)
         try:
-            answer = wallets.ApplyOperations(request, timeout=_DEADLINE_S)
+            answer = wallets.ApplyOperations(request, timeout=DEADLINE_S)
         except grpc.RpcError:
             return True
         told.update((r.operation.operation_id, r.operation) for r in answer.results)
@@ -161,7 +131,7 @@ def test_holds_expire_by_themselves(wallet_database: ServiceDatabase) -> None:
         wallets.ApplyOperations(service.ApplyOperationsRequest(operations=[held]))
 
         watch = wallets.WatchWallet(
-            service.WatchWalletRequest(wallet_id=SELLER, after_version=2), timeout=_DEADLINE_S
+            service.WatchWalletRequest(wallet_id=SELLER, after_version=2), timeout=DEADLINE_S
         )
         after = next(iter(watch)).wallet
         hold = wallets.GetHold(service.GetHoldRequest(hold_id="h:1")).hold
@@ -175,7 +145,7 @@ def test_sigterm_ends_the_service_cleanly(wallet_database: ServiceDatabase) -> N
     with started(wallet_database) as (process, _):
         process.send_signal(signal.SIGTERM)
 
-        assert process.wait(_DEADLINE_S) == 0
+        assert process.wait(DEADLINE_S) == 0
 
 
 def test_a_missing_setting_is_named() -> None:
@@ -186,7 +156,7 @@ def test_a_missing_setting_is_named() -> None:
         [sys.executable, "-m", "wallet_svc"],
         env={**environment, "LISTEN": "127.0.0.1:0"},
         capture_output=True,
-        timeout=_DEADLINE_S,
+        timeout=DEADLINE_S,
         check=False,
     )
 
@@ -205,17 +175,17 @@ async def test_who_watches_leaves_room_for_who_moves_money(
             wallets = WalletServiceStub(channel)
             await wallets.OpenWallets(service.OpenWalletsRequest(wallets=[wire_wallet(SELLER)]))
             request = service.WatchWalletRequest(wallet_id=SELLER)
-            watchers = [wallets.WatchWallet(request, timeout=_DEADLINE_S) for _ in range(4)]
+            watchers = [wallets.WatchWallet(request, timeout=DEADLINE_S) for _ in range(4)]
             for watcher in watchers:
                 await watcher.read()
-            more = [wallets.WatchWallet(request, timeout=_DEADLINE_S) for _ in range(4)]
+            more = [wallets.WatchWallet(request, timeout=DEADLINE_S) for _ in range(4)]
             for refused in more:
                 with pytest.raises(grpc.aio.AioRpcError) as error:
                     await refused.read()
                 assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
                 assert error.value.details() == "Too many watch here; try again soon."
             asked = service.ApplyOperationsRequest(operations=[wire_operation("c:1")])
-            answer = await wallets.ApplyOperations(asked, timeout=_DEADLINE_S)
+            answer = await wallets.ApplyOperations(asked, timeout=DEADLINE_S)
             for watcher in watchers:
                 watcher.cancel()
 

@@ -10,7 +10,7 @@ import pytest
 from privacy.events import HARMLESS
 from tests.tidy.test_tidy import SERVICES, named, sources
 
-PRODUCTION = sources("chassis", *SERVICES)
+PRODUCTION = sources("bookkeeping", "paging", "chassis", *SERVICES)
 _LEVELS = {"debug", "info", "warning", "error", "critical", "exception", "bind"}
 _PRIVATE = re.compile(
     r"(^|_)(secrets?|password|payment_token|api_keys?|hmac_keys?|email|iban|holder|ip_address)$"

@@ -1,18 +1,17 @@
 """Every way in which the wallets say no: one class per reason of `WalletError.Reason`.
 
 A refusal is the answer to one item of a batch; raised through an RPC it becomes an error with the
-same reason.
+same reason. What the ledger has too is in `bookkeeping.refusals`.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from chassis.errors import FailedPrecondition, NotFound
+from bookkeeping.refusals import InvalidAmount as InvalidAmount
+from bookkeeping.refusals import Refusal as Refusal
+from bookkeeping.refusals import UnknownCurrency as UnknownCurrency
+from chassis.errors import NotFound
 from chassis.money import Money
-
-
-class Refusal(FailedPrecondition):
-    """Why an item was not done. It changed nothing."""
 
 
 class WalletNotFound(Refusal, NotFound):
@@ -203,24 +202,6 @@ class NotReversible(Refusal):
             operationId=operation_id,
             kind=kind,
         )
-
-
-class InvalidAmount(Refusal):
-    """The amount is no decimal above zero, has too many decimals, or is too large for a wallet."""
-
-    reason = "INVALID_AMOUNT"
-
-    def __init__(self, field: str, why: str) -> None:
-        super().__init__(f"{field}: {why}.", field=field)
-
-
-class UnknownCurrency(Refusal):
-    """The currency is not in ISO 4217."""
-
-    reason = "UNKNOWN_CURRENCY"
-
-    def __init__(self, currency: str) -> None:
-        super().__init__(f"{currency} is no currency of ISO 4217.", currency=currency)
 
 
 class LedgerNotConfigured(Refusal):

@@ -6,8 +6,6 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from chassis import money
-from chassis.money import Money
 from wallet_svc.domain import errors
 from wallet_svc.domain.wallet import Change, Standing
 
@@ -69,21 +67,6 @@ class NewOperation(NamedTuple):
     expires_at: datetime | None = None
     expected_version: int | None = None
     is_linked: bool = False
-
-
-def parse_amount(text: str, currency: str) -> Decimal:
-    """Read an amount above zero.
-
-    Raises:
-        InvalidAmount: it is no decimal above zero, or has too many decimals.
-        UnknownCurrency: it is not in ISO 4217.
-    """
-    try:
-        return Money.parse(text, currency).amount
-    except money.InvalidAmount as error:
-        raise errors.InvalidAmount("amount", str(error)) from error
-    except money.UnknownCurrency as error:
-        raise errors.UnknownCurrency(currency) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from bookkeeping.refusals import require_currency
 from chassis import money
 from chassis.money import Money
 from wallet_svc.domain import errors
@@ -59,10 +60,7 @@ class NewWallet:
             UnknownCurrency: it is not in ISO 4217.
             InvalidAmount: the credit limit is no such decimal.
         """
-        try:
-            money.currency_decimals(currency)
-        except money.UnknownCurrency as error:
-            raise errors.UnknownCurrency(currency) from error
+        require_currency(currency)
         limit = None if credit_limit is None else parse_credit_limit(credit_limit, currency)
         return cls(wallet_id, client_id, owner, currency, account_type, limit)
 

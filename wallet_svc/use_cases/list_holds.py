@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from paging.page_token import read_moment, read_token, write_token
 from wallet_svc.domain.errors import HoldNotFound
 from wallet_svc.domain.hold import Hold
-from wallet_svc.domain.page_token import read_time, read_token, write_token
 from wallet_svc.ports import HoldPlace, WalletReader
 from wallet_svc.use_cases.get_wallet import get_wallet
 
@@ -47,7 +47,7 @@ async def list_holds(
     before = None
     if page_token:
         moment, hold_id = read_token(filters, page_token, [str, str])
-        before = HoldPlace(read_time(str(moment)), str(hold_id))
+        before = HoldPlace(read_moment(moment), str(hold_id))
     await get_wallet(reader, wallet_id)
     # One more than asked for tells whether there is a next page.
     found = await reader.holds(wallet_id, only_open=only_open, before=before, limit=limit + 1)

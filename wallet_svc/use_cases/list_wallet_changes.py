@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wallet_svc.domain.page_token import read_token, write_token
+from paging.page_token import read_token, write_token
 from wallet_svc.domain.wallet import WalletChange
 from wallet_svc.ports import WalletReader
 from wallet_svc.use_cases.get_wallet import get_wallet

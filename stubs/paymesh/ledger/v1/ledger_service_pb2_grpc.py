@@ -85,6 +85,11 @@ class LedgerServiceStub:
                 request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTransactionRequest.SerializeToString,
                 response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTransactionResponse.FromString,
                 _registered_method=True)
+        self.ListPendings = channel.unary_unary(
+                '/paymesh.ledger.v1.LedgerService/ListPendings',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListPendingsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListPendingsResponse.FromString,
+                _registered_method=True)
         self.ListEntries = channel.unary_unary(
                 '/paymesh.ledger.v1.LedgerService/ListEntries',
                 request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListEntriesRequest.SerializeToString,
@@ -227,6 +232,13 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPendings(self, request, context):
+        """Lists the pending transactions that have not ended, the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListEntries(self, request, context):
         """Lists entries, the newest first.
         """
@@ -359,6 +371,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetTransaction,
                     request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTransactionRequest.FromString,
                     response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTransactionResponse.SerializeToString,
+            ),
+            'ListPendings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPendings,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListPendingsRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListPendingsResponse.SerializeToString,
             ),
             'ListEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEntries,
@@ -682,6 +699,33 @@ class LedgerService:
             '/paymesh.ledger.v1.LedgerService/GetTransaction',
             paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTransactionRequest.SerializeToString,
             paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTransactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPendings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/ListPendings',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListPendingsRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListPendingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -74,6 +74,8 @@ class LedgerServiceStub:
     """
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTransactionRequest, _ledger_service_pb2.GetTransactionResponse]
     """Reads a transaction by its reference."""
+    ListPendings: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListPendingsRequest, _ledger_service_pb2.ListPendingsResponse]
+    """Lists the pending transactions that have not ended, the oldest first."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListEntriesRequest, _ledger_service_pb2.ListEntriesResponse]
     """Lists entries, the newest first."""
     ExportEntries: _grpc.UnaryStreamMultiCallable[_ledger_service_pb2.ExportEntriesRequest, _ledger_service_pb2.ExportEntriesResponse]
@@ -155,6 +157,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """
     GetTransaction: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTransactionRequest, _ledger_service_pb2.GetTransactionResponse]  # type: ignore[assignment]
     """Reads a transaction by its reference."""
+    ListPendings: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListPendingsRequest, _ledger_service_pb2.ListPendingsResponse]  # type: ignore[assignment]
+    """Lists the pending transactions that have not ended, the oldest first."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListEntriesRequest, _ledger_service_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """Lists entries, the newest first."""
     ExportEntries: _aio.UnaryStreamMultiCallable[_ledger_service_pb2.ExportEntriesRequest, _ledger_service_pb2.ExportEntriesResponse]  # type: ignore[assignment]
@@ -293,6 +297,14 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.GetTransactionResponse, _abc.Awaitable[_ledger_service_pb2.GetTransactionResponse]]:
         """Reads a transaction by its reference."""
+
+    @_abc_1.abstractmethod
+    def ListPendings(
+        self,
+        request: _ledger_service_pb2.ListPendingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.ListPendingsResponse, _abc.Awaitable[_ledger_service_pb2.ListPendingsResponse]]:
+        """Lists the pending transactions that have not ended, the oldest first."""
 
     @_abc_1.abstractmethod
     def ListEntries(

@@ -989,7 +989,9 @@ class ListOperationsResponse(_message.Message):
     """Ask for the next page with it; empty at the end."""
     @_builtins.property
     def operations(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Operation]:
-        """The operations."""
+        """The operations. There may be fewer than asked for, or none, before the end: of those of one kind, and of one wallet's
+        in a period, a page looks at 2,000 at most.
+        """
 
     def __init__(
         self,

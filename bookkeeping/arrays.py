@@ -1,8 +1,8 @@
 """Columns as PostgreSQL's array literals: `{a,b}`.
 
-A batch of 1,000 transactions is some 25,000 values. The driver's own array dumper, in Python, would
-cost a quarter of the service's CPU; joining text costs a tenth of that, and PostgreSQL parses it
-in C. A column without any value is the empty array: `unnest` of several fills it up with NULL.
+A batch of 1,000 is some 25,000 values. The driver's own array dumper, in Python, would cost a
+quarter of a service's CPU; joining text costs a tenth of that, and PostgreSQL parses it in C. A
+column without any value is the empty array: `unnest` of several fills it up with NULL.
 """
 
 from collections.abc import Iterable, Sequence

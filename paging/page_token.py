@@ -10,6 +10,7 @@ from datetime import datetime
 from chassis.errors import InvalidRequest
 
 _HASH_BYTES = 8
+_NUMBERS = range(-(2**63), 2**63)  # what a bigint holds
 
 Position = Sequence[str | int]
 
@@ -20,8 +21,10 @@ def write_token(filters: Sequence[str], position: Position) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def read_token(filters: Sequence[str], token: str, kinds: Sequence[type]) -> Position:
-    """Read a position out of a token, `kinds` being the types of its parts.
+def read_token(
+    filters: Sequence[str], token: str, kinds: Sequence[type], *, field: str = "page_token"
+) -> Position:
+    """Read a position out of a token, `kinds` being the types of its parts, `field` its name.
 
     Raises:
         InvalidRequest: it was made with other filters, or not here.
@@ -31,26 +34,35 @@ def read_token(filters: Sequence[str], token: str, kinds: Sequence[type]) -> Pos
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
         parts = json.loads(text)
     except (binascii.Error, ValueError, RecursionError) as error:
-        raise InvalidRequest.field("page_token", "is none of ours") from error
+        raise _foreign(field) from error
     if not isinstance(parts, list) or [type(part) for part in parts] != [str, *kinds]:
-        raise InvalidRequest.field("page_token", "is none of ours")
+        raise _foreign(field)
     if parts[0] != _fingerprint(filters):
-        raise InvalidRequest.field("page_token", "was made with other filters")
+        raise InvalidRequest.field(field, "was made with other filters")
     if not "".join(map(str, parts)).isprintable():  # PostgreSQL might not even be asked for it
-        raise InvalidRequest.field("page_token", "is none of ours")
+        raise _foreign(field)
+    if any(isinstance(part, int) and part not in _NUMBERS for part in parts):
+        raise _foreign(field)
     return parts[1:]
 
 
-def read_time(text: str) -> datetime:
-    """Read a time out of a position.
+def read_moment(part: str | int) -> datetime:
+    """Read a moment out of a token's part.
 
     Raises:
-        InvalidRequest: it is none, so the token was not made here.
+        InvalidRequest: it is none.
     """
     try:
-        return datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(str(part))
     except ValueError as error:
-        raise InvalidRequest.field("page_token", "is none of ours") from error
+        raise _foreign("page_token") from error
+    if moment.tzinfo is None:
+        raise _foreign("page_token")
+    return moment
+
+
+def _foreign(field: str) -> InvalidRequest:
+    return InvalidRequest.field(field, "is none of ours")
 
 
 def _fingerprint(filters: Sequence[str]) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import psycopg
 import pytest
 
+from bookkeeping.group_commit import GroupCommit
 from chassis.errors import Unavailable
-from ledger_svc.group_commit import GroupCommit
 
 
 class Transactions:

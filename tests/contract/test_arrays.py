@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger_svc.arrays import digests, known, plain, some_texts, texts, times
+from bookkeeping.arrays import digests, known, plain, some_texts, texts, times
 from tests.servers import PostgresServer
 from tests.unit.ledger_svc.builders import NOW
 
