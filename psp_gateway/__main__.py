@@ -125,7 +125,9 @@ async def build(
     receiving = Receiving(psps.readers, inbox, psps.certificates)
     answering = _answering(psps, DisputeStore(database), guards)
     listener = await _listener(settings, stack)
-    applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following, paying)
+    applying = Applying(
+        means, inbox, listener, MINOR_UNITS, answering.following, jobs.blame, paying
+    )
     wiring = Wiring(
         register=[
             partial(wire.add_PspGatewayServiceServicer_to_server, servicer),
@@ -153,7 +155,7 @@ def _late_looker(
 ) -> Job:
     """Make the job that looks at what was given up."""
     looks = LateLookStore(database)
-    looking = Looking(means, looks, reader, listener, settings.late_looks)
+    looking = Looking(means, looks, reader, listener, settings.late_looks, jobs.blame)
     return jobs.late_looker(looking, settings.late_poll_s)
 
 

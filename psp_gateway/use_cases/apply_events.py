@@ -12,14 +12,13 @@ from datetime import datetime
 
 from chassis.errors import PaymeshError
 from chassis.money import Money
-from chassis.telemetry import logger
 from psp_gateway.domain.answer import Verdict, alarm
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
 from psp_gateway.domain.inbox import State, Told
 from psp_gateway.domain.late_looks import is_accounted
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.ports import AttemptFinder, Listener
+from psp_gateway.ports import AttemptFinder, Blame, Listener
 from psp_gateway.use_cases.execute_payouts import Paying
 from psp_gateway.use_cases.follow_disputes import Following, follow_dispute
 from psp_gateway.use_cases.follow_payouts import follow_payout
@@ -47,6 +46,7 @@ class Applying:
     Attributes:
         minor_units: how a PSP counts an amount, for those that are taken at their word.
         following: what events about disputes take.
+        blame: is told of what a fault of ours kept from being applied.
         paying: what events about payouts take; None where nothing is paid out.
     """
 
@@ -55,6 +55,7 @@ class Applying:
     listener: Listener
     minor_units: Mapping[str, MinorUnits]
     following: Following
+    blame: Blame
     paying: Paying | None = None
 
 
@@ -107,7 +108,7 @@ async def _left_alone(
     except PaymeshError:
         return None
     except Exception as error:  # noqa: BLE001 - a fault of ours must not keep others back for ever
-        logger().error("event_left", number=told.number, psp=told.event.psp, error=error)
+        applying.blame(f"event {told.number} of {told.event.psp}", error)
         return _Applied(told, told.put_off(State.NEW, _FAULT, applying.means.clock()))
 
 

@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from chassis.errors import PaymeshError, Unavailable
-from chassis.telemetry import logger
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
 from psp_gateway.domain.late_looks import LateLook, is_accounted, looks_at
-from psp_gateway.ports import AttemptReader, LateLooks, Listener
+from psp_gateway.ports import AttemptReader, Blame, LateLooks, Listener
 from psp_gateway.use_cases.late_success import ask_if_late, keep_late
 from psp_gateway.use_cases.look_again import News, look_again
 from psp_gateway.use_cases.take_further import Means
@@ -36,6 +35,7 @@ class Looking:
 
     Attributes:
         schedule: how long after an attempt was given up it is looked at, ascending; empty: never.
+        blame: is told of a look that a fault of ours kept from being made.
     """
 
     means: Means
@@ -43,6 +43,7 @@ class Looking:
     reader: AttemptReader
     listener: Listener
     schedule: Sequence[timedelta]
+    blame: Blame
 
 
 async def plan_looks(looking: Looking) -> int:
@@ -113,7 +114,7 @@ async def _left_alone(looking: Looking, attempt: Attempt) -> Found:
     except PaymeshError:
         return Found.SILENT
     except Exception as error:  # noqa: BLE001 - a fault of ours must not keep others back for ever
-        logger().error("late_look_left", attempt_id=attempt.attempt_id, error=error)
+        looking.blame(f"late look at {attempt.attempt_id}", error)
         return Found.SILENT
 
 

@@ -40,7 +40,7 @@ async def test_a_fault_of_ours_in_one_event_keeps_no_other_back() -> None:
     world.store.rows[broken.attempt_id] = broken
     world.means.providers["gone"] = world.psp  # type: ignore[index]
     following: Any = None
-    applying = Applying(world.means, Finder(world), world.ears, {}, following)
+    applying = Applying(world.means, Finder(world), world.ears, {}, following, world.blame)
 
     first, second = await apply_events(applying, [told(1, broken), told(2, unknown)])
 
@@ -48,4 +48,5 @@ async def test_a_fault_of_ours_in_one_event_keeps_no_other_back() -> None:
     assert first.due_at is not None
     assert first.due_at > NOW
     assert (second.number, second.state) == (2, State.APPLIED)
+    assert world.blamed == ["event 1 of gone: KeyError('gone')"]
     assert world.store.rows[unknown.attempt_id].outcome is Outcome.SUCCEEDED

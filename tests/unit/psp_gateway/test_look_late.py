@@ -101,7 +101,12 @@ class World:
             lambda: self.shelf.now,
             FaultPoints(),
         )
-        self.looking = Looking(self.means, self.shelf, self.shelf, self.ears, SCHEDULE)
+        self.blamed: list[str] = []
+        self.looking = Looking(self.means, self.shelf, self.shelf, self.ears, SCHEDULE, self.blame)
+
+    def blame(self, what: str, error: Exception) -> None:
+        """See `ports.Blame`."""
+        self.blamed.append(f"{what}: {error!r}")
 
     async def charged(self, **believed: object) -> Attempt:
         """Charge, and make the row say something else of it."""
