@@ -90,8 +90,9 @@ class Money:
 
     @classmethod
     def of_stored(cls, amount: Decimal, currency: str) -> "Money":
-        """Read what a database keeps with four decimals; the excess must be zeros."""
-        return _in_range(round(amount, currency_decimals(currency)), currency)
+        """Read what a database keeps with four decimals: an excess that is not zeros shows."""
+        kept = round(amount, currency_decimals(currency))
+        return _in_range(kept if kept == amount else amount, currency)
 
     @classmethod
     @cache

@@ -1,4 +1,6 @@
-"""`paymesh ledger`: the trial balance, and the proof of the books, of the running stack."""
+"""`paymesh ledger`: the trial balance, what is pending, and the proof of the books, of the running
+stack.
+"""
 
 import asyncio
 import re
@@ -131,6 +133,35 @@ def checkpoints(limit: int, folder: Path) -> None:
     asyncio.run(_tell_all(stack, "ListCheckpoints", request, "checkpoints", limit, tell))
 
 
+@ledger.command()
+@click.option("--account", "account_id", default="", help="Only what reserves on this account.")
+@click.option("--subject", "subject_id", default="", help="Only what was posted for this object.")
+@click.option(
+    "--expires-before",
+    type=click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="Only what expires before this time, UTC.",
+)
+@LIMIT
+@STATE
+def pendings(
+    *, account_id: str, subject_id: str, expires_before: datetime | None, limit: int, folder: Path
+) -> None:
+    """Tell what is pending, the oldest first: reference, when it was written and when it expires,
+    object, template, and what it reserves.
+    """
+    from paymesh.ledger.v1 import ledger_service_pb2 as service
+
+    request = service.ListPendingsRequest(account_id=account_id, subject_id=subject_id)
+    if expires_before is not None:
+        request.expires_to.FromDatetime(expires_before)
+
+    def tell(one: Any) -> None:
+        click.echo(pending_line(one))
+
+    stack = State(folder).running()
+    asyncio.run(_tell_all(stack, "ListPendings", request, "transactions", limit, tell))
+
+
 async def listed(ask: Ask, request: Any, items: str, limit: int) -> AsyncIterator[Any]:
     """Ask for page after page of a list, and hand out what is in them.
 
@@ -150,6 +181,20 @@ async def listed(ask: Ask, request: Any, items: str, limit: int) -> AsyncIterato
         request.page_token = page.next_page_token
         if not request.page_token or count == limit:
             return
+
+
+def pending_line(one: Any) -> str:
+    """Write a pending transaction in a line."""
+    from paymesh.ledger.v1 import ledger_pb2
+
+    expires = one.expires_at.ToJsonString() if one.HasField("expires_at") else "never"
+    lines = [
+        f"{ledger_pb2.Side.Name(line.side).removeprefix('SIDE_').lower()} {line.account_id}"
+        f" {line.amount} {line.currency}"
+        for line in one.pending_entries
+    ]
+    told = [one.reference, one.created_at.ToJsonString(), expires]
+    return "  ".join([*told, one.subject_id or "-", one.template or "-", ", ".join(lines)])
 
 
 def _read_seal(text: str) -> dict[str, Any]:
@@ -174,11 +219,16 @@ async def _tell_all(
     limit: int,
     tell: Callable[[Any], None],
 ) -> None:
+    import grpc
+
     from devstack.trail import Operator
 
-    async with Operator(stack) as operator:
-        async for one in listed(getattr(operator.ledger, rpc), request, items, limit):
-            tell(one)
+    try:
+        async with Operator(stack) as operator:
+            async for one in listed(getattr(operator.ledger, rpc), request, items, limit):
+                tell(one)
+    except grpc.aio.AioRpcError as error:
+        raise click.ClickException(str(error.details())) from error
 
 
 async def _followed(stack: Mapping[str, Any], rpc: str, request: Any) -> dict[str, Any]:

@@ -201,15 +201,16 @@ def _wallets(trail: Trail, before: dict[str, Any]) -> RenderableType:
 
 
 def _ledger(trail: Trail) -> RenderableType:
-    table = _table("account", "debit", "credit", "balance after")
-    for column in table.columns[1:]:
+    table = _table("account", "debit", "credit", "balance after", "template")
+    for column in table.columns[1:4]:
         column.justify = "right"
     totals = {"SIDE_DEBIT": Decimal(), "SIDE_CREDIT": Decimal()}
     for entry in trail.entries:
         totals[entry["side"]] += Decimal(entry["amount"])
         debit = entry["amount"] if entry["side"] == "SIDE_DEBIT" else ""
         credit = entry["amount"] if entry["side"] == "SIDE_CREDIT" else ""
-        table.add_row(entry["account_id"], debit, credit, entry["balance_after"])
+        what = entry["template"] or entry["description"]
+        table.add_row(entry["account_id"], debit, credit, entry["balance_after"], what)
     if trail.entries:
         table.add_section()
         debits, credits = totals["SIDE_DEBIT"], totals["SIDE_CREDIT"]

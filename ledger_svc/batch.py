@@ -109,8 +109,8 @@ async def _require_refused(tx: Transaction, books: Books, refused: Sequence[Comm
     now = {account.account_id: account for account in await lookup.accounts(tx, names, books.now)}
     if any(not _same(books, now.get(name), name) for name in names):
         raise Overtaken
-    written = {made.reference for made in books.written}
-    references = {result_reference(command) for command in refused} - written
+    # What is known of, written by this batch or before, is there for good: so it was refused.
+    references = {result_reference(command) for command in refused} - books.transactions.keys()
     if references and await tx.all(statements.CLAIMED, [texts(sorted(references))]):
         raise Overtaken
 

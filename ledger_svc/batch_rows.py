@@ -49,6 +49,7 @@ def pendings(books: Books) -> list[str]:
         plain([line.side is Side.DEBIT for _, _, line in rows]),
         plain([line.amount.amount for _, _, line in rows]),
         texts([t.reference for t in reserved]),
+        plain([_digits(t) for t in reserved]),
         times([t.heading.expires_at for t in reserved]),
     ]
 

@@ -19,7 +19,7 @@ from ledger_svc.domain import account, chain, transaction
 from ledger_svc.domain.account import AccountStatus, AccountType, NewAccount, Side
 from ledger_svc.domain.books import Closed, Outcome, Posted
 from ledger_svc.domain.errors import Refusal
-from ledger_svc.domain.posting import Action, Line, Posting, Resolution
+from ledger_svc.domain.posting import Action, Line, Posting, Resolution, is_own_name
 from ledger_svc.domain.transaction import Kind
 from ledger_svc.use_cases.post_transactions import Asked, Unreadable
 
@@ -33,6 +33,8 @@ ACTIONS = {Action.POST: wire.Resolution.POST, Action.VOID: wire.Resolution.VOID}
 _SIDES_IN = {value: side for side, value in SIDES.items()}
 _TYPES_IN = {value: kind for kind, value in TYPES.items()}
 _ACTIONS_IN = {value: action for action, value in ACTIONS.items()}
+
+OWN_NAME = "must not end as the ledger's own do, in :reversal or :resolution"
 
 
 def to_new_account(asked: wire.NewAccount) -> NewAccount | Refusal:
@@ -66,6 +68,8 @@ def to_posting(asked: wire.Posting, place: int) -> Asked:
     if expires_at is not None and not is_pending:
         path = f"postings[{place}].expires_at"
         raise InvalidRequest.field(path, "is for pending transactions alone")
+    if is_own_name(asked.reference):
+        raise InvalidRequest.field(f"postings[{place}].reference", OWN_NAME)
     if has_template == bool(entries) or len(entries) == 1:
         path = f"postings[{place}].entries"
         raise InvalidRequest.field(path, "must be 2 to 64, or none with a template")
@@ -255,8 +259,9 @@ def _shared(kind: Kind, effective_at: datetime, created_at: datetime, stream: in
     ).SerializeToString()
 
 
-def to_entry(found: transaction.Entry) -> noun.Entry:
+def to_entry(listed: transaction.ListedEntry) -> noun.Entry:
     """Write an entry by itself."""
+    found, heading = listed
     return noun.Entry(
         transaction_id=found.transaction_id,
         reference=found.reference,
@@ -269,6 +274,11 @@ def to_entry(found: transaction.Entry) -> noun.Entry:
         created_at=stamp(found.created_at),
         subject_id=found.subject_id,
         effective_at=stamp(found.effective_at),
+        kind=KINDS[heading.kind],
+        template=heading.template,
+        description=heading.description,
+        reverses_reference=heading.reverses_reference,
+        resolves_reference=heading.resolves_reference,
     )
 
 

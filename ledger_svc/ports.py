@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
@@ -19,9 +19,10 @@ from ledger_svc.domain.books import Outcome
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.checkpoint import AccountAt, Checkpoint
 from ledger_svc.domain.errors import Refusal
+from ledger_svc.domain.horizon import BEGINNING
 from ledger_svc.domain.posting import Command, Line
 from ledger_svc.domain.seal import Seal
-from ledger_svc.domain.transaction import Entry, Transaction
+from ledger_svc.domain.transaction import ListedEntry, Transaction
 from ledger_svc.domain.verification import AccountNow
 
 Result = TypeVar("Result")
@@ -49,6 +50,16 @@ class EntryFilter:
     subject_id: str = ""
     reference: str = ""
     period: Period = Period()
+
+
+@dataclass(frozen=True, slots=True)
+class PendingFilter:
+    """Which pending transactions to list; an empty text filters nothing."""
+
+    account_id: str = ""
+    subject_id: str = ""
+    created: Period = Period()
+    expires: Period = Period()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +118,29 @@ class BalanceAt:
 
     balance: Money
     entry_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What an account had before a period and at its end, by when entries count from.
+
+    `until` is when its newest entry was written. Those of the period were written at most `ahead`
+    before the time that they count from, and at most `behind` after it: zero or above.
+    """
+
+    opening: BalanceAt
+    closing: BalanceAt
+    ahead: timedelta
+    behind: timedelta
+    until: datetime
+
+    def written_from(self, at: datetime) -> datetime:
+        """Tell before when nothing was written that counts from a time, or a later one."""
+        return BEGINNING if at - BEGINNING < self.ahead else at - self.ahead
+
+    def written_until(self, at: datetime) -> datetime:
+        """Tell after when nothing was written that counts from a time, or an earlier one."""
+        return self.until if self.until - at < self.behind else at + self.behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +209,16 @@ class LedgerReader(Protocol):
         """List the changes of an account's status, the newest first, from before a number."""
         ...
 
-    async def entries(self, which: EntryFilter, page: Page) -> Sequence[Entry]:
+    async def entries(self, which: EntryFilter, page: Page) -> Sequence[ListedEntry]:
         """List entries."""
+        ...
+
+    async def pendings(
+        self, which: PendingFilter, *, after: str, limit: int
+    ) -> Sequence[Transaction]:
+        """List the pending transactions that have not ended, the oldest first, from past an id on;
+        an empty one is the beginning.
+        """
         ...
 
     async def balance_before(self, account: Account, moment: datetime) -> BalanceAt:
@@ -191,11 +233,23 @@ class LedgerReader(Protocol):
         """
         ...
 
+    async def effects(self, account: Account, period: Period) -> Effects:
+        """Sum what counts before a period and until its end; reads the account's entries since the
+        last checkpoint that counts whole before it.
+        """
+        ...
+
     async def entries_effective(
-        self, account: Account, period: Period, *, after: EffectivePosition | None, limit: int
-    ) -> Sequence[Entry]:
+        self,
+        account: Account,
+        period: Period,
+        effects: Effects,
+        *,
+        after: EffectivePosition | None,
+        limit: int,
+    ) -> Sequence[ListedEntry]:
         """List the entries of an account that count from a time in a period, in the order of these
-        times.
+        times; reads those that were written about then.
         """
         ...
 

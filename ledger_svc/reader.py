@@ -2,30 +2,32 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import LiteralString, TypeVar
 
 from psycopg.rows import DictRow
 
-from bookkeeping.arrays import known, texts
+from bookkeeping.arrays import known, plain, texts
 from chassis.clock import Clock, utc_now
 from chassis.database import Database
 from chassis.database import Transaction as DatabaseTransaction
 from chassis.errors import Unavailable
 from chassis.money import Money
-from ledger_svc import lookup, rows, statements
+from ledger_svc import filters, lookup, queries, rows, statements
 from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
 from ledger_svc.domain.horizon import TICK, StreamEnd, horizon
-from ledger_svc.domain.transaction import Entry, Transaction
+from ledger_svc.domain.transaction import ListedEntry, Transaction
 from ledger_svc.moment import Moment
 from ledger_svc.ports import (
     Archived,
     BalanceAt,
     EffectivePosition,
+    Effects,
     EntryFilter,
     Page,
+    PendingFilter,
     Period,
     TrialBalanceLine,
     TypeTotal,
@@ -34,6 +36,7 @@ from ledger_svc.ports import (
 Result = TypeVar("Result")
 
 _BEGINNING, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+_NOW = timedelta(0)
 _DEBIT_TYPES = known([type_ for type_ in AccountType if type_.normal_side is Side.DEBIT])
 # Sorts behind every character that an account's id may hold.
 _LAST = "~"
@@ -91,31 +94,53 @@ class LedgerReader:
     async def accounts_from(self, prefix: str, *, after: str, limit: int) -> Sequence[Account]:
         """List the accounts whose id begins with `prefix`, by id, from past `after` on."""
         bounds = [after, prefix, prefix + _LAST, limit]
-        found = await self._database.read(statements.ACCOUNTS_FROM, bounds)
+        found = await self._database.read(queries.ACCOUNTS_FROM, bounds)
         return [rows.to_account(row) for row in found]
 
     async def account_changes(
         self, account_id: str, *, before: int, limit: int
     ) -> Sequence[AccountChange]:
         """List the changes of an account's status, the newest first, from before a number."""
-        found = await self._database.read(statements.CHANGES, [account_id, before, limit])
+        asked = {"account": account_id, "before": before, "limit": limit}
+        found = await self._database.read(queries.CHANGES, asked)
         return [rows.to_change(row) for row in found]
 
-    async def entries(self, which: EntryFilter, page: Page) -> Sequence[Entry]:
+    async def entries(self, which: EntryFilter, page: Page) -> Sequence[ListedEntry]:
         """List entries."""
-        conditions, parameters = _conditions(which, page)
-        query = statements.ENTRIES_OF_SUBJECT if which.subject_id else statements.ENTRIES
-        subject = [which.subject_id] if which.subject_id else []
-        filled = query.format(
-            conditions=" AND ".join(conditions), direction="ASC" if page.oldest_first else "DESC"
-        )
-        found = await self._database.read(filled, [*subject, *parameters, page.limit])
-        return [rows.to_entry(row) for row in found]
+        query, asked = filters.entries(which, page)
+        found = await self._database.run(lambda tx: tx.tuples(query, asked), alone=True)
+        return list(map(rows.to_listed, found))
+
+    async def pendings(
+        self, which: PendingFilter, *, after: str, limit: int
+    ) -> Sequence[Transaction]:
+        """List the pending transactions that have not ended, the oldest first, from past an id on;
+        an empty one is the beginning.
+        """
+        account = None
+        if which.account_id:
+            found = await self.accounts([which.account_id])
+            if not any(
+                a.standing.pending_in.amount or a.standing.pending_out.amount for a in found
+            ):
+                return []
+            account = found[0].key
+        query, asked = filters.pendings(which, account, after=after, limit=limit)
+
+        async def work(tx: DatabaseTransaction) -> Sequence[Transaction]:
+            heads = await tx.all(query, asked)
+            if not heads:
+                return []
+            ids = plain([row["transaction_id"] for row in heads])
+            lines = rows.by_transaction(await tx.all(statements.PENDING_LINES_OF, [ids]))
+            return [rows.to_transaction(x, (), lines[x["transaction_id"]]) for x in heads]
+
+        return await self._database.run(work)
 
     async def balance_before(self, account: Account, moment: datetime) -> BalanceAt:
         """Tell what an account had just before a time, by when entries were written."""
-        first = _digits(chain.first_id(moment))
-        found = await self._database.read(statements.BALANCE_BEFORE, [account.key, first])
+        first = filters.digits(chain.first_id(moment))
+        found = await self._database.read(queries.BALANCE_BEFORE, [account.key, first])
         for row in found:
             balance = Money.of_stored(row["balance_after"], account.currency)
             return BalanceAt(balance, row["account_sequence"])
@@ -123,7 +148,7 @@ class LedgerReader:
 
     async def _balance_at_checkpoint(self, account: Account, moment: datetime) -> BalanceAt:
         parameters = [account.key, moment]
-        found = await self._database.read(statements.BALANCE_AT_CHECKPOINT, parameters)
+        found = await self._database.read(queries.BALANCE_AT_CHECKPOINT, parameters)
         for row in found:
             balance = Money.of_stored(row["balance"], account.currency)
             return BalanceAt(balance, row["entry_count"])
@@ -135,34 +160,66 @@ class LedgerReader:
         """
         is_debit = account.type.normal_side is Side.DEBIT
         asked = {"is_debit": is_debit, "key": account.key, "at": moment}
-        (row,) = await self._report_effective(statements.BALANCE_EFFECTIVE, moment, asked)
+        (row,) = await self._report_effective(queries.BALANCE_EFFECTIVE, moment, asked)
         return BalanceAt(Money.of_stored(row["balance"], account.currency), row["entry_count"])
 
+    async def effects(self, account: Account, period: Period) -> Effects:
+        """Sum what counts before a period and until its end; reads the account's entries since the
+        last checkpoint that counts whole before it.
+        """
+        start, end = period.start or _BEGINNING, period.end or _END
+        is_debit = account.type.normal_side is Side.DEBIT
+        asked = {"is_debit": is_debit, "key": account.key, "start": start, "end": end}
+        (row,) = await self._report_effective(queries.EFFECTS, start - TICK, asked)
+        return Effects(
+            BalanceAt(Money.of_stored(row["opening"], account.currency), row["opening_count"]),
+            BalanceAt(Money.of_stored(row["closing"], account.currency), row["closing_count"]),
+            ahead=max(row["ahead"] or _NOW, _NOW),
+            behind=max(row["behind"] or _NOW, _NOW),
+            until=account.last_entry_at,
+        )
+
     async def entries_effective(
-        self, account: Account, period: Period, *, after: EffectivePosition | None, limit: int
-    ) -> Sequence[Entry]:
+        self,
+        account: Account,
+        period: Period,
+        effects: Effects,
+        *,
+        after: EffectivePosition | None,
+        limit: int,
+    ) -> Sequence[ListedEntry]:
         """List the entries of an account that count from a time in a period, in the order of these
-        times.
+        times; reads those that were written about then.
         """
         start = period.start or _BEGINNING
-        after_at, after_id, after_line = after or (start, chain.NOTHING, 0)
+        at, after_id, line = after or (start, chain.NOTHING, 0)
         asked = {
             "key": account.key,
             "start": start,
             "end": period.end or _END,
-            "after_at": after_at,
-            "after_id": _digits(after_id),
-            "after_line": after_line,
+            "after_at": at,
+            "after_id": filters.digits(after_id),
+            "after_line": line,
             "limit": limit,
+            "first": filters.digits(chain.first_id(effects.written_from(at))),
+            "last": filters.digits(chain.first_id(effects.until + TICK)),
         }
-        found = await self._report_effective(statements.ENTRIES_EFFECTIVE, start - TICK, asked)
-        return [rows.to_entry(row) for row in found]
+        (row,) = await self._report(queries.EFFECT_REACHED, asked)
+        if row["found"] == limit:
+            written = effects.written_until(row["reached"])
+            asked["last"] = filters.digits(chain.first_id(written + TICK))
+        found = await self._database.run(
+            lambda tx: tx.tuples(queries.ENTRIES_EFFECTIVE, asked),
+            timeout_s=self._report_timeout_s,
+            alone=True,
+        )
+        return list(map(rows.to_listed, found))
 
     async def trial_balance_effective(self, moment: datetime) -> Sequence[TrialBalanceLine]:
         """Sum per currency what counts up to and with a time."""
         asked = {"at": moment, "debit_types": _DEBIT_TYPES}
         return _trial_balance(
-            await self._report_effective(statements.TRIAL_BALANCE_EFFECTIVE, moment, asked)
+            await self._report_effective(queries.TRIAL_BALANCE_EFFECTIVE, moment, asked)
         )
 
     async def whole_until(self, wanted: datetime | None) -> datetime:
@@ -189,10 +246,10 @@ class LedgerReader:
     async def trial_balance(self, before: datetime | None) -> Sequence[TrialBalanceLine]:
         """Sum the balances per currency, as they are or as they were just before a time."""
         if before is None:
-            found = await self._report(statements.TRIAL_BALANCE, [])
+            found = await self._report(queries.TRIAL_BALANCE, [])
         else:
-            first = _digits(chain.first_id(before))
-            found = await self._report(statements.TRIAL_BALANCE_BEFORE, [first, before])
+            first = filters.digits(chain.first_id(before))
+            found = await self._report(queries.TRIAL_BALANCE_BEFORE, [first, before])
         return _trial_balance(found)
 
     async def _report_effective(
@@ -200,10 +257,10 @@ class LedgerReader:
     ) -> Sequence[DictRow]:
         """Read by when entries count from, without those that count whole by a time."""
         archived = await self.archived()
-        found = await self._database.read(statements.CHECKPOINT_IN_EFFECT, [moment])
-        since = {"checkpoint": 0, "first": _digits(chain.NOTHING)}
+        found = await self._database.read(queries.CHECKPOINT_IN_EFFECT, [moment])
+        since = {"checkpoint": 0, "first": filters.digits(chain.NOTHING)}
         for row in found:
-            first = _digits(chain.first_id(row["until"]))
+            first = filters.digits(chain.first_id(row["until"]))
             since = {"checkpoint": row["number"], "first": first}
         result = await self._report(query, {**asked, **since})
         await self._require_same(archived)
@@ -219,39 +276,6 @@ class LedgerReader:
         return await self._database.run(
             lambda tx: tx.all(query, parameters), timeout_s=self._report_timeout_s, alone=True
         )
-
-
-def _conditions(which: EntryFilter, page: Page) -> tuple[list[LiteralString], list[object]]:
-    conditions: list[LiteralString] = ["true"]
-    parameters: list[object] = []
-
-    def require(condition: LiteralString, *values: object) -> None:
-        conditions.append(condition)
-        parameters.extend(values)
-
-    if which.account_id:
-        require(
-            "e.account_key = (SELECT account_key FROM accounts WHERE account_id = %s)",
-            which.account_id,
-        )
-    if which.reference:
-        require(
-            "e.transaction_id = (SELECT transaction_id FROM claims WHERE reference = %s)",
-            which.reference,
-        )
-    if which.period.start is not None:
-        require("e.transaction_id >= %s", _digits(chain.first_id(which.period.start)))
-    if which.period.end is not None:
-        require("e.transaction_id < %s", _digits(chain.first_id(which.period.end)))
-    if page.after is not None:
-        transaction_id, line = page.after
-        comparison: LiteralString = ">" if page.oldest_first else "<"
-        require(f"(e.transaction_id, e.line) {comparison} (%s, %s)", _digits(transaction_id), line)
-    return conditions, parameters
-
-
-def _digits(transaction_id: str) -> str:
-    return transaction_id.removeprefix("txn_")
 
 
 def _trial_balance(found: Sequence[DictRow]) -> Sequence[TrialBalanceLine]:

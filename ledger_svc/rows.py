@@ -20,11 +20,12 @@ from ledger_svc.domain.account import (
     Standing,
 )
 from ledger_svc.domain.posting import Line
-from ledger_svc.domain.transaction import Entry, Heading, Kind, Transaction
+from ledger_svc.domain.transaction import Entry, Heading, Kind, ListedEntry, Transaction
 from ledger_svc.domain.verification import AccountNow
 
 _TYPES = {kind.value: kind for kind in AccountType}
 _STATUSES = {status.value: status for status in AccountStatus}
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 def to_account(row: DictRow) -> Account:
@@ -113,7 +114,7 @@ def to_heading(row: DictRow) -> Heading:
     """Read what a row of `transactions` says beside the lines."""
     return Heading(
         reference=row["reference"],
-        kind=Kind(row["kind"]),
+        kind=_KINDS[row["kind"]],
         description=row["description"],
         subject_id=row["subject_id"],
         effective_at=row["effective_at"],
@@ -129,11 +130,38 @@ def to_line(row: DictRow) -> Line:
     return Line(row["account_id"], _side(row), Money.of_stored(row["amount"], row["currency"]))
 
 
-def to_entry(row: DictRow) -> Entry:
-    """Read a row of `entries` with its account's id and currency, and its transaction's reference,
-    subject and time of effect.
-    """
-    return _entry(row, row["reference"], row["effective_at"], row["subject_id"])
+def to_listed(row: tuple[Any, ...]) -> ListedEntry:
+    """Read an entry with what its transaction says: an export has millions, so by place."""
+    (
+        transaction, line, is_debit, sequence, amount, balance, account_id, currency,
+        reference, kind, description, subject_id, effective_at, reverses, resolves, template,
+    ) = row  # fmt: skip
+    transaction_id = to_name(transaction)
+    entry = Entry(
+        transaction_id,
+        reference,
+        line,
+        account_id,
+        Side.DEBIT if is_debit else Side.CREDIT,
+        Money.of_stored(amount, currency),
+        Money.of_stored(balance, currency),
+        sequence,
+        chain.written_at(transaction_id),
+        effective_at,
+        subject_id,
+    )
+    heading = Heading(
+        reference,
+        _KINDS[kind],
+        description,
+        subject_id,
+        effective_at,
+        None,  # what is pending has no entries
+        reverses or "",
+        resolves or "",
+        template or "",
+    )
+    return ListedEntry(entry, heading)
 
 
 def to_transaction(

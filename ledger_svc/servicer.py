@@ -15,8 +15,8 @@ from ledger_svc import glance, messages, ports, verification_messages
 from ledger_svc.domain.account import AccountStatus
 from ledger_svc.domain.books import Closed, Outcome, Posted
 from ledger_svc.domain.errors import Refusal
-from ledger_svc.domain.posting import Reversal
-from ledger_svc.ports import EntryFilter, Period
+from ledger_svc.domain.posting import Reversal, is_own_name
+from ledger_svc.ports import EntryFilter, PendingFilter, Period
 from ledger_svc.use_cases.change_status import change_status
 from ledger_svc.use_cases.close_month import close_month
 from ledger_svc.use_cases.export_entries import export_entries
@@ -27,6 +27,7 @@ from ledger_svc.use_cases.get_transaction import get_transaction
 from ledger_svc.use_cases.get_trial_balance import get_trial_balance
 from ledger_svc.use_cases.list_accounts import list_account_changes, list_accounts
 from ledger_svc.use_cases.list_entries import list_entries
+from ledger_svc.use_cases.list_pendings import list_pendings
 from ledger_svc.use_cases.list_proofs import list_checkpoints, list_seals
 from ledger_svc.use_cases.open_accounts import open_accounts
 from ledger_svc.use_cases.post_transactions import Asked, post_transactions
@@ -157,6 +158,8 @@ class LedgerServicer(LedgerServiceServicer):
             raise InvalidRequest.field(
                 "reversal_reference", "goes with `entries`, and `entries` with it"
             )
+        if is_own_name(request.reversal_reference):
+            raise InvalidRequest.field("reversal_reference", messages.OWN_NAME)
         try:
             asked = Reversal(
                 request.reference,
@@ -174,6 +177,24 @@ class LedgerServicer(LedgerServiceServicer):
         """Read a transaction."""
         found = await get_transaction(self._reader, request.reference)
         return service.GetTransactionResponse(transaction=messages.to_wire(found))
+
+    async def ListPendings(
+        self, request: service.ListPendingsRequest, context: Any
+    ) -> service.ListPendingsResponse:
+        """List what is pending."""
+        require_text("subject_id", request.subject_id)
+        expires = Period(
+            to_moment("expires_from", request, "expires_from"),
+            to_moment("expires_to", request, "expires_to"),
+        )
+        which = PendingFilter(request.account_id, request.subject_id, _created(request), expires)
+        page = await list_pendings(
+            self._reader, which, page_size=request.page_size, page_token=request.page_token
+        )
+        return service.ListPendingsResponse(
+            transactions=map(messages.to_wire, page.transactions),
+            next_page_token=page.next_page_token,
+        )
 
     async def ListEntries(
         self, request: service.ListEntriesRequest, context: Any

@@ -1,6 +1,7 @@
 """The books, for writing: accounts here, what moves value by way of the pipeline."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from audit_log.origin import by_caller
 from audit_log.record import Record
@@ -11,6 +12,7 @@ from bookkeeping.pipeline import Pipeline
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.faults import FaultPoints
+from chassis.telemetry import logger
 from ledger_svc import batch_rows, lookup, rows, statements
 from ledger_svc.bookkeeper import LedgerBookkeeper
 from ledger_svc.domain import errors
@@ -18,6 +20,9 @@ from ledger_svc.domain.account import Account, AccountStatus, NewAccount
 from ledger_svc.domain.books import Outcome
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Action, Command, Resolution
+
+# Before all that may expire.
+_NOBODY = (datetime(1970, 1, 1, tzinfo=UTC), "")
 
 
 class LedgerStore:
@@ -39,6 +44,7 @@ class LedgerStore:
     ) -> None:
         self._database = database
         self._clock = clock
+        self._expired_to = _NOBODY
         pipeline = Pipeline(LedgerBookkeeper(database, clock, faults or FaultPoints()))
         self._commands: GroupCommit[Command, Outcome] = GroupCommit(
             pipeline.run, in_flight=batches_in_flight
@@ -99,14 +105,21 @@ class LedgerStore:
 
     async def expire(self, *, limit: int) -> int:
         """Expire pending transactions that had their time, `limit` at most; tell how many were
-        looked at.
+        looked at. As long as they are `limit`, it goes on behind them, so that one that cannot end
+        keeps no other back.
 
         Raises:
             Unavailable: the database did not answer; asking again is safe.
         """
-        due = await self._database.read(statements.EXPIRED, [self._clock(), limit])
+        asked = [self._clock(), *self._expired_to, limit]
+        due = await self._database.read(statements.EXPIRED, asked)
         if due:
-            await self.do([Resolution(row["reference"], Action.EXPIRE) for row in due])
+            outcomes = await self.do([Resolution(row["reference"], Action.EXPIRE) for row in due])
+            refused = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
+            if refused:
+                logger().warning("expiry_refused", count=len(refused), error=refused[0])
+        is_whole = len(due) < limit
+        self._expired_to = _NOBODY if is_whole else (due[-1]["expires_at"], due[-1]["reference"])
         return len(due)
 
     async def _open(self, tx: Transaction, asked: Sequence[NewAccount]) -> dict[str, Account]:

@@ -30,7 +30,7 @@ _TIME = DateTime(timezone=True)
 ACCOUNTS = Table(
     "accounts",
     METADATA,
-    Column("account_id", Text, primary_key=True),
+    Column("account_id", Text(collation="C"), primary_key=True),
     Column("account_key", BigInteger, Identity(), nullable=False),
     Column("type", Text, nullable=False),
     Column("currency", Text, nullable=False),
@@ -118,7 +118,9 @@ OPEN_PENDINGS = Table(
     METADATA,
     Column("reference", Text, primary_key=True),
     Column("expires_at", _TIME),
+    Column("transaction_id", Uuid),
     Index("open_pendings_expires_at", "expires_at"),
+    Index("open_pendings_transaction_id", "transaction_id"),
 )
 
 STREAMS = Table(

@@ -136,7 +136,8 @@ class VerificationReader:
 
     async def fence(self, until: datetime) -> None:
         """See to it that nothing is written any more under a time before this one."""
-        await self._database.run(lambda tx: tx.execute(statements.FENCE_STREAMS, [until]))
+        last = {"last": until - timedelta(microseconds=1)}
+        await self._database.run(lambda tx: tx.execute(statements.FENCE_STREAMS, last))
 
     async def keep(
         self, checkpoint: Checkpoint, balances: Callable[[], Iterator[AccountAt]]

@@ -14,6 +14,9 @@ from wallet_svc.domain.operation import Command, Kind, Operation
 from wallet_svc.domain.wallet import NewWallet, Wallet, WalletChange, WalletStatus
 from wallet_svc.domain.wallets import ReversalOutcome
 
+# How many operations a page looks at when few of them may be what is asked for.
+LOOKED_AT_MAX = 2_000
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -40,6 +43,16 @@ class Moment:
     created_at: datetime
     wallet_sequence: int
     operation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """Some of a list; `reached` is where to go on, when as many were looked at as may be before a
+    page was full.
+    """
+
+    found: Sequence[Operation]
+    reached: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +112,24 @@ class WalletReader(Protocol):
         """
         ...
 
+    async def places(self, wallet_id: str, period: Period) -> tuple[int, int]:
+        """Tell between which two places in a wallet's history, both without, all that was done in a
+        period is; there may be others. Zeros: there is no such wallet.
+        """
+        ...
+
     async def wallet_operations(
-        self, which: OperationFilter, *, before: int | None, limit: int
+        self, which: OperationFilter, *, between: tuple[int, int], limit: int
     ) -> Sequence[Operation]:
-        """List one wallet's operations, the newest first, from before a place in its history."""
+        """List one wallet's operations, the newest first, between two places in its history."""
         ...
 
     async def operations(
         self, which: OperationFilter, *, before: Moment | None, limit: int
-    ) -> Sequence[Operation]:
-        """List operations, the newest first, from before a moment."""
+    ) -> Operations:
+        """List operations, the newest first, from before a moment; of a kind, only some are looked
+        at.
+        """
         ...
 
     async def hold(self, hold_id: str) -> Hold | None:

@@ -8,7 +8,7 @@ from bookkeeping.fields import require_text, to_moment
 from bookkeeping.refusals import parse_amount
 from chassis.errors import InvalidRequest
 from wallet_svc.domain.errors import Refusal
-from wallet_svc.domain.operation import OF_A_HOLD, Kind, NewOperation
+from wallet_svc.domain.operation import OF_A_HOLD, Kind, NewOperation, own_kind
 from wallet_svc.domain.wallet import AccountType, NewWallet
 from wallet_svc.messages import KINDS, TYPES
 from wallet_svc.ports import OperationFilter, Period
@@ -91,6 +91,9 @@ def _new_operation(asked: service.NewOperation, place: int) -> Asked:
 def _require_shape(asked: service.NewOperation, kind: Kind, place: int) -> None:
     """Make sure that the fields a kind needs are there, and no others."""
     path = f"operations[{place}]"
+    if own_kind(asked.operation_id):
+        why = "must not end as the wallets' own do, in :reversal or :expiry"
+        raise InvalidRequest.field(f"{path}.operation_id", why)
     if "\0" in asked.subject_id:
         require_text(f"{path}.subject_id", asked.subject_id)
     given = bool(asked.amount), bool(asked.hold_id), bool(asked.to_wallet_id)

@@ -123,8 +123,9 @@ SET open_amount = excluded.open_amount, captured_amount = excluded.captured_amou
 """
 
 DUE_HOLDS = """
-SELECT hold_id, wallet_id, subject_id, currency FROM holds
-WHERE status = 'OPEN' AND expires_at <= %s ORDER BY expires_at LIMIT %s
+SELECT hold_id, wallet_id, subject_id, currency, expires_at FROM holds
+WHERE status = 'OPEN' AND expires_at <= %s AND (expires_at, hold_id) > (%s, %s)
+ORDER BY expires_at, hold_id LIMIT %s
 """
 
 # As in PENDING.
@@ -132,8 +133,61 @@ OF_SUBJECT_IN_WALLET = (
     "(o.subject_id, o.wallet_id) >= (%s, %s) AND (o.subject_id, o.wallet_id) <= (%s, %s)"
 )
 
-# Filled with conditions, order and limit by the reader.
-OPERATIONS = "SELECT * FROM operations o"
+# A wallet's own, by their place in its history; filled with conditions by the reader.
+OPERATIONS_OF_WALLET = """
+SELECT * FROM operations o
+WHERE o.wallet_id = %s AND o.wallet_sequence > %s AND o.wallet_sequence < %s{conditions}
+ORDER BY o.wallet_sequence DESC LIMIT %s
+"""
+
+# Where a wallet's history comes to a time, found by halving: the last place before it and the first
+# that is not, but for how far the clocks of those who write may differ.
+PLACE_OF_TIME = """
+WITH RECURSIVE halves AS (
+    SELECT 0::bigint AS low, operation_count + 1 AS high FROM wallets WHERE wallet_id = %(wallet)s
+    UNION ALL
+    SELECT CASE WHEN o.created_at < %(at)s THEN h.middle ELSE h.low END,
+        CASE WHEN o.created_at < %(at)s THEN h.high ELSE h.middle END
+    FROM (SELECT low, high, (low + high) >> 1 AS middle FROM halves WHERE high - low > 1) AS h
+        CROSS JOIN LATERAL (
+            SELECT created_at FROM operations
+            WHERE wallet_id = %(wallet)s AND wallet_sequence = h.middle OFFSET 0
+        ) AS o
+)
+SELECT low, high FROM halves ORDER BY high - low LIMIT 1
+"""
+
+OPERATION_COUNT = "SELECT operation_count FROM wallets WHERE wallet_id = %s"
+
+# Operations of all wallets; filled by the reader.
+OPERATIONS = """
+SELECT * FROM operations o WHERE {conditions}
+ORDER BY o.created_at DESC, o.wallet_sequence DESC, o.operation_id DESC LIMIT %s
+"""
+
+# Those of one object, which has few: all of them are sorted. OFFSET 0 keeps the planner from going
+# through those of all objects in their order.
+OPERATIONS_OF_SUBJECT = """
+SELECT * FROM (SELECT * FROM operations o WHERE {of_subject} OFFSET 0) AS o WHERE {conditions}
+ORDER BY o.created_at DESC, o.wallet_sequence DESC, o.operation_id DESC LIMIT %s
+"""
+OF_SUBJECT = "o.subject_id = %s"
+
+# The same of one kind, which may be rare: of as many as may be looked at, those that fit, and the
+# last of all when there are so many. The limit is written into the query: a plan that does not know
+# it would sort whole tables.
+OPERATIONS_OF_KIND = """
+WITH looked_at AS MATERIALIZED (
+    SELECT * FROM operations o WHERE {conditions}
+    ORDER BY o.created_at DESC, o.wallet_sequence DESC, o.operation_id DESC LIMIT {looked_at_max}
+)
+(SELECT l.*, false AS is_reached FROM looked_at l WHERE l.kind = %s
+ORDER BY l.created_at DESC, l.wallet_sequence DESC, l.operation_id DESC LIMIT %s)
+UNION ALL
+(SELECT l.*, true FROM looked_at l
+ORDER BY l.created_at, l.wallet_sequence, l.operation_id LIMIT CASE
+    WHEN (SELECT count(*) FROM looked_at) < {looked_at_max} THEN 0 ELSE 1 END)
+"""
 
 HOLDS_OF = """
 SELECT * FROM holds

@@ -1,6 +1,7 @@
 """The wallets, for writing: their opening and changes here, operations by way of the pipeline."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from audit_log.origin import by_caller
@@ -12,12 +13,12 @@ from bookkeeping.pipeline import Pipeline
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.faults import FaultPoints
+from chassis.telemetry import logger
 from wallet_svc import batch_rows, lookup, rows, statements
 from wallet_svc.bookkeeper import WalletBookkeeper
 from wallet_svc.domain import errors
 from wallet_svc.domain.errors import Refusal
-from wallet_svc.domain.hold import expiry_id
-from wallet_svc.domain.operation import Command, Kind, NewOperation
+from wallet_svc.domain.operation import Command, Kind, NewOperation, expiry_id
 from wallet_svc.domain.wallet import (
     Changed,
     NewWallet,
@@ -29,6 +30,8 @@ from wallet_svc.domain.wallet import (
 from wallet_svc.domain.wallets import ReversalOutcome
 
 _NOTHING = Decimal(0)
+# Before all that may expire.
+_NOBODY = (datetime(1970, 1, 1, tzinfo=UTC), "")
 
 
 class WalletStore:
@@ -50,6 +53,7 @@ class WalletStore:
     ) -> None:
         self._database = database
         self._clock = clock
+        self._expired_to = _NOBODY
         pipeline = Pipeline(WalletBookkeeper(database, clock, faults or FaultPoints()))
         self._commands: GroupCommit[Command, ReversalOutcome] = GroupCommit(
             pipeline.run, in_flight=batches_in_flight
@@ -76,12 +80,16 @@ class WalletStore:
     async def expire(self, *, limit: int) -> int:
         """Expire holds that had their time, `limit` at most; tell how many were looked at.
 
+        As long as they are `limit`, it goes on behind them, so that one that cannot end keeps no
+        other back.
+
         Raises:
             Unavailable: the database did not answer; asking again is safe.
         """
-        due = await self._database.read(statements.DUE_HOLDS, [self._clock(), limit])
+        asked = [self._clock(), *self._expired_to, limit]
+        due = await self._database.read(statements.DUE_HOLDS, asked)
         if due:
-            await self.do(
+            outcomes = await self.do(
                 [
                     NewOperation(
                         expiry_id(row["hold_id"]),
@@ -95,6 +103,11 @@ class WalletStore:
                     for row in due
                 ]
             )
+            refused = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
+            if refused:
+                logger().warning("expiry_refused", count=len(refused), error=refused[0])
+        is_whole = len(due) < limit
+        self._expired_to = _NOBODY if is_whole else (due[-1]["expires_at"], due[-1]["hold_id"])
         return len(due)
 
     async def change_status(

@@ -23,7 +23,7 @@ _TIME = DateTime(timezone=True)
 WALLETS = Table(
     "wallets",
     METADATA,
-    Column("wallet_id", Text, primary_key=True),
+    Column("wallet_id", Text(collation="C"), primary_key=True),
     Column("client_id", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("currency", Text, nullable=False),

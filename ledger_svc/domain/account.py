@@ -249,16 +249,18 @@ class Account:
             )
 
     def _require_bounds(self, before: Standing, after: Standing) -> None:
-        """Hold a standing to the bounds, as if what is pending had happened where that is worse."""
+        """Hold a standing to the bounds, as if what is pending had happened where that is worse:
+        decimals, since the two together may pass what a balance can be.
+        """
         if self.floor is not None:
-            left = after.balance - after.pending_out
-            if left.amount < self.floor.amount:
+            left = after.balance.amount - after.pending_out.amount
+            if left < self.floor.amount:
                 raise errors.FloorPassed(
                     self.account_id, balance=before.balance - before.pending_out, floor=self.floor
                 )
         if self.ceiling is not None:
-            reached = after.balance + after.pending_in
-            if reached.amount > self.ceiling.amount:
+            reached = after.balance.amount + after.pending_in.amount
+            if reached > self.ceiling.amount:
                 raise errors.CeilingPassed(
                     self.account_id,
                     balance=before.balance + before.pending_in,

@@ -43,8 +43,8 @@ def transaction_id(at: datetime, stream: int, number: int) -> str:
 
 
 def first_id(at: datetime) -> str:
-    """Name the lowest id that a transaction of this time or later can have."""
-    return transaction_id(at, 0, 0)
+    """Name the lowest id that a transaction of this time or later can have; none is before 1970."""
+    return transaction_id(max(at, _EPOCH), 0, 0)
 
 
 def written_at(transaction_id_: str) -> datetime:

@@ -6,6 +6,7 @@ same reason. What the wallets have too is in `bookkeeping.refusals`.
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from bookkeeping.refusals import InvalidAmount as InvalidAmount
 from bookkeeping.refusals import Refusal as Refusal
@@ -24,7 +25,7 @@ class AccountNotFound(Refusal, NotFound):
 
 
 class AccountFrozen(Refusal):
-    """The account takes no entries for now."""
+    """The account takes nothing new for now."""
 
     reason = "ACCOUNT_FROZEN"
 
@@ -42,7 +43,7 @@ class AccountClosed(Refusal):
 
 
 class AccountDiffers(Refusal):
-    """The account is there with another type, currency or floor."""
+    """The account is there with another type, currency, floor or ceiling."""
 
     reason = "ACCOUNT_DIFFERS"
 
@@ -195,7 +196,8 @@ class StillPending(Refusal):
 
     def __init__(self, reference: str) -> None:
         super().__init__(
-            f"{reference} moved nothing yet; void it instead of reversing it.", reference=reference
+            f"{reference} only reserves: void it, or reverse what it was posted as.",
+            reference=reference,
         )
 
 
@@ -204,7 +206,7 @@ class PartTooLarge(Refusal):
 
     reason = "PART_TOO_LARGE"
 
-    def __init__(self, reference: str, account_id: str, side: str, *, left: Money) -> None:
+    def __init__(self, reference: str, account_id: str, side: str, *, left: Decimal) -> None:
         super().__init__(
             f"Of {reference} {left} is left on the {side.lower()} side of {account_id}.",
             reference=reference,
@@ -230,6 +232,19 @@ class ExpiredBeforeArrival(Refusal):
 
     def __init__(self, reference: str) -> None:
         super().__init__(f"{reference} would have expired already.", reference=reference)
+
+
+class EffectTooFar(Refusal):
+    """A transaction counts from no later than 366 days after it is written."""
+
+    reason = "EFFECT_TOO_FAR"
+
+    def __init__(self, reference: str, latest: datetime) -> None:
+        super().__init__(
+            f"{reference} may count from no later than {latest.isoformat()}.",
+            reference=reference,
+            latest=latest.isoformat(),
+        )
 
 
 class Archived(Refusal):

@@ -151,6 +151,14 @@ Command = Posting | Resolution | Reversal
 
 REVERSAL_SUFFIX = ":reversal"
 RESOLUTION_SUFFIX = ":resolution"
+_OWN_SUFFIXES = (REVERSAL_SUFFIX, RESOLUTION_SUFFIX)
+
+
+def is_own_name(reference: str) -> bool:
+    """Tell whether the ledger itself names a transaction so: who took such a name, by a posting or
+    by closing it, would keep what it undoes or ends from it for ever.
+    """
+    return reference.endswith(_OWN_SUFFIXES)
 
 
 def result_reference(command: Command) -> str:

@@ -1,9 +1,14 @@
 """When a posting is written, answered as before, or refused."""
 
+from datetime import timedelta
+
 from ledger_svc.domain import errors
 from ledger_svc.domain.books import Draft, Posted
 from ledger_svc.domain.posting import Posting
 from ledger_svc.domain.transaction import Heading, Kind
+
+# One that counts from later keeps every checkpoint until then from telling what counts.
+EFFECT_AHEAD_MAX = timedelta(days=366)
 
 
 def post(draft: Draft, asked: Posting) -> Posted:
@@ -12,6 +17,7 @@ def post(draft: Draft, asked: Posting) -> Posted:
     Raises:
         ReferenceReused: the reference has another transaction.
         ReversedBeforeArrival: the reference is closed.
+        EffectTooFar: it would count from more than `EFFECT_AHEAD_MAX` after now.
         ExpiredBeforeArrival: it is pending and would have expired by now.
         Refusal: an account does not take a line.
     """
@@ -21,6 +27,8 @@ def post(draft: Draft, asked: Posting) -> Posted:
         return Posted(known, replayed=True)
     if draft.is_closed(asked.reference):
         raise errors.ReversedBeforeArrival(asked.reference)
+    if asked.effective_at is not None and asked.effective_at > draft.now + EFFECT_AHEAD_MAX:
+        raise errors.EffectTooFar(asked.reference, draft.now + EFFECT_AHEAD_MAX)
     if not asked.is_pending:
         return draft.write(_heading(draft, asked, _POSTED), asked.lines)
     if asked.expires_at is not None and asked.expires_at <= draft.now:

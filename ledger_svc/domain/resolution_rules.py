@@ -7,7 +7,14 @@ between two who end it at once.
 from ledger_svc.domain import errors
 from ledger_svc.domain.books import Draft, Outcome, Posted
 from ledger_svc.domain.parts import left_of, require_part
-from ledger_svc.domain.posting import Action, Line, Resolution, differing, result_reference
+from ledger_svc.domain.posting import (
+    Action,
+    Line,
+    Resolution,
+    differing,
+    is_own_name,
+    result_reference,
+)
 from ledger_svc.domain.transaction import Heading, Kind, Transaction
 
 _KINDS = {
@@ -21,15 +28,18 @@ def resolve(draft: Draft, asked: Resolution) -> Outcome:
     """End a pending transaction, or answer as the first time; close a reference that is not there.
 
     Raises:
-        TransactionNotFound: there is nothing to post.
+        TransactionNotFound: there is nothing to post, or a name of the ledger's own would be
+            closed.
         NotPending: the transaction has moved value already.
         AlreadyResolved: it has ended in another way, or had its time.
+        ReferenceReused: the end's reference has another transaction.
+        ReversedBeforeArrival: the end's reference is closed.
         PartTooLarge: more is to be posted than is pending.
         Refusal: an account does not take an entry.
     """
     pending = draft.transaction(asked.reference)
     if pending is None:
-        if asked.action is Action.VOID:
+        if asked.action is Action.VOID and not is_own_name(asked.reference):
             return draft.close(asked.reference, asked.reason)
         raise errors.TransactionNotFound(asked.reference)
     if pending.kind is not Kind.PENDING:
@@ -71,8 +81,9 @@ def _had_its_time(draft: Draft, pending: Transaction) -> bool:
 
 
 def _replay(known: Transaction, pending: Transaction, asked: Resolution) -> Posted:
-    is_end = known.heading.resolves_reference == asked.reference
+    if known.heading.resolves_reference != asked.reference:
+        raise errors.ReferenceReused(known.reference, ["resolvesReference"])
     same = known.kind is _KINDS[asked.action]
-    if not (is_end and same) or differing(known.lines, _moved(pending, asked)):
+    if not same or differing(known.lines, _moved(pending, asked)):
         raise errors.AlreadyResolved(asked.reference, known.kind)
     return Posted(known, replayed=True)

@@ -63,6 +63,13 @@ class Heading(NamedTuple):
     template: str = ""
 
 
+class ListedEntry(NamedTuple):
+    """An entry by itself, with what is said of its transaction."""
+
+    entry: Entry
+    heading: Heading
+
+
 class Transaction(NamedTuple):
     """Entries that were posted together, or lines that were reserved together. A tuple, as `Line`.
 

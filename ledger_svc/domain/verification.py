@@ -7,6 +7,7 @@ nothing for what it has seen: so the books may be of any length.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -52,7 +53,7 @@ class AccountNow(NamedTuple):
     standing: Standing
 
 
-Reserved = Mapping[tuple[str, Side], Money]
+Reserved = Mapping[tuple[str, Side], Decimal]
 """What open pending transactions reserve, by account and side."""
 
 
@@ -185,8 +186,10 @@ class Verifier:
                 f" {seen.entry_count}.",
             )
         grows = entry.side is account.type.normal_side
-        balance = seen.balance + entry.amount if grows else seen.balance - entry.amount
-        if entry.balance_after != balance:
+        # Decimals, since what was changed may come to more than a balance can be.
+        before, amount = seen.balance.amount, entry.amount.amount
+        balance = before + amount if grows else before - amount
+        if entry.balance_after.amount != balance:
             yield Offence(
                 OffenceKind.WRONG_BALANCE,
                 where,
@@ -213,9 +216,9 @@ class Verifier:
                 f" by {seen.entry_count}.",
             )
         normal = account.type.normal_side
-        coming = reserved.get((name, normal), nothing)
-        going = reserved.get((name, normal.opposite), nothing)
-        if (now.pending_in, now.pending_out) != (coming, going):
+        coming = reserved.get((name, normal), nothing.amount)
+        going = reserved.get((name, normal.opposite), nothing.amount)
+        if (now.pending_in.amount, now.pending_out.amount) != (coming, going):
             yield Offence(
                 OffenceKind.WRONG_PENDING,
                 name,
@@ -225,8 +228,8 @@ class Verifier:
 
 
 def _sums(lines: Iterable[Line]) -> Reserved:
-    sums: dict[tuple[str, Side], Money] = {}
+    sums: dict[tuple[str, Side], Decimal] = {}
     for account_id, side, amount in lines:
         place = account_id, side
-        sums[place] = sums[place] + amount if place in sums else amount
+        sums[place] = sums[place] + amount.amount if place in sums else amount.amount
     return sums

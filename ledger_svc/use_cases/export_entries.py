@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ledger_svc.domain.transaction import Entry
+from ledger_svc.domain.transaction import ListedEntry
 from ledger_svc.ports import EntryFilter, LedgerReader, Page
 from ledger_svc.use_cases.archive import require_kept
 from ledger_svc.use_cases.list_entries import filters_of, position_of
@@ -19,7 +19,7 @@ class Chunk:
     none, up to and without which time nothing was left out.
     """
 
-    entries: Sequence[Entry]
+    entries: Sequence[ListedEntry]
     resume_token: str
     whole_until: datetime | None = None
 
@@ -43,7 +43,8 @@ async def export_entries(
         entries = await reader.entries(whole, Page(CHUNK, after, oldest_first=True))
         await require_kept(reader, which.period.start)
         if entries:
-            after = entries[-1].transaction_id, entries[-1].line
+            last = entries[-1].entry
+            after = last.transaction_id, last.line
             token = write_token(filters, after)
         if len(entries) < CHUNK:
             yield Chunk(entries, token, until)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chassis.errors import InvalidRequest
 from chassis.money import Money
 from ledger_svc.domain.account import Account
-from ledger_svc.domain.transaction import Entry
+from ledger_svc.domain.transaction import ListedEntry
 from ledger_svc.ports import BalanceAt, EntryFilter, LedgerReader, Period
 from ledger_svc.use_cases.archive import require_kept
 from ledger_svc.use_cases.get_balance import find_account
@@ -23,7 +23,7 @@ class Statement:
     opening_balance: Money
     closing_balance: Money
     entry_count: int
-    entries: Sequence[Entry]
+    entries: Sequence[ListedEntry]
     next_page_token: str
 
 

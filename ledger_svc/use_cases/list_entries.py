@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.errors import InvalidRequest
-from ledger_svc.domain.transaction import Entry
+from ledger_svc.domain.transaction import ListedEntry
 from ledger_svc.ports import EntryFilter, LedgerReader, Page, Position
 from paging.page_token import read_token, write_token
 
@@ -23,7 +23,7 @@ class EntryPage:
     what is left out of it.
     """
 
-    entries: Sequence[Entry]
+    entries: Sequence[ListedEntry]
     next_page_token: str
     archived_until: datetime | None = None
 
@@ -49,7 +49,7 @@ async def list_entries(
     entries = found[:limit]
     if len(found) <= limit:
         return EntryPage(entries, "", await _left_out(reader, which))
-    last = entries[-1]
+    last = entries[-1].entry
     return EntryPage(entries, write_token(filters, [last.transaction_id, last.line]))
 
 

@@ -182,6 +182,18 @@ async def test_a_month_closed_with_a_later_one_has_no_checkpoint(ledger: Ledger)
         await ledger.close(month_after(1))
 
 
+async def test_a_clock_that_is_behind_writes_nothing_into_a_closed_month(ledger: Ledger) -> None:
+    """Whoever writes after the closing writes after the month, whatever the clock says."""
+    await ledger.close(month_after(3))
+
+    outcome = await ledger.do(posting("late", "1.00"), month_after(4) - timedelta(hours=2))
+
+    assert isinstance(outcome, Posted)
+    assert outcome.transaction.created_at >= month_after(4)
+    for since in (False, True):
+        assert (await ledger.verify(since_last_checkpoint=since))[0] == []
+
+
 async def test_a_month_must_be_over(ledger: Ledger) -> None:
     """A month is closed when it has been over for an hour."""
     ledger.now = month_after(4) + timedelta(minutes=59)

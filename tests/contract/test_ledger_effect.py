@@ -1,7 +1,9 @@
 """Reports by when entries count from, with and without checkpoints, against plain sums."""
 
+import base64
+import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -23,6 +25,7 @@ from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc.builders import CLEARING, SELLER, open_two, posting
 
 _DAY = timedelta(days=1)
+LONG_AGO = datetime(1960, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -58,6 +61,13 @@ def sums(entries: list[Entry], at: datetime) -> Decimal:
     )
 
 
+async def seller_entries(ledger: Ledger, *, oldest_first: bool = False) -> list[Entry]:
+    """Read all entries of the seller's account."""
+    page = Page(99, oldest_first=oldest_first)
+    found = await ledger.reader.entries(EntryFilter(account_id=SELLER), page)
+    return [listed.entry for listed in found]
+
+
 async def statement(ledger: Ledger, period: Period, token: str = "") -> Statement:
     """Ask for a statement by pages of three."""
     return await get_effective_statement(
@@ -68,9 +78,7 @@ async def statement(ledger: Ledger, period: Period, token: str = "") -> Statemen
 @pytest.mark.parametrize("closed", [None, 0, 1, 2])
 async def test_reports_are_the_sums_of_what_counts(mixed: Ledger, closed: int | None) -> None:
     """At any time, with whatever month closed; debits are as large as credits."""
-    entries = list(
-        await mixed.reader.entries(EntryFilter(account_id=SELLER), Page(99, oldest_first=True))
-    )
+    entries = await seller_entries(mixed, oldest_first=True)
     if closed is not None:
         await mixed.close(month_after(closed))
     moments = [e.effective_at + shift for e in entries for shift in (-_DAY / 24, _DAY * 0)]
@@ -86,7 +94,7 @@ async def test_reports_are_the_sums_of_what_counts(mixed: Ledger, closed: int | 
 @pytest.mark.parametrize("closed", [None, 1])
 async def test_a_statement_has_what_counts_in_its_order(mixed: Ledger, closed: int | None) -> None:
     """Page by page; what it opens and closes with are the balances by effect."""
-    entries = list(await mixed.reader.entries(EntryFilter(account_id=SELLER), Page(99)))
+    entries = await seller_entries(mixed)
     if closed is not None:
         await mixed.close(month_after(closed))
     times = sorted(e.effective_at for e in entries)
@@ -96,7 +104,7 @@ async def test_a_statement_has_what_counts_in_its_order(mixed: Ledger, closed: i
     while pages[-1].next_page_token:
         pages.append(await statement(mixed, period, pages[-1].next_page_token))
 
-    found = [e for page in pages for e in page.entries]
+    found = [e.entry for page in pages for e in page.entries]
     wanted = [e for e in entries if times[2] <= e.effective_at < times[-2]]
     assert found == sorted(wanted, key=lambda e: (e.effective_at, e.transaction_id))
     for page in pages:
@@ -119,9 +127,32 @@ async def test_a_token_of_another_statement_is_refused(mixed: Ledger) -> None:
         await statement(mixed, Period(NOW, NOW - _DAY))
 
 
+@pytest.mark.parametrize(
+    ("place", "part"),
+    [
+        (1, "txn_1"), (2, 0), (3, "much"), (3, "1e99"), (3, "NaN"), (4, -1), (5, "0.001"), (6, 0),
+        (6, 2**63), (7, 10**30), (8, 3 * 10**17), (9, -1), (10, -(10**30)),
+    ],
+)  # fmt: skip
+async def test_a_token_that_was_not_made_here_is_refused(
+    mixed: Ledger, place: int, part: str | int
+) -> None:
+    """Whatever part of it says what none of ours could."""
+    token = (await statement(mixed, Period(LONG_AGO, None))).next_page_token
+    parts = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    parts[4] = 1  # before the period; so none at its end are too few
+    parts[place] = part
+    forged = base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+    with pytest.raises(InvalidRequest) as refused:
+        await statement(mixed, Period(LONG_AGO, None), forged)
+
+    assert refused.value.violations[0].field == "page_token"
+
+
 async def test_what_may_count_later_is_not_passed_over_in_the_archive(mixed: Ledger) -> None:
     """What is archived counts whole behind its last effect, and is refused before."""
-    entries = list(await mixed.reader.entries(EntryFilter(account_id=SELLER), Page(99)))
+    entries = await seller_entries(mixed)
     checkpoint = await mixed.close(month_after(1))
     mixed.archive(month_after(2))
     last = checkpoint.effective_until

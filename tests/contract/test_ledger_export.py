@@ -59,7 +59,7 @@ async def exported(
     assert [chunk.whole_until is None for chunk in chunks] == [True] * (len(chunks) - 1) + [False]
     until = chunks[-1].whole_until
     assert until is not None
-    return [e for chunk in chunks for e in chunk.entries], until, chunks[-1].resume_token
+    return [e.entry for chunk in chunks for e in chunk.entries], until, chunks[-1].resume_token
 
 
 async def exported_all(

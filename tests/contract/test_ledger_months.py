@@ -133,7 +133,7 @@ async def test_books_over_several_months_read_as_one(ledger_db: Database) -> Non
     entries = await reader.entries(EntryFilter(account_id=SELLER), Page(10))
 
     assert (str(seller.balance), str(then.balance)) == ("4.00", "2.00")
-    assert [entry.reference for entry in entries] == ["m:3", "m:2", "m:1", "m:0"]
+    assert [listed.entry.reference for listed in entries] == ["m:3", "m:2", "m:1", "m:0"]
     assert await offences(ledger_db) == []
     assert await faults(ledger_db) == {}
 

@@ -18,6 +18,7 @@ from tests.unit.ledger_svc.builders import (
     CLEARING,
     SELLER,
     LedgerStub,
+    posting,
     served,
     wire_account,
     wire_posting,
@@ -142,6 +143,42 @@ async def test_what_has_had_its_time_expires(ledger: LedgerStub, ledger_db: Data
     assert await faults(ledger_db) == {}
 
 
+async def test_the_longest_names_can_end_and_be_undone(ledger: LedgerStub) -> None:
+    """Whatever can be posted can be ended, taken back, that too, and read."""
+    name = "n" * 200
+    await post(ledger, pending(name))
+
+    (ended,) = await resolve(ledger, posting_pb2.Resolution(reference=name, action=POST))
+    for reference in (f"{name}:resolution", f"{name}:resolution:reversal"):
+        request = service.ReverseTransactionRequest(reference=reference, reason="undo")
+        undone = (await ledger.ReverseTransaction(request)).reversal
+        found = await ledger.GetTransaction(
+            service.GetTransactionRequest(reference=undone.reference)
+        )
+        assert found.transaction == undone
+        listed = service.ListEntriesRequest(reference=undone.reference)
+        assert len((await ledger.ListEntries(listed)).entries) == 2
+
+    assert ended.transaction.resolves_reference == name
+    assert (await seller(ledger))[0] == "10.00"
+
+
+async def test_what_cannot_end_keeps_nobody_from_expiring(
+    ledger: LedgerStub, ledger_db: Database
+) -> None:
+    """Two whose end has another transaction, as older versions let it be, are passed over."""
+    soon = utc_now() + timedelta(seconds=30)
+    names = ("a:1", "a:2", "b:1", "b:2", "b:3")
+    await post(ledger, *[pending(name, "1.00", expires_at=soon) for name in names])
+    store = LedgerStore(ledger_db, clock=lambda: soon)
+    await store.do([posting(f"a:{n}:resolution", "0.01") for n in (1, 2)])
+
+    looked_at = [await store.expire(limit=2) for _ in range(4)]
+
+    assert looked_at == [2, 2, 1, 2]
+    assert await seller(ledger) == ("0.02", "2.00")
+
+
 async def test_linked_items_stand_or_fall_together(ledger: LedgerStub) -> None:
     """A refused item, an unreadable one too, takes its chain with it and nobody else."""
     chain = [wire_posting(name, "1.00") for name in ("a", "b", "c")]
@@ -188,20 +225,28 @@ async def test_parts_are_taken_back_by_their_own_reference(ledger: LedgerStub) -
 
 
 async def test_what_makes_no_sense_names_its_field(ledger: LedgerStub) -> None:
-    """A last item that is linked, a time without `pending`, entries of a void, half a part."""
+    """A last item that is linked, a time without `pending`, entries of a void, half a part, a name
+    of the ledger's own.
+    """
     linked = wire_posting("a")
     linked.linked = True
     timed = wire_posting("b")
     timed.expires_at.FromDatetime(datetime(2030, 1, 1, tzinfo=UTC))
     void = posting_pb2.Resolution(reference="p", action=VOID, entries=part("1.00"))
     nameless = service.ReverseTransactionRequest(reference="a", reason="x", entries=part("1.00"))
-    calls = {
-        "postings[0].linked": post(ledger, linked),
-        "postings[0].expires_at": post(ledger, timed),
-        "resolutions[0].entries": resolve(ledger, void),
-        "reversal_reference": ledger.ReverseTransaction(nameless),
-    }
-    for field, call in calls.items():
+    posing = service.ReverseTransactionRequest(
+        reference="a", reason="x", entries=part("1.00"), reversal_reference="a:reversal"
+    )
+    calls = [
+        ("postings[1].reference", post(ledger, wire_posting("x"), wire_posting("p:resolution"))),
+        ("postings[0].reference", post(ledger, wire_posting("a:reversal"))),
+        ("postings[0].linked", post(ledger, linked)),
+        ("postings[0].expires_at", post(ledger, timed)),
+        ("resolutions[0].entries", resolve(ledger, void)),
+        ("reversal_reference", ledger.ReverseTransaction(nameless)),
+        ("reversal_reference", ledger.ReverseTransaction(posing)),
+    ]
+    for field, call in calls:
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await call
         assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from hypothesis import Phase, given, settings
+from structlog.testing import capture_logs
 
 from bookkeeping.pipeline import Pipeline
 from chassis.clock import utc_now
@@ -143,6 +144,24 @@ async def _open_places(store: LedgerStore) -> None:
     await store.change_status("frozen", AccountStatus.FROZEN, reason="as drawn", actor="me")
 
 
+async def test_a_reference_that_is_known_is_refused_without_another_look(
+    ledger_db: Database,
+) -> None:
+    """Who asks for it with other entries, again and again, slows nobody down."""
+    store = LedgerStore(ledger_db)
+    await open_two(store)
+    await store.do([posting("a", "1.00")])
+    linked = replace(posting("a", "1.00"), is_linked=True)
+
+    with capture_logs() as log:
+        (reused,) = await store.do([posting("a", "2.00")])
+        outcomes = await store.do([linked, posting("b", "1.00", debit="nobody")])
+
+    assert isinstance(reused, errors.ReferenceReused)
+    assert [type(one) for one in outcomes] == [errors.LinkedRefused, errors.AccountNotFound]
+    assert "decided_again" not in [line["event"] for line in log]
+
+
 async def test_a_batch_behind_one_that_dies_is_decided_again(
     ledger_db: Database, ledger_database: ServiceDatabase, kill: Kill
 ) -> None:
@@ -186,8 +205,8 @@ async def test_what_was_refused_by_hearsay_is_asked_again(ledger_db: Database) -
 async def test_a_replay_of_what_was_written_lately_needs_no_lock(
     ledger_db: Database, ledger_database: ServiceDatabase
 ) -> None:
-    """Among new ones, alone, or before the first is on disk, it is told ahead, as the first was; a
-    stranger's, or one with other entries, is looked up.
+    """Among new ones, alone, or before the first is on disk, it is told ahead, as the first was;
+    one with other entries is refused so; a stranger's is looked up.
     """
     counting = MeddledLedger(ledger_db, ledger_database.owner_url, seed=1)
     counting.fates = ("nothing",)
@@ -212,7 +231,7 @@ async def test_a_replay_of_what_was_written_lately_needs_no_lock(
     assert isinstance(other, errors.ReferenceReused)
     assert isinstance(theirs, Posted)
     assert theirs.replayed
-    assert counting.met["locked"] == 2
+    assert counting.met["locked"] == 1
     assert await faults(ledger_db) == {}
 
 

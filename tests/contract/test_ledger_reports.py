@@ -8,6 +8,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from paymesh.ledger.v1 import ledger_pb2 as noun
 from paymesh.ledger.v1 import ledger_service_pb2 as service
+from paymesh.ledger.v1 import posting_pb2
 
 from chassis.database import Database
 from tests.contract.test_ledger_service import fields
@@ -186,6 +187,60 @@ async def test_an_export_sends_everything_and_goes_on_where_it_broke_off(
     assert fields(error.value) == ["resume_token"]
 
 
+async def test_an_entry_says_what_its_transaction_does(ledger: LedgerStub) -> None:
+    """Its kind, what it is for and what it undoes or ends, in every list; nothing of it is said
+    twice inside of a transaction.
+    """
+    asked = [wire_posting("a", "1.00"), wire_posting("p", "2.00")]
+    asked[0].description, asked[1].pending = "An apple", True
+    posted = await ledger.PostTransactions(service.PostTransactionsRequest(postings=asked))
+    end = posting_pb2.Resolution(reference="p", action=posting_pb2.Resolution.POST, reason="paid")
+    await ledger.ResolveTransactions(service.ResolveTransactionsRequest(resolutions=[end]))
+    back = service.ReverseTransactionRequest(reference="a", reason="rotten")
+    await ledger.ReverseTransaction(back)
+
+    lists = [
+        list((await ledger.ListEntries(service.ListEntriesRequest(account_id=SELLER))).entries),
+        list((await ledger.ListEntries(service.ListEntriesRequest(reference="a"))).entries)[:1],
+    ]
+    for by_effective_at in (False, True):
+        statement = service.GetStatementRequest(account_id=SELLER, by_effective_at=by_effective_at)
+        lists.append(list((await ledger.GetStatement(statement)).entries))
+    export = service.ExportEntriesRequest(account_id=SELLER)
+    lists.append([e async for chunk in ledger.ExportEntries(export) for e in chunk.entries])
+
+    def said(entry: noun.Entry) -> tuple[object, ...]:
+        does = noun.Transaction.Kind.Name(entry.kind), entry.description
+        return *does, entry.reverses_reference, entry.resolves_reference
+
+    first, ended, reversed_ = [
+        ("POSTED", "An apple", "", ""),
+        ("PENDING_POSTED", "paid", "", "p"),
+        ("POSTED", "rotten", "a", ""),
+    ]
+    assert [said(entry) for entry in lists[0]] == [reversed_, ended, first]
+    assert [said(entry) for entry in lists[1]] == [first]
+    for told in lists[2:]:
+        assert [said(entry) for entry in told] == [first, ended, reversed_]
+    within = posted.results[0].transaction.entries[0]
+    assert said(within) == ("KIND_UNSPECIFIED", "", "", "")
+
+
+async def test_times_before_any_computer_are_times(ledger: LedgerStub) -> None:
+    """There are no ids of before 1970: such a period begins with the first entry, or is empty."""
+    await ledger.PostTransactions(
+        service.PostTransactionsRequest(postings=[wire_posting("a", "1.00")])
+    )
+    long_ago = Timestamp(seconds=-1_000_000_000)
+
+    since = await ledger.ListEntries(service.ListEntriesRequest(created_from=long_ago))
+    until = await ledger.ListEntries(service.ListEntriesRequest(created_to=long_ago))
+    then = await ledger.GetBalance(service.GetBalanceRequest(account_id=SELLER, at=long_ago))
+
+    assert (len(since.entries), len(until.entries)) == (2, 0)
+    assert then.account.balance == "0.00"
+
+
 async def test_an_export_of_nothing_ends_at_once(ledger: LedgerStub) -> None:
     """An account without entries has nothing to send but up to when that is so."""
     request = service.ExportEntriesRequest(account_id=SELLER)
@@ -195,3 +250,35 @@ async def test_an_export_of_nothing_ends_at_once(ledger: LedgerStub) -> None:
     assert list(last.entries) == []
     assert last.resume_token == ""
     assert last.HasField("whole_until")
+
+
+async def test_before_1970_there_was_nothing(ledger: LedgerStub, times: list[Timestamp]) -> None:
+    """Times that no transaction's id can say are times all the same."""
+    then = Timestamp()
+    then.FromDatetime(datetime(1960, 1, 1, tzinfo=UTC))
+    whole = service.GetStatementRequest(account_id=SELLER)
+    getattr(whole, "from").CopyFrom(then)
+
+    account = await ledger.GetBalance(service.GetBalanceRequest(account_id=SELLER, at=then))
+    trial = await ledger.GetTrialBalance(service.GetTrialBalanceRequest(at=then))
+    since = await ledger.ListEntries(service.ListEntriesRequest(created_from=then))
+    until = service.ExportEntriesRequest(created_to=then)
+    (chunk,) = [chunk async for chunk in ledger.ExportEntries(until)]
+    statement = await ledger.GetStatement(whole)
+
+    assert (account.account.balance, account.account.entry_count) == ("0.00", 0)
+    assert [(line.debits, line.credits) for line in trial.lines] == [("0.00", "0.00")]
+    assert len(since.entries) == 2 * COUNT
+    assert len(chunk.entries) == 0
+    assert (statement.opening_balance, statement.entry_count) == ("0.00", COUNT)
+
+
+@pytest.mark.parametrize("month", ["0000-01", "1969-12", "9999-12", "2026-13"])
+async def test_a_month_that_is_none_names_its_field(ledger: LedgerStub, month: str) -> None:
+    """Nothing can have been written in such a month."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        async for _ in ledger.CloseMonth(service.CloseMonthRequest(month=month, reason="over")):
+            pass
+
+    assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert fields(error.value) == ["month"]

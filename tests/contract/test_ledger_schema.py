@@ -1,13 +1,16 @@
 """The ledger's database: append-only by privilege, and the schema that the code believes in."""
 
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from chassis.database import Database, upgrade
 from ledger_svc.store import LedgerStore
-from tests.servers import ServiceDatabase
+from tests.servers import PostgresServer, ServiceDatabase
 from tests.unit.ledger_svc.builders import open_two, posting
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +41,42 @@ def test_accounts_cannot_be_deleted(ledger_database: ServiceDatabase) -> None:
 
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.execute("DELETE FROM accounts")
+
+
+def test_ids_are_sorted_by_byte(ledger_database: ServiceDatabase) -> None:
+    """Whatever the database's language: a list by prefix is a range of the index."""
+    with psycopg.connect(ledger_database.owner_url) as owner:
+        found = owner.execute(
+            "SELECT a.attcollation = '\"C\"'::regcollation FROM pg_attribute a"
+            " WHERE a.attrelid = 'accounts'::regclass AND a.attname = 'account_id'"
+        ).fetchall()
+    assert found == [(True,)]
+
+
+def test_what_is_pending_has_its_place_after_an_upgrade(
+    postgres: PostgresServer, ledger_database: ServiceDatabase
+) -> None:
+    """Its claim tells the transaction that its row did not know."""
+    name = f"old_{ledger_database.name}"
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} OWNER ledger_svc_owner")  # type: ignore[arg-type]
+    url = postgres.url(name, "ledger_svc_owner")
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "chassis/migrations"))
+    config.set_main_option("version_locations", str(ROOT / "ledger_svc/migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes |= {"owner_url": url, "app_role": "ledger_svc_app"}
+    command.upgrade(config, "0006")
+    transaction_id = uuid4()
+    with psycopg.connect(url) as owner:
+        owner.execute("INSERT INTO claims VALUES ('p', %s, NULL)", [transaction_id])
+        owner.execute("INSERT INTO open_pendings VALUES ('p', NULL)")
+
+    command.upgrade(config, "head")
+
+    with psycopg.connect(url) as owner:
+        found = owner.execute("SELECT reference, transaction_id FROM open_pendings").fetchall()
+    assert found == [("p", transaction_id)]
 
 
 def test_migrating_again_changes_nothing(ledger_database: ServiceDatabase) -> None:

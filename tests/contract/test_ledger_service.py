@@ -169,15 +169,17 @@ async def test_undo_may_overtake_its_do(ledger: LedgerStub) -> None:
     assert await balance(ledger, SELLER) == "0.00"
 
 
-async def test_a_reversal_that_was_itself_undone_is_refused(ledger: LedgerStub) -> None:
-    """Closing a reversal's reference keeps the reversal out, as it does any transaction."""
+async def test_an_undo_cannot_be_undone_in_advance(ledger: LedgerStub) -> None:
+    """Nobody closes the name that a reversal will have: the reversal could never come."""
     await post(ledger, wire_posting("charge:1"))
-    await reverse(ledger, "charge:1:reversal")
 
-    refused = await reverse(ledger, "charge:1")
+    early = await reverse(ledger, "charge:1:reversal")
+    done = await reverse(ledger, "charge:1")
+    late = await reverse(ledger, "charge:1:reversal")
 
-    assert refused.refusal.reason == "REVERSED_BEFORE_ARRIVAL"
-    assert dict(refused.refusal.metadata) == {"reference": "charge:1:reversal"}
+    assert early.refusal.reason == "TRANSACTION_NOT_FOUND"
+    assert done.reversal.reference == "charge:1:reversal"
+    assert late.reversal.reverses_reference == "charge:1:reversal"
     assert await balance(ledger, SELLER) == "99.99"
 
 

@@ -67,6 +67,8 @@ async def test_the_story_is_what_a_real_ledger_says(
     assert [r.refusal.reason for r in response.results] == [""] * len(STORY)
     tags = [f"{step.template}/1" for step in STORY]
     assert [r.transaction.template for r in response.results] == tags
+    first = service.ListEntriesRequest(reference=response.results[0].transaction.reference)
+    assert {e.template for e in (await ledger.ListEntries(first)).entries} == {tags[0]}
     for name in ACCOUNTS.values():
         read = await ledger.GetBalance(service.GetBalanceRequest(account_id=name))
         assert read.account.balance == str(books.balance(name))

@@ -76,6 +76,9 @@ async def test_true_books_are_sound(ledger: LedgerStub) -> None:
     [
         ("UPDATE entries SET amount = 9 WHERE account_sequence = 5 AND is_debit", "UNBALANCED"),
         ("UPDATE entries SET balance_after = 9 WHERE account_sequence = 5", "WRONG_BALANCE"),
+        ("UPDATE entries SET balance_after = 999999999999999.9999", "WRONG_BALANCE"),
+        ("UPDATE entries SET amount = amount + 0.0040 WHERE account_sequence = 5", "WRONG_HASH"),
+        ("UPDATE entries SET balance_after = balance_after + 0.004", "WRONG_HASH"),
         ("UPDATE entries SET account_sequence = 99 WHERE account_sequence = 5", "WRONG_SEQUENCE"),
         ("UPDATE transactions SET description = 'x' WHERE reference = 'a:5'", "WRONG_HASH"),
         ("UPDATE transactions SET hash = decode(repeat('00', 32), 'hex')", "WRONG_HASH"),
@@ -83,6 +86,8 @@ async def test_true_books_are_sound(ledger: LedgerStub) -> None:
         ("DELETE FROM transactions WHERE reference = 'a:3:reversal'", "WRONG_STREAM"),
         ("DELETE FROM entries WHERE account_sequence = 5 AND is_debit", "UNBALANCED"),
         ("DELETE FROM pending_lines", "WRONG_PENDING"),
+        ("UPDATE pending_lines SET amount = 999999999999999.99", "WRONG_PENDING"),
+        ("UPDATE accounts SET balance = balance + 0.0040 WHERE type = 'ASSET'", "WRONG_ACCOUNT"),
         ("UPDATE accounts SET balance = balance + 1 WHERE type = 'ASSET'", "WRONG_ACCOUNT"),
         ("UPDATE accounts SET pending_in = 0", "WRONG_PENDING"),
         ("UPDATE claims SET reference = 'z' WHERE reference = 'a:5'", "WRONG_CLAIM"),

@@ -260,6 +260,25 @@ async def test_many_instances_expire_each_hold_once(
     assert await faults(wallet_db) == {}
 
 
+async def test_what_cannot_expire_keeps_nobody_back(wallet_db: Database) -> None:
+    """Two whose expiry's id another operation has, as older versions let it, are passed over."""
+    now = NOW
+    store = WalletStore(wallet_db, clock=lambda: now)
+    await store.open_wallets([new_wallet(SELLER)])
+    await store.do([operation("c", "50.00"), operation("s", "50.00", kind=Kind.SETTLE)])
+    due = NOW + timedelta(seconds=10)
+    names = ("a:1", "a:2", "b:1", "b:2", "b:3")
+    await store.do([operation(name, "1.00", kind=Kind.HOLD, expires_at=due) for name in names])
+    await store.do([operation(f"a:{n}:expiry", "0.01") for n in (1, 2)])
+    now = due
+
+    looked_at = [await store.expire(limit=2) for _ in range(4)]
+
+    assert looked_at == [2, 2, 1, 2]
+    open_ = await WalletReader(wallet_db).holds(SELLER, only_open=True, before=None, limit=9)
+    assert {hold.hold_id for hold in open_} == {"a:1", "a:2"}
+
+
 async def test_a_hold_is_captured_once_by_whatever_path(
     wallet_db: Database, wallet_database: ServiceDatabase
 ) -> None:

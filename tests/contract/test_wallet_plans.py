@@ -1,25 +1,52 @@
-"""Every query of the wallets goes by an index, and a balance is updated where it stands."""
+"""Every query of the wallets goes by an index and reads about as many rows as it answers, and a
+balance is updated where it stands.
+"""
 
+import asyncio
+import itertools
 import re
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
 
 from bookkeeping.arrays import plain, texts
 from chassis.database import Database
-from tests.servers import ServiceDatabase
+from paging.page_token import write_token
+from tests.contract.full_wallets import HOT, OPEN_HOLDS, OPERATIONS, SELLERS, FullWallets, fill
+from tests.contract.full_wallets import SELLER as FULL_SELLER
+from tests.contract.plans import (
+    Asked,
+    Explainer,
+    Plan,
+    Recorder,
+    analyze,
+    constants,
+    explain,
+    is_read,
+    opened,
+    subsets,
+)
+from tests.servers import PostgresServer, ServiceDatabase
 from tests.unit.wallet_svc.builders import OTHER, SELLER, new_wallet, operation
-from wallet_svc import statements
+from wallet_svc import lookup, statements
 from wallet_svc.domain.operation import Kind
-from wallet_svc.ports import HoldPlace, Moment, OperationFilter, Period
+from wallet_svc.domain.wallets import Pot
+from wallet_svc.ports import LOOKED_AT_MAX, HoldPlace, OperationFilter, Period
 from wallet_svc.reader import WalletReader
 from wallet_svc.store import WalletStore
+from wallet_svc.use_cases.list_operations import filters_of, list_operations
 
+PAGE = 21
+RARE_AND_NOT = (Kind.CHARGEBACK, Kind.CREDIT)
 NOW = datetime(2024, 1, 15, tzinfo=UTC)
 ONE, TWO = texts([SELLER]), [texts([SELLER]), texts(["pay_1"])]
 
-QUERIES: dict[str, tuple[str, list[object], set[str]]] = {
+QUERIES: dict[str, tuple[str, list[Any], set[str]]] = {
     "lock": (statements.LOCK_WALLETS, [ONE], {"wallets_pkey"}),
     "page": (statements.WALLETS_FROM, ["", "", "~", 10], {"wallets_pkey"}),
     "watch": (statements.CHANGED_WALLETS, [ONE, plain([1])], {"wallets_pkey"}),
@@ -81,39 +108,170 @@ async def test_a_query_goes_by_its_index(database: Database, name: str) -> None:
     assert "Seq Scan" not in found
 
 
-@pytest.mark.parametrize(
-    ("which", "index"),
-    [
-        (OperationFilter(), "operations_created_at"),
-        (OperationFilter(kind=Kind.HOLD), "operations_created_at"),
-        (OperationFilter(created=Period(NOW, NOW)), "operations_created_at"),
-        (OperationFilter(subject_id="pay_1"), "operations_subject_id"),
-        (OperationFilter(SELLER, "pay_1", Kind.CREDIT), "operations_subject_id"),
-    ],
-)
-@pytest.mark.parametrize("before", [None, Moment(NOW, 1, "c:1")])
-async def test_a_list_goes_by_its_index(
-    database: Database, which: OperationFilter, index: str, before: Moment | None
-) -> None:
-    """Whatever it is filtered by."""
-    asked: list[tuple[str, list[object]]] = []
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """What reads the wallets."""
 
-    class Recording:
-        async def read(self, query: str, parameters: list[object]) -> list[object]:
-            asked.append((query, parameters))
-            return []
+    books: FullWallets
+    database: Recorder
+    reader: WalletReader
+    store: WalletStore
 
-    reader = WalletReader(Recording())  # type: ignore[arg-type]
-    await reader.operations(which, before=before, limit=10)
-    await reader.wallet_operations(OperationFilter(SELLER), before=7, limit=10)
-    for only_open in (True, False):
-        await reader.holds(SELLER, only_open=only_open, before=HoldPlace(NOW, "h"), limit=10)
 
-    plans = [await plan(database, query, parameters) for query, parameters in asked]
+Case = Callable[[Readers], Awaitable[Any]]
 
-    used = [re.findall(r"Scan(?: Backward)? using (\w+)", found) for found in plans]
-    assert used == [[index], ["operations_wallet_sequence"], ["holds_open"], ["holds_wallet_id"]]
-    assert not any("Seq Scan" in found for found in plans)
+# What reads more than a page, and why it may.
+EXEMPT = {
+    "history": "sums what was done in a wallet since a time, to compare it with the ledger",
+}
+# What is not asked of them: it writes.
+UNASKED = {"WRITE", "WRITE_HOLDS"}
+
+
+def operation_cases() -> Iterator[tuple[str, Case]]:
+    """List operations by each combination of filters, from the beginning and from the middle."""
+    places = {HOT: OPERATIONS // 4, FULL_SELLER: OPERATIONS // SELLERS // 4}
+
+    def case(chosen: dict[str, Any], *, from_middle: bool) -> Case:
+        async def ask(of: Readers) -> None:
+            middle, day = of.books.middle, timedelta(days=1)
+            created = Period(
+                middle - day if "from" in chosen else None, middle + day if "to" in chosen else None
+            )
+            names = {key: value for key, value in chosen.items() if key not in ("from", "to")}
+            which, token = OperationFilter(**names, created=created), ""
+            if from_middle and which.wallet_id and not which.subject_id:
+                token = write_token(filters_of(which), [places[which.wallet_id]])
+            elif from_middle:
+                place = [middle.isoformat(), places[HOT], f"op:{OPERATIONS // 2}"]
+                token = write_token(filters_of(which), place)
+            await list_operations(of.reader, which, page_size=PAGE, page_token=token)
+
+        return ask
+
+    for wallet_id, kind in itertools.product(("", FULL_SELLER, HOT), (None, *RARE_AND_NOT)):
+        of = {"wallet_id": wallet_id, "kind": kind}
+        more = {"subject_id": f"pay_{OPERATIONS // 8}", "from": True, "to": True}
+        for chosen in subsets({key: value for key, value in of.items() if value} | more):
+            for from_middle in (False, True):
+                yield (
+                    f"operations by {chosen} {from_middle=}",
+                    case(chosen, from_middle=from_middle),
+                )
+
+
+def other_cases() -> Iterator[tuple[str, Case]]:
+    """Read all else."""
+    prefixes = ("", "seller:", "seller:demo:s_1", "buyer:demo:b_19999:USD", "none")
+    for prefix, after in itertools.product(prefixes, ("", "seller:demo:s_2")):
+        yield f"wallets from {prefix=} {after=}", wallets_from(prefix, after)
+    for only_open, from_middle in itertools.product((False, True), repeat=2):
+        yield f"holds {only_open=} {from_middle=}", holds(only_open, from_middle)
+    operations = [f"op:{n * 999}" for n in range(1, PAGE)]
+    pots = [Pot(HOT, f"pay_{n * 99}") for n in range(1, PAGE)]
+    yield from {
+        "wallets": lambda of: of.reader.wallets([FULL_SELLER, HOT]),
+        "changed": lambda of: of.reader.changed({FULL_SELLER: 1, HOT: 9}),
+        "hold": lambda of: of.reader.hold("h:7"),
+        "changes": lambda of: of.reader.changes(FULL_SELLER, before=2**62, limit=PAGE),
+        "changes from the middle": lambda of: of.reader.changes(
+            FULL_SELLER, before=2_000, limit=PAGE
+        ),
+        "due": lambda of: of.store.expire(limit=0),
+        "lock": lambda of: of.database.run(lambda tx: lookup.lock(tx, [FULL_SELLER, HOT])),
+        "claimed": lambda of: of.database.run(lambda tx: lookup.claimed(tx, operations)),
+        "pending": lambda of: of.database.run(lambda tx: lookup.pending(tx, pots)),
+        "history": lambda of: of.reader.history(FULL_SELLER, of.books.middle),
+    }.items()
+
+
+def wallets_from(prefix: str, after: str) -> Case:
+    """List wallets by prefix."""
+    return lambda of: of.reader.wallets_from(prefix, after=after, limit=PAGE)
+
+
+def holds(only_open: bool, from_middle: bool) -> Case:
+    """List a wallet's holds."""
+
+    async def ask(of: Readers) -> None:
+        at = of.books.start + timedelta(minutes=OPEN_HOLDS)
+        place = HoldPlace(at, "h:0") if from_middle else None
+        await of.reader.holds(HOT, only_open=only_open, before=place, limit=PAGE)
+
+    return ask
+
+
+CASES = dict([*operation_cases(), *other_cases()])
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What each case asked, and how that was run by plans that were made when."""
+
+    asked: dict[str, list[Asked]]
+    plans: dict[str, dict[str, list[Plan]]]
+
+
+async def record(url: str, books: FullWallets) -> dict[str, list[Asked]]:
+    """Tell what each case asks of full wallets."""
+    asked = {}
+    async with opened(url) as database:
+        for name, case in CASES.items():
+            recorder = Recorder(database)
+            kept: Any = recorder
+            await case(Readers(books, recorder, WalletReader(kept), WalletStore(kept)))
+            asked[name] = [one for one in recorder.asked if is_read(one)]
+    return asked
+
+
+@pytest.fixture(scope="module")
+def explained(postgres: PostgresServer) -> Iterator[Explained]:
+    """Explain every case twice: by plans made while there was nothing, and by new ones."""
+    now = datetime.now(UTC)
+    with postgres.own_database("wallet_svc") as full, postgres.own_database("wallet_svc") as empty:
+        asked = asyncio.run(record(full.app_url, fill(full.owner_url, now)))
+        with closing(Explainer(empty.app_url)) as explainer:
+            for one in itertools.chain.from_iterable(asked.values()):
+                explainer.prepare(one)
+            fill(empty.owner_url, now)
+            plans = {"of empty wallets": explain(explainer, asked)}
+            analyze(empty.owner_url)
+            plans["of full wallets"] = explain(explainer, asked)
+        yield Explained(asked, plans)
+
+
+@pytest.mark.parametrize("made", ["of empty wallets", "of full wallets"])
+def test_a_page_costs_what_it_has(explained: Explained, made: str) -> None:
+    """By an index, with as many rows as a page has and some on the way, or as many as a page looks
+    at for what may be rare; but for what is said to read more.
+    """
+    too_much = [
+        (name, query, plan.rows, plan.blocks, plan.scans)
+        for name, plans in explained.plans[made].items()
+        for query, plan in enumerate(plans)
+        if name not in EXEMPT
+        and (plan.rows > rows_max(name) or plan.blocks > 3 * rows_max(name) or plan.scans)
+    ]
+
+    assert too_much == []
+
+
+def rows_max(name: str) -> int:
+    """Tell how many rows a case may read."""
+    may_be_rare = any(part in name for part in ("'kind'", "'from'", "'to'"))
+    return LOOKED_AT_MAX + PAGE if may_be_rare and "subject" not in name else 6 * PAGE
+
+
+def test_every_read_is_explained(explained: Explained) -> None:
+    """What is new among the statements gets a case here."""
+    known = [one.query.strip() for some in explained.asked.values() for one in some]
+    unknown = [
+        name
+        for name, text in constants(statements)
+        if name not in UNASKED and not any(text in query for query in known)
+    ]
+
+    assert unknown == []
 
 
 def test_balances_are_updated_where_they_stand(wallet_database: ServiceDatabase) -> None:

@@ -193,16 +193,26 @@ async def test_undo_may_overtake_its_do(wallets: WalletStub) -> None:
     assert await balances(wallets) == ("0.00", "0.00", "0.00")
 
 
-async def test_a_reversal_that_was_itself_undone_is_refused(wallets: WalletStub) -> None:
-    """Closing a reversal's id keeps the reversal out, as it does any operation."""
+async def test_a_reversal_cannot_be_undone_in_advance(wallets: WalletStub) -> None:
+    """Nobody closes the id that a reversal will have: the reversal could never come."""
     await apply(wallets, wire_operation("c:1"))
-    await reverse(wallets, "c:1:reversal")
 
-    (refused,) = await reverse(wallets, "c:1")
+    (early,) = await reverse(wallets, "c:1:reversal")
+    (done,) = await reverse(wallets, "c:1")
 
-    assert refused.refusal.reason == "REVERSED_BEFORE_ARRIVAL"
-    assert dict(refused.refusal.metadata) == {"operationId": "c:1:reversal"}
-    assert await balances(wallets) == ("99.99", "0.00", "0.00")
+    assert early.refusal.reason == "NOT_REVERSIBLE"
+    assert done.operation.operation_id == "c:1:reversal"
+    assert await balances(wallets) == ("0.00", "0.00", "0.00")
+
+
+async def test_a_credit_with_the_longest_id_can_be_reversed(wallets: WalletStub) -> None:
+    """Whatever can be applied can be taken back."""
+    await apply(wallets, wire_operation("c" * 200))
+
+    (done,) = await reverse(wallets, "c" * 200)
+
+    assert done.operation.reverses_operation_id == "c" * 200
+    assert await balances(wallets) == ("0.00", "0.00", "0.00")
 
 
 async def test_only_a_credit_can_be_reversed(wallets: WalletStub) -> None:
@@ -270,6 +280,17 @@ async def test_unknown_wallet_is_not_found(wallets: WalletStub) -> None:
     info = facts(error.value)
     assert (info.reason, info.domain) == ("WALLET_NOT_FOUND", "wallet.paymesh")
     assert dict(info.metadata) == {"walletId": "none"}
+
+
+@pytest.mark.parametrize("name", ["c:1:reversal", "h:1:expiry"])
+async def test_nobody_applies_under_the_wallets_own_ids(wallets: WalletStub, name: str) -> None:
+    """Such an id would keep a credit from being reversed, or a hold from expiring."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await apply(wallets, wire_operation("ok"), wire_operation(name))
+
+    assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert fields(error.value) == ["operations[1].operation_id"]
+    assert await balances(wallets) == ("0.00", "0.00", "0.00")
 
 
 async def test_bad_requests_name_the_field(wallets: WalletStub) -> None:

@@ -59,6 +59,16 @@ async def test_a_month_is_closed_and_seals_are_held_against_the_books(state: Sta
     assert unreadable.returncode == 2
 
 
+def test_what_is_pending_is_told(state: State) -> None:
+    """Nothing is, after payments: their postings move value at once."""
+    told = paymesh(state, "ledger", "pendings", "--expires-before", "2100-01-01")
+    refused = paymesh(state, "ledger", "pendings", "--account", "a b")
+
+    assert (told.returncode, told.stdout) == (0, "")
+    assert refused.returncode == 1
+    assert "account_id" in refused.stderr
+
+
 def test_a_time_that_is_none_is_refused(state: State) -> None:
     """The command says how a time looks."""
     refused = paymesh(state, "ledger", "trial-balance", "--at", "yesterday")

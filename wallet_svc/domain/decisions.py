@@ -15,6 +15,7 @@ from wallet_svc.domain.operation import (
     Operation,
     Reversal,
     incoming_id,
+    own_kind,
     reversal_id,
 )
 from wallet_svc.domain.takes import require_takes
@@ -103,6 +104,9 @@ def _transfer(wallets: Wallets, asked: NewOperation) -> Applied:
 def _reverse(wallets: Wallets, command: Reversal) -> Applied | Closed:
     credit = wallets.operations.get(command.operation_id)
     if credit is None:
+        own = own_kind(command.operation_id)
+        if own is not None:
+            raise errors.NotReversible(command.operation_id, own)
         return wallets.close(command.operation_id)
     if credit.kind is not Kind.CREDIT:
         raise errors.NotReversible(credit.operation_id, credit.kind)

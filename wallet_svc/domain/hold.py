@@ -8,13 +8,6 @@ from enum import StrEnum
 from chassis.money import Money
 from wallet_svc.domain import errors
 
-EXPIRY_SUFFIX = ":expiry"
-
-
-def expiry_id(hold_id: str) -> str:
-    """Name the operation that expires a hold."""
-    return hold_id + EXPIRY_SUFFIX
-
 
 class HoldStatus(StrEnum):
     """How far a hold is: open, or how it ended."""

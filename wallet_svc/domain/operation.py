@@ -10,12 +10,27 @@ from wallet_svc.domain import errors
 from wallet_svc.domain.wallet import Change, Standing
 
 REVERSAL_SUFFIX = ":reversal"
+EXPIRY_SUFFIX = ":expiry"
 INCOMING_SUFFIX = ":in"
 
 
 def reversal_id(operation_id: str) -> str:
     """Name the operation that reverses `operation_id`."""
     return operation_id + REVERSAL_SUFFIX
+
+
+def expiry_id(hold_id: str) -> str:
+    """Name the operation that expires a hold."""
+    return hold_id + EXPIRY_SUFFIX
+
+
+def own_kind(operation_id: str) -> "Kind | None":
+    """Tell what the wallets themselves name so, None for nothing: who took the name of a reversal
+    or an expiry, or closed it, would keep the credit or the hold from its end for ever.
+    """
+    if operation_id.endswith(REVERSAL_SUFFIX):
+        return Kind.REVERSAL
+    return Kind.EXPIRE if operation_id.endswith(EXPIRY_SUFFIX) else None
 
 
 def incoming_id(operation_id: str) -> str:

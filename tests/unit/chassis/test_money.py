@@ -70,3 +70,10 @@ def test_sums_are_exact(cents: list[int]) -> None:
     amounts = [Money(Decimal(c).scaleb(-2), "USD") for c in cents]
 
     assert total(amounts, "USD").amount == Decimal(sum(cents)).scaleb(-2)
+
+
+def test_what_is_stored_beyond_a_currencys_decimals_shows() -> None:
+    """Zeros go; any other digit was not written by us, and stays to be seen."""
+    assert str(Money.of_stored(Decimal("5.0000"), "JPY")) == "5"
+    assert str(Money.of_stored(Decimal("5.1000"), "USD")) == "5.10"
+    assert str(Money.of_stored(Decimal("5.1040"), "USD")) == "5.1040"

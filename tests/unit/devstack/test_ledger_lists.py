@@ -1,10 +1,11 @@
 """`paymesh ledger seals` and `checkpoints` go through all pages, or as many as are asked for."""
 
 import pytest
+from paymesh.ledger.v1 import ledger_pb2 as noun
 from paymesh.ledger.v1 import ledger_service_pb2 as service
 from paymesh.ledger.v1 import report_pb2 as report
 
-from devstack.ledger import listed
+from devstack.ledger import listed, pending_line
 
 COUNT = 1_234
 
@@ -40,3 +41,20 @@ async def test_as_many_are_told_as_are_asked_for(limit: int, sizes: list[int]) -
     numbers = [seal.number async for seal in found]
     assert numbers == list(range(COUNT, 0, -1))[: limit or None]
     assert lists.sizes == sizes
+
+
+def test_what_is_pending_is_told_in_a_line() -> None:
+    """What is not there is a hyphen; what never expires says so."""
+    lines = [
+        noun.NewEntry(account_id="a", side=noun.SIDE_DEBIT, amount="1.00", currency="USD"),
+        noun.NewEntry(account_id="b", side=noun.SIDE_CREDIT, amount="1.00", currency="USD"),
+    ]
+    one = noun.Transaction(reference="held:1", pending_entries=lines)
+    one.created_at.FromJsonString("2026-01-02T03:04:05Z")
+    reserved = "debit a 1.00 USD, credit b 1.00 USD"
+
+    assert pending_line(one) == f"held:1  2026-01-02T03:04:05Z  never  -  -  {reserved}"
+    one.subject_id, one.template = "pay_1", "captured/1"
+    one.expires_at.FromJsonString("2026-01-09T00:00:00Z")
+    told = f"held:1  2026-01-02T03:04:05Z  2026-01-09T00:00:00Z  pay_1  captured/1  {reserved}"
+    assert pending_line(one) == told

@@ -71,7 +71,8 @@ def reversals(
 ) -> Reversal:
     """Draw a reversal, in full or in part."""
     part = draw(parts)
-    own = draw(st.sampled_from(("back:1", "back:2", "back:3"))) if part else ""
+    names = st.sampled_from(("back:1", "back:2", "back:3", "r1:reversal", "r3:reversal"))
+    own = draw(names) if part else ""
     return Reversal(draw(references), "undo", part, own)
 
 

@@ -125,7 +125,7 @@ class Model:
         pending = self.kept.get(asked.reference)
         own = asked.reference + ":resolution"
         if pending is None:
-            if asked.action is not Action.VOID:
+            if asked.action is not Action.VOID or _is_own(asked.reference):
                 raise No("TRANSACTION_NOT_FOUND")
             self.closed.add(asked.reference)
             return "closed"
@@ -135,8 +135,9 @@ class Model:
         kind = {"POST": "PENDING_POSTED", "VOID": "PENDING_VOIDED", "EXPIRE": "PENDING_EXPIRED"}
         known = self.kept.get(own)
         if known:
-            same = known.resolves == asked.reference and known.kind == kind[asked.action]
-            if not same or Counter(known.lines) != Counter(lines):
+            if known.resolves != asked.reference:
+                raise No("REFERENCE_REUSED")
+            if known.kind != kind[asked.action] or Counter(known.lines) != Counter(lines):
                 raise No("ALREADY_RESOLVED")
             return "replayed"
         self._require_not_closed(own)
@@ -150,25 +151,21 @@ class Model:
         original = self.kept.get(asked.reference)
         own = asked.own_reference or asked.reference + ":reversal"
         if original is None:
-            if asked.lines:
+            if asked.lines or _is_own(asked.reference):
                 raise No("TRANSACTION_NOT_FOUND")
             self.closed.add(asked.reference)
             return "closed"
         if original.kind == "PENDING":
             raise No("STILL_PENDING")
-        known = self.kept.get(own)
+        known, left = self.kept.get(own), self._left(asked.reference)
+        rest = tuple(Line(*key, amount) for key, amount in left.items() if amount.amount)
         if known:
-            same = not asked.lines or Counter(known.lines) == Counter(_turned(asked.lines))
+            part = asked.lines and _turned(asked.lines)
+            same = Counter(known.lines) == Counter(part) if part else not rest
             if known.reverses != asked.reference or not same:
                 raise No("REFERENCE_REUSED")
             return "replayed"
         self._require_not_closed(own)
-        left = _sums(original.lines)
-        for earlier in self.kept.values():
-            for key, taken in _sums(_turned(earlier.lines)).items():
-                if earlier.reverses == asked.reference:
-                    left[key] -= taken
-        rest = tuple(Line(*key, amount) for key, amount in left.items() if amount.amount)
         if not (asked.lines or rest):
             raise No("NOTHING_LEFT")
         _require_part(asked.lines, left)
@@ -177,6 +174,14 @@ class Model:
         part = asked.lines or (original.lines if untouched else rest)
         made = Kept("POSTED", _turned(part), reverses=asked.reference)
         return self._keep(own, made, is_ending=True)
+
+    def _left(self, reference: str) -> dict[tuple[str, Side], Money]:
+        left = _sums(self.kept[reference].lines)
+        for earlier in self.kept.values():
+            if earlier.reverses == reference:
+                for key, taken in _sums(_turned(earlier.lines)).items():
+                    left[key] -= taken
+        return left
 
     def _require_not_closed(self, reference: str) -> None:
         if reference in self.closed:
@@ -222,6 +227,10 @@ class Model:
             ),
             Decimal(0),
         )
+
+
+def _is_own(reference: str) -> bool:
+    return reference.endswith((":reversal", ":resolution"))
 
 
 def _sums(lines: Lines) -> dict[tuple[str, Side], Money]:

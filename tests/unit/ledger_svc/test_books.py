@@ -9,7 +9,7 @@ from chassis.money import Money
 from ledger_svc.domain import errors
 from ledger_svc.domain.account import AccountStatus, AccountType, Side
 from ledger_svc.domain.books import Closed, Closing, Posted
-from ledger_svc.domain.posting import Line, Posting, Reversal
+from ledger_svc.domain.posting import Action, Line, Posting, Resolution, Reversal
 from ledger_svc.domain.transaction import Transaction
 from tests.unit.ledger_svc.builders import (
     CLEARING,
@@ -179,12 +179,45 @@ def test_a_reversal_can_itself_be_reversed() -> None:
 
 
 def test_a_closed_reversal_refuses() -> None:
-    """A reversal whose own reference was closed before it arrived is refused."""
-    held = books()
+    """A reversal whose own reference is closed, as it could be once, is refused."""
+    held = books(closed=("a:reversal",))
     do(held, posting("a"))
-    do(held, Reversal("a:reversal", "undo"))
 
     assert isinstance(do(held, Reversal("a", "undo")), errors.ReversedBeforeArrival)
+
+
+@pytest.mark.parametrize("name", ["a:reversal", "p:resolution"])
+def test_nobody_closes_a_name_of_the_ledgers_own(name: str) -> None:
+    """What is undone or ended later keeps its name: an undo of it in advance finds nothing."""
+    held = books()
+
+    for command in (Reversal(name, "undo"), Resolution(name, Action.VOID)):
+        assert isinstance(do(held, command), errors.TransactionNotFound)
+    assert held.closings == []
+
+
+def test_a_part_does_not_pass_for_all() -> None:
+    """A part that was taken back under the name of the whole is none."""
+    held = books()
+    do(held, posting("a", "10.00"))
+    do(held, Reversal("a", "a part", posting("", "1.00").lines, "a:reversal"))
+
+    outcome = do(held, Reversal("a", "all"))
+
+    assert isinstance(outcome, errors.ReferenceReused)
+    assert outcome.metadata == {"reference": "a:reversal", "differs": "amounts"}
+
+
+def test_a_posting_is_no_end_of_what_is_pending() -> None:
+    """A posting that took the name of an end does not pass for one."""
+    held = books()
+    do(held, replace(posting("p"), is_pending=True))
+    do(held, posting("p:resolution"))
+
+    outcome = do(held, Resolution("p", Action.POST))
+
+    assert isinstance(outcome, errors.ReferenceReused)
+    assert outcome.metadata["differs"] == "resolvesReference"
 
 
 def test_a_reference_is_closed_once() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -328,3 +329,102 @@ def test_bounds_must_allow_a_new_account() -> None:
 
     assert floor.value.metadata == {"field": "floor"}
     assert ceiling.value.metadata == {"field": "ceiling"}
+
+
+HUGE = "900000000000000.00"  # of two nothing can be said in one amount
+
+
+def test_a_part_beyond_all_amounts_is_too_large() -> None:
+    """Lines that come to more than an amount can be are refused as any that are too large."""
+    held = books()
+    do(held, posting("a"))
+    do(held, pending("p"))
+
+    for command in (
+        Reversal("a", "too much", lines(HUGE) * 2, "r"),
+        Resolution("p", Action.POST, lines(HUGE) * 2),
+    ):
+        refused = do(held, command)
+        assert isinstance(refused, errors.PartTooLarge)
+        assert refused.metadata["left"] == ("99.99" if command.reference == "a" else "10.00")
+
+
+def test_what_was_posted_can_be_taken_back_whatever_its_lines_come_to() -> None:
+    """Lines to and fro that come to more than an amount can be are taken back one by one."""
+    held = books()
+    there, back = lines(HUGE), tuple(line.opposite for line in lines(HUGE))
+    do(held, Posting("a", there + back + there))
+
+    assert posted(do(held, Reversal("a", "undo"))).heading.reverses_reference == "a"
+    assert balances(held) == {CLEARING: "0.00", SELLER: "0.00"}
+
+
+def test_what_is_left_may_be_too_much_for_one_line() -> None:
+    """Then it is taken back in parts."""
+    held = books()
+    there, back = lines(HUGE), tuple(line.opposite for line in lines(HUGE))
+    do(held, Posting("a", there + back + there))
+    do(held, Reversal("a", "a part", lines("1.00"), "r"))
+
+    assert isinstance(do(held, Reversal("a", "the rest")), errors.InvalidAmount)
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_bounds_hold_where_what_is_pending_goes_beyond_all_amounts(side: Side) -> None:
+    """A balance and what is pending may come to more than either can be."""
+    bound = Money(Decimal("999999999999999"), "USD")
+    odd = account("odd", floor=-bound, ceiling=bound)
+    held = books(odd, account("x"))
+    line = Line("odd", side, usd(HUGE))
+    do(held, Posting("p", (line, line.opposite._replace(account_id="x")), is_pending=True))
+
+    refused = do(held, Posting("q", (line, line.opposite._replace(account_id="x"))))
+
+    expected = errors.CeilingPassed if side is Side.DEBIT else errors.FloorPassed
+    assert isinstance(refused, expected)
+
+
+@pytest.mark.parametrize("is_pending", [False, True])
+def test_nothing_counts_from_more_than_a_year_ahead(*, is_pending: bool) -> None:
+    """A year that was mistyped would keep reports from the checkpoints until then."""
+    held = books()
+    latest = NOW + timedelta(days=366)
+    asked = replace(posting("a"), is_pending=is_pending, effective_at=latest)
+
+    refused = do(held, replace(asked, effective_at=latest + timedelta(microseconds=1)))
+    fine = posted(do(held, asked))
+
+    assert isinstance(refused, errors.EffectTooFar)
+    assert refused.metadata == {"reference": "a", "latest": latest.isoformat()}
+    assert fine.heading.effective_at == latest
+
+
+@pytest.mark.parametrize("name", [CLEARING, SELLER])
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_account_with_anything_pending_is_not_closed(name: str, *, turned: bool) -> None:
+    """Whether it would come or go."""
+    held = books()
+    ways = tuple(line.opposite for line in lines("1.00")) if turned else lines("1.00")
+    do(held, Posting("p", ways, is_pending=True))
+    (found,) = (replace(a, standing=now) for a, now in held.changed if a.account_id == name)
+
+    with pytest.raises(errors.AccountNotEmpty):
+        found.with_status(AccountStatus.CLOSED)
+
+
+def test_another_currency_or_end_is_another_posting() -> None:
+    """The same reference, accounts and amounts do not make it the same."""
+    held = books()
+    do(held, posting("a", "5.00"))
+    do(held, pending("p", expires_at=NOW + timedelta(hours=1)))
+    euros = tuple(x._replace(amount=Money.parse("5.00", "EUR")) for x in lines("5.00"))
+
+    for asked, differs in (
+        (Posting("a", euros), "currencies"),
+        (pending("p", expires_at=NOW + timedelta(hours=2)), "expiresAt"),
+        (pending("p"), "expiresAt"),
+        (pending("a", "5.00"), "pending"),
+    ):
+        refused = do(held, asked)
+        assert isinstance(refused, errors.ReferenceReused)
+        assert refused.metadata["differs"] == differs

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from wallet_svc.domain.decisions import decide
 from wallet_svc.domain.errors import Refusal
-from wallet_svc.domain.hold import Hold, HoldStatus, expiry_id
-from wallet_svc.domain.operation import Command, Kind, NewOperation, Operation
+from wallet_svc.domain.hold import Hold, HoldStatus
+from wallet_svc.domain.operation import Command, Kind, NewOperation, Operation, expiry_id
 from wallet_svc.domain.wallet import NewWallet, Standing, Wallet, WalletStatus
 from wallet_svc.domain.wallets import Pot, ReversalOutcome, Wallets
 

@@ -78,6 +78,8 @@ class Model:
         """Reverse one operation; answer as `apply`, or CLOSED."""
         own = operation_id + ":reversal"
         if operation_id not in self.done:
+            if operation_id.endswith((":reversal", ":expiry")):
+                return "NOT_REVERSIBLE"
             self.closed.add(operation_id)
             return "CLOSED"
         if operation_id not in self.credits:

@@ -314,6 +314,16 @@ class Reader(Both):
         )
 
 
+@pytest.mark.parametrize(("arose", "unexplained"), [(YOUNG, 0), (OLD, 1)])
+async def test_what_is_in_flight_needs_nobody(arose: datetime, unexplained: int) -> None:
+    """It counts among what differs alone."""
+    reader, books = Reader(wallet("w", pending="1.00"), arose), Both([], {"w": "0.00"})
+
+    *_, last = await compared(books, reader=reader)
+
+    assert last == Comparison(1, 1, unexplained, is_done=True)
+
+
 @pytest.mark.parametrize(
     ("arose", "asked"),
     [

@@ -176,11 +176,23 @@ def test_an_operation_that_took_the_reversals_id_keeps_it_out() -> None:
 
 
 def test_a_closed_reversal_refuses() -> None:
-    """A reversal whose own id was closed before it arrived is refused."""
-    held = wallets(pending={POT: Decimal(0)})
-    decide(held, [operation("c:1"), Reversal("c:1:reversal")])
+    """A reversal whose own id is closed, as it could be once, is refused."""
+    held = wallets(closed=("c:1:reversal",), pending={POT: Decimal(0)})
+    decide(held, [operation("c:1")])
 
     assert isinstance(one(held, Reversal("c:1")), errors.ReversedBeforeArrival)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("c:1:reversal", "REVERSAL"), ("h:expiry", "EXPIRE")])
+def test_nobody_closes_an_id_of_the_wallets_own(name: str, kind: str) -> None:
+    """What is reversed or expires later keeps its id: undone in advance it is what it will be."""
+    held = wallets()
+
+    refused = one(held, Reversal(name))
+
+    assert isinstance(refused, errors.NotReversible)
+    assert refused.metadata == {"operationId": name, "kind": kind}
+    assert held.closings == []
 
 
 def test_an_id_is_closed_once() -> None:

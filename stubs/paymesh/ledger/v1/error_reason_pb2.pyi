@@ -33,11 +33,11 @@ class LedgerError(_message.Message):
         ACCOUNT_NOT_FOUND: LedgerError._Reason.ValueType  # 1
         """No such account; open it first. Metadata: accountId."""
         ACCOUNT_FROZEN: LedgerError._Reason.ValueType  # 2
-        """The account takes no entries for now. Metadata: accountId."""
+        """The account takes nothing new for now. Metadata: accountId."""
         ACCOUNT_CLOSED: LedgerError._Reason.ValueType  # 3
         """The account takes no entries ever again. Metadata: accountId."""
         ACCOUNT_DIFFERS: LedgerError._Reason.ValueType  # 4
-        """The account is there with another type, currency or floor. Metadata: accountId, and what differs."""
+        """The account is there with another type, currency, floor or ceiling. Metadata: accountId, and what differs."""
         CURRENCY_MISMATCH: LedgerError._Reason.ValueType  # 5
         """An entry's currency is not its account's. Metadata: accountId, accountCurrency, entryCurrency."""
         UNBALANCED: LedgerError._Reason.ValueType  # 6
@@ -65,7 +65,7 @@ class LedgerError(_message.Message):
         NOT_PENDING: LedgerError._Reason.ValueType  # 17
         """The transaction is not pending. Metadata: reference."""
         STILL_PENDING: LedgerError._Reason.ValueType  # 18
-        """The transaction is pending: resolve it. Metadata: reference."""
+        """The transaction only reserves: void it, or reverse what it was posted as. Metadata: reference."""
         PART_TOO_LARGE: LedgerError._Reason.ValueType  # 19
         """More would be posted than is pending, or taken back than is left. Metadata: reference, accountId, side, left."""
         NOTHING_LEFT: LedgerError._Reason.ValueType  # 20
@@ -84,6 +84,8 @@ class LedgerError(_message.Message):
         """A later month was closed, and this one with it. Metadata: month, closedUntil."""
         BOOKS_UNSOUND: LedgerError._Reason.ValueType  # 27
         """Verification found what is wrong, so the month was not closed. Metadata: month, offenceCount."""
+        EFFECT_TOO_FAR: LedgerError._Reason.ValueType  # 28
+        """A transaction counts from no later than 366 days after it is written. Metadata: reference, latest."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """It may grow."""
@@ -92,11 +94,11 @@ class LedgerError(_message.Message):
     ACCOUNT_NOT_FOUND: LedgerError.Reason.ValueType  # 1
     """No such account; open it first. Metadata: accountId."""
     ACCOUNT_FROZEN: LedgerError.Reason.ValueType  # 2
-    """The account takes no entries for now. Metadata: accountId."""
+    """The account takes nothing new for now. Metadata: accountId."""
     ACCOUNT_CLOSED: LedgerError.Reason.ValueType  # 3
     """The account takes no entries ever again. Metadata: accountId."""
     ACCOUNT_DIFFERS: LedgerError.Reason.ValueType  # 4
-    """The account is there with another type, currency or floor. Metadata: accountId, and what differs."""
+    """The account is there with another type, currency, floor or ceiling. Metadata: accountId, and what differs."""
     CURRENCY_MISMATCH: LedgerError.Reason.ValueType  # 5
     """An entry's currency is not its account's. Metadata: accountId, accountCurrency, entryCurrency."""
     UNBALANCED: LedgerError.Reason.ValueType  # 6
@@ -124,7 +126,7 @@ class LedgerError(_message.Message):
     NOT_PENDING: LedgerError.Reason.ValueType  # 17
     """The transaction is not pending. Metadata: reference."""
     STILL_PENDING: LedgerError.Reason.ValueType  # 18
-    """The transaction is pending: resolve it. Metadata: reference."""
+    """The transaction only reserves: void it, or reverse what it was posted as. Metadata: reference."""
     PART_TOO_LARGE: LedgerError.Reason.ValueType  # 19
     """More would be posted than is pending, or taken back than is left. Metadata: reference, accountId, side, left."""
     NOTHING_LEFT: LedgerError.Reason.ValueType  # 20
@@ -143,6 +145,8 @@ class LedgerError(_message.Message):
     """A later month was closed, and this one with it. Metadata: month, closedUntil."""
     BOOKS_UNSOUND: LedgerError.Reason.ValueType  # 27
     """Verification found what is wrong, so the month was not closed. Metadata: month, offenceCount."""
+    EFFECT_TOO_FAR: LedgerError.Reason.ValueType  # 28
+    """A transaction counts from no later than 366 days after it is written. Metadata: reference, latest."""
 
     def __init__(
         self,

@@ -87,7 +87,7 @@ class Account(_message.Message):
         OPEN: Account._Status.ValueType  # 1
         """Takes entries."""
         FROZEN: Account._Status.ValueType  # 2
-        """Takes no entries for now."""
+        """Takes nothing new for now: only reversals, and the ends of what is pending."""
         CLOSED: Account._Status.ValueType  # 3
         """Takes no entries ever again."""
 
@@ -98,7 +98,7 @@ class Account(_message.Message):
     OPEN: Account.Status.ValueType  # 1
     """Takes entries."""
     FROZEN: Account.Status.ValueType  # 2
-    """Takes no entries for now."""
+    """Takes nothing new for now: only reversals, and the ends of what is pending."""
     CLOSED: Account.Status.ValueType  # 3
     """Takes no entries ever again."""
 
@@ -275,8 +275,8 @@ Global___NewEntry: _TypeAlias = NewEntry  # noqa: Y015
 class Entry(_message.Message):
     """One line of a posted transaction. Never changed.
 
-    Inside of a Transaction it says only what is its own: what the transaction says already (its id, reference, subject and
-    times) is left out, since batches of a thousand would say it twice more.
+    Inside of a Transaction it says only what is its own: what the transaction says already (its id, reference, subject,
+    times and all from `kind` on) is left out, since batches of a thousand would say it twice more.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -292,6 +292,11 @@ class Entry(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     SUBJECT_ID_FIELD_NUMBER: _builtins.int
     EFFECTIVE_AT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    REVERSES_REFERENCE_FIELD_NUMBER: _builtins.int
+    RESOLVES_REFERENCE_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction it is a line of."""
     account_id: _builtins.str
@@ -310,6 +315,16 @@ class Entry(_message.Message):
     """The reference of its transaction."""
     subject_id: _builtins.str
     """The object that its transaction was posted for; empty for none."""
+    kind: Global___Transaction.Kind.ValueType
+    """What its transaction does: POSTED, or PENDING_POSTED of what was reserved before."""
+    template: _builtins.str
+    """The template and version that made it, such as "captured/1"; empty for none."""
+    description: _builtins.str
+    """What a reader should know of its transaction."""
+    reverses_reference: _builtins.str
+    """The reference of the transaction that its own reverses; empty for none."""
+    resolves_reference: _builtins.str
+    """The reference of the PENDING transaction that its own resolves; empty for none."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was written."""
@@ -332,10 +347,15 @@ class Entry(_message.Message):
         reference: _builtins.str = ...,
         subject_id: _builtins.str = ...,
         effective_at: _timestamp_pb2.Timestamp | None = ...,
+        kind: Global___Transaction.Kind.ValueType = ...,
+        template: _builtins.str = ...,
+        description: _builtins.str = ...,
+        reverses_reference: _builtins.str = ...,
+        resolves_reference: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "effective_at", b"effective_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "amount", b"amount", "balance_after", b"balance_after", "created_at", b"created_at", "currency", b"currency", "effective_at", b"effective_at", "reference", b"reference", "side", b"side", "subject_id", b"subject_id", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "amount", b"amount", "balance_after", b"balance_after", "created_at", b"created_at", "currency", b"currency", "description", b"description", "effective_at", b"effective_at", "kind", b"kind", "reference", b"reference", "resolves_reference", b"resolves_reference", "reverses_reference", b"reverses_reference", "side", b"side", "subject_id", b"subject_id", "template", b"template", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -475,12 +475,13 @@ class ReverseTransactionRequest(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     REVERSAL_REFERENCE_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
-    """The reference of the transaction."""
+    """The reference of the transaction, or of one that ends or undoes another."""
     reason: _builtins.str
     """Why; 1 to 200 characters."""
     reversal_reference: _builtins.str
     """What makes a part be taken back once: the reversal's own reference. Required with `entries`, refused without them:
-    taking back all that is left has the reference "<reference>:reversal".
+    taking back all that is left has the reference "<reference>:reversal". It ends in neither ":reversal" nor
+    ":resolution".
     """
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.NewEntry]:
@@ -585,6 +586,92 @@ class GetTransactionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTransactionResponse: _TypeAlias = GetTransactionResponse  # noqa: Y015
+
+@_typing.final
+class ListPendingsRequest(_message.Message):
+    """Which pending transactions to list. With no filter: all that have not ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    CREATED_FROM_FIELD_NUMBER: _builtins.int
+    CREATED_TO_FIELD_NUMBER: _builtins.int
+    EXPIRES_FROM_FIELD_NUMBER: _builtins.int
+    EXPIRES_TO_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Only those that reserve something on this account."""
+    subject_id: _builtins.str
+    """Only those posted for this object."""
+    page_size: _builtins.int
+    """Default 50, at most 500; larger is lowered."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    @_builtins.property
+    def created_from(self) -> _timestamp_pb2.Timestamp:
+        """Only those written at this time or later."""
+
+    @_builtins.property
+    def created_to(self) -> _timestamp_pb2.Timestamp:
+        """Only those written before this time."""
+
+    @_builtins.property
+    def expires_from(self) -> _timestamp_pb2.Timestamp:
+        """Only those that expire at this time or later."""
+
+    @_builtins.property
+    def expires_to(self) -> _timestamp_pb2.Timestamp:
+        """Only those that expire before this time."""
+
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        subject_id: _builtins.str = ...,
+        created_from: _timestamp_pb2.Timestamp | None = ...,
+        created_to: _timestamp_pb2.Timestamp | None = ...,
+        expires_from: _timestamp_pb2.Timestamp | None = ...,
+        expires_to: _timestamp_pb2.Timestamp | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_from", b"created_from", "created_to", b"created_to", "expires_from", b"expires_from", "expires_to", b"expires_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "created_from", b"created_from", "created_to", b"created_to", "expires_from", b"expires_from", "expires_to", b"expires_to", "page_size", b"page_size", "page_token", b"page_token", "subject_id", b"subject_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPendingsRequest: _TypeAlias = ListPendingsRequest  # noqa: Y015
+
+@_typing.final
+class ListPendingsResponse(_message.Message):
+    """A page of pending transactions. Any of them may end at any time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Ask for the next page with it; empty at the end."""
+    @_builtins.property
+    def transactions(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.Transaction]:
+        """The transactions, of kind PENDING, with what they reserve."""
+
+    def __init__(
+        self,
+        *,
+        transactions: _abc.Iterable[_ledger_pb2.Transaction] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "transactions", b"transactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPendingsResponse: _TypeAlias = ListPendingsResponse  # noqa: Y015
 
 @_typing.final
 class ListEntriesRequest(_message.Message):
@@ -904,7 +991,8 @@ Global___GetStatementRequest: _TypeAlias = GetStatementRequest  # noqa: Y015
 @_typing.final
 class GetStatementResponse(_message.Message):
     """A statement, or a page of it. All that is said here is of one moment; of a period that goes on, later pages may tell a
-    later one, with more entries and another closing balance.
+    later one, with more entries and another closing balance. By effect all pages are of the first one's moment, but for
+    the account, which is told as it is now.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

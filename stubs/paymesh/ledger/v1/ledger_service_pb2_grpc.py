@@ -85,6 +85,11 @@ class LedgerServiceStub:
                 request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTransactionRequest.SerializeToString,
                 response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTransactionResponse.FromString,
                 _registered_method=True)
+        self.ListPendings = channel.unary_unary(
+                '/paymesh.ledger.v1.LedgerService/ListPendings',
+                request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListPendingsRequest.SerializeToString,
+                response_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListPendingsResponse.FromString,
+                _registered_method=True)
         self.ListEntries = channel.unary_unary(
                 '/paymesh.ledger.v1.LedgerService/ListEntries',
                 request_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListEntriesRequest.SerializeToString,
@@ -214,7 +219,8 @@ class LedgerServiceServicer:
         """Reverses a transaction, in full or in part, by a new one with its sides exchanged.
 
         Happens once per reversal reference; all reversals of a transaction together never pass it. A reference that is not
-        there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction.
+        there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction; but
+        not one that ends in ":reversal" or ":resolution": TRANSACTION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -222,6 +228,13 @@ class LedgerServiceServicer:
 
     def GetTransaction(self, request, context):
         """Reads a transaction by its reference.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPendings(self, request, context):
+        """Lists the pending transactions that have not ended, the oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -359,6 +372,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetTransaction,
                     request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTransactionRequest.FromString,
                     response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTransactionResponse.SerializeToString,
+            ),
+            'ListPendings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPendings,
+                    request_deserializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListPendingsRequest.FromString,
+                    response_serializer=paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListPendingsResponse.SerializeToString,
             ),
             'ListEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEntries,
@@ -682,6 +700,33 @@ class LedgerService:
             '/paymesh.ledger.v1.LedgerService/GetTransaction',
             paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTransactionRequest.SerializeToString,
             paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.GetTransactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPendings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paymesh.ledger.v1.LedgerService/ListPendings',
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListPendingsRequest.SerializeToString,
+            paymesh_dot_ledger_dot_v1_dot_ledger__service__pb2.ListPendingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -70,10 +70,13 @@ class LedgerServiceStub:
     """Reverses a transaction, in full or in part, by a new one with its sides exchanged.
 
     Happens once per reversal reference; all reversals of a transaction together never pass it. A reference that is not
-    there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction.
+    there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction; but
+    not one that ends in ":reversal" or ":resolution": TRANSACTION_NOT_FOUND.
     """
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTransactionRequest, _ledger_service_pb2.GetTransactionResponse]
     """Reads a transaction by its reference."""
+    ListPendings: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListPendingsRequest, _ledger_service_pb2.ListPendingsResponse]
+    """Lists the pending transactions that have not ended, the oldest first."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListEntriesRequest, _ledger_service_pb2.ListEntriesResponse]
     """Lists entries, the newest first."""
     ExportEntries: _grpc.UnaryStreamMultiCallable[_ledger_service_pb2.ExportEntriesRequest, _ledger_service_pb2.ExportEntriesResponse]
@@ -151,10 +154,13 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Reverses a transaction, in full or in part, by a new one with its sides exchanged.
 
     Happens once per reversal reference; all reversals of a transaction together never pass it. A reference that is not
-    there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction.
+    there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction; but
+    not one that ends in ":reversal" or ":resolution": TRANSACTION_NOT_FOUND.
     """
     GetTransaction: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTransactionRequest, _ledger_service_pb2.GetTransactionResponse]  # type: ignore[assignment]
     """Reads a transaction by its reference."""
+    ListPendings: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListPendingsRequest, _ledger_service_pb2.ListPendingsResponse]  # type: ignore[assignment]
+    """Lists the pending transactions that have not ended, the oldest first."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListEntriesRequest, _ledger_service_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """Lists entries, the newest first."""
     ExportEntries: _aio.UnaryStreamMultiCallable[_ledger_service_pb2.ExportEntriesRequest, _ledger_service_pb2.ExportEntriesResponse]  # type: ignore[assignment]
@@ -283,7 +289,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reverses a transaction, in full or in part, by a new one with its sides exchanged.
 
         Happens once per reversal reference; all reversals of a transaction together never pass it. A reference that is not
-        there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction.
+        there is closed for ever, so that a posting that arrives later is refused, and the answer holds no transaction; but
+        not one that ends in ":reversal" or ":resolution": TRANSACTION_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -293,6 +300,14 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.GetTransactionResponse, _abc.Awaitable[_ledger_service_pb2.GetTransactionResponse]]:
         """Reads a transaction by its reference."""
+
+    @_abc_1.abstractmethod
+    def ListPendings(
+        self,
+        request: _ledger_service_pb2.ListPendingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.ListPendingsResponse, _abc.Awaitable[_ledger_service_pb2.ListPendingsResponse]]:
+        """Lists the pending transactions that have not ended, the oldest first."""
 
     @_abc_1.abstractmethod
     def ListEntries(

@@ -163,7 +163,9 @@ class Posting(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     TEMPLATE_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
-    """What it books, unique in the ledger: "charge:chg_01j:captured". 1 to 200 characters."""
+    """What it books, unique in the ledger: "charge:chg_01j:captured". 1 to 200 characters; not ending in ":reversal" or
+    ":resolution", since so the ledger itself names what undoes and what ends a transaction.
+    """
     description: _builtins.str
     """What a reader should know; at most 200 characters."""
     subject_id: _builtins.str
@@ -180,7 +182,9 @@ class Posting(_message.Message):
 
     @_builtins.property
     def effective_at(self) -> _timestamp_pb2.Timestamp:
-        """When it counts from. Absent: when it is written."""
+        """When it counts from: 366 days after it is written at most. Absent: when it is written. What ends a pending transaction, or reverses any, counts from when
+        it is written itself.
+        """
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:

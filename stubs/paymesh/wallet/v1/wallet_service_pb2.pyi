@@ -218,7 +218,9 @@ class NewOperation(_message.Message):
     EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     LINKED_FIELD_NUMBER: _builtins.int
     operation_id: _builtins.str
-    """What makes it happen once: "order:ord_01j:credit". 1 to 200 characters."""
+    """What makes it happen once: "order:ord_01j:credit". 1 to 200 characters; not ending in ":reversal" or ":expiry", since
+    so the service itself names what takes a credit back and what expires a hold.
+    """
     wallet_id: _builtins.str
     """The wallet."""
     kind: _wallet_pb2.Operation.Kind.ValueType
@@ -989,7 +991,9 @@ class ListOperationsResponse(_message.Message):
     """Ask for the next page with it; empty at the end."""
     @_builtins.property
     def operations(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Operation]:
-        """The operations."""
+        """The operations. There may be fewer than asked for, or none, before the end: of those of one kind, and of one wallet's
+        in a period, a page looks at 2,000 at most.
+        """
 
     def __init__(
         self,

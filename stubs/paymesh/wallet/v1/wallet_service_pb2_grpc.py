@@ -140,7 +140,8 @@ class WalletServiceServicer:
     def ReverseOperations(self, request, context):
         """Takes credits back, each once.
 
-        An operation id that is not there is closed for ever, so that the operation is refused if it arrives later.
+        An operation id that is not there is closed for ever, so that the operation is refused if it arrives later; but not one
+        that ends in ":reversal" or ":expiry": NOT_REVERSIBLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

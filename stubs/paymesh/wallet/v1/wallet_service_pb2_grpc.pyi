@@ -49,7 +49,8 @@ class WalletServiceStub:
     ReverseOperations: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.ReverseOperationsRequest, _wallet_service_pb2.ReverseOperationsResponse]
     """Takes credits back, each once.
 
-    An operation id that is not there is closed for ever, so that the operation is refused if it arrives later.
+    An operation id that is not there is closed for ever, so that the operation is refused if it arrives later; but not one
+    that ends in ":reversal" or ":expiry": NOT_REVERSIBLE.
     """
     FreezeWallet: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.FreezeWalletRequest, _wallet_service_pb2.FreezeWalletResponse]
     """Stops a wallet from taking anything new; what was promised before, and what is taken back, it takes."""
@@ -108,7 +109,8 @@ class WalletServiceAsyncStub(WalletServiceStub):
     ReverseOperations: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ReverseOperationsRequest, _wallet_service_pb2.ReverseOperationsResponse]  # type: ignore[assignment]
     """Takes credits back, each once.
 
-    An operation id that is not there is closed for ever, so that the operation is refused if it arrives later.
+    An operation id that is not there is closed for ever, so that the operation is refused if it arrives later; but not one
+    that ends in ":reversal" or ":expiry": NOT_REVERSIBLE.
     """
     FreezeWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.FreezeWalletRequest, _wallet_service_pb2.FreezeWalletResponse]  # type: ignore[assignment]
     """Stops a wallet from taking anything new; what was promised before, and what is taken back, it takes."""
@@ -182,7 +184,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_wallet_service_pb2.ReverseOperationsResponse, _abc.Awaitable[_wallet_service_pb2.ReverseOperationsResponse]]:
         """Takes credits back, each once.
 
-        An operation id that is not there is closed for ever, so that the operation is refused if it arrives later.
+        An operation id that is not there is closed for ever, so that the operation is refused if it arrives later; but not one
+        that ends in ":reversal" or ":expiry": NOT_REVERSIBLE.
         """
 
     @_abc_1.abstractmethod
