@@ -175,6 +175,7 @@ class _Arena:
         tally = await postgres_figures.pgbench(
             url, script, clients=scenario.in_flight, seconds=seconds
         )
+        await asyncio.sleep(_SETTLE_S)  # its connections' processes count once they have ended
         used = {name: s - before[name] for name, s in self._cpu(bout.contender).items()}
         tally.done *= scenario.batch  # it counts the calls
         trial = figures(scenario, tally, tally.done / seconds)
