@@ -7,6 +7,7 @@ from collections.abc import Callable
 from benchmarks import (
     ledger,
     ledger_rivals,
+    ledger_scale,
     ledger_steps,
     ledger_storage,
     mesh,
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[], list[Measure]]] = {
     "payment_lists": lambda: asyncio.run(payment_lists.run()),
     "ledger_storage": ledger_storage.run,
     "ledger_steps": ledger_steps.run,
+    "ledger_scale": ledger_scale.run,
     "ledger": ledger.run,  # these two have an event loop of their own choice
     "wallet": wallet.run,
     "ledger_rivals": ledger_rivals.run,

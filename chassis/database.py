@@ -98,6 +98,7 @@ class Database:
             min_size=min(2, connections),
             max_size=connections,
             timeout=timeout_s,
+            reconnect_timeout=timeout_s,  # the pauses between tries double until then
             open=False,
             kwargs={
                 "row_factory": dict_row,

@@ -19,6 +19,7 @@ _WORDS: Mapping[str, Mapping[str, Callable[[Any], Json]]] = {
         "min_len": lambda length: {"minLength": length},
         "max_len": lambda length: {"maxLength": length},
         "len": lambda length: {"minLength": length, "maxLength": length},
+        "not_contains": lambda one: {"pattern": f"^[^\\u{ord(one):04x}]*$"},
         "email": lambda _: {"format": "email"},
         "uuid": lambda _: {"format": "uuid"},
         "ip": lambda _: _IP,

@@ -164,14 +164,15 @@ class PostgresClientStore:
             of_kind = [c for c in await _credentials(tx, client.client_id) if c.kind is kind]
             live = [credential for credential in of_kind if credential.is_live(change.at)]
             check_rotation(client, live)
-            for old in live:
-                await tx.execute(_END[kind], [ends_at, old.credential_id])
+            ends = {old.credential_id: min(old.expires_at or ends_at, ends_at) for old in live}
+            for credential_id, end in ends.items():
+                await tx.execute(_END[kind], [end, credential_id])
             await self._add(tx, fresh, change)
-            ended = ",".join(sorted(old.credential_id for old in live))
+            ended, last = ",".join(sorted(ends)), max(ends.values(), default=None)
             before = {"kind": kind, "credential_id": ended} if live else {"kind": kind}
-            after = {"credential_id": change.detail, "old_ends_at": ends_at if live else None}
+            after = {"credential_id": change.detail, "old_ends_at": last}
             await self._note(tx, change, before, after)
-            return ends_at if live else None
+            return last
 
         return await self._database.run(work)
 

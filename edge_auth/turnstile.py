@@ -93,6 +93,7 @@ class RedisTurnstile:
     def __init__(
         self, redis: Redis, fallback: LocalTurnstile, seconds: Callable[[], float]
     ) -> None:
+        self._redis = redis
         self._script = redis.register_script(_ENTER)
         self._fallback = fallback
         self._seconds = seconds
@@ -117,6 +118,8 @@ class RedisTurnstile:
             return await self._run(batch)
         except _AWAY:
             self._away_until = self._seconds() + _REST_S
+            # After a failover it may be a replica that we are connected to: its name leads on.
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
             raise
 
     async def _run(self, batch: Sequence[_Asked]) -> Sequence[Passage]:

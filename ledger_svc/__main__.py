@@ -40,7 +40,7 @@ async def build(told: ServerSettings, environment: Environment, stack: AsyncExit
     store = LedgerStore(database, batches_in_flight=settings.batches_in_flight, faults=faults)
     reader = LedgerReader(database, report_timeout_s=settings.report_timeout_s)
     verification = VerificationReader(database, report_timeout_s=settings.report_timeout_s)
-    servicer = LedgerServicer(store, reader, verification)
+    servicer = LedgerServicer(store, reader, verification, proofs_at_once=settings.proofs_at_once)
     wiring = Wiring(
         register=[partial(wire.add_LedgerServiceServicer_to_server, servicer)],
         names=[service.DESCRIPTOR.services_by_name["LedgerService"].full_name],

@@ -19,11 +19,11 @@ from ledger_svc.domain.books import Outcome
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.checkpoint import AccountAt, Checkpoint
 from ledger_svc.domain.errors import Refusal
+from ledger_svc.domain.held_accounts import HeldAccounts
 from ledger_svc.domain.horizon import BEGINNING
 from ledger_svc.domain.posting import Command, Line
 from ledger_svc.domain.seal import Seal
 from ledger_svc.domain.transaction import ListedEntry, Transaction
-from ledger_svc.domain.verification import AccountNow
 
 Result = TypeVar("Result")
 
@@ -160,8 +160,23 @@ class Snapshot:
     """
 
     heads: Sequence[Head]
-    accounts: Mapping[str, AccountNow]
+    accounts: HeldAccounts
     open_lines: Mapping[str, Sequence[Line]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Transactions that follow each other, ids ascending.
+
+    Attributes:
+        transactions: all of them, whole.
+        claims: the ids of those that have their references, in the same order; empty: nobody has.
+        strays: ids that entries between them say, under which there is no transaction.
+    """
+
+    transactions: Sequence[Transaction]
+    claims: Sequence[str]
+    strays: Sequence[str] = ()
 
 
 class LedgerWriter(Protocol):
@@ -283,12 +298,8 @@ class LedgerVerification(Protocol):
         """Read where each stream ends now."""
         ...
 
-    async def transactions(self, after: str, *, before: str, limit: int) -> Sequence[Transaction]:
-        """Read the transactions between two ids, the ids ascending, whole."""
-        ...
-
-    async def claims(self, references: Sequence[str]) -> Mapping[str, str]:
-        """Find the transaction ids that references are claimed by; closed ones are left out."""
+    async def stretch(self, after: str, *, before: str, limit: int) -> Stretch:
+        """Read the transactions between two ids, whole; fewer than `limit` are all."""
         ...
 
     async def seals(self, *, after: int, limit: int) -> Sequence[Seal]:

@@ -15,38 +15,38 @@ ORDER BY account_id LIMIT %s
 """
 
 # An entry by itself, as `rows.to_listed` reads it.
-_LISTED: LiteralString = """
+LISTED: LiteralString = """
 SELECT e.transaction_id, e.line, e.is_debit, e.account_sequence, e.amount, e.balance_after,
     a.account_id, a.currency, t.reference, t.kind, t.description, t.subject_id, t.effective_at,
     t.reverses_reference, t.resolves_reference, t.template"""
 
 # OFFSET 0 keeps the planner from joining whole tables: a page would be merged with the history of
 # all accounts, and a plan that was made while they were small would be kept as they grow.
-_ACCOUNT: LiteralString = """
+OF_ACCOUNT: LiteralString = """
     CROSS JOIN LATERAL (
         SELECT account_id, currency FROM accounts WHERE account_key = e.account_key OFFSET 0
     ) AS a"""
-_TRANSACTION: LiteralString = """
+OF_TRANSACTION: LiteralString = """
     CROSS JOIN LATERAL (
         SELECT * FROM transactions WHERE transaction_id = e.transaction_id OFFSET 0
     ) AS t"""
 
 # A page of entries: filled with conditions and direction by `filters`.
 ENTRIES = (
-    _LISTED
+    LISTED
     + """
 FROM (
     SELECT e.* FROM entries e WHERE {conditions}
     ORDER BY e.transaction_id {direction}, e.line {direction} LIMIT %(limit)s
 ) AS e"""
-    + _ACCOUNT
-    + _TRANSACTION
+    + OF_ACCOUNT
+    + OF_TRANSACTION
     + " ORDER BY e.transaction_id {direction}, e.line {direction}"
 )
 
 # The same for one object: its transactions are gone through, of which it has few as a rule.
 ENTRIES_OF_SUBJECT = (
-    _LISTED
+    LISTED
     + """
 FROM (
     SELECT * FROM transactions t WHERE t.subject_id = %(subject)s AND {of_transaction}
@@ -55,7 +55,7 @@ FROM (
     SELECT * FROM entries e WHERE e.transaction_id = t.transaction_id AND {conditions}
     ORDER BY e.line {direction} OFFSET 0
 ) AS e"""
-    + _ACCOUNT
+    + OF_ACCOUNT
     + " ORDER BY t.transaction_id {direction}, e.line {direction} LIMIT %(limit)s"
 )
 
@@ -78,7 +78,7 @@ SELECT t.* FROM (
     WHERE {unnamed} AND {unnamed_fits} ORDER BY c.transaction_id LIMIT %(limit)s)
     ORDER BY transaction_id LIMIT %(limit)s
 ) AS e"""
-    + _TRANSACTION
+    + OF_TRANSACTION
     + " ORDER BY e.transaction_id"
 )
 PENDINGS_OF_SUBJECT = """
@@ -165,15 +165,15 @@ FROM (
         AND transaction_id >= %(first)s AND transaction_id < %(last)s
     ORDER BY transaction_id, line OFFSET 0
 ) AS e"""
-    + _TRANSACTION
-    + _ACCOUNT
+    + OF_TRANSACTION
+    + OF_ACCOUNT
     + """
 WHERE t.effective_at >= %(start)s AND t.effective_at < %(end)s
     AND (t.effective_at, e.transaction_id, e.line) > (%(after_at)s, %(after_id)s, %(after_line)s)
 """
 )
 ENTRIES_EFFECTIVE = (
-    _LISTED + _EFFECTIVE + "ORDER BY t.effective_at, e.transaction_id, e.line LIMIT %(limit)s"
+    LISTED + _EFFECTIVE + "ORDER BY t.effective_at, e.transaction_id, e.line LIMIT %(limit)s"
 )
 # From when the last of as many as a page has counts, in the order in which they were written.
 EFFECT_REACHED = (
@@ -207,27 +207,4 @@ FROM accounts a LEFT JOIN LATERAL (
     ) AS balance
 ) AS e ON true
 GROUP BY a.currency, a.type ORDER BY a.currency, a.type
-"""
-
-TRIAL_BALANCE_EFFECTIVE = """
-SELECT s.currency, s.type, coalesce(sum(s.balance) FILTER (WHERE s.balance > 0), 0) AS above,
-    coalesce(sum(-s.balance) FILTER (WHERE s.balance < 0), 0) AS below, count(*) AS account_count
-FROM (
-    SELECT a.currency, a.type, coalesce(b.balance, 0) + coalesce(
-        CASE WHEN a.type = ANY(%(debit_types)s::text[]) THEN e.debits ELSE -e.debits END, 0
-    ) AS balance
-    FROM accounts a
-        LEFT JOIN LATERAL (
-            SELECT balance FROM checkpoint_balances WHERE account_key = a.account_key
-                AND number <= %(checkpoint)s ORDER BY number DESC LIMIT 1
-        ) AS b ON true
-        LEFT JOIN (
-            SELECT e.account_key, sum(CASE WHEN e.is_debit THEN e.amount ELSE -e.amount END)
-                AS debits
-            FROM entries e JOIN transactions t ON t.transaction_id = e.transaction_id
-            WHERE e.transaction_id >= %(first)s AND t.transaction_id >= %(first)s
-                AND t.effective_at <= %(at)s
-            GROUP BY e.account_key
-        ) AS e ON e.account_key = a.account_key
-) AS s GROUP BY s.currency, s.type ORDER BY s.currency, s.type
 """

@@ -14,10 +14,10 @@ from chassis.database import Database
 from chassis.database import Transaction as DatabaseTransaction
 from chassis.errors import Unavailable
 from chassis.money import Money
-from ledger_svc import filters, lookup, queries, rows, statements
+from ledger_svc import effect_statements, filters, lookup, queries, rows, statements
 from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
-from ledger_svc.domain.horizon import TICK, StreamEnd, horizon
+from ledger_svc.domain.horizon import BEGINNING, TICK, StreamEnd, horizon
 from ledger_svc.domain.transaction import ListedEntry, Transaction
 from ledger_svc.moment import Moment
 from ledger_svc.ports import (
@@ -48,13 +48,20 @@ class LedgerReader:
     Args:
         database: opened as the app role.
         report_timeout_s: for what reads every account, or all entries of one.
+        few: so many entries of an account are summed where it is asked what counts by a time.
         clock: tells whether an export goes up to a time to come.
     """
 
     def __init__(
-        self, database: Database, *, report_timeout_s: float = 30.0, clock: Clock = utc_now
+        self,
+        database: Database,
+        *,
+        report_timeout_s: float = 30.0,
+        few: int = 10_000,
+        clock: Clock = utc_now,
     ) -> None:
         self._database: Database | Moment = database
+        self._few = few
         self._report_timeout_s = report_timeout_s
         self._clock = clock
 
@@ -155,22 +162,33 @@ class LedgerReader:
         return BalanceAt(Money.zero(account.currency), 0)
 
     async def balance_effective(self, account: Account, moment: datetime) -> BalanceAt:
-        """Sum what counts up to and with a time; reads the account's entries since the last
-        checkpoint that counts whole by then.
+        """Tell what counts up to and with a time: of an account with few entries by summing those
+        since the last checkpoint that counts whole by then, of others by what is shifted.
         """
-        is_debit = account.type.normal_side is Side.DEBIT
-        asked = {"is_debit": is_debit, "key": account.key, "at": moment}
-        (row,) = await self._report_effective(queries.BALANCE_EFFECTIVE, moment, asked)
-        return BalanceAt(Money.of_stored(row["balance"], account.currency), row["entry_count"])
+        asked = {"is_debit": account.type.normal_side is Side.DEBIT, "key": account.key}
+        if account.standing.entry_count <= self._few:
+            query = queries.BALANCE_EFFECTIVE
+            summed = {**asked, "at": moment}
+            (row,) = await self._report_since_checkpoint(query, moment, summed)
+            return BalanceAt(Money.of_stored(row["balance"], account.currency), row["entry_count"])
+        archived = await self.archived()
+        written = await self.balance_before(account, moment + TICK)
+        query = effect_statements.SHIFTS_OF_ACCOUNT
+        (row,) = await self._report(query, {**asked, **_by_effect(moment)})
+        await self._require_same(archived)
+        shift = Money.of_stored(row["balance"], account.currency)
+        return BalanceAt(written.balance + shift, written.entry_count + row["entry_count"])
 
     async def effects(self, account: Account, period: Period) -> Effects:
         """Sum what counts before a period and until its end; reads the account's entries since the
-        last checkpoint that counts whole before it.
+        last checkpoint that counts whole before it, unless they are many.
         """
+        if account.standing.entry_count > self._few:
+            return await self._effects_of_many(account, period)
         start, end = period.start or _BEGINNING, period.end or _END
         is_debit = account.type.normal_side is Side.DEBIT
         asked = {"is_debit": is_debit, "key": account.key, "start": start, "end": end}
-        (row,) = await self._report_effective(queries.EFFECTS, start - TICK, asked)
+        (row,) = await self._report_since_checkpoint(queries.EFFECTS, start - TICK, asked)
         return Effects(
             BalanceAt(Money.of_stored(row["opening"], account.currency), row["opening_count"]),
             BalanceAt(Money.of_stored(row["closing"], account.currency), row["closing_count"]),
@@ -178,6 +196,15 @@ class LedgerReader:
             behind=max(row["behind"] or _NOW, _NOW),
             until=account.last_entry_at,
         )
+
+    async def _effects_of_many(self, account: Account, period: Period) -> Effects:
+        opening = BalanceAt(Money.zero(account.currency), 0)
+        closing = BalanceAt(account.balance, account.standing.entry_count)
+        if period.start is not None:
+            opening = await self.balance_effective(account, period.start - TICK)
+        if period.end is not None:
+            closing = await self.balance_effective(account, period.end - TICK)
+        return Effects(opening, closing, ahead=_NOW, behind=_NOW, until=account.last_entry_at)
 
     async def entries_effective(
         self,
@@ -204,23 +231,32 @@ class LedgerReader:
             "first": filters.digits(chain.first_id(effects.written_from(at))),
             "last": filters.digits(chain.first_id(effects.until + TICK)),
         }
+        if account.standing.entry_count > self._few:
+            ends = [max(time, BEGINNING) for time in (at, period.end or _END)]
+            asked["first"], asked["last"] = [filters.digits(chain.first_id(x)) for x in ends]
+            query = effect_statements.ENTRIES
+        else:
+            await self._narrow(asked, effects, limit)
+            query = queries.ENTRIES_EFFECTIVE
+        found = await self._database.run(
+            lambda tx: tx.tuples(query, asked), timeout_s=self._report_timeout_s, alone=True
+        )
+        return list(map(rows.to_listed, found))
+
+    async def _narrow(self, asked: dict[str, object], effects: Effects, limit: int) -> None:
+        """Find where the last of a page was written."""
         (row,) = await self._report(queries.EFFECT_REACHED, asked)
         if row["found"] == limit:
             written = effects.written_until(row["reached"])
             asked["last"] = filters.digits(chain.first_id(written + TICK))
-        found = await self._database.run(
-            lambda tx: tx.tuples(queries.ENTRIES_EFFECTIVE, asked),
-            timeout_s=self._report_timeout_s,
-            alone=True,
-        )
-        return list(map(rows.to_listed, found))
 
     async def trial_balance_effective(self, moment: datetime) -> Sequence[TrialBalanceLine]:
         """Sum per currency what counts up to and with a time."""
-        asked = {"at": moment, "debit_types": _DEBIT_TYPES}
-        return _trial_balance(
-            await self._report_effective(queries.TRIAL_BALANCE_EFFECTIVE, moment, asked)
-        )
+        asked = {"debit_types": _DEBIT_TYPES, "until": moment + TICK, **_by_effect(moment)}
+        archived = await self.archived()
+        found = await self._report(effect_statements.TRIAL_BALANCE, asked)
+        await self._require_same(archived)
+        return _trial_balance(found)
 
     async def whole_until(self, wanted: datetime | None) -> datetime:
         """Tell a time before which nothing will be written any more, and see to it; see `horizon`.
@@ -252,7 +288,7 @@ class LedgerReader:
             found = await self._report(queries.TRIAL_BALANCE_BEFORE, [first, before])
         return _trial_balance(found)
 
-    async def _report_effective(
+    async def _report_since_checkpoint(
         self, query: LiteralString, moment: datetime, asked: Mapping[str, object]
     ) -> Sequence[DictRow]:
         """Read by when entries count from, without those that count whole by a time."""
@@ -276,6 +312,12 @@ class LedgerReader:
         return await self._database.run(
             lambda tx: tx.all(query, parameters), timeout_s=self._report_timeout_s, alone=True
         )
+
+
+def _by_effect(moment: datetime) -> dict[str, object]:
+    """Say what was written, and what counts, up to and with a time."""
+    first = chain.first_id(max(moment + TICK, BEGINNING))
+    return {"at": moment, "first": filters.digits(first)}
 
 
 def _trial_balance(found: Sequence[DictRow]) -> Sequence[TrialBalanceLine]:

@@ -19,9 +19,9 @@ from ledger_svc.domain.account import (
     Side,
     Standing,
 )
+from ledger_svc.domain.held_accounts import AccountNow
 from ledger_svc.domain.posting import Line
 from ledger_svc.domain.transaction import Entry, Heading, Kind, ListedEntry, Transaction
-from ledger_svc.domain.verification import AccountNow
 
 _TYPES = {kind.value: kind for kind in AccountType}
 _STATUSES = {status.value: status for status in AccountStatus}

@@ -1,5 +1,6 @@
 """gRPC to use cases and back; with `messages`, the only place that sees both."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -41,6 +42,8 @@ class LedgerServicer(LedgerServiceServicer):
 
     Args:
         writer, reader, closer: the books, by what is done with them.
+        proofs_at_once: verifications and closings of months under way at once, each of which holds
+            all accounts in memory; others wait.
         clock: tells whether a month is over.
     """
 
@@ -50,8 +53,10 @@ class LedgerServicer(LedgerServiceServicer):
         reader: ports.LedgerReader,
         closer: ports.MonthCloser,
         *,
+        proofs_at_once: int = 2,
         clock: Clock = utc_now,
     ) -> None:
+        self._proofs = asyncio.Semaphore(proofs_at_once)
         self._writer = writer
         self._reader = reader
         self._closer = closer
@@ -281,12 +286,13 @@ class LedgerServicer(LedgerServiceServicer):
     ) -> AsyncIterator[service.VerifyLedgerResponse]:
         """Prove the books anew."""
         known = {seal.number: seal.hash for seal in request.known_seals}
-        async for told in verify_ledger(
-            self._closer,
-            since_last_checkpoint=request.since_last_checkpoint,
-            known_seals=known,
-        ):
-            yield verification_messages.to_verification(told)
+        async with self._proofs:
+            async for told in verify_ledger(
+                self._closer,
+                since_last_checkpoint=request.since_last_checkpoint,
+                known_seals=known,
+            ):
+                yield verification_messages.to_verification(told)
 
     async def ListSeals(
         self, request: service.ListSealsRequest, context: Any
@@ -307,8 +313,9 @@ class LedgerServicer(LedgerServiceServicer):
         self, request: service.CloseMonthRequest, context: Any
     ) -> AsyncIterator[service.CloseMonthResponse]:
         """Close a month."""
-        async for told in close_month(self._closer, request.month, self._clock):
-            yield verification_messages.to_closing(told)
+        async with self._proofs:
+            async for told in close_month(self._closer, request.month, self._clock):
+                yield verification_messages.to_closing(told)
 
     async def ListCheckpoints(
         self, request: service.ListCheckpointsRequest, context: Any

@@ -14,6 +14,7 @@ class LedgerSettings:
     database_connections: int  # at most
     database_timeout_s: float  # for one transaction, waiting for a connection included
     report_timeout_s: float  # for what reads the whole ledger
+    proofs_at_once: int  # verifications and closings of months; each holds all accounts in memory
     batches_in_flight: int  # under way at once, of requests of more than 8 items
     expire_every_s: float  # between looks for pending transactions that had their time
     seal_every_s: float  # between seals
@@ -31,6 +32,7 @@ class LedgerSettings:
             database_connections=environment.integer("LEDGER_DATABASE_CONNECTIONS", 12),
             database_timeout_s=environment.number("LEDGER_DATABASE_TIMEOUT_S", 10.0),
             report_timeout_s=environment.number("LEDGER_REPORT_TIMEOUT_S", 30.0),
+            proofs_at_once=environment.integer("LEDGER_PROOFS_AT_ONCE", 2),
             batches_in_flight=environment.integer("LEDGER_BATCHES_IN_FLIGHT", 2),
             expire_every_s=environment.number("LEDGER_EXPIRE_EVERY_S", 1.0),
             seal_every_s=environment.number("LEDGER_SEAL_EVERY_S", 60.0),

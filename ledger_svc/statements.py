@@ -179,9 +179,26 @@ FROM open_pendings o
 WHERE c.transaction_id < %s ORDER BY o.reference, p.line
 """
 
+# A stretch of the books, whole. What belongs to a row is looked up for it alone: however large the
+# books are, nobody comes upon the thought of reading all accounts for a stretch. Where times are
+# the same, as they mostly are, one is read.
 TRANSACTIONS_AFTER = """
-SELECT * FROM transactions WHERE transaction_id > %s AND transaction_id < %s
-ORDER BY transaction_id LIMIT %s
+SELECT t.transaction_id::text, t.created_at, nullif(t.effective_at, t.created_at), t.expires_at,
+    t.kind, t.reference, t.description, t.subject_id, t.reverses_reference, t.resolves_reference,
+    t.template, t.hash,
+    (SELECT c.transaction_id::text FROM claims c WHERE c.reference = t.reference)
+FROM transactions t WHERE t.transaction_id > %s AND t.transaction_id < %s
+ORDER BY t.transaction_id LIMIT %s
+"""
+
+ENTRIES_AFTER = """
+SELECT e.transaction_id::text, e.line, e.is_debit, e.amount, e.balance_after, e.account_sequence,
+    a.account_id, a.currency
+FROM entries e JOIN LATERAL (
+    SELECT account_id, currency FROM accounts WHERE account_key = e.account_key OFFSET 0
+) AS a ON true
+WHERE e.transaction_id > %s AND e.transaction_id < %s
+ORDER BY e.transaction_id, e.line LIMIT %s
 """
 
 LAST_SEAL = "SELECT * FROM seals ORDER BY number DESC LIMIT 1"

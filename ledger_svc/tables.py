@@ -88,6 +88,12 @@ TRANSACTIONS = Table(
         "reverses_reference",
         postgresql_where=text("reverses_reference IS NOT NULL"),
     ),
+    Index(
+        "transactions_shifted",
+        "effective_at",
+        "transaction_id",
+        postgresql_where=text("effective_at <> created_at"),
+    ),
 )
 
 ENTRIES = Table(

@@ -16,20 +16,24 @@ from bookkeeping.arrays import plain, texts
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.money import Money
-from ledger_svc import lookup, rows, statements
+from ledger_svc import rows, statements, stretch_rows
 from ledger_svc.domain import chain
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.checkpoint import AccountAt, Checkpoint
+from ledger_svc.domain.held_accounts import HeldAccounts
 from ledger_svc.domain.posting import Line
 from ledger_svc.domain.seal import Seal, SealedHead, next_seal
-from ledger_svc.domain.transaction import Transaction as LedgerTransaction
-from ledger_svc.domain.verification import AccountNow
+from ledger_svc.domain.transaction import Kind
 from ledger_svc.moment import Moment
-from ledger_svc.ports import Archived, Snapshot
+from ledger_svc.ports import Archived, Snapshot, Stretch
+from ledger_svc.stretch_rows import Rows
+from ledger_svc.use_cases.slices import slices
 
 # Accounts that are read or written at once: others have their turn between two pages.
-PAGE = 1_000
+PAGE = 250
 _WHOLE_S = 3_600.0
+_ENTRIES_MAX = 64  # of a transaction
+_AT_ONCE = 50
 
 
 class VerificationReader:
@@ -60,25 +64,11 @@ class VerificationReader:
         """Read where each stream ends now."""
         return [_to_head(row) for row in await self._database.read(statements.HEADS)]
 
-    async def transactions(
-        self, after: str, *, before: str, limit: int
-    ) -> Sequence[LedgerTransaction]:
-        """Read the transactions between two ids, the ids ascending, whole."""
-
-        async def work(tx: Transaction) -> Sequence[LedgerTransaction]:
-            found = await tx.all(statements.TRANSACTIONS_AFTER, [after[4:], before[4:], limit])
-            return sorted(await lookup.whole(tx, found), key=lambda one: one.transaction_id)
-
-        return await self._database.run(work, timeout_s=self._report_timeout_s)
-
-    async def claims(self, references: Sequence[str]) -> dict[str, str]:
-        """Find the transaction ids that references are claimed by; closed ones are left out."""
-        found = await self._database.read(statements.CLAIMED, [texts(references)])
-        return {
-            row["reference"]: rows.to_name(row["transaction_id"])
-            for row in found
-            if row["transaction_id"] is not None
-        }
+    async def stretch(self, after: str, *, before: str, limit: int) -> Stretch:
+        """Read the transactions between two ids, whole; fewer than `limit` are all."""
+        return await self._database.run(
+            lambda tx: _stretch(tx, after[4:], before[4:], limit), timeout_s=self._report_timeout_s
+        )
 
     async def seals(self, *, after: int, limit: int) -> Sequence[Seal]:
         """Read seals past a number, ascending."""
@@ -167,13 +157,35 @@ class VerificationReader:
         await Moment.begin(tx)
         heads = [_to_head(row) for row in await tx.all(statements.HEADS)]
         lines = await _open_lines(tx, open_before) if open_before else {}
-        accounts: dict[str, AccountNow] = {}
+        accounts = HeldAccounts()
         page: list[Any] = [("",)]
         while page:
             async with asyncio.timeout(self._report_timeout_s):
                 page = await tx.tuples(statements.ACCOUNTS_AFTER, [page[-1][0], PAGE])
-            accounts.update((row[0], rows.to_account_now(row)) for row in page)
+            for row in page:
+                accounts.add(row[0], rows.to_account_now(row))
         return Snapshot(heads, accounts, lines)
+
+
+async def _stretch(tx: Transaction, after: str, before: str, limit: int) -> Stretch:
+    heads = await tx.tuples(statements.TRANSACTIONS_AFTER, [after, before, limit])
+    if len(heads) == limit:  # what lies behind its last transaction is the next one's
+        before = f"{int(stretch_rows.to_name(heads[-1][0])[4:], 16) + 1:032x}"
+    entries_max = limit * _ENTRIES_MAX
+    entries = await tx.tuples(statements.ENTRIES_AFTER, [after, before, entries_max])
+    found = Rows(heads, entries, await _pending(tx, heads))
+    transactions = [one async for piece in slices(found.transactions(), _AT_ONCE) for one in piece]
+    found.finish()
+    claims = [stretch_rows.to_name(head[-1]) if head[-1] else "" for head in heads]
+    return Stretch(transactions, claims, found.strays)
+
+
+async def _pending(tx: Transaction, heads: Sequence[Any]) -> dict[str, tuple[Line, ...]]:
+    lines: dict[str, list[Line]] = {}
+    if ids := [head[0] for head in heads if head[4] == Kind.PENDING]:
+        for row in await tx.all(statements.PENDING_LINES_OF, [plain(ids)]):
+            lines.setdefault(str(row["transaction_id"]), []).append(rows.to_line(row))
+    return {id_: tuple(own) for id_, own in lines.items()}
 
 
 async def _insert(tx: Transaction, checkpoint: Checkpoint, page: Sequence[AccountAt]) -> None:

@@ -12,9 +12,12 @@ from paymesh.payment.v1 import (
     webhook_endpoint_service_pb2_grpc,
 )
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ReadOnlyError
 
 from audit_log.wiring import with_audit_log
-from chassis.clock import utc_now
+from chassis.clock import Clock, utc_now
 from chassis.data_keys import learning
 from chassis.database import Database
 from chassis.encryption import Keyring
@@ -28,6 +31,7 @@ from payment_svc.admission import QueueAdmission
 from payment_svc.audit_wiring import Auditing
 from payment_svc.case_store import PostgresCaseStore
 from payment_svc.coordinator import Coordinator
+from payment_svc.database_clock import DatabaseClock
 from payment_svc.domain.backlog import Admission
 from payment_svc.neighbours import Neighbours, connect
 from payment_svc.operations.resolution_store import PostgresResolutionStore
@@ -61,7 +65,17 @@ _STREAM = "events.payment"
 
 
 def _open_redis(settings: PaymentSettings, stack: AsyncExitStack) -> "Redis":
-    redis: Redis = Redis.from_url(settings.redis_url.reveal(), decode_responses=True)
+    """Open no connection yet. One more try finds a new one where an old one was closed, or says
+    nothing any more: events are published at least once.
+    """
+    redis: Redis = Redis.from_url(
+        settings.redis_url.reveal(),
+        decode_responses=True,
+        socket_timeout=settings.redis_timeout_s,
+        socket_connect_timeout=settings.redis_timeout_s,
+        retry=Retry(NoBackoff(), 1),
+        retry_on_error=[ReadOnlyError],  # another server's turn: its name leads there
+    )
     stack.push_async_callback(redis.aclose)
     return redis
 
@@ -72,33 +86,32 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     faults = FaultPoints.parse(server.fault_points, server.environment)
     database = await _open_database(settings, stack)
     redis = _open_redis(settings, stack)
-
+    clock = await DatabaseClock.compared(database, utc_now)
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
-    payments = PostgresPaymentStore(database, utc_now, faults)
-    sagas = _saga_store(database, server, settings, faults)
+    payments = PostgresPaymentStore(database, clock, faults)
+    sagas = _saga_store(database, server, settings, clock, faults)
     webhooks = await Webhooks.open(database, settings.webhooks, server.instance_id, faults, stack)
-
     admission = QueueAdmission(settings.backlog)
     neighbours = connect(settings, stack)
-    auditing = Auditing.wire(database, neighbours, settings, utc_now)
+    auditing = Auditing.wire(database, neighbours, settings, clock)
     coordinator = Coordinator(
         sagas,
         neighbours.services,
-        clock=utc_now,
+        clock=clock,
         in_flight_max=settings.sagas_in_flight_max,
         policy=settings.policy,
         retries=settings.retries,
         faults=faults,
         moved=partial(_tell, waiters, (events, webhooks.wake), work),
     )
-    public = _public(payments, sagas, neighbours, waiters, work, settings, admission)
+    public = _public(payments, sagas, neighbours, waiters, work, settings, clock, admission)
     witnesses, cases = neighbours.witnesses, PostgresCaseStore(database)
-    psp_events = PspEvents(payments, sagas, sagas, witnesses, utc_now)
+    psp_events = PspEvents(payments, sagas, sagas, witnesses, clock)
     operations = _operations(
-        database, server, sagas, neighbours, psp_events, settings, work, faults
+        database, server, sagas, neighbours, psp_events, settings, clock, work, faults
     )
     operators = PaymentOperationsService(
-        payments, sagas, witnesses, utc_now, settings.policy, operations, cases
+        payments, sagas, witnesses, clock, settings.policy, operations, cases
     )
     endpoints = webhooks.servicer(_make_id, settings.fingerprint_key.reveal())
     wiring = Wiring(
@@ -121,6 +134,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
             jobs.backlog_watch(sagas, admission, settings.backlog, QueueSign(redis)),
             jobs.unknown_gauge(sagas),
             jobs.loop_watch(),
+            clock.watch(),
             learning(database),
             *auditing.jobs,
         ),
@@ -135,6 +149,7 @@ def _public(
     waiters: Waiters,
     work: asyncio.Event,
     settings: PaymentSettings,
+    clock: Clock,
     admission: Admission,
 ) -> PublicPaymentService:
     return PublicPaymentService(
@@ -144,7 +159,7 @@ def _public(
         returns=neighbours.returns,
         sagas=sagas,
         return_urls=settings.return_urls,
-        clock=utc_now,
+        clock=clock,
         new_id=_make_id,
         fingerprint_key=settings.fingerprint_key.reveal(),
         begun=work.set,
@@ -153,14 +168,18 @@ def _public(
 
 
 def _saga_store(
-    database: Database, server: ServerSettings, settings: PaymentSettings, faults: FaultPoints
+    database: Database,
+    server: ServerSettings,
+    settings: PaymentSettings,
+    clock: Clock,
+    faults: FaultPoints,
 ) -> PostgresSagaStore:
     return PostgresSagaStore(
         database,
         owner=server.instance_id,
         lease=settings.lease,
         new_id=_make_id,
-        clock=utc_now,
+        clock=clock,
         claims_max=settings.claims_max,
         faults=faults,
     )
@@ -173,6 +192,7 @@ def _operations(
     neighbours: Neighbours,
     psp_events: PspEvents,
     settings: PaymentSettings,
+    clock: Clock,
     work: asyncio.Event,
     faults: FaultPoints,
 ) -> Operations:
@@ -182,7 +202,7 @@ def _operations(
         PostgresResolutionStore(database, sagas, faults),
         neighbours.attempts,
         psp_events,
-        clock=utc_now,
+        clock=clock,
         new_id=_make_id,
         policy=settings.policy,
         expires_after=settings.resolution_expires,

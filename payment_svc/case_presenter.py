@@ -1,13 +1,10 @@
 """Cases as messages: one mapping per enum, total; and the tokens of their pages."""
 
-import base64
-import binascii
-import json
 from datetime import datetime
 
 from paymesh.payment.v1 import case_pb2 as messages
 
-from chassis.errors import InvalidRequest
+from paging import page_token as tokens
 from payment_svc.domain.case import Case, CaseEvent, CaseKind, CaseStatus
 from payment_svc.presenter import timestamp
 
@@ -45,21 +42,14 @@ def _event(line: CaseEvent) -> messages.CaseEvent:
 
 def write_token(last: Case) -> str:
     """Write where the page after a case begins."""
-    text = json.dumps([last.opened_at.isoformat(), last.case_id])
-    return base64.urlsafe_b64encode(text.encode()).decode()
+    return tokens.write_token([last.status], [last.opened_at.isoformat(), last.case_id])
 
 
-def read_token(token: str) -> tuple[datetime, str]:
-    """Read a place in the list.
+def read_token(status: CaseStatus, token: str) -> tuple[datetime, str]:
+    """Read a place in the list of a status.
 
     Raises:
-        InvalidRequest: it is no token of ours.
+        InvalidRequest: it is no token of ours, or of another list.
     """
-    try:
-        moment, case_id = json.loads(base64.urlsafe_b64decode(token.encode()))
-        place = datetime.fromisoformat(moment)
-    except (ValueError, TypeError, binascii.Error):
-        place, case_id = None, None
-    if place is None or place.tzinfo is None or not isinstance(case_id, str):
-        raise InvalidRequest.field("page_token", "is no token of this list")
-    return place, case_id
+    moment, case_id = tokens.read_token([status], token, [str, str])
+    return tokens.read_moment(moment), str(case_id)

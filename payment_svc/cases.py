@@ -1,13 +1,13 @@
 """What the moves of a late success write beside themselves: the case, its history, its events."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from chassis.database import Write
 from chassis.outbox import Event
 from payment_svc.domain.case import CaseKind, CaseStatus
 from payment_svc.sagas import late_success
-from payment_svc.sagas.journey import Entry, Journey, Move
+from payment_svc.sagas.journey import Do, Entry, Journey, Move
 from payment_svc.webhooks import outbox as webhook_outbox
 
 _OPEN = """
@@ -18,8 +18,8 @@ SELECT *, '' FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::tex
 ON CONFLICT (case_id) DO NOTHING
 """
 _CLOSE = """
-UPDATE cases AS c SET status = 'CLOSED', resolution = 'GIVEN_BACK', closed_at = n.at
-FROM unnest(%b::text[], %b::timestamptz[]) AS n (case_id, at)
+UPDATE cases AS c SET status = 'CLOSED', resolution = n.resolution, closed_at = n.at
+FROM unnest(%b::text[], %b::timestamptz[], %b::text[]) AS n (case_id, at, resolution)
 WHERE c.case_id = n.case_id AND c.status = 'OPEN'
 """
 _ADD_HISTORY = """
@@ -29,11 +29,13 @@ SELECT * FROM unnest(%b::text[], %b::int[], %b::timestamptz[], %b::text[], %b::t
 _DONE = {
     "open_case": "OPENED",
     "book_charge": "BOOKED",
-    "give_back": "GIVEN_BACK",
     "book_refund": "RELEASED",
     "close_case": "CLOSED",
 }
-_OF_BOOKS = ("book_charge", "book_refund")
+_BOOKS: Mapping[str, Do] = {
+    "book_charge": late_success.book_charge,
+    "book_refund": late_success.book_refund,
+}
 
 
 def writes(moves: Sequence[Move]) -> list[Write]:
@@ -46,7 +48,7 @@ def writes(moves: Sequence[Move]) -> list[Write]:
     events += [_event(j, 2, "case.closed") for j, _ in closed]
     return [
         Write(_OPEN, [_case(j, e.finished_at) for j, e in opened], 11),
-        Write(_CLOSE, [(_id(j), e.finished_at) for j, e in closed], 2),
+        Write(_CLOSE, [(_id(j), e.finished_at, _resolution(j)) for j, e in closed], 3),
         Write(_ADD_HISTORY, [line for j, e in done for line in _line(j, e)], 5),
         *webhook_outbox.record(events),
     ]
@@ -60,11 +62,16 @@ def _line(journey: Journey, entry: Entry) -> Iterator[tuple[object, ...]]:
 
 def _kind(journey: Journey, entry: Entry) -> str:
     """Name what an entry of the journal means for the case; empty: nothing."""
-    if entry.step in _OF_BOOKS and late_success.is_held(journey):
-        return ""  # nothing is booked of what is only held
+    book = _BOOKS.get(entry.step)
+    if book is not None and book(journey) is None:
+        return ""  # it is only held, or stays in suspense
     if entry.outcome == "done":
-        return _DONE[entry.step]
+        return _DONE.get(entry.step) or _resolution(journey)
     return "STUCK" if entry.outcome in ("dead", "refused") else "TROUBLE"
+
+
+def _resolution(journey: Journey) -> str:
+    return "GIVEN_UP" if late_success.is_given_up(journey) else "GIVEN_BACK"
 
 
 def _id(journey: Journey) -> str:

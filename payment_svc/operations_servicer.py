@@ -1,6 +1,6 @@
 """gRPC ↔ use cases: what operators ask and do."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -129,7 +129,7 @@ class PaymentOperationsService(OperationsServiceServicer):
         bulk = Bulk(shown.read_filter(request.filter), request.max_count)
         gap, offset = timedelta(seconds=1 / request.per_second), request.offset.ToTimedelta()
         if request.HasField("dead_before"):
-            bulk = Bulk(bulk.filter, bulk.max_count, request.dead_before.ToDatetime(UTC))
+            bulk = Bulk(bulk.filter, bulk.max_count, _dead_before(request))
         if request.dry_run:
             return _chosen(await self._store.choose(bulk), gap, offset)
         if bulk.dead_before is None:
@@ -223,7 +223,8 @@ class PaymentOperationsService(OperationsServiceServicer):
             CaseStatus.OPEN,
         )
         limit = min(request.page_size or _PAGE_DEFAULT, _PAGE_MAX)
-        after = case_presenter.read_token(request.page_token) if request.page_token else None
+        token = request.page_token
+        after = case_presenter.read_token(status, token) if token else None
         found = await self._cases.list_cases(status, limit, after)
         return operations.ListCasesResponse(
             cases=map(case_presenter.case, found),
@@ -249,6 +250,13 @@ def _required(field: str, text: str) -> str:
     if not text.strip():
         raise InvalidRequest.field(field, "must say why", "MISSING_FIELD")
     return text.strip()
+
+
+def _dead_before(request: operations.RetrySagasRequest) -> datetime:
+    try:
+        return request.dead_before.ToDatetime(UTC)
+    except ValueError as error:
+        raise InvalidRequest.field("dead_before", "is out of range") from error
 
 
 def _said(request: operations.ResolveSagaRequest) -> Said:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chassis.clock import Clock
+from chassis.errors import Unavailable
 from chassis.telemetry import logger
 from payment_svc.metrics import LATE_SUCCESSES
 from payment_svc.ports import LateSagas, PaymentStore, SagaStore, Witnesses
@@ -40,6 +41,8 @@ class PspEvents:
             witnesses=self.witnesses,
             now=self.clock(),
         )
+        for payment_id, error in applied.failed.items():
+            logger().error("news_not_judged", payment_id=payment_id, error=error)
         if applied.late:
             LATE_SUCCESSES.inc(applied.late)
             logger().error("late_success", payment_ids=list(doubtful_ids), count=applied.late)
@@ -47,4 +50,6 @@ class PspEvents:
 
     async def begin(self, payment_id: str) -> None:
         """See `operations.ports.LateCharges.begin`."""
-        await self.apply([], [payment_id])
+        applied = await self.apply([], [payment_id])
+        if applied.undecided:
+            raise Unavailable(f"What was charged of {payment_id} cannot be judged now; ask again.")

@@ -20,6 +20,7 @@ class PaymentSettings:
     database_url: Secret[str]
     database_connections: int
     redis_url: Secret[str]
+    redis_timeout_s: float  # for connecting and for an answer each
     risk_target: str
     psp_target: str
     wallet_target: str
@@ -53,6 +54,7 @@ class PaymentSettings:
             database_url=Secret(environment.text("PAYMENT_DATABASE_URL")),
             database_connections=environment.integer("PAYMENT_DATABASE_CONNECTIONS", 8),
             redis_url=Secret(environment.text("REDIS_URL")),
+            redis_timeout_s=environment.number("PAYMENT_REDIS_TIMEOUT_S", 2.0),
             risk_target=environment.text("RISK_TARGET"),
             psp_target=environment.text("PSP_TARGET"),
             wallet_target=environment.text("WALLET_TARGET"),

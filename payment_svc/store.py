@@ -97,7 +97,7 @@ class PostgresPaymentStore:
         self._faults = faults or FaultPoints()
         self._clock = clock
         self._accepting: Coalescer[NewPayment, Acceptance] = Coalescer(
-            self._accept_all, bisect_on=(psycopg.Error, Aborted)
+            self._accept_all, bisect_on=(psycopg.Error, Aborted, ValueError)
         )
         self._recalling: Coalescer[Asked, Accepted | KeyReused | None] = Coalescer(
             self._recall, in_flight_max=2, patience_s=0.0

@@ -111,7 +111,8 @@ async def build(
     means = Means(store, providers, guards, utc_now, faults, abandon_after, psps.pages, running.saw)
     router = Router(_rules(settings), providers, guards, psps.pages)
     outbox = _outbox(settings, database)
-    paying = _paying(psps, outbox, Paying(PayoutStore(database), {}, guards, utc_now, faults))
+    without = Paying(PayoutStore(database), {}, guards, utc_now, faults, payouts_running.saw)
+    paying = _paying(psps, outbox, without)
     tell = partial(tell_audit_log, database)
     statements = Statements(outbox.bank, outbox.book, paying, tell) if outbox else None
     key = settings.fingerprint_key.reveal()
@@ -124,7 +125,9 @@ async def build(
     receiving = Receiving(psps.readers, inbox, psps.certificates)
     answering = _answering(psps, DisputeStore(database), guards)
     listener = await _listener(settings, stack)
-    applying = Applying(means, inbox, listener, MINOR_UNITS, answering.following, paying)
+    applying = Applying(
+        means, inbox, listener, MINOR_UNITS, answering.following, jobs.blame, paying
+    )
     wiring = Wiring(
         register=[
             partial(wire.add_PspGatewayServiceServicer_to_server, servicer),
@@ -152,7 +155,7 @@ def _late_looker(
 ) -> Job:
     """Make the job that looks at what was given up."""
     looks = LateLookStore(database)
-    looking = Looking(means, looks, reader, listener, settings.late_looks)
+    looking = Looking(means, looks, reader, listener, settings.late_looks, jobs.blame)
     return jobs.late_looker(looking, settings.late_poll_s)
 
 

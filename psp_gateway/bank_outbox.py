@@ -23,7 +23,7 @@ from chassis.server import Job, repeat
 from chassis.telemetry import logger
 from psp_gateway.providers.bank.orders import Draft, OrderBook
 from psp_gateway.providers.bank.provider import BankPayouts
-from psp_gateway.providers.bank.transfers import Batch, CreditTransfer
+from psp_gateway.providers.bank.transfers import Batch, CreditTransfer, Unfit
 
 _ORDERS_MAX = 5_000  # in a file
 _LOCK = ".lock"
@@ -71,10 +71,22 @@ class Outbox:
             logger().info("bank_file", message_id=handed, count=count, released=released)
         return bool(count or handed)
 
-    def _draft(self, orders: Sequence[CreditTransfer], now: datetime) -> Draft:
+    def _draft(self, orders: Sequence[CreditTransfer], now: datetime) -> Draft | None:
+        """Write as many of the orders into a file as fit; None when none does. All were fit when
+        they were taken down: one that is not any more waits for a person, and keeps nobody back.
+        """
         message_id = f"P-{new_id('p', now).removeprefix('p_')}".upper()
-        batch = Batch(message_id, now, execution_date(now), orders)
-        return Draft(message_id, self.bank.submit(batch))
+        fitting = list(orders)
+        while fitting:
+            batch = Batch(message_id, now, execution_date(now), fitting)
+            try:
+                file = self.bank.submit(batch)
+            except Unfit as unfit:
+                fitting = _without(fitting, unfit)
+                continue
+            ids = {one.attempt_id for one in orders} - {one.attempt_id for one in fitting}
+            return Draft(message_id, file, frozenset(ids))
+        return None
 
     def _put(self, copy: str, message_id: str, content: bytes) -> None:
         """Write a file under the name that no transport takes, on disk when this returns."""
@@ -108,6 +120,15 @@ class Outbox:
     def _waiting(self) -> list[_Copy]:
         paths = sorted(self.folder.glob(f"*{_SUFFIX}.*{_PART}"))
         return [_Copy(path, *path.name.removesuffix(_PART).split(f"{_SUFFIX}.")) for path in paths]
+
+
+def _without(orders: Sequence[CreditTransfer], unfit: Unfit) -> list[CreditTransfer]:
+    """Leave out the order that is at fault; where all together are too much, the later half."""
+    if not unfit.attempt_id and len(orders) > 1:
+        return list(orders[: len(orders) // 2])
+    logger().error("bank_order_unfit", attempt_id=unfit.attempt_id, error=unfit)
+    named = [one for one in orders if one.attempt_id != unfit.attempt_id]
+    return named if unfit.attempt_id and len(named) < len(orders) else []
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from hashlib import sha256
 from chassis.errors import InvalidRequest
 from psp_gateway.domain.answer import Verdict
 from psp_gateway.domain.attempt import Outcome
+from psp_gateway.domain.inbox import State as EventState
 from psp_gateway.domain.payout import Payout, State
 from psp_gateway.ports import TellAudit, tell_nobody
 from psp_gateway.providers.bank import camt
@@ -16,6 +17,8 @@ from psp_gateway.providers.bank.schemas import UnreadableFile
 from psp_gateway.providers.bank.statement import Statement
 from psp_gateway.use_cases.execute_payouts import Paying
 from psp_gateway.use_cases.follow_payouts import keep_payout
+
+_TRIES_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,19 @@ async def _matches(statements: Statements, statement: Statement) -> Sequence[Mat
 
 async def _take_in(paying: Paying, match: Match, imported: Imported) -> None:
     imported.attempt_ids.append(match.attempt_id)
-    for payout in await paying.book.find([match.attempt_id]):
+    text = ""
+    for _ in range(_TRIES_MAX):
+        (payout,) = await paying.book.find([match.attempt_id])
         trouble = _trouble(payout, match.verdict)
         if trouble:
-            imported.notes.append(f"{payout.attempt_id}: {trouble}")
-            continue
+            text = f"{payout.attempt_id}: {trouble}"
+            break
         note = await keep_payout(paying, payout, match.verdict, "STATEMENT")
-        if note is not None:
-            imported.notes.append(note.text)
+        text = note.text if note is not None else ""
+        if note is None or note.state is not EventState.NEW:
+            break  # else another wrote it meanwhile: nobody would bring the statement again
+    if text:
+        imported.notes.append(text)
 
 
 def _trouble(payout: Payout, verdict: Verdict) -> str:

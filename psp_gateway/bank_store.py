@@ -75,21 +75,22 @@ class OrderStore:
         return bool(await self._database.read(_IS_ORDERED, [attempt_id]))
 
     async def collect(
-        self, draft: Callable[[Sequence[CreditTransfer]], Draft], limit: int, now: datetime
+        self, draft: Callable[[Sequence[CreditTransfer]], Draft | None], limit: int, now: datetime
     ) -> int:
         """See `orders.OrderBook.collect`."""
 
         async def work(tx: Transaction) -> int:
             # One that was tampered with waits, is logged and counted, and keeps nobody back.
             transfers = list(_readable(await tx.all(_UNFILED, [limit]), tx.keyring))
-            if not transfers:
+            made = draft(transfers) if transfers else None
+            if made is None:
                 return 0
-            made = draft(transfers)
+            filed = [t.attempt_id for t in transfers if t.attempt_id not in made.left_out]
             file = made.file
             content = tx.keyring.encrypt(FILE, made.message_id, file.content)
             await tx.execute(_FILE, [made.message_id, file.name, content, file.sha256, now])
-            await tx.execute(_FILED, [made.message_id, [one.attempt_id for one in transfers]])
-            return len(transfers)
+            await tx.execute(_FILED, [made.message_id, filed])
+            return len(filed)
 
         return await self._database.run(work)
 

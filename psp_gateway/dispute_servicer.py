@@ -1,5 +1,6 @@
 """gRPC to use cases and back, for disputes."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +29,7 @@ OUTCOMES = {
 _STATUSES_IN = {value: status for status, value in STATUSES.items()}
 
 _PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX = 50, 500
+_TOKEN = re.compile(r"dsp_[0-9a-z]{1,60}", re.ASCII)
 
 
 class DisputeServicer(DisputeServiceServicer):
@@ -41,7 +43,7 @@ class DisputeServicer(DisputeServiceServicer):
         self, request: service.ListDisputesRequest, context: Any
     ) -> service.ListDisputesResponse:
         """List disputes; the token of a page is the last id on the one before."""
-        if request.page_token and not request.page_token.startswith("dsp_"):
+        if request.page_token and not _TOKEN.fullmatch(request.page_token):
             raise InvalidRequest.field("page_token", "is none that was given")
         size = min(request.page_size or _PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX)
         found = await self._book.page(

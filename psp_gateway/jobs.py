@@ -16,6 +16,11 @@ _AT_ONCE = 256
 _ROUND_S = 0.05
 
 
+def blame(what: str, error: Exception) -> None:
+    """Log what a fault of ours left for later."""
+    logger().error("left", what=what, error=error)
+
+
 def late_looker(looking: Looking, poll_s: float) -> Job:
     """Look at what was given up, by the schedule."""
 

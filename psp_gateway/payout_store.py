@@ -19,6 +19,7 @@ from psp_gateway.domain.errors import PayoutUnderWay, Refusal
 from psp_gateway.domain.payout import Payout, State
 from psp_gateway.payout_ports import PayoutSaved, PayoutTaken
 from psp_gateway.ports import Exchange
+from psp_gateway.rows import apart
 
 Saving = tuple[Payout, Exchange]
 
@@ -150,26 +151,34 @@ class PayoutStore:
         return await self._database.run(work)
 
     async def _save(self, savings: Sequence[Saving]) -> list[PayoutSaved]:
+        parts = list(apart([payout.attempt_id for payout, _ in savings]))
+
         async def work(tx: Transaction) -> list[PayoutSaved]:
-            values = [_saved_row(payout) for payout, _ in savings]
-            saved = await tx.all(_SAVE, columns(values, _SAVED_WIDTH))
-            versions = {row["attempt_id"]: row["version"] for row in saved}
-            events = [_event_row(payout, exchange) for payout, exchange in savings]
-            await tx.execute(_INSERT_EVENTS, columns(events, _EVENT_WIDTH))
-            stored = await _by_id(
-                tx,
-                [payout.attempt_id for payout, _ in savings if payout.attempt_id not in versions],
-            )
-            return [
-                PayoutSaved(stored[payout.attempt_id], is_held=False)
-                if payout.attempt_id in stored
-                else PayoutSaved(replace(payout, version=versions[payout.attempt_id]), is_held=True)
-                for payout, _ in savings
-            ]
+            saved: dict[int, PayoutSaved] = {}
+            for places in parts:
+                answers = await _save_each_once(tx, [savings[place] for place in places])
+                saved |= zip(places, answers, strict=True)
+            return [saved[place] for place in range(len(savings))]
 
         answers = await self._database.run(work)
         FENCED_WRITES.labels("payout").inc(sum(not saved.is_held for saved in answers))
         return answers
+
+
+async def _save_each_once(tx: Transaction, savings: Sequence[Saving]) -> list[PayoutSaved]:
+    values = [_saved_row(payout) for payout, _ in savings]
+    saved = await tx.all(_SAVE, columns(values, _SAVED_WIDTH))
+    versions = {row["attempt_id"]: row["version"] for row in saved}
+    events = [_event_row(payout, exchange) for payout, exchange in savings]
+    await tx.execute(_INSERT_EVENTS, columns(events, _EVENT_WIDTH))
+    lost = [payout.attempt_id for payout, _ in savings if payout.attempt_id not in versions]
+    stored = await _by_id(tx, lost)
+    return [
+        PayoutSaved(stored[payout.attempt_id], is_held=False)
+        if payout.attempt_id in stored
+        else PayoutSaved(replace(payout, version=versions[payout.attempt_id]), is_held=True)
+        for payout, _ in savings
+    ]
 
 
 def _known(asked: Payout, known: dict[str, Payout], live: dict[str, str]) -> PayoutTaken | Refusal:

@@ -16,6 +16,8 @@ from psp_gateway.domain.late_looks import LateLook
 from psp_gateway.domain.psp_event import PspEvent
 
 Heard = TypeVar("Heard")
+# Told what was left for later, and the error of ours that was the cause.
+Blame = Callable[[str, Exception], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Rows of the gateway's tables to the domain's objects, and back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from psycopg.rows import DictRow
@@ -121,3 +121,15 @@ def event_row(attempt: Attempt, exchange: Exchange) -> Sequence[object]:
         attempt.psp_code,
         attempt.updated_at,
     )
+
+
+def apart(ids: Sequence[str]) -> Iterator[list[int]]:
+    """Divide the places of a batch so that each id is in a part once: a statement would write one
+    of two and seem to have written both, so the second is to be held against the first.
+    """
+    left = list(range(len(ids)))
+    while left:
+        first = {ids[place]: place for place in reversed(left)}
+        part = sorted(first.values())
+        yield part
+        left = sorted(set(left).difference(part))

@@ -5,7 +5,7 @@ An error from COMMIT leaves open whether it was stored. That is safe: an attempt
 not sent, or sent and not stored, is resumed by the next call from what its row says.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import LiteralString
 
@@ -149,7 +149,7 @@ class AttemptStore:
         return await self._database.run(work)
 
     async def _save(self, savings: Sequence[Saving]) -> list[Saved]:
-        parts = list(_apart(savings))
+        parts = list(rows.apart([attempt.attempt_id for attempt, _, _ in savings]))
 
         async def work(tx: Transaction) -> list[Saved]:
             saved: dict[int, Saved] = {}
@@ -180,18 +180,6 @@ def _by_hand(attempt: Attempt, exchange: Exchange) -> Record:
         before={"outcome": Outcome.UNKNOWN},
         after=after,
     )
-
-
-def _apart(savings: Sequence[Saving]) -> Iterator[list[int]]:
-    """Divide a batch so that each attempt is in a part once: the statement would write one of two
-    and seem to have written both, so the second is to be held against the first.
-    """
-    left = list(range(len(savings)))
-    while left:
-        first = {savings[place][0].attempt_id: place for place in reversed(left)}
-        part = sorted(first.values())
-        yield part
-        left = sorted(set(left).difference(part))
 
 
 async def _save_each_once(tx: Transaction, savings: Sequence[Saving]) -> list[Saved]:

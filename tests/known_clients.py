@@ -78,11 +78,12 @@ class KnownClients:
         of_kind = [c for c in self._of(client.client_id) if c.kind is kind]
         live = [credential for credential in of_kind if credential.is_live(change.at)]
         check_rotation(client, live)
+        ends = {old.credential_id: min(old.expires_at or ends_at, ends_at) for old in live}
         for old in live:
-            self._credentials[old.credential_id] = replace(old, expires_at=ends_at)
+            self._credentials[old.credential_id] = replace(old, expires_at=ends[old.credential_id])
         self._keep(fresh, change)
         self._changes.append(change)
-        return ends_at if live else None
+        return max(ends.values(), default=None)
 
     async def revoke(self, credential_id: str, change: Change) -> Client:
         """See `ports.ClientStore.revoke`."""

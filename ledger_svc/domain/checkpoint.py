@@ -148,8 +148,7 @@ class BalancesHash:
 def balances_of(verifier: Verifier, account_ids: Iterable[str]) -> Iterator[AccountAt]:
     """Tell what a verifier has seen accounts to have that had entries."""
     for account_id in account_ids:
-        walked = verifier.walked[account_id]
-        yield AccountAt(account_id, walked.balance, walked.entry_count)
+        yield AccountAt(account_id, *verifier.walked.had(account_id))
 
 
 def heads_of(verifier: Verifier) -> tuple[SealedHead, ...]:

@@ -7,6 +7,7 @@ owns the database.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from ledger_svc.domain import chain
 from ledger_svc.domain.chain import GENESIS, Head
@@ -16,9 +17,8 @@ from ledger_svc.domain.verification import Offence, OffenceKind
 _FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class SealedHead:
-    """Where a stream ended."""
+class SealedHead(NamedTuple):
+    """Where a stream ended. A tuple: a year of seals has millions."""
 
     stream: int
     number: int

@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
 
-from chassis.money import Money
+from chassis.money import currency_decimals
 from ledger_svc.domain import chain
-from ledger_svc.domain.account import AccountType, Side, Standing
+from ledger_svc.domain.account import Side
 from ledger_svc.domain.chain import GENESIS, Head
 from ledger_svc.domain.errors import Unbalanced
+from ledger_svc.domain.held_accounts import HeldAccounts, WalkedAccounts
 from ledger_svc.domain.posting import Line, require_balanced
 from ledger_svc.domain.transaction import Entry, Kind, Transaction, hashed
 
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+_NOTHING = Decimal(0)
+_DEBIT = Side.DEBIT
 
 
 class OffenceKind(StrEnum):
@@ -46,23 +48,8 @@ class Offence:
     message: str
 
 
-class AccountNow(NamedTuple):
-    """What an account says it has. All are held at once, so there is nothing else in it."""
-
-    type: AccountType
-    standing: Standing
-
-
 Reserved = Mapping[tuple[str, Side], Decimal]
 """What open pending transactions reserve, by account and side."""
-
-
-@dataclass(slots=True)
-class Walked:
-    """What an account's entries have made of it so far."""
-
-    balance: Money
-    entry_count: int = 0
 
 
 @dataclass(slots=True)
@@ -78,37 +65,45 @@ class Verifier:
     """Takes transactions in the order of their ids, and tells what is wrong.
 
     Args:
-        accounts: all of them by id, as they were at one moment.
+        accounts: all of them, as they were at one moment.
         sealed: the hashes that seals keep, by stream and number; those passed are taken out.
         transaction_count, entry_count: how many were seen, or proved before.
         effective_until: none of them takes effect later.
-        walked: what the accounts' entries have made of them so far.
         streams: how far the streams were followed.
         open_lines: what pending transactions that are open so far reserve, by reference.
+
+    Attributes:
+        walked: what the accounts' entries have made of them so far.
     """
 
-    accounts: Mapping[str, AccountNow]
+    accounts: HeldAccounts
     sealed: dict[tuple[int, int], bytes] = field(default_factory=dict)
     transaction_count: int = 0
     entry_count: int = 0
     effective_until: datetime = _LONG_AGO
-    walked: dict[str, Walked] = field(default_factory=dict)
     streams: dict[int, Followed] = field(default_factory=dict)
     open_lines: dict[str, Sequence[Line]] = field(default_factory=dict)
+    walked: WalkedAccounts = field(init=False)
 
-    def take(self, transaction: Transaction) -> Iterator[Offence]:
+    def __post_init__(self) -> None:
+        self.walked = WalkedAccounts(self.accounts)
+
+    def take(self, transaction: Transaction) -> Sequence[Offence]:
         """Look at the next transaction, the ids ascending; tell what is wrong with it."""
+        found: list[Offence] = []
+        heading, entries = transaction.heading, transaction.entries
         self.transaction_count += 1
-        self.entry_count += len(transaction.entries)
-        self.effective_until = max(self.effective_until, transaction.heading.effective_at)
-        yield from self._chain(transaction)
-        try:
-            require_balanced(transaction.lines)
-        except Unbalanced as unbalanced:
-            yield Offence(OffenceKind.UNBALANCED, transaction.transaction_id, unbalanced.message)
-        for entry in transaction.entries:
-            yield from self._walk(entry)
-        self._note_pending(transaction)
+        self.entry_count += len(entries)
+        if heading.effective_at > self.effective_until:
+            self.effective_until = heading.effective_at
+        self._chain(transaction, found)
+        if not self._walk(entries, found) or transaction.pending:
+            found += _unbalanced(transaction)
+        if heading.kind is Kind.PENDING:
+            self.open_lines[heading.reference] = transaction.pending
+        elif heading.resolves_reference:
+            self.open_lines.pop(heading.resolves_reference, None)
+        return found
 
     def finish_streams(self, heads: Mapping[int, Head]) -> Iterator[Offence]:
         """Hold the ends of the streams against what was seen.
@@ -135,101 +130,105 @@ class Verifier:
         """Sum what is pending."""
         return _sums(line for lines in self.open_lines.values() for line in lines)
 
-    def _chain(self, transaction: Transaction) -> Iterator[Offence]:
-        stream, number = chain.place(transaction.transaction_id)
-        seen = self.streams.setdefault(stream, Followed())
+    def _chain(self, transaction: Transaction, found: list[Offence]) -> None:
+        id_, heading, created_at, entries, pending, hash_ = transaction
+        place = chain.place(id_)
+        stream, number = place
+        seen = self.streams.get(stream)
+        if seen is None:
+            seen = self.streams[stream] = Followed()
         if number != seen.number + 1:
-            yield Offence(
-                OffenceKind.WRONG_STREAM,
-                transaction.transaction_id,
-                f"It is number {number} of stream {stream}, after {seen.number}.",
-            )
-        expected = hashed(
-            seen.hash,
-            transaction.transaction_id,
-            transaction.heading,
-            transaction.created_at,
-            transaction.entries,
-            transaction.pending,
-        )
-        if transaction.hash != expected:
-            yield Offence(
-                OffenceKind.WRONG_HASH,
-                transaction.transaction_id,
-                "Its hash does not follow from the one before and its content.",
-            )
-        sealed = self.sealed.pop((stream, number), None)
-        if sealed is not None and sealed != transaction.hash:
-            yield Offence(
-                OffenceKind.WRONG_SEAL,
-                transaction.transaction_id,
-                "A seal keeps another hash of it.",
-            )
+            message = f"It is number {number} of stream {stream}, after {seen.number}."
+            found.append(Offence(OffenceKind.WRONG_STREAM, id_, message))
+        if hash_ != hashed(seen.hash, id_, heading, created_at, entries, pending):
+            message = "Its hash does not follow from the one before and its content."
+            found.append(Offence(OffenceKind.WRONG_HASH, id_, message))
+        sealed = self.sealed.pop(place, None)
+        if sealed is not None and sealed != hash_:
+            message = "A seal keeps another hash of it."
+            found.append(Offence(OffenceKind.WRONG_SEAL, id_, message))
         # Go on from what is written: one change is one offence, not all that follow.
-        seen.number, seen.hash = number, transaction.hash
+        seen.number, seen.hash = number, hash_
 
-    def _walk(self, entry: Entry) -> Iterator[Offence]:
-        account = self.accounts.get(entry.account_id)
-        if account is None:
-            yield Offence(
-                OffenceKind.WRONG_ACCOUNT, entry.account_id, "It has entries, and is not there."
-            )
-            return
-        nothing = Money.zero(account.standing.balance.currency)
-        seen = self.walked.setdefault(entry.account_id, Walked(nothing))
-        where = f"{entry.transaction_id} line {entry.line}"
-        if entry.account_sequence != seen.entry_count + 1:
-            yield Offence(
-                OffenceKind.WRONG_SEQUENCE,
-                where,
-                f"It is entry {entry.account_sequence} of {entry.account_id}, after"
-                f" {seen.entry_count}.",
-            )
-        grows = entry.side is account.type.normal_side
-        # Decimals, since what was changed may come to more than a balance can be.
-        before, amount = seen.balance.amount, entry.amount.amount
-        balance = before + amount if grows else before - amount
-        if entry.balance_after.amount != balance:
-            yield Offence(
-                OffenceKind.WRONG_BALANCE,
-                where,
-                f"It leaves {entry.balance_after} on {entry.account_id}, not {balance}.",
-            )
-        seen.balance, seen.entry_count = entry.balance_after, entry.account_sequence
-
-    def _note_pending(self, transaction: Transaction) -> None:
-        if transaction.kind is Kind.PENDING:
-            self.open_lines[transaction.reference] = transaction.pending
-        elif transaction.heading.resolves_reference:
-            self.open_lines.pop(transaction.heading.resolves_reference, None)
+    def _walk(self, entries: Sequence[Entry], found: list[Offence]) -> bool:
+        """Follow entries on their accounts, without `Money` and in local variables, since there are
+        millions; tell whether debits equal credits, as far as all are of one currency.
+        """
+        accounts, walked, difference = self.accounts, self.walked, _NOTHING
+        places, grows_by_debit = accounts.places, accounts.grows_by_debit
+        balances, counts = walked.balances, walked.counts
+        currency = entries[0].amount.currency if entries else ""
+        for entry in entries:
+            _, _, _, account_id, side, money, after, sequence, _, _, _ = entry
+            amount, is_debit = money.amount, side is _DEBIT
+            difference = difference + amount if is_debit else difference - amount
+            if money.currency != currency:
+                currency = ""
+            place = places.get(account_id)
+            if place is None:
+                message = "It has entries, and is not there."
+                found.append(Offence(OffenceKind.WRONG_ACCOUNT, account_id, message))
+                continue
+            balance, after_ = balances[place], after.amount
+            balance = balance + amount if is_debit is grows_by_debit[place] else balance - amount
+            if sequence != counts[place] + 1 or after_ != balance:
+                found += _misplaced(entry, balance, counts[place])
+            balances[place], counts[place] = after_, sequence
+        return not difference and bool(currency or not entries)
 
     def _end_of(self, name: str, reserved: Reserved) -> Iterator[Offence]:
-        account = self.accounts[name]
-        now = account.standing
-        nothing = Money.zero(now.balance.currency)
-        seen = self.walked.get(name, Walked(nothing))
-        if (now.balance, now.entry_count) != (seen.balance, seen.entry_count):
+        accounts, walked = self.accounts, self.walked
+        place = accounts.places[name]
+        now, seen = accounts.balances[place], walked.balances[place]
+        counts = accounts.counts[place], walked.counts[place]
+        if now != seen or counts[0] != counts[1]:
             yield Offence(
                 OffenceKind.WRONG_ACCOUNT,
                 name,
-                f"It says {now.balance} by {now.entry_count} entries; they make {seen.balance}"
-                f" by {seen.entry_count}.",
+                f"It says {accounts.money(now, place)} by {counts[0]} entries; they make"
+                f" {accounts.money(seen, place)} by {counts[1]}.",
             )
-        normal = account.type.normal_side
-        coming = reserved.get((name, normal), nothing.amount)
-        going = reserved.get((name, normal.opposite), nothing.amount)
-        if (now.pending_in.amount, now.pending_out.amount) != (coming, going):
+        normal = Side.DEBIT if accounts.grows_by_debit[place] else Side.CREDIT
+        coming, going = (reserved.get((name, side), _NOTHING) for side in (normal, normal.opposite))
+        says = accounts.pending_at(place)
+        if says != (coming, going):
+            told = [accounts.money(amount, place) for amount in (*says, coming, going)]
             yield Offence(
                 OffenceKind.WRONG_PENDING,
                 name,
-                f"It says {now.pending_in} coming and {now.pending_out} going; open transactions"
-                f" reserve {coming} and {going}.",
+                f"It says {told[0]} coming and {told[1]} going; open transactions"
+                f" reserve {told[2]} and {told[3]}.",
             )
+
+
+def _unbalanced(transaction: Transaction) -> Iterator[Offence]:
+    try:
+        require_balanced(transaction.lines)
+    except Unbalanced as unbalanced:
+        yield Offence(OffenceKind.UNBALANCED, transaction.transaction_id, unbalanced.message)
+
+
+def _misplaced(entry: Entry, balance: Decimal, count: int) -> Iterator[Offence]:
+    """Tell what is wrong with an entry that does not follow from what its account had."""
+    where = f"{entry.transaction_id} line {entry.line}"
+    if entry.account_sequence != count + 1:
+        yield Offence(
+            OffenceKind.WRONG_SEQUENCE,
+            where,
+            f"It is entry {entry.account_sequence} of {entry.account_id}, after {count}.",
+        )
+    if entry.balance_after.amount != balance:
+        expected = round(balance, currency_decimals(entry.balance_after.currency))
+        yield Offence(
+            OffenceKind.WRONG_BALANCE,
+            where,
+            f"It leaves {entry.balance_after} on {entry.account_id}, not {expected}.",
+        )
 
 
 def _sums(lines: Iterable[Line]) -> Reserved:
     sums: dict[tuple[str, Side], Decimal] = {}
     for account_id, side, amount in lines:
         place = account_id, side
-        sums[place] = sums[place] + amount.amount if place in sums else amount.amount
+        sums[place] = sums.get(place, _NOTHING) + amount.amount
     return sums

@@ -50,7 +50,7 @@ async def close_month(
         raise BooksUnsound(month, walk.told.count)
     seen = walk.verifier
     made = next_checkpoint(last, seen, await walk.balances_hash(), until, clock())
-    await books.keep(made, lambda: balances_of(seen, seen.walked))
+    await books.keep(made, lambda: balances_of(seen, seen.walked.names()))
     yield _closed(await all_checkpoints(books), month, until)
 
 

@@ -8,9 +8,10 @@ from ledger_svc.domain.transaction import ListedEntry
 from ledger_svc.ports import EntryFilter, LedgerReader, Page
 from ledger_svc.use_cases.archive import require_kept
 from ledger_svc.use_cases.list_entries import filters_of, position_of
+from ledger_svc.use_cases.slices import rest
 from paging.page_token import write_token
 
-CHUNK = 1_000
+CHUNK = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,4 @@ async def export_entries(
             yield Chunk(entries, token, until)
             return
         yield Chunk(entries, token)
+        await rest()

@@ -1,5 +1,6 @@
 """Goes through the books, one transaction after the other, and holds all else against them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,13 +15,14 @@ from ledger_svc.domain.checkpoint import (
 )
 from ledger_svc.domain.seal import Seal, SealedHead, seal_offences
 from ledger_svc.domain.transaction import Transaction
-from ledger_svc.domain.verification import Followed, Offence, OffenceKind, Verifier, Walked
-from ledger_svc.ports import LedgerVerification, Snapshot
+from ledger_svc.domain.verification import Followed, Offence, OffenceKind, Verifier
+from ledger_svc.ports import LedgerVerification, Snapshot, Stretch
 from ledger_svc.use_cases.slices import in_order, slices
 
 # What is read and looked at in one piece, while others wait.
-CHUNK, _AT_ONCE = 200, 50
+CHUNK, AT_ONCE, SEALS = 200, 20, 50
 OFFENCES_TOLD_MAX = 100
+_UNSEEN = Followed()
 
 # Sorts behind every transaction.
 END = "txn_" + "f" * 32
@@ -80,7 +82,7 @@ class Seals:
 
     async def _next_page(self) -> AsyncIterator[Offence]:
         after = self._last.number if self._last is not None else 0
-        page = await self.books.seals(after=after, limit=CHUNK)
+        page = await self.books.seals(after=after, limit=SEALS)
         self._is_whole = not page
         for offence in seal_offences(page, self._last):
             yield offence
@@ -94,20 +96,22 @@ class Seals:
     def _take(self, seal: Seal) -> Iterator[Offence]:
         """Remember the hashes that are still to come; hold others against what is known of them."""
         for head in seal.heads:
-            seen = self.verifier.streams.get(head.stream, Followed())
+            stream, number, hash_ = head
+            reached = self._reached(stream)
+            if head == reached:  # it has not moved
+                continue
+            seen = self.verifier.streams.get(stream, _UNSEEN)
             # What an earlier seal keeps goes first: a hash that is wrong is told once.
-            for known in (self._reached(head.stream), seen):
-                if known.number == head.number:
-                    if known.hash != head.hash:
-                        yield _wrong_seal(seal.number, _other_hash(head))
-                    break
-            if head.number > seen.number:
-                self.verifier.sealed.setdefault((head.stream, head.number), head.hash)
-            if head.number > self._reached(head.stream).number:
-                self.reach[head.stream] = head
+            known = reached if reached.number == number else seen
+            if known.number == number and known.hash != hash_:
+                yield _wrong_seal(seal.number, _other_hash(head))
+            if number > seen.number:
+                self.verifier.sealed.setdefault((stream, number), hash_)
+            if number > reached.number:
+                self.reach[stream] = head
 
     def _reached(self, stream: int) -> SealedHead:
-        return self.reach.get(stream, SealedHead(stream, 0, chain.GENESIS))
+        return self.reach.get(stream) or SealedHead(stream, 0, chain.GENESIS)
 
 
 @dataclass(slots=True)
@@ -118,6 +122,8 @@ class Walk:
         heads: where the streams ended then; what came later is passed over.
         total: how many transactions there are to see, at most.
         early: what was wrong before the first transaction was read.
+        after: everything up to this id has been looked at.
+        last: the last transaction that was.
     """
 
     books: LedgerVerification
@@ -128,23 +134,19 @@ class Walk:
     total: int
     told: Told = field(default_factory=Told)
     done: int = 0
+    after: str = chain.NOTHING
     last: str = ""
     strangers: set[int] = field(default_factory=set)
     early: list[Offence] = field(default_factory=list)
 
     async def up_to(self, before: str) -> AsyncIterator[Progress | Offence]:
         """Look at everything up to an id, in order; tell how far it is and what is wrong."""
-        while True:
-            after = self.last or chain.NOTHING
-            chunk = await self.books.transactions(after, before=before, limit=CHUNK)
-            if not chunk:
-                return
-            self.last = chunk[-1].transaction_id
-            async for told in self._look_at(chunk):
+        async for stretch in _stretches(self.books, self.after, before):
+            async for told in self._look_at(stretch):
                 yield told
-            # To the very end, past what the heads say: that is where something could be hidden.
-            if len(chunk) < CHUNK:
-                return
+            if stretch.transactions:
+                self.last = stretch.transactions[-1].transaction_id
+        self.after = _previous(before)
 
     async def finish(self) -> AsyncIterator[Offence]:
         """Hold the ends against what was seen."""
@@ -163,25 +165,36 @@ class Walk:
     async def balances_hash(self) -> bytes:
         """Hash what the accounts have so far."""
         made = BalancesHash()
-        async for names in in_order(self.verifier.walked):
+        async for names in in_order(self.verifier.walked.names()):
             made.add(balances_of(self.verifier, names))
         return made.digest()
 
-    async def _look_at(self, chunk: Sequence[Transaction]) -> AsyncIterator[Progress | Offence]:
-        known = [one for one in chunk if self._is_within(one)]
-        self.strangers |= {chain.place(one.transaction_id)[0] for one in chunk} - self.heads.keys()
+    async def _look_at(self, stretch: Stretch) -> AsyncIterator[Progress | Offence]:
+        """Look at a stretch; what is past the heads came later, and is passed over."""
+        reached, known = dict[int, int](), list[tuple[Transaction, str]]()
+        for one, claim in zip(stretch.transactions, stretch.claims, strict=True):
+            stream, number = chain.place(one.transaction_id)
+            head = self.heads.get(stream)
+            if head is None:
+                self.strangers.add(stream)
+            elif number <= head.number:
+                reached[stream] = number
+                known.append((one, claim))
         self.done += len(known)
-        reached = dict(chain.place(one.transaction_id) for one in known)
         found = [offence async for offence in self.seals.cover(reached)]
-        async for piece in slices(known, _AT_ONCE):
-            found += [offence for one in piece for offence in self.verifier.take(one)]
-        claims = await self.books.claims([one.reference for one in known])
-        for offence in self.told.some([*found, *_claim_offences(known, claims)]):
+        take = self.verifier.take
+        async for piece in slices(known, AT_ONCE):
+            for one, claim in piece:
+                found += take(one)
+                if claim != one.transaction_id:
+                    found.append(_wrong_claim(one, claim))
+        found += _strays(name for name in stretch.strays if self._is_within(name))
+        for offence in self.told.some(found):
             yield offence
         yield Progress(min(self.done, self.total), self.total)
 
-    def _is_within(self, one: Transaction) -> bool:
-        stream, number = chain.place(one.transaction_id)
+    def _is_within(self, transaction_id: str) -> bool:
+        stream, number = chain.place(transaction_id)
         return stream in self.heads and number <= self.heads[stream].number
 
 
@@ -213,19 +226,20 @@ async def begin(
 async def _resume(walk: Walk, base: Checkpoint) -> None:
     verifier = walk.verifier
     async for page in walk.books.balances_at(base):
-        verifier.walked |= {one.account_id: Walked(one.balance, one.entry_count) for one in page}
+        for one in page:
+            verifier.walked.begin_at(one.account_id, one.balance.amount, one.entry_count)
     walk.early += walk.told.some(balance_offences(base, await walk.balances_hash()))
     verifier.transaction_count, verifier.entry_count = base.transaction_count, base.entry_count
     verifier.effective_until = base.effective_until
     verifier.open_lines = dict(walk.snapshot.open_lines)
     verifier.streams = {head.stream: Followed(head.number, head.hash) for head in base.heads}
-    walk.last = _before(base)
+    walk.after = walk.last = _previous(chain.first_id(base.until))
     walk.total -= base.transaction_count
 
 
-def _before(base: Checkpoint) -> str:
-    """Name an id behind all that the checkpoint covers and before all that it does not."""
-    return f"txn_{int(chain.first_id(base.until)[4:], 16) - 1:032x}"
+def _previous(transaction_id: str) -> str:
+    """Name the id right before another."""
+    return f"txn_{int(transaction_id[4:], 16) - 1:032x}"
 
 
 def _headless(streams: Iterable[int]) -> list[Offence]:
@@ -249,16 +263,40 @@ def _sealed_and_gone(reach: Mapping[int, SealedHead], now: Mapping[int, Head]) -
     ]
 
 
-def _claim_offences(chunk: Sequence[Transaction], claims: Mapping[str, str]) -> list[Offence]:
-    return [
-        Offence(
-            OffenceKind.WRONG_CLAIM,
-            one.transaction_id,
-            f"{one.reference} is claimed by {claims.get(one.reference, 'no transaction')}.",
-        )
-        for one in chunk
-        if claims.get(one.reference) != one.transaction_id
-    ]
+def _wrong_claim(one: Transaction, claim: str) -> Offence:
+    return Offence(
+        OffenceKind.WRONG_CLAIM,
+        one.transaction_id,
+        f"{one.reference} is claimed by {claim or 'no transaction'}.",
+    )
+
+
+def _strays(transaction_ids: Iterable[str]) -> Iterator[Offence]:
+    """Tell of entries that no transaction has: balances at a time would be taken from them."""
+    for name in transaction_ids:
+        yield Offence(OffenceKind.WRONG_STREAM, name, "It has entries, and is not there.")
+
+
+async def _stretches(books: LedgerVerification, after: str, before: str) -> AsyncIterator[Stretch]:
+    """Read stretch after stretch, each while the one before it is looked at."""
+    coming = asyncio.create_task(_read(books, after, before))
+    try:
+        while True:
+            stretch = await coming
+            # To the very end, past what the heads say: there something could be hidden.
+            is_last = len(stretch.transactions) < CHUNK
+            if not is_last:
+                last = stretch.transactions[-1].transaction_id
+                coming = asyncio.create_task(_read(books, last, before))
+            yield stretch
+            if is_last:
+                return
+    finally:
+        coming.cancel()
+
+
+async def _read(books: LedgerVerification, after: str, before: str) -> Stretch:
+    return await books.stretch(after, before=before, limit=CHUNK)
 
 
 def _other_hash(head: SealedHead) -> str:

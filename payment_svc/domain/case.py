@@ -23,7 +23,7 @@ class CaseEvent:
     """A line of a case's history; never changed.
 
     Attributes:
-        kind: OPENED, BOOKED, GIVEN_BACK, RELEASED, TROUBLE, STUCK, CLOSED.
+        kind: OPENED, BOOKED, GIVEN_BACK, GIVEN_UP, RELEASED, TROUBLE, STUCK, CLOSED.
         detail: a reason or a reference; never a secret.
     """
 
@@ -40,7 +40,7 @@ class Case:
     Attributes:
         subject_id: what it is about: the attempt.
         amount: a decimal string of `currency`.
-        resolution: how it ended: GIVEN_BACK; empty while it is open.
+        resolution: how it ended: GIVEN_BACK, GIVEN_UP; empty while it is open.
     """
 
     case_id: str

@@ -12,6 +12,8 @@ from payment_svc.domain import url
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 _ORIGIN = re.compile(r"(https?)://([A-Za-z0-9.-]+)(?::([0-9]{1,5}|\*))?", re.ASCII)
 
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})", re.ASCII)  # no URI to whoever reads strictly
+
 _Origin = tuple[str, str, int | None]  # scheme, host, port; None: any
 
 
@@ -40,9 +42,11 @@ class ReturnUrls:
             InvalidRequest: naming `field`; it is no URL, or leads elsewhere.
         """
         match = url.match(text)
-        if match is None:
+        if match is None or _BARE_PERCENT.search(text):
             raise InvalidRequest.field(
-                field, "must be an absolute URL of plain ASCII, without user and fragment"
+                field,
+                "must be an absolute URL of plain ASCII, without user and fragment; % stands before"
+                " two hexadecimal digits",
             )
         scheme, host = match["scheme"], match["host"].lower()
         port = int(match["port"] or url.DEFAULT_PORTS[scheme])

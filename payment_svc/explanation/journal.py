@@ -9,6 +9,8 @@ from payment_svc.explanation.wording import count, money, span, told
 from payment_svc.ports import SagaView, StatusChange
 from payment_svc.sagas.journey import Entry, Queue
 
+_ENDS = {"GIVEN_BACK": "was given back", "GIVEN_UP": "was given up, and is not given back"}
+
 
 def beginnings(story: Story) -> Iterator[TimelineEvent]:
     """Tell how the payment came in, and which sagas were begun for it later."""
@@ -193,6 +195,6 @@ def cases(story: Story) -> Iterator[TimelineEvent]:
                 Source.PAYMENT,
                 "case_closed",
                 case.case_id,
-                f"Case {case.case_id} is closed: {sum_} was given back.",
+                f"Case {case.case_id} is closed: {sum_} {_ENDS[case.resolution]}.",
                 facts,
             )

@@ -193,8 +193,8 @@ class ResolutionStore(Protocol):
         """List resolutions before an id, the newest first; an empty id is behind all."""
         ...
 
-    async def approved(self, limit: int) -> Sequence[Resolution]:
-        """List those that are approved and not applied, the longest approved first."""
+    async def approved(self, limit: int, after: Resolution | None = None) -> Sequence[Resolution]:
+        """List those that are approved and not applied, the longest approved first, `after` one."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from audit_log.writing import add_alone
@@ -52,8 +53,11 @@ WHERE (%(status)s = '' OR {_STATUS_NOW} = %(status)s)
 ORDER BY resolution_id DESC LIMIT %(limit)s
 """
 _APPROVED = f"""
-SELECT {_COLUMNS} FROM resolutions WHERE status = 'APPROVED' ORDER BY decided_at LIMIT %s
+SELECT {_COLUMNS} FROM resolutions
+WHERE status = 'APPROVED' AND (decided_at, resolution_id) > (%s, %s)
+ORDER BY decided_at, resolution_id LIMIT %s
 """
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _NEXT_EPOCH = "UPDATE sagas SET epoch = epoch + 1 WHERE saga_id = %s"
 
 
@@ -163,9 +167,11 @@ class PostgresResolutionStore:
         }
         return [_to_resolution(row) for row in await self._database.read(_LIST, parameters)]
 
-    async def approved(self, limit: int) -> Sequence[Resolution]:
+    async def approved(self, limit: int, after: Resolution | None = None) -> Sequence[Resolution]:
         """See `ports.ResolutionStore.approved`."""
-        return [_to_resolution(row) for row in await self._database.read(_APPROVED, [limit])]
+        place = (_BEGINNING, "") if after is None else (after.decided_at, after.resolution_id)
+        found = await self._database.read(_APPROVED, [*place, limit])
+        return [_to_resolution(row) for row in found]
 
     async def _write(self, tx: Transaction, concluded: Concluded, told: Moves) -> None:
         if concluded.action is None:

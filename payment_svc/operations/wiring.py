@@ -1,5 +1,6 @@
 """The operators' parts put together, for `__main__`."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -70,16 +71,26 @@ class Operations:
             return approved
 
     async def apply_approved(self) -> bool:
-        """Go on with what was approved and, by a crash or trouble, is not applied; answer whether
-        there may be more.
+        """Go on with all that was approved and, by a crash or trouble, is not applied: those that
+        cannot be applied yet keep nobody else from it.
         """
         found = await self.resolutions.approved(_PAGE)
-        for resolution in found:
-            try:
-                await self._apply(resolution)
-            except PaymeshError as trouble:
-                self._tell_trouble(resolution, trouble)
+        while found:
+            await asyncio.gather(*map(self._try_to_apply, found))
+            found = await self.resolutions.approved(_PAGE, found[-1])
         return False
+
+    async def _try_to_apply(self, resolution: Resolution) -> None:
+        try:
+            await self._apply(resolution)
+        except PaymeshError as trouble:
+            self._tell_trouble(resolution, trouble)
+        except Exception as error:  # noqa: BLE001 - one must not stop the others
+            logger().error(
+                "resolution_failed",
+                resolution_id=resolution.resolution_id,
+                error=type(error).__name__,
+            )
 
     async def _apply(self, approved: Resolution) -> Resolution:
         word = await ask_gateway(approved, self.attempts)

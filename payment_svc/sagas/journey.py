@@ -19,6 +19,9 @@ WAS_UNKNOWN, UNKNOWN_SINCE = "outcome_was_unknown", "unknown_since"
 LAST_TRY = "last_try"
 # The last try of the present step met trouble of our own: the next one is made again.
 IN_TROUBLE = "in_trouble"
+# By which resolution the present giving back was given up, or done elsewhere than at the PSP: there
+# the money is still.
+GIVEN_UP_BY, GIVEN_BACK_ELSEWHERE_BY = "given_up_by", "given_back_elsewhere_by"
 
 
 class Queue(StrEnum):

@@ -1,14 +1,22 @@
 """Late success: a PSP has charged what was given up. It is booked into suspense, given back, and
 taken out of suspense again; a case tells of it. The payment stays as it is.
 
-A definite no to giving it back is for a person: the case stays open.
+A definite no to giving it back is for a person: the case stays open. What two persons then give up
+stays in suspense.
 """
 
 from chassis.money import Money
 from payment_svc.domain import books
 from payment_svc.domain.testimony import Attempt
 from payment_svc.sagas.commands import PostLateCharge, RefundCharge, ReleaseSuspense, VoidCharge
-from payment_svc.sagas.journey import Journey, Saga, Step, nothing
+from payment_svc.sagas.journey import (
+    GIVEN_BACK_ELSEWHERE_BY,
+    GIVEN_UP_BY,
+    Journey,
+    Saga,
+    Step,
+    nothing,
+)
 
 KIND = "late_success"
 _HELD = "AUTHORIZATION"
@@ -56,11 +64,18 @@ def give_back(journey: Journey) -> RefundCharge | VoidCharge:
     return RefundCharge(books.refund_attempt(attempt_id), attempt_id, amount)
 
 
+def is_given_up(journey: Journey) -> bool:
+    """Whether two persons said that it is not given back."""
+    return GIVEN_UP_BY in journey.progress.memory
+
+
 def book_refund(journey: Journey) -> ReleaseSuspense | None:
-    """Book that it was given back."""
-    if is_held(journey):
-        return None
+    """Book that the PSP gave it back; what is still there stays in suspense, until somebody books
+    what became of it.
+    """
     memory = journey.progress.memory
+    if is_held(journey) or is_given_up(journey) or GIVEN_BACK_ELSEWHERE_BY in memory:
+        return None
     attempt_id = memory["late_attempt_id"]
     reference = books.released_reference(attempt_id)
     return ReleaseSuspense(

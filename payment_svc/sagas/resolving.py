@@ -22,7 +22,13 @@ from payment_svc.sagas.commands import (
     SettleCredits,
     VoidCharge,
 )
-from payment_svc.sagas.journey import Journey, Move, Queue
+from payment_svc.sagas.journey import (
+    GIVEN_BACK_ELSEWHERE_BY,
+    GIVEN_UP_BY,
+    Journey,
+    Move,
+    Queue,
+)
 from payment_svc.sagas.outcomes import Done, Outcome, Refused
 from payment_svc.sagas.policy import RetryPolicy
 
@@ -98,5 +104,8 @@ def _outcome(journey: Journey, resolution: Resolution, *, is_turnable: bool) -> 
         if is_turnable:
             return Refused(GIVEN_UP, "It was given up, and nothing was kept.")
         return Done()
-    reference = resolution.psp_reference or resolution.resolution_id
-    return Done({"resolved_reference": reference})
+    if resolution.decision is Decision.GIVE_UP:
+        return Done({GIVEN_UP_BY: resolution.resolution_id})
+    if not resolution.psp_reference:
+        return Done({GIVEN_BACK_ELSEWHERE_BY: resolution.resolution_id})
+    return Done({"resolved_reference": resolution.psp_reference})

@@ -2,11 +2,12 @@
 given up begins to be given back.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 
+from chassis.errors import Unavailable
 from payment_svc.domain.testimony import Attempt
 from payment_svc.ports import LateSagas, PaymentStore, SagaStore, SagaView, Witnesses
 from payment_svc.sagas import engine, late_success
@@ -25,11 +26,14 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What came of news: sagas woken, payments to be told of once more, late charges found."""
+    """What came of news: sagas woken, payments to be told of once more, late charges found, and why
+    some payments could not be judged: by payment, the class of the error.
+    """
 
     woken: int
     undecided: tuple[str, ...] = ()
     late: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 async def apply_psp_events(
@@ -42,7 +46,8 @@ async def apply_psp_events(
     witnesses: Witnesses,
     now: datetime,
 ) -> Applied:
-    """Wake who waits, and begin to give back what nobody waits for any more.
+    """Wake who waits, and begin to give back what nobody waits for any more. A payment that cannot
+    be judged, such as one whose row cannot be read, is undecided, and no other's concern.
 
     Args:
         payment_ids: those with news.
@@ -56,18 +61,26 @@ async def apply_psp_events(
     Raises:
         Unavailable: psp_gateway did not tell what was charged; telling again is safe.
     """
-    undecided, late = [], 0
+    undecided: list[str] = []
+    failed: dict[str, str] = {}
+    late = 0
     for payment_id in doubtful_ids:
-        # Sagas are read before those that wait are woken: one that waits now asks after this.
-        views, _ = await sagas.explain(payment_id)
-        charged = [a for a in await witnesses.attempts(payment_id) if is_charged(a)]
-        standings = [(attempt, standing(attempt, views)) for attempt in charged]
-        if any(how is Standing.UNDECIDED for _, how in standings):
-            undecided.append(payment_id)
-        for attempt in (a for a, how in standings if how is Standing.LATE):
-            late += await _begin(payment_id, attempt, payments, late_sagas, now)
+        try:
+            # Sagas are read before those that wait are woken: one that waits now asks after this.
+            views, _ = await sagas.explain(payment_id)
+            charged = [a for a in await witnesses.attempts(payment_id) if is_charged(a)]
+            standings = [(attempt, standing(attempt, views)) for attempt in charged]
+            if any(how is Standing.UNDECIDED for _, how in standings):
+                undecided.append(payment_id)
+            for attempt in (a for a, how in standings if how is Standing.LATE):
+                late += await _begin(payment_id, attempt, payments, late_sagas, now)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one payment must not stop the others
+            failed[payment_id] = type(error).__name__
     woken = await sagas.wake(payment_ids)
-    return Applied(woken + late, tuple(undecided), late)
+    retold = tuple(dict.fromkeys([*undecided, *failed]))
+    return Applied(woken + late, retold, late, failed)
 
 
 def is_charged(attempt: Attempt) -> bool:

@@ -11,7 +11,7 @@ from payment_svc.domain.checkout_page import LIFE_MAX, LIFE_MIN, LIFE_USUAL, Che
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.domain.return_url import ReturnUrls
 from payment_svc.ports import Accepted, PaymentStore, Sellers
-from payment_svc.use_cases.create_payment import CreatePayment, create_payment
+from payment_svc.use_cases.create_payment import CreatePayment, create_payment, replayed
 
 METHOD = "CreateCheckoutSession"
 
@@ -45,23 +45,21 @@ async def create_checkout_session(
     render: Callable[[Payment], bytes],
     admission: Admission = OPEN,
 ) -> Accepted:
-    """Accept the payment; its saga opens the page.
+    """Accept the payment; its saga opens the page. A known key answers as the first time, however
+    late it is for the page.
 
     Raises:
         InvalidRequest: a URL leads where no buyer may be sent, the page would close too soon or too
             late, or the payment cannot be; nothing is stored.
         IdempotencyKeyReused, PaymentOrderIdInUse, QueueFull: as `create_payment`.
     """
-    return_urls.check("success_url", command.success_url)
-    return_urls.check("cancel_url", command.cancel_url)
-    page = CheckoutPage(
-        success_url=command.success_url,
-        cancel_url=command.cancel_url,
-        expires_at=_expiry(command.expires_at, clock()),
-        preferred_psp=command.preferred_psp,
-        description=command.description,
-        locale=command.locale,
-    )
+    try:
+        page = _page(command, return_urls, clock())
+    except InvalidRequest:
+        known = await store.known(command.payment.asked)
+        if known is None:
+            raise
+        return replayed(known)
     return await create_payment(
         replace(command.payment, page=page),
         store=store,
@@ -70,6 +68,19 @@ async def create_checkout_session(
         new_id=new_id,
         render=render,
         admission=admission,
+    )
+
+
+def _page(command: CreateCheckoutSession, return_urls: ReturnUrls, now: datetime) -> CheckoutPage:
+    return_urls.check("success_url", command.success_url)
+    return_urls.check("cancel_url", command.cancel_url)
+    return CheckoutPage(
+        success_url=command.success_url,
+        cancel_url=command.cancel_url,
+        expires_at=_expiry(command.expires_at, now),
+        preferred_psp=command.preferred_psp,
+        description=command.description,
+        locale=command.locale,
     )
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
-from chassis.money import Money
+from chassis.money import InvalidAmount, Money, total
 from payment_svc.domain import books
 from payment_svc.domain.backlog import OPEN, Admission
 from payment_svc.domain.checkout_page import CheckoutPage
@@ -83,8 +83,9 @@ async def create_payment(
         admission: says whether another one is taken in now.
 
     Raises:
-        InvalidRequest: two currencies, a payment_order_id twice, a charge per order or a bank debit
-            with manual capture, or a seller whom nobody knows; nothing is stored.
+        InvalidRequest: two currencies, a payment_order_id twice, a sum beyond an amount's bounds, a
+            charge per order or a bank debit with manual capture, or a seller whom nobody knows;
+            nothing is stored.
         IdempotencyKeyReused: the key belongs to another request.
         PaymentOrderIdInUse: an order that has not failed has the id; the key is not consumed.
         QueueFull: too much waits to be worked on; nothing is stored, a known key is answered.
@@ -93,7 +94,10 @@ async def create_payment(
     _check_policy(command)
     wait = admission.wait()
     if wait is not None:
-        return _replayed(await store.known(command.asked), wait)
+        known = await store.known(command.asked)
+        if known is None:
+            raise QueueFull(wait)
+        return replayed(known)
     await _check_sellers(command, sellers)
     now = clock()
     payment = Payment(
@@ -120,14 +124,15 @@ async def create_payment(
             return accepted
 
 
-def _replayed(known: Accepted | KeyReused | None, wait: timedelta) -> Accepted:
-    match known:
-        case None:
-            raise QueueFull(wait)
-        case KeyReused(fields):
-            raise IdempotencyKeyReused(fields)
-        case Accepted():
-            return known
+def replayed(known: Accepted | KeyReused) -> Accepted:
+    """Answer a key that is known as the first time.
+
+    Raises:
+        IdempotencyKeyReused: the key belongs to another request.
+    """
+    if isinstance(known, KeyReused):
+        raise IdempotencyKeyReused(known.fields)
+    return known
 
 
 def _first_sagas(payment: Payment, new_id: NewId, now: datetime) -> tuple[Progress, ...]:
@@ -156,6 +161,11 @@ def _check_orders(orders: Sequence[NewOrder]) -> None:
                 f"{path}.payment_order_id", "occurs twice", "DUPLICATE_PAYMENT_ORDER_ID"
             )
         seen.add(order.payment_order_id)
+    try:
+        total((order.amount for order in orders), orders[0].amount.currency)
+    except InvalidAmount as error:
+        why = f"the sum of the amounts: {error}"
+        raise InvalidRequest.field("payment_orders", why, "INVALID_AMOUNT") from error
 
 
 def _check_policy(command: CreatePayment) -> None:

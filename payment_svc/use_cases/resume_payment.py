@@ -8,6 +8,10 @@ from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.ports import PaymentStore, Returns, SagaStore
 from payment_svc.use_cases.get_payment import get_payment
 
+# What psp_gateway adds to the address that a buyer comes back to, and how its value begins; a
+# shop's own parameter may have the same name.
+_NAMED, _OURS = "attempt_id", "att_"
+
 
 async def resume_payment(
     client_id: str,
@@ -20,19 +24,28 @@ async def resume_payment(
 ) -> Payment:
     """Go on with a payment that waits for its buyer; answer it as it was before.
 
+    Told is the charge that the return names, if it waits still: another's return is nothing to it.
+    One that names none is of the first that waits.
+
     Raises:
         PaymentNotFound: no such payment of this client.
         Unavailable: the PSP was not told; asking again is safe.
     """
     payment = await get_payment(client_id, payment_id, store=store)
     if payment.status is PaymentStatus.REQUIRES_ACTION:
-        await returns.tell(books.charge_attempt(_scope(payment)), return_query)
+        attempt_id = _attempt(payment, return_query.get(_NAMED, ""))
+        if attempt_id is not None:
+            await returns.tell(attempt_id, return_query)
         await sagas.wake([payment_id])
     return payment
 
 
-def _scope(payment: Payment) -> str:
-    """Name what the charge covers that the buyer was sent to: the first order's that waits."""
-    if payment.partial_failure_policy is PartialFailurePolicy.ALL_OR_NOTHING:
-        return payment.payment_id
-    return next(o.order_id for o in payment.orders if o.redirect_url is not None)
+def _attempt(payment: Payment, named: str) -> str | None:
+    """Tell which charge the buyer comes back for; None: for none that waits."""
+    scopes = [payment.payment_id]
+    if payment.partial_failure_policy is PartialFailurePolicy.KEEP_SUCCESSFUL:
+        scopes = [order.order_id for order in payment.orders if order.redirect_url is not None]
+    waiting = [books.charge_attempt(scope) for scope in scopes]
+    if named in waiting:
+        return named
+    return None if named.startswith(_OURS) else waiting[0]

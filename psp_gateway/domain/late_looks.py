@@ -2,6 +2,7 @@
 pure functions.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from datetime import datetime, timedelta
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
 from psp_gateway.domain.reasons import Reason
 
+_LATE = re.compile(r"(att_[0-9a-z]+)l[0-9]", re.ASCII)
 _TROUBLE_PAUSE = timedelta(minutes=10)
 _TROUBLE_MAX = timedelta(days=4)  # after the last look was due; then only the PSP's word tells
 # What an issuer or a PSP has said of itself. All else was ended by us, or by time.
@@ -77,3 +79,17 @@ def is_accounted(attempt: Attempt, others: Sequence[Attempt]) -> bool:
         and other.charge_attempt_id == attempt.charge_attempt_id
         for other in others
     )
+
+
+def late_id(given_up: Attempt, psp: str) -> str:
+    """Name what a PSP has charged late of an attempt that was at it: one for each PSP, since their
+    places in it never change. Callers may give no such names.
+    """
+    place = (*given_up.psps_tried, given_up.psp).index(psp) + 1
+    return f"{given_up.attempt_id}l{place}"
+
+
+def asked_as(attempt_id: str) -> str:
+    """Name what the PSP was asked for: of a late charge, the attempt that was given up."""
+    found = _LATE.fullmatch(attempt_id)
+    return found[1] if found else attempt_id

@@ -47,7 +47,8 @@ class Refunds:
             return inexpressible(charge.psp, asked.amount)
         given = self._given.setdefault(charge.attempt_id, [])
         refunded = total(given, charge.amount.currency)
-        if (refunded + asked.amount).amount > charge.amount.amount:
+        # Bare numbers: what is asked for too much may pass the bounds of money.
+        if refunded.amount + asked.amount.amount > charge.amount.amount:
             return RefundExceedsCharge(charged=charge.amount, refunded=refunded)
         refund = _of(charge, asked)
         given.append(refund.amount)

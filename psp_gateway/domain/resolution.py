@@ -5,13 +5,15 @@ from datetime import datetime, timedelta
 
 from chassis.money import Money
 from psp_gateway.domain.answer import Absent, Created, Verdict, in_words
-from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
+from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Method, Outcome, Stage
 from psp_gateway.domain.errors import AttemptNotUnknown, Refusal, ResolutionContradicted
 from psp_gateway.domain.hosted_page import Opened, Reply
 from psp_gateway.domain.reasons import MESSAGES, Reason
 
 # Cards are held for seven days at least from the first request, everywhere that we know of.
 _HOLD_MIN = timedelta(days=7)
+# As long as payment_svc waits before it asks a person.
+_TOLD_BY, _DEBIT_TOLD_BY = timedelta(hours=24), timedelta(days=21)
 # Where the PSP's object is read by its id, what it says of it is no stale search.
 _READ_BY_ID = (Stage.CONFIRM, Stage.CAPTURE, Stage.VOID)
 _GIVEN_BACK = "The PSP took another amount than was asked for; it is given back."
@@ -38,13 +40,18 @@ class AttemptResolution:
 
 
 def objection(
-    said: AttemptResolution, attempt: Attempt, answer: Reply, *, can_be_asked: bool = True
+    said: AttemptResolution,
+    attempt: Attempt,
+    answer: Reply,
+    *,
+    can_be_asked: bool = True,
+    is_overdue: bool = False,
 ) -> Refusal | None:
     """Tell what speaks against it: the attempt itself, or what the PSP has just answered; None:
     nothing does. Silence of the PSP speaks against nothing but another amount, which the PSP has to
     tell, now if it `can_be_asked`.
     """
-    if attempt.outcome is not Outcome.UNKNOWN:
+    if attempt.outcome is not Outcome.UNKNOWN and not is_overdue:
         return AttemptNotUnknown(attempt.attempt_id, attempt.outcome)
     if isinstance(answer, Opened):
         return AttemptNotUnknown(attempt.attempt_id, "open at the PSP")
@@ -56,6 +63,15 @@ def objection(
     else:
         why = _against_failure(answer)
     return ResolutionContradicted(attempt.attempt_id, why) if why else None
+
+
+def is_overdue(attempt: Attempt, now: datetime, *, can_be_asked: bool) -> bool:
+    """Whether a PSP that has only taken it in, and cannot be asked, should have told by now what
+    became of it: its webhook may be lost, and then nobody else ends it.
+    """
+    waits = attempt.outcome is Outcome.PENDING and attempt.delivery is Delivery.ANSWERED
+    patience = _DEBIT_TOLD_BY if attempt.method is Method.BANK_DEBIT else _TOLD_BY
+    return waits and not can_be_asked and now - attempt.created_at >= patience
 
 
 def is_of_other_amount(said: AttemptResolution, attempt: Attempt) -> bool:

@@ -15,9 +15,10 @@ from chassis.money import Money
 from psp_gateway.domain.answer import Verdict, alarm
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
 from psp_gateway.domain.inbox import State, Told
+from psp_gateway.domain.late_looks import is_accounted
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.ports import AttemptFinder, Listener
+from psp_gateway.ports import AttemptFinder, Blame, Listener
 from psp_gateway.use_cases.execute_payouts import Paying
 from psp_gateway.use_cases.follow_disputes import Following, follow_dispute
 from psp_gateway.use_cases.follow_payouts import follow_payout
@@ -33,6 +34,7 @@ _STAGES = {
     Subject.REFUND: (Stage.REFUND,),
 }
 
+_FAULT = "It could not be applied; the log says why."
 _AT_IT = "A saga of payment_svc is at that attempt."
 MinorUnits = Callable[[Money], int]
 
@@ -44,6 +46,7 @@ class Applying:
     Attributes:
         minor_units: how a PSP counts an amount, for those that are taken at their word.
         following: what events about disputes take.
+        blame: is told of what a fault of ours kept from being applied.
         paying: what events about payouts take; None where nothing is paid out.
     """
 
@@ -52,6 +55,7 @@ class Applying:
     listener: Listener
     minor_units: Mapping[str, MinorUnits]
     following: Following
+    blame: Blame
     paying: Paying | None = None
 
 
@@ -103,6 +107,9 @@ async def _left_alone(
         return await _apply_one(applying, told, concerned)
     except PaymeshError:
         return None
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not keep others back for ever
+        applying.blame(f"event {told.number} of {told.event.psp}", error)
+        return _Applied(told, told.put_off(State.NEW, _FAULT, applying.means.clock()))
 
 
 async def _apply_one(applying: Applying, told: Told, concerned: Sequence[Attempt]) -> _Applied:
@@ -118,14 +125,31 @@ async def _apply_one(applying: Applying, told: Told, concerned: Sequence[Attempt
     if not concerned:
         note = "No attempt of ours is known by it."
         return _Applied(told, told.put_off(State.PARKED, note, now))
-    notes = [await _apply(applying, told.event, attempt) for attempt in concerned]
-    pairs = list(zip(concerned, notes, strict=True))
+    meant = _meant(told.event, concerned)
+    notes = [await _apply(applying, told.event, attempt, concerned) for attempt in meant]
+    pairs = list(zip(meant, notes, strict=True))
     return _Applied(
         told,
         _summed_up(told, notes, now),
         frozenset(attempt.payment_id for attempt in concerned),
         frozenset(attempt.payment_id for attempt, note in pairs if note.is_doubtful),
     )
+
+
+def _meant(event: PspEvent, concerned: Sequence[Attempt]) -> Sequence[Attempt]:
+    """Leave out what a verdict is not about. A charge has many parts: the word of one refund says
+    nothing of another, nor of anybody else's. Who is only to be asked about may all be asked.
+    """
+    if event.verdict is None:
+        return concerned
+    stages = _STAGES[event.subject]
+    own = [a for a in concerned if a.stage in stages and _is_named(event, a)]
+    return own or [a for a in concerned if a.stage not in stages]
+
+
+def _is_named(event: PspEvent, attempt: Attempt) -> bool:
+    is_by_reference = bool(event.reference) and event.reference == attempt.psp_reference
+    return is_by_reference or event.attempt_id == attempt.attempt_id
 
 
 def _summed_up(told: Told, notes: "Sequence[_Note]", now: datetime) -> Told:
@@ -145,9 +169,11 @@ class _Note:
     is_doubtful: bool = False
 
 
-async def _apply(applying: Applying, event: PspEvent, attempt: Attempt) -> _Note:
+async def _apply(
+    applying: Applying, event: PspEvent, attempt: Attempt, others: Sequence[Attempt]
+) -> _Note:
     if may_be_late(attempt, event):
-        return await _apply_late(applying, event, attempt)
+        return await _apply_late(applying, event, attempt, others)
     if attempt.psp != event.psp:
         return _Note(State.APPLIED)  # it has gone to another PSP since
     note = await _apply_usual(applying, event, attempt)
@@ -160,7 +186,9 @@ def _was_in_doubt(attempt: Attempt) -> bool:
     return is_taking and attempt.outcome in (Outcome.TRANSIENT, Outcome.UNKNOWN)
 
 
-async def _apply_late(applying: Applying, event: PspEvent, attempt: Attempt) -> _Note:
+async def _apply_late(
+    applying: Applying, event: PspEvent, attempt: Attempt, others: Sequence[Attempt]
+) -> _Note:
     """Hold an event that may tell of a late charge against the PSP, or its word where that must do,
     and keep the charge.
     """
@@ -173,12 +201,21 @@ async def _apply_late(applying: Applying, event: PspEvent, attempt: Attempt) -> 
         return _Note(State.CONTRADICTS, f"{attempt.attempt_id} is charged late, another amount.")
     if verdict is None:
         return _Note(State.APPLIED, "The PSP has not charged it.")
+    if verdict.is_alarm and (is_accounted(attempt, others) or _is_known_as_other(attempt)):
+        return _Note(State.APPLIED)
+    if verdict.is_alarm:
+        return _Note(State.CONTRADICTS, f"{attempt.attempt_id} is charged late, another amount.")
     if verdict.outcome is not Outcome.SUCCEEDED:
         return _Note(State.NEW, "The PSP did not tell when it was asked.")
     late = await keep_late(means, attempt, event.psp, verdict, means.clock())
     was = "let go" if attempt.kind is Kind.VOID else f"{attempt.outcome} at {attempt.psp}"
     text = f"{attempt.attempt_id} was {was}; {event.psp} has charged it, kept as {late.attempt_id}."
     return _Note(State.CONTRADICTS, text, is_doubtful=True)
+
+
+def _is_known_as_other(attempt: Attempt) -> bool:
+    """Whether two persons have said that another amount was taken, which was kept then."""
+    return attempt.reason == Reason.AMOUNT_MISMATCH
 
 
 def _is_exact(applying: Applying, event: PspEvent, attempt: Attempt) -> bool:

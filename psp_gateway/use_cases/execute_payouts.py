@@ -1,6 +1,6 @@
 """ExecutePayouts: read each command, store it, and take it as far as it goes now."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -27,12 +27,17 @@ from psp_gateway.use_cases.route_charge import parse_amount
 BANK = "bank"
 
 
+def _nobody_notes(payout: Payout) -> None:
+    """Note nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Paying:
     """What paying out takes.
 
     Attributes:
         payers, guards: by PSP.
+        noted: is told how a payout stands in the book, whenever a walk has seen it.
     """
 
     book: PayoutBook
@@ -40,6 +45,7 @@ class Paying:
     guards: Mapping[str, Guarding]
     clock: Clock
     faults: FaultPoints
+    noted: Callable[[Payout], None] = _nobody_notes
 
     def patience(self, payout: Payout) -> Patience:
         """How long the key of a payout is sent again."""
@@ -115,6 +121,7 @@ async def execute_payout(
 
 async def _take_further(paying: Paying, taken: PayoutTaken, destination: Destination) -> Payout:
     payout = taken.payout
+    paying.noted(payout)
     if taken.is_new:
         await paying.faults.reach("psp.payout_stored")
         return await _walk(paying, PayoutWalk(payout, Seen.STORED), destination)
@@ -125,6 +132,7 @@ async def _take_further(paying: Paying, taken: PayoutTaken, destination: Destina
     # Whoever resumes says so first: two processes that do so at once part here, and a TRANSIENT
     # row never lies about what is under way.
     claimed = await paying.book.save(walk.payout, Exchange("resume", "", ""))
+    paying.noted(claimed.payout)
     if not claimed.is_held:
         return claimed.payout
     return await _walk(paying, replace(walk, payout=claimed.payout), destination)
@@ -143,6 +151,7 @@ async def _walk(paying: Paying, walk: PayoutWalk, destination: Destination) -> P
         walk = advance(walk, step, answer, paying.clock(), patience)
         exchange = Exchange(step.name, class_of(answer), answer.trace)
         saved = await paying.book.save(walk.payout, exchange)
+        paying.noted(saved.payout)
         await paying.faults.reach("psp.outcome_stored")
         if not saved.is_held:
             return saved.payout

@@ -11,6 +11,7 @@ from psp_gateway.domain.answer import Created, Verdict
 from psp_gateway.domain.answered import held_until
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome, Stage
 from psp_gateway.domain.hosted_page import Reply
+from psp_gateway.domain.late_looks import late_id
 from psp_gateway.domain.psp_event import PspEvent, Subject
 from psp_gateway.ports import Exchange
 from psp_gateway.use_cases.take_further import Means, look_up
@@ -42,7 +43,8 @@ def _may_tell_capture(event: PspEvent) -> bool:
 async def ask_if_late(means: Means, attempt: Attempt, psp: str) -> Verdict | None:
     """Ask a PSP that the attempt was at whether it has charged it; None: it has not.
 
-    An answer that is UNKNOWN or TRANSIENT tells nothing: ask once more, later.
+    An answer that is UNKNOWN or TRANSIENT tells nothing: ask once more, later; but for an alarm,
+    by which it has taken another amount.
     """
     asked = _as_asked(means, attempt, psp)
     if asked is None:
@@ -51,9 +53,10 @@ async def ask_if_late(means: Means, attempt: Attempt, psp: str) -> Verdict | Non
     if isinstance(answer, Created) and asked.stage is Stage.CREATE:
         found = replace(asked, stage=Stage.CONFIRM, psp_reference=answer.reference)
         answer = await look_up(means, found)
-    if not isinstance(answer, Verdict) or answer.is_alarm or answer.outcome in _NOT_CHARGED:
+    if not isinstance(answer, Verdict) or answer.outcome in _NOT_CHARGED:
         return None
-    return answer
+    has_taken = answer.taken is not None and answer.taken.amount > 0
+    return None if answer.is_alarm and not has_taken else answer
 
 
 _NOT_CHARGED = (Outcome.DECLINED, Outcome.PENDING, Outcome.ACTION_REQUIRED)
@@ -97,10 +100,8 @@ async def keep_late(
 
 def _late(attempt: Attempt, psp: str, reference: str, now: datetime) -> Attempt:
     kind = Kind.CAPTURE if attempt.kind is Kind.VOID else attempt.kind
-    # One for each PSP that the attempt was at: their places in it never change.
-    place = (*attempt.psps_tried, attempt.psp).index(psp) + 1
     return Attempt(
-        attempt_id=f"{attempt.attempt_id}l{place}",
+        attempt_id=late_id(attempt, psp),
         kind=kind,
         payment_id=attempt.payment_id,
         client_id=attempt.client_id,

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from chassis.errors import PaymeshError, Unavailable
 from psp_gateway.domain.attempt import Attempt, Kind, Outcome
 from psp_gateway.domain.late_looks import LateLook, is_accounted, looks_at
-from psp_gateway.ports import AttemptReader, LateLooks, Listener
+from psp_gateway.ports import AttemptReader, Blame, LateLooks, Listener
 from psp_gateway.use_cases.late_success import ask_if_late, keep_late
 from psp_gateway.use_cases.look_again import News, look_again
 from psp_gateway.use_cases.take_further import Means
@@ -35,6 +35,7 @@ class Looking:
 
     Attributes:
         schedule: how long after an attempt was given up it is looked at, ascending; empty: never.
+        blame: is told of a look that a fault of ours kept from being made.
     """
 
     means: Means
@@ -42,6 +43,7 @@ class Looking:
     reader: AttemptReader
     listener: Listener
     schedule: Sequence[timedelta]
+    blame: Blame
 
 
 async def plan_looks(looking: Looking) -> int:
@@ -111,6 +113,9 @@ async def _left_alone(looking: Looking, attempt: Attempt) -> Found:
         return await _look(looking, attempt)
     except PaymeshError:
         return Found.SILENT
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not keep others back for ever
+        looking.blame(f"late look at {attempt.attempt_id}", error)
+        return Found.SILENT
 
 
 async def _look(looking: Looking, attempt: Attempt) -> Found:
@@ -137,8 +142,8 @@ async def _look_at(looking: Looking, attempt: Attempt, psp: str) -> Found:
     if psp == attempt.psp and not attempt.outcome.is_final:
         return await _look_at_open(looking, attempt)
     verdict = await ask_if_late(means, attempt, psp)
-    if verdict is None:
-        return Found.NOTHING
+    if verdict is None or verdict.is_alarm:
+        return Found.NOTHING  # of another amount a person is told by whoever asked
     if verdict.outcome is not Outcome.SUCCEEDED:
         return Found.SILENT
     await keep_late(means, attempt, psp, verdict, means.clock())

@@ -11,6 +11,7 @@ from psp_gateway.domain.hosted_page import Reply
 from psp_gateway.domain.resolution import (
     AttemptResolution,
     is_of_other_amount,
+    is_overdue,
     objection,
     resolved,
 )
@@ -48,7 +49,8 @@ async def _resolve(
         if attempt.outcome.is_final:
             return attempt
     can_be_asked = means.knows(attempt) and means.patience(attempt).can_look_up
-    against = objection(said, attempt, answer, can_be_asked=can_be_asked)
+    overdue = is_overdue(attempt, means.clock(), can_be_asked=can_be_asked)
+    against = objection(said, attempt, answer, can_be_asked=can_be_asked, is_overdue=overdue)
     if against is not None:
         return against
     await means.faults.reach("psp.resolving")

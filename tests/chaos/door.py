@@ -47,6 +47,7 @@ class Door:
             port = int(self._postmaster.read_text().splitlines()[_PORT_LINE])
             upstream = await asyncio.open_connection("127.0.0.1", port)
         except (OSError, IndexError, ValueError):
+            self.struck["refused"] += 1
             _reset(writer)
             return
         passage = Passage(self, (reader, writer), upstream)

@@ -97,6 +97,7 @@ def measured(edge: Json, sidecar: Json) -> Mapping[str, float]:
         "payment_svc, resolving an attempt": neighbours._RESOLVE_TIMEOUT_S,
         "payment_svc, lease of a webhook": payment.webhooks.lease.total_seconds(),
         "payment_svc, a webhook": payment.webhooks.timeout_s,
+        "payment_svc, Redis": payment.redis_timeout_s,
         "risk_svc, Redis": RiskSettings.read(told, server).redis_timeout_s,
         "ledger_svc, a transaction": ledger.database_timeout_s,
         "ledger_svc, a report": ledger.report_timeout_s,

@@ -4,9 +4,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from chassis.database import Database
 from chassis.errors import InvalidRequest
+from chassis.interceptors import validate
 from chassis.money import Money
 from payment_svc.checkout_presenter import STATUSES, checkout_session
 from payment_svc.domain.checkout_page import CheckoutPage, payment_of, session_of
@@ -100,6 +103,25 @@ async def test_asked_twice_it_is_one_session(payment_db: Database) -> None:
         await create(payment_db, other)
 
 
+async def test_asked_again_too_late_for_its_page_it_is_the_same_session(
+    payment_db: Database,
+) -> None:
+    """What closes in 40 minutes is told again after ten; what is new, or another's, is not."""
+    asked = command(expires_at=NOW + timedelta(minutes=40))
+    late = NOW + timedelta(minutes=10)
+    first = await create(payment_db, asked)
+    other = replace(asked.payment.asked, fingerprint={})
+    free = replace(asked.payment.asked, idempotency_key="free")
+
+    again = await create(payment_db, asked, late)
+
+    assert (again.payment_id, again.replayed) == (first.payment_id, True)
+    with pytest.raises(IdempotencyKeyReused):
+        await create(payment_db, replace(asked, payment=replace(asked.payment, asked=other)), late)
+    with pytest.raises(InvalidRequest, match="expires_at"):
+        await create(payment_db, replace(asked, payment=replace(asked.payment, asked=free)), late)
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -169,3 +191,25 @@ def test_a_session_stands_as_its_payment(payment: Payment, status: str) -> None:
 def test_every_status_is_told() -> None:
     """A status that is added fails here."""
     assert set(STATUSES) == set(PaymentStatus)
+
+
+_PRINTABLE = st.text("".join(map(chr, range(33, 127))), max_size=30)
+
+
+@given(_PRINTABLE, st.sampled_from(["", "?", "?a=%"]), _PRINTABLE)
+@example("100%", "", "")
+@example("", "?q=", "50%&x=%zz")
+@settings(max_examples=300, deadline=None)
+def test_what_passes_here_passes_at_the_gateway(path: str, joint: str, query: str) -> None:
+    """A return URL that is taken from a client is taken by psp_gateway, with the session added:
+    else the payment would be accepted, and a dead letter.
+    """
+    page = replace(PAGE, success_url=f"https://shop.example/{path}{joint}{query}")
+    try:
+        SHOP.check("success_url", page.success_url)
+    except InvalidRequest:
+        return
+
+    journey = name_charge(make_journey(replace(make_payment(), payment_token=None, page=page)))
+
+    validate(charge(charge_orders(journey)))

@@ -104,6 +104,31 @@ async def test_rotation_leaves_two_until_the_old_one_ends(store: ClientStore) ->
     assert await store.rotate(key_of(), LATER, change("ROTATED", at=LATER)) == LATER
 
 
+async def test_what_is_to_end_soon_is_given_no_longer_life(store: ClientStore) -> None:
+    """A key that leaked ends within the hour it was given, though its successor is revoked and it
+    is rotated once more with a longer overlap; what is told is when it ends.
+    """
+    leaked, secret = await added(store)
+    first, first_signs = key_of(), make_secret(os.urandom)
+    for fresh in (first, first_signs):
+        assert await store.rotate(fresh, LATER, change("ROTATED")) == LATER
+    for credential_id in (first.key_id, first_signs.secret_id):
+        await store.revoke(credential_id, change("REVOKED"))
+    much_later, signs = LATER + timedelta(days=1), make_secret(os.urandom)
+
+    assert await store.rotate(key_of(), much_later, change("ROTATED")) == LATER
+    assert await store.rotate(signs, much_later, change("ROTATED")) == LATER
+
+    old = await store.find_caller(leaked.key_id, NOW)
+    assert old is not None
+    assert old.key_expires_at == LATER
+    assert {one.value: one.expires_at for one in old.secrets} == {
+        secret.value: LATER,
+        signs.value: None,
+    }
+    assert await store.find_caller(leaked.key_id, LATER) is None
+
+
 async def test_revoked_credential_is_dead_alone(store: ClientStore) -> None:
     """The other key goes on; the same word again changes nothing."""
     key, secret = await added(store)

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from chassis.clock import utc_now
 from chassis.database import Database
+from chassis.errors import Unavailable
 from chassis.faults import FaultPoints
 from chassis.telemetry import REGISTRY
 from payment_svc.case_store import PostgresCaseStore
@@ -25,7 +26,7 @@ from payment_svc.psp_event_servicer import PaymentPspEventService
 from payment_svc.psp_events import PspEvents
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas import late_success
-from payment_svc.sagas.commands import Command, ExecuteCharge, RefundCharge
+from payment_svc.sagas.commands import Command, ExecuteCharge, RefundCharge, VoidCharge
 from payment_svc.sagas.journey import Queue
 from payment_svc.sagas.outcomes import Done, Outcome, Refused
 from payment_svc.sagas.policy import RetryPolicy
@@ -53,7 +54,7 @@ class Services:
         self.asked.append(command)
         if isinstance(command, ExecuteCharge):
             return Refused("CARD_DECLINED", "Declined.")
-        if isinstance(command, RefundCharge) and self.refusal is not None:
+        if isinstance(command, RefundCharge | VoidCharge) and self.refusal is not None:
             return self.refusal
         return Done()
 
@@ -235,3 +236,34 @@ async def test_a_charge_that_its_saga_knows_is_not_late(world: World) -> None:
     assert await world.told(payment, declined) == Applied(0)
     assert await world.told(payment) == Applied(0)
     assert not await world.cases.cases_of(payment.payment_id)
+
+
+async def test_a_payment_that_cannot_be_read_is_nobody_elses_concern(world: World) -> None:
+    """Its late charge is told of again later, and the log says why; the others' begin, and who asks
+    for it alone hears that it has not begun.
+    """
+    bad, good = await world.failed(), await world.failed()
+    charged = {payment.payment_id: late(payment) for payment in (bad, good)}
+    events = world.events(*charged.values())
+    await world.database.run(
+        lambda tx: tx.execute(
+            "UPDATE payments SET buyer_email_encrypted = '\\x01' WHERE payment_id = %s",
+            [bad.payment_id],
+        )
+    )
+
+    async def attempts(payment_id: str) -> tuple[Attempt, ...]:
+        return (charged[payment_id],)
+
+    events.witnesses.attempts = attempts  # type: ignore[method-assign]
+    ids = sorted(charged)
+
+    with capture_logs() as log:
+        applied = await events.apply(ids, ids)
+
+    assert (applied.late, applied.undecided) == (1, (bad.payment_id,))
+    (told,) = [line for line in log if line["event"] == "news_not_judged"]
+    assert (told["payment_id"], told["error"]) == (bad.payment_id, "Undecipherable")
+    assert (await world.sagas().explain(good.payment_id))[0][-1].progress.kind == late_success.KIND
+    with pytest.raises(Unavailable):
+        await events.begin(bad.payment_id)

@@ -9,12 +9,12 @@ import psycopg
 import pytest
 
 from chassis.database import Database
-from ledger_svc.domain import errors
+from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import AccountType
 from ledger_svc.domain.books import Outcome, Posted
 from ledger_svc.domain.checkpoint import Checkpoint
 from ledger_svc.domain.posting import Action, Command, Resolution, Reversal
-from ledger_svc.domain.verification import Offence
+from ledger_svc.domain.verification import Offence, OffenceKind
 from ledger_svc.ports import EntryFilter, Period
 from ledger_svc.reader import LedgerReader
 from ledger_svc.store import LedgerStore
@@ -52,6 +52,7 @@ class Ledger:
     database: Database
     owner_url: str
     now: datetime
+    few: int = 10_000
 
     def clock(self) -> datetime:
         """Tell the time."""
@@ -65,7 +66,7 @@ class Ledger:
     @property
     def reader(self) -> LedgerReader:
         """Read for reports."""
-        return LedgerReader(self.database, clock=self.clock)
+        return LedgerReader(self.database, few=self.few, clock=self.clock)
 
     async def do(self, command: Command, at: datetime | None = None) -> Outcome:
         """Do a command at a time; a writer of its own, so that times need not ascend."""
@@ -136,6 +137,23 @@ async def test_a_closed_month_is_kept(ledger: Ledger) -> None:
         SELLER: "6.00",
     }
     assert (await ledger.verify())[0] == []
+
+
+async def test_an_entry_of_no_transaction_is_told_once(ledger: Ledger) -> None:
+    """Right before the end of a closed month, behind the month's last transaction."""
+    await ledger.close(month_after(0))
+    name = chain.transaction_id(month_after(1) - timedelta(microseconds=1), 1, 1)
+    with psycopg.connect(ledger.owner_url) as owner:
+        owner.execute(
+            "INSERT INTO entries (account_key, account_sequence, transaction_id, line, is_debit,"
+            " amount, balance_after) VALUES (1, 9, %s, 1, true, 1, 1)",
+            [name[4:]],
+        )
+
+    (offence,), _ = await ledger.verify()
+
+    assert (offence.kind, offence.subject) == (OffenceKind.WRONG_STREAM, name)
+    assert (await ledger.verify(since_last_checkpoint=True))[0] == []
 
 
 async def test_checkpoints_are_listed_page_by_page(ledger: Ledger) -> None:

@@ -2,18 +2,21 @@
 
 import base64
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
 
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.errors import InvalidRequest
 from ledger_svc.domain import errors
 from ledger_svc.domain.books import Posted
 from ledger_svc.domain.posting import Posting
 from ledger_svc.domain.transaction import Entry
+from ledger_svc.effect_statements import ENTRIES, SHIFTS_OF_ACCOUNT
 from ledger_svc.ports import EntryFilter, Page, Period
 from ledger_svc.store import LedgerStore
 from ledger_svc.use_cases.get_balance import get_balance
@@ -25,15 +28,32 @@ from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc.builders import CLEARING, SELLER, open_two, posting
 
 _DAY = timedelta(days=1)
+_MANY = """
+INSERT INTO transactions
+    (transaction_id, created_at, effective_at, kind, reference, description, subject_id, hash)
+SELECT lpad(to_hex(n), 32, '0')::uuid, now(), now(), 'POSTED', 'n:' || n, '', '', sha256('')
+FROM generate_series(1, 5000) AS n
+"""
+_FIRST, _LAST = "'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"
+_VALUES = {
+    "at": "now()", "end": "now()", "after_at": "now()", "first": f"{_FIRST}::uuid",
+    "last": f"{_LAST}::uuid", "after_id": f"{_FIRST}::uuid", "key": "1::bigint",
+    "is_debit": "true", "after_line": "0", "limit": "10",
+}  # fmt: skip
 LONG_AGO = datetime(1960, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-async def mixed(ledger_db: Database, ledger_database: ServiceDatabase) -> Ledger:
-    """Write three transactions a month, over four months; the third counts from long before, or
+@pytest.fixture(params=["of few", "of many"])
+async def mixed(
+    ledger_db: Database, ledger_database: ServiceDatabase, request: pytest.FixtureRequest
+) -> Ledger:
+    """Have accounts count as such with few entries, or many; both must tell the same.
+
+    Write three transactions a month, over four months; the third counts from long before, or
     long after, it was written.
     """
     made = Ledger(ledger_db, ledger_database.owner_url, month_after(4) + 3 * _DAY)
+    made.few = 10_000 if request.param == "of few" else 0
     await open_two(LedgerStore(ledger_db))
     for month, days in enumerate((75, -40, -100, 20)):
         for number in range(2):
@@ -171,3 +191,31 @@ async def test_what_may_count_later_is_not_passed_over_in_the_archive(mixed: Led
         await statement(mixed, Period(last - _DAY, None))
     with pytest.raises(errors.PeriodArchived):
         await statement(mixed, Period())
+
+
+@pytest.mark.parametrize("query", [SHIFTS_OF_ACCOUNT, ENTRIES])
+async def test_what_is_shifted_is_found_by_its_index(mixed: Ledger, query: str) -> None:
+    """However many the server believes there to be, which keeps no statistics of that."""
+    async with await psycopg.AsyncConnection.connect(mixed.owner_url, autocommit=True) as owner:
+        await owner.execute(_MANY)
+        await owner.execute("ANALYZE transactions")
+
+    found = await mixed.database.run(lambda tx: _plan(tx, query))
+
+    of_transactions = [line for line in found if re.search(r" on transactions_\w+", line)]
+    ways = {match[1] for line in of_transactions if (match := re.search(r"using (\w+) on", line))}
+    assert any("effective_at" in way or "shifted" in way for way in ways)
+    assert not [line for line in found if "Hash" in line or "Seq Scan" in line]
+
+
+async def _plan(tx: Transaction, query: str) -> list[str]:
+    """Ask how a query would be run, as a service's connection plans it."""
+    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", query)))
+    numbered = re.sub(r"%\((\w+)\)s", lambda found: f"${names.index(found[1]) + 1}", query)
+    connection = tx._connection
+    values = ", ".join(_VALUES[name] for name in names)
+    await connection.execute(f"PREPARE asked AS {numbered}")  # type: ignore[arg-type]
+    explained = await connection.execute(f"EXPLAIN EXECUTE asked({values})")  # type: ignore[arg-type]
+    rows = await explained.fetchall()
+    await connection.execute("DEALLOCATE asked")
+    return [row["QUERY PLAN"] for row in rows]

@@ -14,7 +14,7 @@ import pytest
 
 from chassis.clock import utc_now
 from chassis.money import Money
-from ledger_svc import lookup, queries, statements
+from ledger_svc import effect_statements, lookup, queries, statements
 from ledger_svc.domain.account import Account, AccountStatus, AccountType, Standing
 from ledger_svc.domain.chain import transaction_id
 from ledger_svc.domain.checkpoint import Checkpoint
@@ -65,12 +65,13 @@ Case = Callable[[Readers], Awaitable[Any]]
 
 # What reads more than a page, and why it may.
 EXEMPT = {
-    "balance by effect": "sums the account's entries since a checkpoint: there is no index by time"
-    " of effect, which would cost every posting",
-    "effects": "as the balance by effect; once a statement, not once a page",
+    "balance by effect": "looks at all that is shifted",
+    "effects": "as the balance by effect",
+    "balance by effect of few": "sums the account's entries since a checkpoint; they are few",
+    "effects of few": "as the balance by effect; once a statement, not once a page",
     "trial balance": "tells of every account",
     "trial balance before": "looks for the newest entry of every account",
-    "trial balance by effect": "sums all entries since a checkpoint",
+    "trial balance by effect": "as the trial balance before, and looks at all that is shifted",
     "snapshot": "verification holds every account against its entries",
     "entries of an object on an account": "goes through the object's: it has few, as a rule",
     "pendings of an account": "goes through what is pending, until a page is full",
@@ -82,10 +83,10 @@ UNASKED = {"WRITE", "WRITE_PENDINGS", "PREPARE_MONTHS", "COUNT_MONTHS_AHEAD"}
 SMALL = {"streams"}
 
 
-def clearing() -> Account:
-    """Make the account that half of all entries are on."""
+def clearing(*, entry_count: int = full_books.TRANSACTIONS) -> Account:
+    """Make the account that half of all entries are on; it may say that they are few."""
     nothing, now = Money.zero("USD"), utc_now()
-    standing = Standing(nothing, nothing, nothing, full_books.TRANSACTIONS)
+    standing = Standing(nothing, nothing, nothing, entry_count)
     kind, status = AccountType.ASSET, AccountStatus.OPEN
     return Account(CLEARING, 1, kind, "USD", status, None, None, standing, now)
 
@@ -148,7 +149,7 @@ def pending_cases() -> Iterator[tuple[str, Case]]:
 def effect_cases() -> Iterator[tuple[str, Case]]:
     """Page through a statement by effect, of an account that is on time and of one that is not."""
 
-    def case(behind: timedelta, *, from_middle: bool, to_end: bool) -> Case:
+    def case(account: Account, behind: timedelta, *, from_middle: bool, to_end: bool) -> Case:
         async def ask(of: Readers) -> None:
             nothing = BalanceAt(Money.zero("USD"), 0)
             effects = Effects(nothing, nothing, NOTHING, behind, of.books.end)
@@ -158,15 +159,18 @@ def effect_cases() -> Iterator[tuple[str, Case]]:
                 else None
             )
             period = Period(of.books.middle - timedelta(days=5), None if to_end else of.books.end)
-            await of.reader.entries_effective(clearing(), period, effects, after=after, limit=PAGE)
+            await of.reader.entries_effective(account, period, effects, after=after, limit=PAGE)
 
         return ask
 
-    for behind, from_middle, to_end in itertools.product(
-        (NOTHING, LATE), (False, True), (False, True)
+    for count, behind, from_middle, to_end in itertools.product(
+        (1, full_books.TRANSACTIONS), (NOTHING, LATE), (False, True), (False, True)
     ):
-        name = f"statement by effect {behind=!s} {from_middle=} {to_end=}"
-        yield name, case(behind, from_middle=from_middle, to_end=to_end)
+        name = f"statement by effect of {count} {behind=!s} {from_middle=} {to_end=}"
+        yield (
+            name,
+            case(clearing(entry_count=count), behind, from_middle=from_middle, to_end=to_end),
+        )
 
 
 def accounts_from(prefix: str, after: str) -> Case:
@@ -205,14 +209,13 @@ def other_cases() -> Iterator[tuple[str, Case]]:
         "whole until": lambda of: of.reader.whole_until(of.books.middle),
         "expired": lambda of: of.store.expire(limit=0),
         "heads": lambda of: of.verification.heads(),
-        "verified claims": lambda of: of.verification.claims(["payment:40000"]),
         "last seal": lambda of: of.verification.seal(),
         "seals": lambda of: of.verification.seals(after=1_000, limit=PAGE),
         "seals before": lambda of: of.verification.seals_before(2_000, limit=PAGE),
         "checkpoints": lambda of: of.verification.checkpoints(after=0, limit=PAGE),
         "checkpoints before": lambda of: of.verification.checkpoints_before(9, limit=PAGE),
         "balances at": lambda of: anext(aiter(of.verification.balances_at(checkpoint))),
-        "verified transactions": lambda of: of.verification.transactions(
+        "verified stretch": lambda of: of.verification.stretch(
             transaction_id(of.books.middle, 1, 40_000),
             before=transaction_id(of.books.end, 1, 0),
             limit=PAGE,
@@ -223,7 +226,13 @@ def other_cases() -> Iterator[tuple[str, Case]]:
         "pendings of an account": lambda of: of.reader.pendings(
             PendingFilter(account_id=SELLER), after="", limit=PAGE
         ),
+        "balance by effect of few": lambda of: of.reader.balance_effective(
+            clearing(entry_count=1), of.books.middle
+        ),
         "balance by effect": lambda of: of.reader.balance_effective(clearing(), of.books.middle),
+        "effects of few": lambda of: of.reader.effects(
+            clearing(entry_count=1), Period(of.books.middle, None)
+        ),
         "effects": lambda of: of.reader.effects(clearing(), Period(of.books.middle, None)),
         "trial balance": lambda of: of.reader.trial_balance(None),
         "trial balance before": lambda of: of.reader.trial_balance(of.books.middle),
@@ -295,6 +304,8 @@ def rows_max(name: str) -> int:
     """Tell how many rows a case may read: of each that it has, its account and its transaction, and
     some on the way; or what was written within three hours, which is as late as entries are.
     """
+    if f"effect of {full_books.TRANSACTIONS} " in name:
+        return 12 * PAGE  # a page of what is shifted, and one of what is not
     return 500 if "behind=3" in name else 6 * PAGE
 
 
@@ -325,7 +336,7 @@ def test_every_read_is_explained(explained: Explained) -> None:
     known = [one.query.strip() for some in explained.asked.values() for one in some]
     unknown = [
         name
-        for module in (queries, statements)
+        for module in (queries, statements, effect_statements)
         for name, text in constants(module)
         if name not in UNASKED and not any(query.startswith(text) for query in known)
     ]

@@ -85,6 +85,11 @@ async def test_true_books_are_sound(ledger: LedgerStub) -> None:
         ("DELETE FROM transactions WHERE reference = 'a:5'", "WRONG_STREAM"),
         ("DELETE FROM transactions WHERE reference = 'a:3:reversal'", "WRONG_STREAM"),
         ("DELETE FROM entries WHERE account_sequence = 5 AND is_debit", "UNBALANCED"),
+        (
+            "INSERT INTO entries SELECT account_key, 99, '00000000-0000-8000-8001-000000000005', 1,"
+            " true, 1, 1 FROM accounts WHERE type = 'ASSET'",
+            "WRONG_STREAM",
+        ),
         ("DELETE FROM pending_lines", "WRONG_PENDING"),
         ("UPDATE pending_lines SET amount = 999999999999999.99", "WRONG_PENDING"),
         ("UPDATE accounts SET balance = balance + 0.0040 WHERE type = 'ASSET'", "WRONG_ACCOUNT"),

@@ -189,3 +189,25 @@ async def test_the_app_role_cannot_take_a_payout_away(psp_database: ServiceDatab
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 await connection.execute(statement)
             await connection.rollback()
+
+
+async def test_of_two_writes_of_one_payout_at_once_each_is_told_what_became_of_it(
+    store: PayoutStore,
+) -> None:
+    """They share a batch: the poll's is stored, the statement's after it, and whoever is not the
+    newest is told so.
+    """
+    busy = await stored(store, "att_busy", "pout_busy", State.SUBMITTED)
+    found = await stored(store, "att_1", "pout_1", State.SUBMITTED)
+
+    _, *answers = await asyncio.gather(
+        store.save(in_state(busy, State.SUBMITTED), EXCHANGE),
+        *(
+            store.save(in_state(found, state), EXCHANGE)
+            for state in (State.SUBMITTED, State.PAID, State.FAILED)
+        ),
+    )
+
+    assert [answer.is_held for answer in answers] == [True, True, False]
+    assert [answer.payout.version for answer in answers] == [3, 4, 4]
+    assert await store.find(["att_1"]) == [answers[1].payout]

@@ -438,3 +438,86 @@ async def test_a_return_that_nobody_waits_for(gateway: Gateway) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await resume(gateway, "att_nobody")
     assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_the_word_of_one_refund_says_nothing_of_another(gateway: Gateway) -> None:
+    """Two of one amount wait: each ends as it is told of itself, and a refund that somebody else
+    made ends neither.
+    """
+    charged = (await gateway.charge(payment_token=TOKEN)).attempt
+    for name in ("att_first", "att_second"):
+        await gateway.refund(attempt_id=name, amount="5.00")
+    facts = {
+        "originalReference": charged.psp_reference,
+        "amount": {"value": 500, "currency": "USD"},
+    }
+
+    async def refunds() -> list["noun.Attempt.Outcome"]:
+        found = await gateway.attempts("pay_1")
+        return [a.outcome for a in found if a.kind == noun.Attempt.REFUND]
+
+    await tell(gateway, item("REFUND", ours="att_1", reference="890", **facts))
+    assert await refunds() == [noun.Attempt.PENDING, noun.Attempt.PENDING]
+
+    await tell(gateway, item("REFUND", ours="att_first", reference="891", **facts))
+    assert await refunds() == [noun.Attempt.SUCCEEDED, noun.Attempt.PENDING]
+
+    await tell(gateway, item("REFUND_FAILED", ours="att_second", reference="892", **facts))
+    assert await refunds() == [noun.Attempt.SUCCEEDED, noun.Attempt.DECLINED]
+    assert (await newest(gateway)).state == service.WebhookEvent.APPLIED
+
+
+async def test_the_word_of_one_capture_says_nothing_of_another(gateway: Gateway) -> None:
+    """The first of two parts is told; the second waits for its own word."""
+    held = (await gateway.hold(payment_token=TOKEN)).attempt
+    await gateway.capture(attempt_id="att_first", amount="10.00", is_final=False)
+    await gateway.capture(attempt_id="att_second", amount="20.00", is_final=False)
+    facts = {"originalReference": held.psp_reference}
+    small, large = ({"value": value, "currency": "USD"} for value in (1000, 2000))
+
+    await tell(gateway, item("CAPTURE", ours="att_first", reference="891", amount=small, **facts))
+    first, second = (await gateway.attempts("pay_1"))[1:]
+    assert (first.outcome, second.outcome) == (noun.Attempt.SUCCEEDED, noun.Attempt.PENDING)
+
+    await tell(gateway, item("CAPTURE", ours="att_second", reference="892", amount=large, **facts))
+    assert (await gateway.attempts("pay_1"))[2].outcome == noun.Attempt.SUCCEEDED
+
+
+async def test_a_capture_that_is_told_late_is_kept_once(gateway: Gateway) -> None:
+    """It was refused and what is held let go of: the late charge is the capture's, not the void's
+    too.
+    """
+    held = (await gateway.hold(payment_token=TOKEN)).attempt
+    facts = {"originalReference": held.psp_reference}
+    await gateway.capture()
+    no = item("CAPTURE", ours="att_capture1", reference="891", success="false", **facts)
+    await tell(gateway, no)
+    await gateway.void()
+    await tell(gateway, item("CANCELLATION", ours="att_void1", reference="892", **facts))
+
+    await tell(gateway, item("CAPTURE", ours="att_capture1", reference="891", **facts))
+
+    found = [a.attempt_id for a in await gateway.attempts("pay_1")]
+    assert found == ["att_1", "att_capture1", "att_void1", "att_capture1l1"]
+
+
+async def test_an_amount_out_of_all_bounds_keeps_no_other_event_back(gateway: Gateway) -> None:
+    """A dispute of it is for a person; what came with it is applied."""
+    charged = (await gateway.charge(payment_token=TOKEN)).attempt
+    await gateway.charge(attempt_id="att_2", payment_token="adyen:s:adyen_pending")
+    much = {"value": 10**18 - 1, "currency": "JPY"}
+    facts = {"originalReference": charged.psp_reference, "amount": much}
+
+    await tell(
+        gateway,
+        item("CHARGEBACK", ours="att_1", reference="771", **facts),
+        item("AUTHORISATION", ours="att_2", reference="885"),
+    )
+
+    found = await gateway.webhooks.ListWebhookEvents(service.ListWebhookEventsRequest())
+    states = {event.event_type: event.state for event in found.events}
+    assert states == {
+        "CHARGEBACK": service.WebhookEvent.CONTRADICTS,
+        "AUTHORISATION": service.WebhookEvent.APPLIED,
+    }
+    assert (await gateway.attempts("pay_1"))[1].outcome == noun.Attempt.SUCCEEDED

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
 from chassis.clock import utc_now
 from chassis.database import Database
+from chassis.money import Money
 from chassis.settings import Environment, ServerSettings, SettingsError
 from psp_gateway.bank_outbox import Outbox, execution_date
 from psp_gateway.bank_store import OrderStore
@@ -273,6 +275,33 @@ async def test_a_crash_loses_no_file_and_makes_no_second(
     assert within(folder, "*.part") == []
 
 
+async def test_an_order_that_is_not_fit_any_more_keeps_no_other_back(
+    psp_database: ServiceDatabase, folder: Path
+) -> None:
+    """It waits for a person; orders that together are too much for one file go in several."""
+    database = Database(psp_database.app_url, keyring=psp_database.keyring(), connections=2)
+    await database.open()
+    store = OrderStore(database)
+    much = Money.parse("900000000000000.00", "USD")
+    ids = [f"att_{number}" for number in range(13)]
+    for attempt_id in ids:
+        await _put_payout(psp_database, attempt_id)
+        order = replace(transfer(attempt_id), amount=much, creditor_bic="COBADEFFXXX")
+        broken = {"creditor_iban": "DE00"} if attempt_id == "att_0" else {}
+        await store.order(replace(order, **broken), utc_now())
+
+    outbox = Outbox(BankPayouts(DEBTOR), store, folder, utc_now)
+    while await outbox.work():
+        pass
+    waiting = await database.read("SELECT attempt_id FROM bank_orders WHERE message_id IS NULL")
+    await database.close()
+
+    fit = {transfer(attempt_id).end_to_end_id for attempt_id in ids[1:]}
+    assert sorted(ordered(within(folder))) == sorted(fit)
+    assert len(within(folder)) == 2
+    assert [row["attempt_id"] for row in waiting] == ["att_0"]
+
+
 async def test_a_copy_that_another_instance_overtook_never_gets_out(
     psp_database: ServiceDatabase, folder: Path, tmp_path: Path
 ) -> None:
@@ -349,7 +378,7 @@ def test_in_production_the_folder_is_named(outbox: str, *, is_good: bool) -> Non
     assert without.debtor_iban.reveal() == ""
 
 
-async def _put_payout(database: ServiceDatabase) -> None:
+async def _put_payout(database: ServiceDatabase, attempt_id: str = "att_1") -> None:
     """Put a payout in the book, to be ordered."""
     async with await psycopg.AsyncConnection.connect(database.app_url) as connection:
         await connection.execute(
@@ -357,9 +386,10 @@ async def _put_payout(database: ServiceDatabase) -> None:
             INSERT INTO payouts (attempt_id, payout_id, client_id, psp, amount, currency,
                 fingerprint, state, delivery, psp_reference, reason, psp_code, message,
                 request_count, version, created_at, updated_at, key_since)
-            VALUES ('att_1', 'pout_1', 'demo', 'bank', 10, 'EUR', 'f', 'SUBMITTED', 'ANSWERED',
+            VALUES (%s, 'pout_' || %s, 'demo', 'bank', 10, 'EUR', 'f', 'SUBMITTED', 'ANSWERED',
                 '', '', '', '', 1, 1, now(), now(), now())
-            """
+            """,
+            [attempt_id, attempt_id],
         )
 
 

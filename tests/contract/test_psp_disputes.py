@@ -346,3 +346,12 @@ async def test_a_dispute_that_is_not_there_is_told(gateway: Gateway) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as missing:
             await call
         assert missing.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("token", ["dsp_", "dsp_\0", "dsp_é", "pay_1", "dsp_1\n"])
+async def test_a_page_token_that_was_never_given_is_refused(gateway: Gateway, token: str) -> None:
+    """Whatever is in it."""
+    request = service.ListDisputesRequest(page_token=token)
+    with pytest.raises(grpc.aio.AioRpcError, match="page_token: is none that was given") as refused:
+        await gateway.disputes.ListDisputes(request, timeout=DEADLINE_S)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT

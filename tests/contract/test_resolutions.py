@@ -54,11 +54,14 @@ class Gateway:
     is_away: bool = False
     told: list[bool] = field(default_factory=list)
     late: list[Attempt] = field(default_factory=list)
+    trouble: dict[str, Exception] = field(default_factory=dict)  # with which resolution
 
     async def resolve(self, resolution: Resolution, *, is_done: bool) -> AttemptWord:
         """Keep the first word."""
         if self.is_away:
             raise Unavailable("The gateway does not answer.")
+        if resolution.resolution_id in self.trouble:
+            raise self.trouble[resolution.resolution_id]
         self.told.append(is_done)
         self.outcome = self.outcome or ("SUCCEEDED" if is_done else "DECLINED")
         return AttemptWord(self.outcome, reason=self.reason)
@@ -270,6 +273,28 @@ async def test_what_is_approved_is_applied_once_the_gateway_answers(desk: Desk) 
     assert resting is Queue.DEAD_LETTER
     assert await desk.queue(dead) is Queue.RETRY
     assert await desk.trail(dead) == ["ann PROPOSE", "bob APPROVE", "bob APPLY"]
+
+
+@pytest.mark.parametrize("trouble", [Unavailable("The PSP is away."), AssertionError("a bug")])
+async def test_what_cannot_be_applied_yet_keeps_nobody_else_from_it(
+    desk: Desk, trouble: Exception
+) -> None:
+    """However many were approved before, of a PSP that is away or by a bug of ours: each is tried,
+    and whoever can go on goes on.
+    """
+    dead = [await unknown_charge(desk.database) for _ in range(26)]
+    proposals = [await desk.propose(journey, Decision.CHARGED) for journey in dead]
+    desk.gateway.is_away = True
+    for proposal in proposals:
+        await desk.operations.approve(proposal.resolution_id, "Yes", BOB)
+    desk.gateway.is_away = False
+    desk.gateway.trouble = {one.resolution_id: trouble for one in proposals[:-1]}
+
+    await desk.operations.apply_approved()
+
+    left = await desk.store.approved(100)
+    assert {one.resolution_id for one in left} == desk.gateway.trouble.keys()
+    assert await desk.queue(dead[-1]) is Queue.RETRY
 
 
 async def test_the_psp_s_word_wins_and_the_saga_goes_on_by_it(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """The saga store on real PostgreSQL: the queue, the lease, the fence."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -199,6 +200,19 @@ async def test_failed_order_frees_its_id(payment_db: Database) -> None:
     )
 
     accepted = await payments.accept(make_new_payment(again))
+
+    assert accepted.__class__.__name__ == "Accepted"
+
+
+async def test_cancelled_order_frees_its_id(payment_db: Database) -> None:
+    """What was let go of, or not captured, may be paid for under the same payment_order_id."""
+    payments = PostgresPaymentStore(payment_db, utc_now)
+    new = make_new_payment()
+    await payments.accept(new)
+    await payment_db.run(lambda tx: tx.execute("UPDATE orders SET status = 'CANCELLED' WHERE true"))
+    again = [replace(order, order_id=make_id("ord")) for order in new.payment.orders]
+
+    accepted = await payments.accept(make_new_payment(make_payment(*again)))
 
     assert accepted.__class__.__name__ == "Accepted"
 

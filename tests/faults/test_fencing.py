@@ -3,6 +3,7 @@ processes are stopped and woken over one real database.
 """
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable, Set
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -157,6 +158,28 @@ async def test_a_wrong_clock_changes_nothing_but_what_it_tells(
         await sound(lane, payment_ids)
 
 
+@pytest.mark.parametrize("hours", [26, -26])
+async def test_a_wrong_clock_gives_nobody_up(lane_of: MakeLane, hours: int) -> None:
+    """How long a step has been in trouble is judged by one clock: what one coordinator began, the
+    other does not take for a day old, and a trouble of seconds makes no dead letters.
+    """
+    told = {"CLOCK_SKEW_S": str(hours * 3600), "RPC_TIMEOUT_S": "1"}
+    async with lane_of({"payment_svc": told}) as lane, second(lane, "payment_svc") as other:
+        one = first(lane, "payment_svc")
+        lane.alive["risk_svc"].signal(signal.SIGSTOP)
+        async with payments_of(other) as payments:
+            theirs = await asyncio.gather(*(pay(payments) for _ in range(5)))
+        ours = await asyncio.gather(*(pay(lane.payments) for _ in range(5)))
+        # Ids are told by the process's own clock: it is wrong indeed.
+        assert min(ours) > max(theirs) if hours > 0 else max(ours) < min(theirs)
+        for instance in (one, other):
+            await until(partial(_has_tried, instance, again=2 * len(ours)))
+        lane.alive["risk_svc"].signal(signal.SIGCONT)
+
+        await until_all(lane, [*ours, *theirs], "COMPLETED")
+        await sound(lane, [*ours, *theirs])
+
+
 async def test_a_gateway_that_slept_over_an_event_writes_nothing(lane_of: MakeLane) -> None:
     """Another instance applies what the PSP told; what the sleeper writes then is refused."""
     async with lane_of({}) as lane:
@@ -242,6 +265,11 @@ async def test_a_ledger_that_slept_writes_in_another_stream(lane_of: MakeLane) -
 
             assert await zombie.count("paymesh_fenced_writes_total", of="stream") > 0
             await sound(lane, [payment_id, later], but={"apart"})
+
+
+async def _has_tried(instance: Instance, *, again: int) -> bool:
+    """Tell whether an instance has met so much trouble."""
+    return await instance.count("paymesh_saga_steps_total", outcome="retry") >= again
 
 
 async def _no_events_left(lane: Lane) -> bool:

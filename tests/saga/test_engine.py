@@ -46,6 +46,18 @@ def asked(journey: Journey) -> type:
     return type(engine.command(PAY_IN, journey))
 
 
+def test_what_was_unknown_is_never_given_up_by_a_number_of_tries() -> None:
+    """Money may have moved: however often the PSP is in trouble afterwards, no try is the last."""
+    unknown, limited = Waiting("X", unknown=True), Again("PSP_RATE_LIMITED", from_psp=True)
+
+    known = play(make_journey(), Done(), *[limited] * 8).after
+    journey = play(make_journey(), Done(), unknown, *[limited] * 8).after
+
+    commands = [engine.command(PAY_IN, one) for one in (known, journey)]
+    assert [isinstance(c, ExecuteCharge) and c.is_last_try for c in commands] == [True, False]
+    assert journey.progress.queue is Queue.RETRY
+
+
 def test_trouble_of_our_own_is_no_try_at_the_psp() -> None:
     """A gateway that is away for a while leaves a charge all its tries at the PSP."""
     away = Again("ExecuteCharge: UNAVAILABLE")

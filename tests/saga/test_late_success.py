@@ -106,6 +106,7 @@ KNOWN = {"charge_attempt_id": "att_1c1", "psp_reference": "pi_1"}
         ([], Standing.LATE),
         ([view(queue=Queue.DONE, turned_round=True)], Standing.LATE),
         ([view(queue=Queue.RETRY, turned_round=True)], Standing.LATE),
+        ([view(queue=Queue.DONE)], Standing.LATE),
         ([view(queue=Queue.PAYMENT)], Standing.UNDECIDED),
         ([view(queue=Queue.RETRY)], Standing.ACCOUNTED),
         ([view(queue=Queue.WAITING)], Standing.ACCOUNTED),

@@ -13,6 +13,7 @@ from payment_svc.domain import books
 from payment_svc.domain.payment import CaptureMethod, Payment
 from payment_svc.domain.statuses import OrderStatus, PaymentStatus
 from payment_svc.sagas import engine, late_success
+from payment_svc.sagas.charging import void_charge
 from payment_svc.sagas.commands import CaptureCharge, ExecuteCharge
 from payment_svc.sagas.journey import Queue
 from payment_svc.sagas.outcomes import Outcome, Refused, Waiting
@@ -66,6 +67,14 @@ def _asked_to_capture(payment: Payment) -> Payment:
         payment = payment.with_orders([order.move(status) for order in payment.orders])
     part = [replace(order, captured=make_order("7.00").amount) for order in payment.orders]
     return replace(payment.with_orders(part), trail=())
+
+
+def test_what_is_let_go_is_the_whole_hold() -> None:
+    """Of a capture of 7.00 that is refused, all that is held is let go of: 10.00."""
+    (journey,) = begun("capture", World()).walks.values()
+
+    assert str(journey.amount) == "7.00"
+    assert str(void_charge(journey).amount) == "10.00"
 
 
 def give_back(sagas: Sagas, world: OtherAmount) -> None:

@@ -371,7 +371,7 @@ def gateway_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
     gateway = Gateway(servicer, resolving, receiving, process)
     following = Following(cast("Any", None), {}, {}, guards, process.clock)
     listener = NewsToPayments(parts.network.stub("payment", process.name))
-    applying = Applying(means, parts.attempts, listener, {}, following)
+    applying = Applying(means, parts.attempts, listener, {}, following, _blame)
     parts.attempts.bells[process.name] = gateway.arrived.set
 
     async def apply() -> bool:
@@ -381,6 +381,11 @@ def gateway_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]
         return False
 
     return gateway, [_whenever(gateway.arrived, apply)]
+
+
+def _blame(what: str, error: Exception) -> None:
+    """Let nothing pass that a service in the field would only log."""
+    raise AssertionError(what) from error
 
 
 def ledger_program(parts: Parts, process: Process) -> tuple[Any, Sequence[Job]]:

@@ -1,8 +1,9 @@
 """What operators do about sagas, in payment_svc's database in memory, as its SQL keeps it."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chassis.errors import Aborted
 from payment_svc.domain.errors import ResolutionPending
@@ -124,10 +125,12 @@ class Resolutions:
         self._write(concluded.resolution, concluded.action)
         return concluded.resolution
 
-    def approved(self, limit: int) -> Sequence[Resolution]:
+    def approved(self, limit: int, after: Resolution | None = None) -> Sequence[Resolution]:
         """List those that are approved and not applied."""
-        rows = self.rows.values()
-        return [one for one in rows if one.status is ResolutionStatus.APPROVED][:limit]
+        found = [one for one in self.rows.values() if one.status is ResolutionStatus.APPROVED]
+        found.sort(key=_place)
+        first = 0 if after is None else bisect_right(found, _place(after), key=_place)
+        return found[first : first + limit]
 
     def _write(self, resolution: Resolution, action: OperatorAction) -> None:
         self.rows[resolution.resolution_id] = resolution
@@ -184,6 +187,12 @@ class ResolutionPlace:
             lambda: self.table.conclude(resolution_id, decide, self.lease, self.new_id)
         )
 
-    async def approved(self, limit: int) -> Sequence[Resolution]:
+    async def approved(self, limit: int, after: Resolution | None = None) -> Sequence[Resolution]:
         """See `ports.ResolutionStore`."""
-        return await self.table.payments.disk.run(lambda: self.table.approved(limit))
+        return await self.table.payments.disk.run(lambda: self.table.approved(limit, after))
+
+
+def _place(approved: Resolution) -> tuple[datetime, str]:
+    """Tell where an approved resolution stands among the others."""
+    assert approved.decided_at is not None
+    return approved.decided_at, approved.resolution_id

@@ -5,7 +5,7 @@ See https://docs.adyen.com/development-resources/currency-codes.
 
 from decimal import Decimal
 
-from chassis.money import Money, UnknownCurrency, currency_decimals
+from chassis.money import InvalidAmount, Money, UnknownCurrency, currency_decimals
 
 # Two decimals at Adyen, none in ISO 4217; and the reverse.
 _TWO_DECIMALS = frozenset({"CLP", "ISK"})
@@ -70,7 +70,7 @@ def to_money(minor: int, currency: str) -> Money:
     try:
         amount = Decimal(minor).scaleb(-exponent(currency))
         money = Money.of_stored(amount, currency)
-    except ArithmeticError as error:
+    except (ArithmeticError, InvalidAmount) as error:
         raise Inexpressible(f"{minor} of {currency}") from error
     if minor <= 0 or money.amount != amount:
         raise Inexpressible(f"{minor} of {currency}")

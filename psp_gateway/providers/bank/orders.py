@@ -15,10 +15,12 @@ class Draft:
 
     Attributes:
         message_id: unique for ever at the bank.
+        left_out: attempts whose orders are not in it, and wait for another.
     """
 
     message_id: str
     file: PaymentFile = field(repr=False)
+    left_out: frozenset[str] = frozenset()
 
 
 class OrderBook(Protocol):
@@ -37,12 +39,10 @@ class OrderBook(Protocol):
         ...
 
     async def collect(
-        self, draft: Callable[[Sequence[CreditTransfer]], Draft], limit: int, now: datetime
+        self, draft: Callable[[Sequence[CreditTransfer]], Draft | None], limit: int, now: datetime
     ) -> int:
-        """Put what is in no file yet into one, each order once; tell how many orders.
-
-        Raises:
-            Unfit: an order cannot be written; nothing is stored.
+        """Put what is in no file yet into one, each order once; tell how many orders. Where there
+        is no draft nothing is stored.
         """
         ...
 

@@ -4,7 +4,7 @@ To us a charge, a hold and what is captured of it go by the order's id, since an
 that has come of it. A refund goes by its own.
 """
 
-from chassis.money import Money, total
+from chassis.money import InvalidAmount, Money, total
 from psp_gateway.domain.answer import Absent, Answer, Created, Verdict, alarm, unusable
 from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Outcome
 from psp_gateway.domain.reasons import Reason
@@ -287,7 +287,7 @@ def _taken(capture: Payment, attempt: Attempt, trace: str) -> Verdict:
 def _partly(held: Payment, order: Order, attempt: Attempt, trace: str) -> Answer:
     """Tell that ours is not among the captures, and that there is enough left for it."""
     taken, whole = _sum_of(order, attempt), units.amount_of(held.amount, attempt.amount.currency)
-    if taken is None or whole is None or (taken + attempt.amount).amount > whole.amount:
+    if taken is None or whole is None or taken.amount + attempt.amount.amount > whole.amount:
         return alarm(trace, Reason.AMOUNT_MISMATCH)  # taken, and by somebody else
     return Absent(trace)
 
@@ -298,7 +298,10 @@ def _sum_of(order: Order, attempt: Attempt) -> Money | None:
     counted = [each for each in order.captures if each.status not in _NO]
     amounts = [units.amount_of(each.amount, currency) for each in counted]
     read = [amount for amount in amounts if amount is not None]
-    return total(read, currency) if len(read) == len(amounts) else None
+    try:
+        return total(read, currency) if len(read) == len(amounts) else None
+    except InvalidAmount:
+        return None
 
 
 def _let_go(held: Payment, order: Order, attempt: Attempt, trace: str) -> Verdict:

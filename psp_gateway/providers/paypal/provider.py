@@ -10,6 +10,7 @@ from psp_gateway.calls import is_401, told
 from psp_gateway.domain.answer import Absent, Answer, Created, Verdict
 from psp_gateway.domain.attempt import Attempt, Kind, Method, Stage
 from psp_gateway.domain.capabilities import Capabilities, Captures
+from psp_gateway.domain.late_looks import asked_as
 from psp_gateway.providers.paypal import mapping, units
 from psp_gateway.providers.paypal.client import PayPalClient, Response, Result
 from psp_gateway.providers.paypal.failures import (
@@ -158,7 +159,7 @@ class PayPalProvider:
             return answer
         captures = [each for each in order.captures if each.status in _REFUNDABLE]
         if len(captures) > 1:  # each of several has the id of its attempt
-            ours = attempt.charge_attempt_id
+            ours = asked_as(attempt.charge_attempt_id)
             captures = [each for each in captures if each.invoice_id == ours]
         if len(captures) != 1:
             return mapping.nothing_to_refund(answer.trace)

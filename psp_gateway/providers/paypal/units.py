@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from chassis.money import Money, currency_decimals
+from chassis.money import InvalidAmount, Money, currency_decimals
 
 _CURRENCIES = """
 AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF ILS JPY MXN MYR NOK NZD PHP PLN SEK SGD THB TWD USD
@@ -66,7 +66,7 @@ def from_wire(wire: object) -> Money:
         raise Inexpressible("this is no amount")
     try:
         money = Money.of_stored(Decimal(value), currency)
-    except ArithmeticError as error:
+    except (ArithmeticError, InvalidAmount) as error:
         raise Inexpressible("this is no amount") from error
     if money.amount != Decimal(value) or money.amount <= 0:
         raise Inexpressible("this is no amount")

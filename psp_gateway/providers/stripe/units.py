@@ -5,7 +5,7 @@ See https://docs.stripe.com/currencies#zero-decimal and #special-cases.
 
 from decimal import Decimal
 
-from chassis.money import Money, UnknownCurrency, currency_decimals
+from chassis.money import InvalidAmount, Money, UnknownCurrency, currency_decimals
 
 _THREE_DECIMALS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 # Whole units at Stripe, though ISO 4217 gives them two decimals.
@@ -67,7 +67,7 @@ def to_money(minor: int, currency: str) -> Money:
     amount = Decimal(minor).scaleb(-exponent(currency))
     try:
         money = Money.of_stored(amount, currency)
-    except ArithmeticError as error:
+    except (ArithmeticError, InvalidAmount) as error:
         raise Inexpressible(f"{minor} of {currency}") from error
     if money.amount != amount or to_minor(money) != minor:
         raise Inexpressible(f"{minor} of {currency}")

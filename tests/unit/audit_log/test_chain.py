@@ -225,3 +225,14 @@ def test_only_what_changed_is_kept() -> None:
     assert made.before == {"status": "OPEN"}
     assert made.after == {"status": "FROZEN", "is_late": "true", "at": "2026-11-29T12:00:00+00:00"}
     assert made.reason == "a\ufffdb"
+
+
+def test_a_long_seal_is_checked_in_pieces() -> None:
+    """Of fifty lines each, so that whoever checks can let others have their turn."""
+    (seal, lines), chain = _sealed([175])[0], Chain()
+    counts = []
+    for found in chain.steps(seal, lines):
+        assert found == []
+        counts.append(chain.line_count)
+
+    assert counts == [0, 50, 100, 150, 175, 175]

@@ -1,10 +1,13 @@
 """Verification: true books are sound, and whatever is changed is found and named."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chassis.money import Money
 from ledger_svc.domain import chain
@@ -12,11 +15,13 @@ from ledger_svc.domain.account import Account, AccountType, Side
 from ledger_svc.domain.books import Books
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.decisions import decide
+from ledger_svc.domain.held_accounts import AccountNow, HeldAccounts
 from ledger_svc.domain.posting import Action, Command, Resolution, Reversal
 from ledger_svc.domain.seal import Seal, next_seal, seal_offences
-from ledger_svc.domain.transaction import Transaction, hashed
-from ledger_svc.domain.verification import AccountNow, OffenceKind, Verifier
+from ledger_svc.domain.transaction import Kind, Transaction, hashed
+from ledger_svc.domain.verification import OffenceKind, Verifier
 from tests.unit.ledger_svc.builders import CLEARING, NOW, SELLER, account, posting, usd
+from tests.unit.ledger_svc.plain_verifier import PlainVerifier
 
 History = Sequence[Transaction]
 OTHER = "fees"
@@ -70,7 +75,7 @@ class Written:
         """Verify a history, by default the one that was written."""
         sealed = {(head.stream, head.number): head.hash for seal in seals for head in seal.heads}
         now = {name: AccountNow(a.type, a.standing) for name, a in self.accounts.items()}
-        verifier = Verifier(now, sealed)
+        verifier = Verifier(HeldAccounts(now), sealed)
         taken = self.history if history is None else history
         found = [*seal_offences(seals)]
         found += [offence for one in taken for offence in verifier.take(one)]
@@ -258,3 +263,60 @@ def test_a_changed_seal_is_found(field: str) -> None:
     seals[1] = replace(seals[1], **{field: other[field]})  # type: ignore[arg-type]
 
     assert OffenceKind.WRONG_SEAL in {offence.kind for offence in seal_offences(seals)}
+
+
+def of_standing(**changed: object) -> Callable[[Account], Account]:
+    """Change what an account says it has."""
+    return lambda one: replace(one, standing=one.standing._replace(**changed))  # type: ignore[arg-type]
+
+
+TRANSACTION_CHANGES = (
+    of_entry(amount=usd("9.99")),
+    of_entry(side=Side.CREDIT),
+    of_entry(account_id=OTHER),
+    of_entry(account_id="nobody"),
+    of_entry(balance_after=usd("11.00")),
+    of_entry(balance_after=-usd("11.00")),
+    of_entry(account_sequence=2),
+    of_heading(resolves_reference="p"),
+    of_heading(kind=Kind.PENDING),
+    lambda one: one._replace(hash=bytes(32)),
+    lambda one: one._replace(entries=one.entries[::-1]),
+    lambda one: one._replace(entries=one.entries * 2),
+    lambda one: one._replace(entries=()),
+    lambda one: one._replace(pending=one.pending[:1]),
+)
+ACCOUNT_CHANGES = (
+    of_standing(balance=usd("1000.00")),
+    of_standing(entry_count=1),
+    of_standing(pending_in=usd("1.00")),
+    of_standing(pending_out=Money.zero("USD")),
+)
+
+
+@given(st.data())
+def test_it_tells_what_plain_verification_tells(data: st.DataObject) -> None:
+    """Whatever was changed, dropped, repeated or put elsewhere, on transactions and accounts."""
+    ledger, places = Written(), st.integers(0, len(STORY) - 1)
+    order = data.draw(st.lists(places, max_size=10) | st.just(list(range(len(STORY)))))
+    history = [ledger.history[place] for place in order]
+    for place, change in data.draw(
+        st.lists(st.tuples(places, st.sampled_from(TRANSACTION_CHANGES)), max_size=4)
+    ):
+        if place < len(history) and history[place].entries:
+            history[place] = change(history[place])
+    for name, alter in data.draw(
+        st.lists(st.tuples(st.sampled_from([CLEARING, OTHER]), st.sampled_from(ACCOUNT_CHANGES)))
+    ):
+        ledger.accounts[name] = alter(ledger.accounts[name])
+
+    now = {name: AccountNow(a.type, a.standing) for name, a in ledger.accounts.items()}
+    verifier = Verifier(HeldAccounts(now))
+    found = [offence for one in history for offence in verifier.take(one)]
+    found += verifier.finish_accounts(verifier.accounts, verifier.reserved())
+
+    plain = PlainVerifier(ledger.accounts)
+    told = Counter((offence.kind, offence.subject) for offence in found)
+    assert told == Counter(plain.all(history))
+    walked = {name: verifier.walked.had(name) for name in verifier.walked.names()}
+    assert walked == plain.walked

@@ -1,20 +1,29 @@
 """Verification of long books: others have their turn, and little is held at once."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
+import pytest
+from paymesh.ledger.v1 import ledger_service_pb2 as wire
+from paymesh.ledger.v1 import report_pb2
+
+from ledger_svc.domain import chain
 from ledger_svc.domain.account import AccountType
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.checkpoint import AccountAt, Checkpoint
+from ledger_svc.domain.decisions import decide
+from ledger_svc.domain.held_accounts import AccountNow, HeldAccounts
 from ledger_svc.domain.seal import Seal, next_seal
-from ledger_svc.domain.transaction import Transaction
-from ledger_svc.domain.verification import AccountNow, Followed, OffenceKind, Verifier
-from ledger_svc.ports import Archived, Snapshot
-from ledger_svc.use_cases.slices import SLICE, in_order, slices
+from ledger_svc.domain.verification import Followed, OffenceKind, Verifier
+from ledger_svc.ports import Archived, Snapshot, Stretch
+from ledger_svc.servicer import LedgerServicer
+from ledger_svc.use_cases.slices import SLICE, TURNS, TURNS_MAX, in_order, rest, slices
 from ledger_svc.use_cases.verify_ledger import Summary, verify_ledger
-from ledger_svc.use_cases.walk_books import CHUNK, Seals
-from tests.unit.ledger_svc.builders import NOW, account
+from ledger_svc.use_cases.walk_books import AT_ONCE, CHUNK, SEALS, Progress, Seals
+from tests.unit.ledger_svc.builders import NOW, account, books, posting
 
 
 class Kept:
@@ -31,19 +40,15 @@ class Kept:
 
     async def snapshot(self, open_before: object) -> Snapshot:
         """Tell the accounts."""
-        return Snapshot([], self._accounts, {})
+        return Snapshot([], HeldAccounts(self._accounts), {})
 
     async def heads(self) -> Sequence[Head]:
         """Tell of none."""
         return []
 
-    async def transactions(self, after: str, *, before: str, limit: int) -> Sequence[Transaction]:
+    async def stretch(self, after: str, *, before: str, limit: int) -> Stretch:
         """Tell of none."""
-        return []
-
-    async def claims(self, references: Sequence[str]) -> Mapping[str, str]:
-        """Tell of none."""
-        return {}
+        return Stretch([], [])
 
     async def seals(self, *, after: int, limit: int) -> Sequence[Seal]:
         """Tell a page, and count it."""
@@ -72,6 +77,39 @@ class Kept:
             yield page
 
 
+class Written(Kept):
+    """Books with transactions of two accounts, in memory.
+
+    Args:
+        count: how many transactions.
+    """
+
+    def __init__(self, count: int) -> None:
+        held = books()
+        decide(held, [posting(f"a:{number}", "1.00") for number in range(count)])
+        standings = {account.account_id: standing for account, standing in held.changed}
+        known = held.accounts.values()
+        super().__init__({a.account_id: AccountNow(a.type, standings[a.account_id]) for a in known})
+        self._head, self._written = held.head, held.written
+        self.looked_at = 0
+        self.ahead: list[int] = []
+
+    async def snapshot(self, open_before: object) -> Snapshot:
+        """Tell the accounts and the one stream's head."""
+        return Snapshot([self._head], HeldAccounts(self._accounts), {})
+
+    async def heads(self) -> Sequence[Head]:
+        """Tell the one."""
+        return [self._head]
+
+    async def stretch(self, after: str, *, before: str, limit: int) -> Stretch:
+        """Tell a stretch, and note how far it is ahead of what was looked at."""
+        found = [one for one in self._written if after < one.transaction_id < before][:limit]
+        if found:
+            self.ahead.append(chain.place(found[-1].transaction_id)[1] - self.looked_at)
+        return Stretch(found, [one.transaction_id for one in found])
+
+
 class Turns:
     """Counts how often somebody else has a turn."""
 
@@ -98,14 +136,97 @@ def accounts(count: int) -> dict[str, AccountNow]:
 
 
 async def test_others_have_their_turn_while_accounts_are_verified() -> None:
-    """A turn at least after every thousand."""
+    """Several after every 250."""
     count = 20 * SLICE
     async with Turns() as turns:
         told = [one async for one in verify_ledger(Kept(accounts(count)))]
 
     assert isinstance(told[-1], Summary)
     assert (told[-1].account_count, told[-1].offence_count) == (count, 0)
-    assert turns.count >= count // SLICE - 1
+    assert turns.count >= TURNS * (count // SLICE - 1)
+
+
+async def test_others_have_their_turn_while_transactions_are_verified() -> None:
+    """Several after every twenty; and no more is read ahead than one stretch."""
+    ledger = Written(5 * CHUNK + 7)
+    async with Turns() as turns:
+        async for told in verify_ledger(ledger):
+            if isinstance(told, Progress):
+                ledger.looked_at = told.done
+
+    assert isinstance(told, Summary)
+    assert (told.transaction_count, told.offence_count) == (5 * CHUNK + 7, 0)
+    assert turns.count >= TURNS * (5 * CHUNK // AT_ONCE)
+    assert max(ledger.ahead) <= 2 * CHUNK
+
+
+async def test_a_verification_that_nobody_follows_reads_no_further() -> None:
+    """What was being read ahead is given up."""
+    ledger = Written(5 * CHUNK)
+    verification = verify_ledger(ledger)
+    async for told in verification:
+        if isinstance(told, Progress) and told.done:
+            break
+    await verification.aclose()  # type: ignore[attr-defined]
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+    assert len(ledger.ahead) <= 2
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_proofs_wait_for_each_other() -> None:
+    """Two hold all accounts in memory, and no third; it has its turn when one has ended."""
+    asked, held, go_on = 0, 0, asyncio.Event()
+
+    class Slow(Kept):
+        async def snapshot(self, open_before: object) -> Snapshot:
+            nonlocal held
+            held += 1
+            await go_on.wait()
+            return await super().snapshot(open_before)
+
+    servicer = LedgerServicer(Any, Any, Slow({}), proofs_at_once=2)  # type: ignore[arg-type]
+
+    async def prove() -> report_pb2.VerificationSummary:
+        nonlocal asked
+        asked += 1
+        told = [one async for one in servicer.VerifyLedger(wire.VerifyLedgerRequest(), None)]
+        return told[-1].summary
+
+    proofs = [asyncio.create_task(prove()) for _ in range(3)]
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert (asked, held) == (3, 2)
+    go_on.set()
+
+    assert [summary.sound for summary in await asyncio.gather(*proofs)] == [True] * 3
+    assert held == 3
+
+
+@pytest.mark.parametrize(
+    ("turn_s", "turns"), [(0.000_05, TURNS), (0.001, TURNS_MAX), (0.000_15, TURNS_MAX)]
+)
+async def test_who_is_busy_has_more_turns(turn_s: float, turns: int) -> None:
+    """For as long as turns are used, and up to a bound; a few in any case."""
+    told = itertools.count()
+    async with Turns() as others:
+        await asyncio.sleep(0)
+        before = others.count
+        await rest(lambda: next(told) * turn_s)
+
+        assert others.count - before == turns
+
+
+async def test_who_was_busy_is_waited_for_no_longer() -> None:
+    """The first turn that nobody used ends it."""
+    times = itertools.accumulate(itertools.chain([0.001] * 12, itertools.repeat(0.0)))
+    async with Turns() as others:
+        await asyncio.sleep(0)
+        before = others.count
+        await rest(lambda: next(times))
+
+        assert TURNS < others.count - before < TURNS_MAX
 
 
 async def test_others_have_their_turn_while_names_are_sorted() -> None:
@@ -145,16 +266,16 @@ def hash_of(number: int) -> bytes:
 
 async def test_a_stream_that_stopped_has_no_more_seals_read() -> None:
     """What its last transaction needs is one page, however many seals came later."""
-    books = Kept({}, sealed([{1: 5, 2: n} for n in range(1, 10 * CHUNK)]))
-    seals = Seals(books, Verifier({}))
+    books = Kept({}, sealed([{1: 5, 2: n} for n in range(1, 10 * SEALS)]))
+    seals = Seals(books, Verifier(HeldAccounts()))
 
     assert [offence async for offence in seals.cover({1: 5})] == []
     assert books.pages == 1
-    assert len(seals.verifier.sealed) <= CHUNK + 1
-    assert [offence async for offence in seals.cover({2: CHUNK})] == []
+    assert len(seals.verifier.sealed) <= SEALS + 1
+    assert [offence async for offence in seals.cover({2: SEALS})] == []
     assert books.pages == 1
     assert [offence async for offence in seals.cover({1: 6})] == []
-    assert seals.count == 10 * CHUNK - 1
+    assert seals.count == 10 * SEALS - 1
 
 
 async def test_seals_that_keep_different_hashes_of_one_transaction_are_found() -> None:
@@ -164,7 +285,7 @@ async def test_seals_that_keep_different_hashes_of_one_transaction_are_found() -
     other = next_seal(told[-1], ends, NOW + timedelta(minutes=9))
     assert other is not None
     for seen in (Followed(), Followed(5, hash_of(5))):
-        seals = Seals(Kept({}, [*told, other]), Verifier({}, streams={1: seen}))
+        seals = Seals(Kept({}, [*told, other]), Verifier(HeldAccounts(), streams={1: seen}))
 
         (offence,) = [one async for one in seals.finish()]
 
@@ -174,7 +295,7 @@ async def test_seals_that_keep_different_hashes_of_one_transaction_are_found() -
 async def test_a_hash_that_all_seals_keep_otherwise_is_told_once() -> None:
     """However many keep it: the stream has stopped, and others have not."""
     told = sealed([{1: 5, 2: n} for n in range(1, 4 * CHUNK)])
-    seals = Seals(Kept({}, told), Verifier({}, streams={1: Followed(5, hash_of(6))}))
+    seals = Seals(Kept({}, told), Verifier(HeldAccounts(), streams={1: Followed(5, hash_of(6))}))
 
     (offence,) = [one async for one in seals.finish()]
 

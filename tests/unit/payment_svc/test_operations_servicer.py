@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from paymesh.payment.v1 import case_pb2
 from paymesh.payment.v1 import dead_letter_pb2 as noun
 from paymesh.payment.v1 import operations_service_pb2 as operations
 
 from chassis.errors import InvalidRequest
 from chassis.interceptors import RequestContext, _current, validate
+from paging.page_token import write_token
+from payment_svc import case_presenter
 from payment_svc.domain.actor import Actor
+from payment_svc.domain.case import Case, CaseKind, CaseStatus
 from payment_svc.operations import presenter
 from payment_svc.operations.actors import current_actor
 from payment_svc.operations_servicer import PaymentOperationsService
@@ -18,6 +22,9 @@ from payment_svc.sagas.policy import RetryPolicy
 from tests.builders import NOW
 
 SAGA = "sga_01"
+_AT = NOW.isoformat()
+CLOSED = write_token(["CLOSED"], [_AT, "cas_1"])
+NUL = write_token(["OPEN"], [_AT, "\x00"])
 
 
 class Nothing:
@@ -45,6 +52,18 @@ def servicer() -> PaymentOperationsService:
             "reason",
         ),
         (
+            operations.RetrySagasRequest(
+                max_count=1, per_second=1, dead_before=Timestamp(seconds=10**15), reason="x"
+            ),
+            "dead_before",
+        ),
+        (
+            operations.ListCasesRequest(page_token=CLOSED, status=case_pb2.Case.OPEN),
+            "page_token",
+        ),
+        (operations.ListCasesRequest(page_token=NUL), "page_token"),
+        (operations.ListCasesRequest(page_token="W10"), "page_token"),
+        (
             operations.ResolveSagaRequest(
                 saga_id=SAGA, decision=noun.Resolution.GIVE_UP, evidence=" ", reason="x"
             ),
@@ -62,8 +81,8 @@ def servicer() -> PaymentOperationsService:
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )  # fmt: skip
-async def test_what_changes_something_says_why(request_: Any, field: str) -> None:
-    """The field that is missing is named, and nothing is asked of the store."""
+async def test_what_is_wrong_is_told_by_its_field(request_: Any, field: str) -> None:
+    """The field that is missing or cannot be is named, and nothing is asked of the store."""
     rpc = getattr(servicer(), type(request_).__name__.removesuffix("Request"))
 
     with pytest.raises(InvalidRequest) as error:
@@ -140,3 +159,15 @@ def test_a_name_is_a_name(said: str) -> None:
 def test_a_span_is_told_whole() -> None:
     """Ages keep their parts of a second."""
     assert presenter.duration(timedelta(seconds=1.5)).ToTimedelta() == timedelta(seconds=1.5)
+
+
+def test_a_page_of_cases_begins_after_the_last_of_the_page_before() -> None:
+    """In the list of the same status."""
+    last = Case(
+        "cas_1", CaseKind.LATE_SUCCESS, CaseStatus.CLOSED, "pay_1", "demo", "att_1", "stripe",
+        "pi_1", "1.00", "USD", opened_at=NOW,
+    )  # fmt: skip
+
+    token = case_presenter.write_token(last)
+
+    assert case_presenter.read_token(CaseStatus.CLOSED, token) == (NOW, "cas_1")

@@ -71,8 +71,15 @@ def test_duplicates_are_counted() -> None:
     assert event.facts["deliveries"] == "3"
 
 
-def test_a_case_is_told_from_beginning_to_end() -> None:
-    """When it was opened, and when it was closed."""
+@pytest.mark.parametrize(
+    ("resolution", "end"),
+    [
+        ("GIVEN_BACK", "was given back"),
+        ("GIVEN_UP", "was given up, and is not given back"),
+    ],
+)
+def test_a_case_is_told_from_beginning_to_end(resolution: str, end: str) -> None:
+    """When it was opened, when it was closed, and how it ended."""
     case = Case(
         case_id="cas_1",
         kind=CaseKind.LATE_SUCCESS,
@@ -86,7 +93,7 @@ def test_a_case_is_told_from_beginning_to_end() -> None:
         currency="USD",
         opened_at=at(100),
         closed_at=at(200),
-        resolution="GIVEN_BACK",
+        resolution=resolution,
     )
     events = timeline(replace(play(*HAPPY).story, cases=(case,)))
     assert [(e.kind, e.at, e.summary) for e in events if e.subject == "cas_1"] == [
@@ -95,5 +102,5 @@ def test_a_case_is_told_from_beginning_to_end() -> None:
             at(100),
             "Case cas_1: stripe has charged 99.99 USD that had been given up.",
         ),
-        ("case_closed", at(200), "Case cas_1 is closed: 99.99 USD was given back."),
+        ("case_closed", at(200), f"Case cas_1 is closed: 99.99 USD {end}."),
     ]

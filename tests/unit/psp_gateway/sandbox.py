@@ -228,8 +228,12 @@ class Gateway:
 
     async def void(self, **fields: str) -> service.AttemptResult:
         """Ask for one void."""
-        request = service.ExecuteVoidsRequest(voids=[void(**fields)])
-        return (await self.stub.ExecuteVoids(request, timeout=DEADLINE_S)).results[0]
+        return (await self.voids(void(**fields)))[0]
+
+    async def voids(self, *voids: service.VoidCommand) -> list[service.AttemptResult]:
+        """Ask for voids."""
+        request = service.ExecuteVoidsRequest(voids=voids)
+        return list((await self.stub.ExecuteVoids(request, timeout=DEADLINE_S)).results)
 
     async def settled(self, **fields: str) -> noun.Attempt:
         """Ask for a charge until it is final."""

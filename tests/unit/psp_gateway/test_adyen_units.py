@@ -41,6 +41,13 @@ def test_what_would_be_rounded_is_refused() -> None:
         units.to_minor(Money.parse("10.50", "IDR"))
 
 
+@pytest.mark.parametrize("minor", [0, -1, 10**15, 10**17, 10**40])
+def test_what_is_out_of_all_bounds_is_no_amount(minor: int) -> None:
+    """It is told as such, whatever a PSP may write."""
+    with pytest.raises(units.Inexpressible):
+        units.to_money(minor, "JPY")
+
+
 @pytest.mark.parametrize("currency", ["XXX", "CLF", "UYW", "ABC", "XAU"])
 def test_what_nobody_pays_with(currency: str) -> None:
     """Units of account and what is no currency."""

@@ -101,7 +101,12 @@ class World:
             lambda: self.shelf.now,
             FaultPoints(),
         )
-        self.looking = Looking(self.means, self.shelf, self.shelf, self.ears, SCHEDULE)
+        self.blamed: list[str] = []
+        self.looking = Looking(self.means, self.shelf, self.shelf, self.ears, SCHEDULE, self.blame)
+
+    def blame(self, what: str, error: Exception) -> None:
+        """See `ports.Blame`."""
+        self.blamed.append(f"{what}: {error!r}")
 
     async def charged(self, **believed: object) -> Attempt:
         """Charge, and make the row say something else of it."""
@@ -166,6 +171,19 @@ async def test_one_that_cannot_be_read_keeps_no_look_of_another_back() -> None:
     assert await world.look(HOUR) == [Found.CHARGED]
     look = world.shelf.looks[other.attempt_id]
     assert (look.made, look.due_at) == (0, NOW + 2 * HOUR)
+
+
+async def test_a_fault_of_ours_in_one_look_keeps_no_other_back() -> None:
+    """It is looked at again soon; the look does not count."""
+    world = World()
+    given_up = await world.charged(outcome=Outcome.DECLINED, reason="PSP_RATE_LIMITED")
+    # One that no code of ours could have written.
+    broken = replace(given_up, attempt_id="att_broken", psps_tried=("fake", "fake"), psp="gone")
+    world.store.rows[broken.attempt_id] = broken
+    world.means.providers["gone"] = world.psp  # type: ignore[index]
+
+    assert set(await world.look(HOUR)) == {Found.CHARGED, Found.SILENT}
+    assert world.shelf.looks[broken.attempt_id].made == 0
 
 
 async def test_nothing_is_planned_without_a_schedule() -> None:

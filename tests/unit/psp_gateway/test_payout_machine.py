@@ -2,9 +2,12 @@
 once, and what is said of a payout is true.
 """
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +18,7 @@ from privacy.masked import Personal
 from psp_gateway.domain.attempt import Delivery
 from psp_gateway.domain.errors import Refusal
 from psp_gateway.domain.payout import MOVES, Destination, Payout, PspAccount, State
+from psp_gateway.running import Asked, Running
 from psp_gateway.use_cases.execute_payouts import Paying, execute_payout
 from psp_gateway.use_cases.follow_payouts import look_at_payout
 from tests.builders import NOW
@@ -230,6 +234,34 @@ async def test_what_is_paid_is_looked_at_again_after_an_hour() -> None:
     assert (soon.state, later.state) == (State.PAID, State.RETURNED)
     assert later.paid_at == NOW
     assert later.message
+
+
+async def test_one_that_takes_long_is_told_as_it_stands() -> None:
+    """What was paid is not told as what nothing is known of, because its PSP is slow to say so."""
+    world = World()
+    await world.ask()
+    world.now += timedelta(hours=2)
+    let = asyncio.Event()
+
+    class Slow(FreePassage):
+        """A PSP that answers when it is let."""
+
+        async def ask(self, operation: str, send: Any, **more: Any) -> Any:
+            """See `ports.Guarding`."""
+            await let.wait()
+            return await send()
+
+    running = Running[Payout](answer_s=0.05, count_max=10)
+    paying = replace(world.paying(), guards={"fake": Slow()}, noted=running.saw)
+    asked = new_payout(now=world.now)
+    take = partial(execute_payout, paying, asked, TO)
+
+    (told,) = await running.run([Asked(asked, take)])
+    let.set()
+    await running.close(60.0)
+
+    assert isinstance(told, Payout)
+    assert (told.state, told.psp_reference) == (State.PAID, "tr_att_1")
 
 
 def test_states_move_forward_only() -> None:

@@ -409,6 +409,17 @@ async def test_an_order_without_one_capture_is_not_refunded(captures: list[Any])
     assert (told.outcome, told.delivery) == (Outcome.TRANSIENT, Delivery.NOT_SENT)
 
 
+async def test_a_capture_that_came_late_is_known_by_the_one_that_was_given_up() -> None:
+    """Of several captures PayPal has the name that it was asked for."""
+    captures = [payment(id="1", invoice_id="att_c1"), payment(id="2", invoice_id="att_c2")]
+    body = order(unit={"payments": {"captures": captures}})
+    late = replace(refund(), charge_attempt_id="att_c2l1")
+    async with answering(good(body, 200), SERVER_ERROR) as paypal:
+        await paypal.provider.refund_charge(late, key="k")
+
+    assert paypal.lines[1] == "POST /v2/payments/captures/2/refund"
+
+
 async def test_look_ups() -> None:
     """Each reads the order, and nothing else."""
     async with answering(good(paid(), 200), good(held(), 200), good(paid(), 200)) as paypal:

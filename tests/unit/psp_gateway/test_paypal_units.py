@@ -11,7 +11,9 @@ from chassis.money import Money, currency_decimals
 from psp_gateway.providers.paypal.units import (
     CURRENCIES,
     Inexpressible,
+    amount_of,
     exponent,
+    from_wire,
     is_same,
     takes,
     to_wire,
@@ -111,3 +113,12 @@ def test_another_amount_is_another(wire: object, expected: bool) -> None:
 def test_anything_else_is_not_it(wire: Any) -> None:
     """Whatever comes in an amount's place raises nothing."""
     assert is_same(wire, Money.parse("99.99", "USD")) is False
+
+
+@pytest.mark.parametrize("value", ["1000000000000000.00", "9" * 32, "0.00", "1.234"])
+def test_what_is_out_of_all_bounds_is_no_amount(value: str) -> None:
+    """It is told as such, whatever PayPal may write."""
+    wire = {"currency_code": "USD", "value": value}
+    assert amount_of(wire, "USD") is None
+    with pytest.raises(Inexpressible):
+        from_wire(wire)

@@ -123,7 +123,7 @@ class Gateway:
         bounds = Bounds(shares=Shares(of_first=0.1, per_s=0.5, most=4.0))
         self.guard = Guard("fake", lambda: self.now, bounds, NEVER)
 
-    async def ask(self, attempt_id: str) -> Attempt:
+    async def ask(self, attempt_id: str, *, is_last_try: bool = False) -> Attempt:
         """Ask for a charge."""
         means = Means(
             store=self.store,
@@ -133,7 +133,8 @@ class Gateway:
             faults=FaultPoints({}),
         )
         asked = replace(new_charge(), attempt_id=attempt_id, created_at=self.now)
-        found = await execute_charge(means, asked, Paying(Secret(self.token)))
+        paying = Paying(Secret(self.token), is_last_try=is_last_try)
+        found = await execute_charge(means, asked, paying)
         assert isinstance(found, Attempt)
         return found
 
@@ -178,6 +179,21 @@ async def test_what_is_put_off_stays_as_it_is() -> None:
     assert answered == replace(first, is_put_off=True, version=answered.version)
     assert not gateway.store.rows["att_1"].is_put_off
     assert to_attempt(answered, NOW).is_put_off
+
+
+async def test_what_was_put_off_was_no_last_try() -> None:
+    """Nobody has asked the PSP: it is not given up, and may be charged yet."""
+    gateway = Gateway(FakePsp(iter(["not_sent"])))
+    await gateway.ask("att_1")
+    gateway.guard.bounds = Bounds(shares=Shares(0.0, 0.0, 0.0))
+    while gateway.guard.may_repeat("create"):
+        pass
+    gateway.now += SECOND
+
+    put_off = await gateway.ask("att_1", is_last_try=True)
+
+    assert (put_off.outcome, put_off.is_put_off) == (Outcome.TRANSIENT, True)
+    assert gateway.store.rows["att_1"].outcome is Outcome.TRANSIENT
 
 
 async def test_polling_a_psp_that_answers_costs_nothing() -> None:

@@ -72,6 +72,16 @@ def test_what_was_captured_is_the_limit() -> None:
     assert [isinstance(answer, RefundExceedsCharge) for answer in answers] == [True, False, True]
 
 
+def test_what_passes_the_bounds_of_money_is_refused_like_any_other() -> None:
+    """Its sum with those before has 16 digits: it is refused, and harms nobody beside it."""
+    guard = Refunds([CHARGE], [refund(100, attempt_id="att_old")], [], expresses_all)
+
+    too_much = guard.take_up(refund(99_999_999_999_999_999))
+
+    assert isinstance(too_much, RefundExceedsCharge)
+    assert not isinstance(guard.take_up(refund(1, attempt_id="att_2")), Refusal)
+
+
 def test_a_refund_belongs_to_its_charge() -> None:
     """It takes payment, client, PSP and the PSP's id from the charge."""
     answer = Refunds([CHARGE], [], [], expresses_all).take_up(refund(1))

@@ -1,15 +1,17 @@
 """What speaks against the word of two persons."""
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from chassis.money import Money
 from psp_gateway.domain.answer import Absent, Created, alarm, no_answer, not_sent
-from psp_gateway.domain.attempt import Attempt, Kind, Outcome, Stage
+from psp_gateway.domain.attempt import Attempt, Delivery, Kind, Method, Outcome, Stage
 from psp_gateway.domain.hosted_page import Reply
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.domain.resolution import AttemptResolution, objection, resolved
+from psp_gateway.domain.resolution import AttemptResolution, is_overdue, objection, resolved
 from tests.builders import NOW
 from tests.unit.psp_gateway.test_take_further import new_charge
 
@@ -107,3 +109,29 @@ def test_an_object_of_another_amount_that_took_nothing_is_no_charge() -> None:
     against = objection(said(Outcome.DECLINED), UNKNOWN, mismatch())
     assert against is not None
     assert "it has taken 50.00 USD" in against.message
+
+
+@pytest.mark.parametrize(
+    ("age", "differs", "expected"),
+    [
+        (timedelta(hours=24), {}, True),
+        (timedelta(hours=23), {}, False),
+        (timedelta(hours=24), {"outcome": Outcome.ACTION_REQUIRED}, False),
+        (timedelta(hours=24), {"delivery": Delivery.SENT_NO_ANSWER}, False),
+        (timedelta(days=20), {"method": Method.BANK_DEBIT}, False),
+        (timedelta(days=21), {"method": Method.BANK_DEBIT}, True),
+    ],
+)
+def test_what_a_psp_should_have_told_by_now_may_be_resolved(
+    age: timedelta, differs: dict[str, Any], expected: bool
+) -> None:
+    """A webhook that is lost leaves an attempt that nobody else ends; who can be asked is."""
+    waiting = replace(
+        UNKNOWN, outcome=Outcome.PENDING, delivery=Delivery.ANSWERED, created_at=NOW - age
+    )
+    waiting = replace(waiting, **differs)
+
+    assert is_overdue(waiting, NOW, can_be_asked=False) is expected
+    assert is_overdue(waiting, NOW, can_be_asked=True) is False
+    against = objection(said(Outcome.DECLINED), waiting, no_answer(), is_overdue=expected)
+    assert (against is None) is expected

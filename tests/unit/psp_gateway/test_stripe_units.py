@@ -47,7 +47,10 @@ def test_what_stripe_cannot_express_is_refused(amount: str, currency: str) -> No
         to_minor(Money.parse(amount, currency))
 
 
-@pytest.mark.parametrize(("minor", "currency"), [(1234, "KWD"), (1250, "ISK"), (1, "UGX")])
+@pytest.mark.parametrize(
+    ("minor", "currency"),
+    [(1234, "KWD"), (1250, "ISK"), (1, "UGX"), (10**15, "JPY"), (10**17, "USD"), (10**40, "USD")],
+)
 def test_what_stripe_cannot_mean_is_refused(minor: int, currency: str) -> None:
     """An amount that Stripe has no use for is no amount."""
     with pytest.raises(Inexpressible):

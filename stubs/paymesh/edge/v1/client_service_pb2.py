@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$paymesh/edge/v1/client_service.proto\x12\x0fpaymesh.edge.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x02\n\tApiClient\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12\x0f\n\x07signing\x18\x05 \x01(\x08\x12 \n\x13requests_per_second\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\x05\x62urst\x18\x07 \x01(\x05H\x01\x88\x01\x01\x12.\n\nrevoked_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\n\x14_requests_per_secondB\x08\n\x06_burst\"\x9a\x02\n\nCredential\x12\x15\n\rcredential_id\x18\x01 \x01(\t\x12.\n\x04kind\x18\x02 \x01(\x0e\x32 .paymesh.edge.v1.Credential.Kind\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x41PI_KEY\x10\x01\x12\n\n\x06SECRET\x10\x02\"u\n\x0c\x43lientChange\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\xd5\x01\n\x13\x43reateClientRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12\x1d\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x42\n\x06scopes\x18\x03 \x03(\tB2\xbaH/\x92\x01,\x10\x05\x18\x01\"&r$R\x04readR\x03payR\x06refundR\x06payoutR\x07operate\x12\x0f\n\x07signing\x18\x04 \x01(\x08\x12\x18\n\x06reason\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"c\n\x14\x43reateClientResponse\x12*\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1a.paymesh.edge.v1.ApiClient\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\x12\x0e\n\x06secret\x18\x03 \x01(\t\"D\n\x10GetClientRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\"\xa1\x01\n\x11GetClientResponse\x12*\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1a.paymesh.edge.v1.ApiClient\x12\x30\n\x0b\x63redentials\x18\x02 \x03(\x0b\x32\x1b.paymesh.edge.v1.Credential\x12.\n\x07\x63hanges\x18\x03 \x03(\x0b\x32\x1d.paymesh.edge.v1.ClientChange\"M\n\x12ListClientsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1b\n\npage_token\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"[\n\x13ListClientsResponse\x12+\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x1a.paymesh.edge.v1.ApiClient\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe0\x01\n\x17RotateCredentialRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12:\n\x04kind\x18\x02 \x01(\x0e\x32 .paymesh.edge.v1.Credential.KindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x07overlap\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\x9a\x9e\x01\x32\x00\x12\x1a\n\x06reason\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"\x8e\x01\n\x18RotateCredentialResponse\x12/\n\ncredential\x18\x01 \x01(\x0b\x32\x1b.paymesh.edge.v1.Credential\x12\r\n\x05value\x18\x02 \x01(\t\x12\x32\n\x0eold_expires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x01\n\x13RevokeClientRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12\x1e\n\rcredential_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1a\n\x06reason\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"w\n\x14RevokeClientResponse\x12*\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1a.paymesh.edge.v1.ApiClient\x12\x33\n\x10\x65\x66\x66\x65\x63tive_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xd7\x01\n\x15SetClientLimitRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12-\n\x13requests_per_second\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00H\x00\x88\x01\x01\x12\x1f\n\x05\x62urst\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x01H\x01\x88\x01\x01\x12\x1a\n\x06reason\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x42\x16\n\x14_requests_per_secondB\x08\n\x06_burst\"D\n\x16SetClientLimitResponse\x12*\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1a.paymesh.edge.v1.ApiClient2\xcd\x04\n\rClientService\x12[\n\x0c\x43reateClient\x12$.paymesh.edge.v1.CreateClientRequest\x1a%.paymesh.edge.v1.CreateClientResponse\x12W\n\tGetClient\x12!.paymesh.edge.v1.GetClientRequest\x1a\".paymesh.edge.v1.GetClientResponse\"\x03\x90\x02\x01\x12]\n\x0bListClients\x12#.paymesh.edge.v1.ListClientsRequest\x1a$.paymesh.edge.v1.ListClientsResponse\"\x03\x90\x02\x01\x12g\n\x10RotateCredential\x12(.paymesh.edge.v1.RotateCredentialRequest\x1a).paymesh.edge.v1.RotateCredentialResponse\x12[\n\x0cRevokeClient\x12$.paymesh.edge.v1.RevokeClientRequest\x1a%.paymesh.edge.v1.RevokeClientResponse\x12\x61\n\x0eSetClientLimit\x12&.paymesh.edge.v1.SetClientLimitRequest\x1a\'.paymesh.edge.v1.SetClientLimitResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$paymesh/edge/v1/client_service.proto\x12\x0fpaymesh.edge.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x02\n\tApiClient\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12\x0f\n\x07signing\x18\x05 \x01(\x08\x12 \n\x13requests_per_second\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\x05\x62urst\x18\x07 \x01(\x05H\x01\x88\x01\x01\x12.\n\nrevoked_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\n\x14_requests_per_secondB\x08\n\x06_burst\"\x9a\x02\n\nCredential\x12\x15\n\rcredential_id\x18\x01 \x01(\t\x12.\n\x04kind\x18\x02 \x01(\x0e\x32 .paymesh.edge.v1.Credential.Kind\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x41PI_KEY\x10\x01\x12\n\n\x06SECRET\x10\x02\"u\n\x0c\x43lientChange\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\xdd\x01\n\x13\x43reateClientRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x18\x64\xba\x01\x01\x00\x12\x42\n\x06scopes\x18\x03 \x03(\tB2\xbaH/\x92\x01,\x10\x05\x18\x01\"&r$R\x04readR\x03payR\x06refundR\x06payoutR\x07operate\x12\x0f\n\x07signing\x18\x04 \x01(\x08\x12\x1c\n\x06reason\x18\x05 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xba\x01\x01\x00\"c\n\x14\x43reateClientResponse\x12*\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1a.paymesh.edge.v1.ApiClient\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\x12\x0e\n\x06secret\x18\x03 \x01(\t\"D\n\x10GetClientRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\"\xa1\x01\n\x11GetClientResponse\x12*\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1a.paymesh.edge.v1.ApiClient\x12\x30\n\x0b\x63redentials\x18\x02 \x03(\x0b\x32\x1b.paymesh.edge.v1.Credential\x12.\n\x07\x63hanges\x18\x03 \x03(\x0b\x32\x1d.paymesh.edge.v1.ClientChange\"Q\n\x12ListClientsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1f\n\npage_token\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x18@\xba\x01\x01\x00\"[\n\x13ListClientsResponse\x12+\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x1a.paymesh.edge.v1.ApiClient\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe4\x01\n\x17RotateCredentialRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12:\n\x04kind\x18\x02 \x01(\x0e\x32 .paymesh.edge.v1.Credential.KindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x07overlap\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\x9a\x9e\x01\x32\x00\x12\x1e\n\x06reason\x18\x04 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xf4\x03\xba\x01\x01\x00\"\x8e\x01\n\x18RotateCredentialResponse\x12/\n\ncredential\x18\x01 \x01(\x0b\x32\x1b.paymesh.edge.v1.Credential\x12\r\n\x05value\x18\x02 \x01(\t\x12\x32\n\x0eold_expires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x01\n\x13RevokeClientRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12\x1e\n\rcredential_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1e\n\x06reason\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xf4\x03\xba\x01\x01\x00\"w\n\x14RevokeClientResponse\x12*\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1a.paymesh.edge.v1.ApiClient\x12\x33\n\x10\x65\x66\x66\x65\x63tive_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xdb\x01\n\x15SetClientLimitRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_.-]{1,64}$\x12-\n\x13requests_per_second\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00H\x00\x88\x01\x01\x12\x1f\n\x05\x62urst\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x01H\x01\x88\x01\x01\x12\x1e\n\x06reason\x18\x04 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xf4\x03\xba\x01\x01\x00\x42\x16\n\x14_requests_per_secondB\x08\n\x06_burst\"D\n\x16SetClientLimitResponse\x12*\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1a.paymesh.edge.v1.ApiClient2\xcd\x04\n\rClientService\x12[\n\x0c\x43reateClient\x12$.paymesh.edge.v1.CreateClientRequest\x1a%.paymesh.edge.v1.CreateClientResponse\x12W\n\tGetClient\x12!.paymesh.edge.v1.GetClientRequest\x1a\".paymesh.edge.v1.GetClientResponse\"\x03\x90\x02\x01\x12]\n\x0bListClients\x12#.paymesh.edge.v1.ListClientsRequest\x1a$.paymesh.edge.v1.ListClientsResponse\"\x03\x90\x02\x01\x12g\n\x10RotateCredential\x12(.paymesh.edge.v1.RotateCredentialRequest\x1a).paymesh.edge.v1.RotateCredentialResponse\x12[\n\x0cRevokeClient\x12$.paymesh.edge.v1.RevokeClientRequest\x1a%.paymesh.edge.v1.RevokeClientResponse\x12\x61\n\x0eSetClientLimit\x12&.paymesh.edge.v1.SetClientLimitRequest\x1a\'.paymesh.edge.v1.SetClientLimitResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,17 +37,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATECLIENTREQUEST'].fields_by_name['client_id']._loaded_options = None
   _globals['_CREATECLIENTREQUEST'].fields_by_name['client_id']._serialized_options = b'\272H\032r\0302\026^[A-Za-z0-9_.-]{1,64}$'
   _globals['_CREATECLIENTREQUEST'].fields_by_name['display_name']._loaded_options = None
-  _globals['_CREATECLIENTREQUEST'].fields_by_name['display_name']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_CREATECLIENTREQUEST'].fields_by_name['display_name']._serialized_options = b'\272H\010r\006\030d\272\001\001\000'
   _globals['_CREATECLIENTREQUEST'].fields_by_name['scopes']._loaded_options = None
   _globals['_CREATECLIENTREQUEST'].fields_by_name['scopes']._serialized_options = b'\272H/\222\001,\020\005\030\001\"&r$R\004readR\003payR\006refundR\006payoutR\007operate'
   _globals['_CREATECLIENTREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_CREATECLIENTREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\364\003'
+  _globals['_CREATECLIENTREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\tr\007\030\364\003\272\001\001\000'
   _globals['_GETCLIENTREQUEST'].fields_by_name['client_id']._loaded_options = None
   _globals['_GETCLIENTREQUEST'].fields_by_name['client_id']._serialized_options = b'\272H\032r\0302\026^[A-Za-z0-9_.-]{1,64}$'
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTCLIENTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_LISTCLIENTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\010r\006\030@\272\001\001\000'
   _globals['_ROTATECREDENTIALREQUEST'].fields_by_name['client_id']._loaded_options = None
   _globals['_ROTATECREDENTIALREQUEST'].fields_by_name['client_id']._serialized_options = b'\272H\032r\0302\026^[A-Za-z0-9_.-]{1,64}$'
   _globals['_ROTATECREDENTIALREQUEST'].fields_by_name['kind']._loaded_options = None
@@ -55,13 +55,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROTATECREDENTIALREQUEST'].fields_by_name['overlap']._loaded_options = None
   _globals['_ROTATECREDENTIALREQUEST'].fields_by_name['overlap']._serialized_options = b'\272H\014\252\001\t\"\005\010\200\232\236\0012\000'
   _globals['_ROTATECREDENTIALREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_ROTATECREDENTIALREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\001\030\364\003'
+  _globals['_ROTATECREDENTIALREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\013r\t\020\001\030\364\003\272\001\001\000'
   _globals['_REVOKECLIENTREQUEST'].fields_by_name['client_id']._loaded_options = None
   _globals['_REVOKECLIENTREQUEST'].fields_by_name['client_id']._serialized_options = b'\272H\032r\0302\026^[A-Za-z0-9_.-]{1,64}$'
   _globals['_REVOKECLIENTREQUEST'].fields_by_name['credential_id']._loaded_options = None
   _globals['_REVOKECLIENTREQUEST'].fields_by_name['credential_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_REVOKECLIENTREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_REVOKECLIENTREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\001\030\364\003'
+  _globals['_REVOKECLIENTREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\013r\t\020\001\030\364\003\272\001\001\000'
   _globals['_SETCLIENTLIMITREQUEST'].fields_by_name['client_id']._loaded_options = None
   _globals['_SETCLIENTLIMITREQUEST'].fields_by_name['client_id']._serialized_options = b'\272H\032r\0302\026^[A-Za-z0-9_.-]{1,64}$'
   _globals['_SETCLIENTLIMITREQUEST'].fields_by_name['requests_per_second']._loaded_options = None
@@ -69,7 +69,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETCLIENTLIMITREQUEST'].fields_by_name['burst']._loaded_options = None
   _globals['_SETCLIENTLIMITREQUEST'].fields_by_name['burst']._serialized_options = b'\272H\010\032\006\030\300\204=(\001'
   _globals['_SETCLIENTLIMITREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_SETCLIENTLIMITREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\001\030\364\003'
+  _globals['_SETCLIENTLIMITREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\013r\t\020\001\030\364\003\272\001\001\000'
   _globals['_CLIENTSERVICE'].methods_by_name['GetClient']._loaded_options = None
   _globals['_CLIENTSERVICE'].methods_by_name['GetClient']._serialized_options = b'\220\002\001'
   _globals['_CLIENTSERVICE'].methods_by_name['ListClients']._loaded_options = None
@@ -83,29 +83,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLIENTCHANGE']._serialized_start=708
   _globals['_CLIENTCHANGE']._serialized_end=825
   _globals['_CREATECLIENTREQUEST']._serialized_start=828
-  _globals['_CREATECLIENTREQUEST']._serialized_end=1041
-  _globals['_CREATECLIENTRESPONSE']._serialized_start=1043
-  _globals['_CREATECLIENTRESPONSE']._serialized_end=1142
-  _globals['_GETCLIENTREQUEST']._serialized_start=1144
-  _globals['_GETCLIENTREQUEST']._serialized_end=1212
-  _globals['_GETCLIENTRESPONSE']._serialized_start=1215
-  _globals['_GETCLIENTRESPONSE']._serialized_end=1376
-  _globals['_LISTCLIENTSREQUEST']._serialized_start=1378
-  _globals['_LISTCLIENTSREQUEST']._serialized_end=1455
-  _globals['_LISTCLIENTSRESPONSE']._serialized_start=1457
-  _globals['_LISTCLIENTSRESPONSE']._serialized_end=1548
-  _globals['_ROTATECREDENTIALREQUEST']._serialized_start=1551
-  _globals['_ROTATECREDENTIALREQUEST']._serialized_end=1775
-  _globals['_ROTATECREDENTIALRESPONSE']._serialized_start=1778
-  _globals['_ROTATECREDENTIALRESPONSE']._serialized_end=1920
-  _globals['_REVOKECLIENTREQUEST']._serialized_start=1923
-  _globals['_REVOKECLIENTREQUEST']._serialized_end=2054
-  _globals['_REVOKECLIENTRESPONSE']._serialized_start=2056
-  _globals['_REVOKECLIENTRESPONSE']._serialized_end=2175
-  _globals['_SETCLIENTLIMITREQUEST']._serialized_start=2178
-  _globals['_SETCLIENTLIMITREQUEST']._serialized_end=2393
-  _globals['_SETCLIENTLIMITRESPONSE']._serialized_start=2395
-  _globals['_SETCLIENTLIMITRESPONSE']._serialized_end=2463
-  _globals['_CLIENTSERVICE']._serialized_start=2466
-  _globals['_CLIENTSERVICE']._serialized_end=3055
+  _globals['_CREATECLIENTREQUEST']._serialized_end=1049
+  _globals['_CREATECLIENTRESPONSE']._serialized_start=1051
+  _globals['_CREATECLIENTRESPONSE']._serialized_end=1150
+  _globals['_GETCLIENTREQUEST']._serialized_start=1152
+  _globals['_GETCLIENTREQUEST']._serialized_end=1220
+  _globals['_GETCLIENTRESPONSE']._serialized_start=1223
+  _globals['_GETCLIENTRESPONSE']._serialized_end=1384
+  _globals['_LISTCLIENTSREQUEST']._serialized_start=1386
+  _globals['_LISTCLIENTSREQUEST']._serialized_end=1467
+  _globals['_LISTCLIENTSRESPONSE']._serialized_start=1469
+  _globals['_LISTCLIENTSRESPONSE']._serialized_end=1560
+  _globals['_ROTATECREDENTIALREQUEST']._serialized_start=1563
+  _globals['_ROTATECREDENTIALREQUEST']._serialized_end=1791
+  _globals['_ROTATECREDENTIALRESPONSE']._serialized_start=1794
+  _globals['_ROTATECREDENTIALRESPONSE']._serialized_end=1936
+  _globals['_REVOKECLIENTREQUEST']._serialized_start=1939
+  _globals['_REVOKECLIENTREQUEST']._serialized_end=2074
+  _globals['_REVOKECLIENTRESPONSE']._serialized_start=2076
+  _globals['_REVOKECLIENTRESPONSE']._serialized_end=2195
+  _globals['_SETCLIENTLIMITREQUEST']._serialized_start=2198
+  _globals['_SETCLIENTLIMITREQUEST']._serialized_end=2417
+  _globals['_SETCLIENTLIMITRESPONSE']._serialized_start=2419
+  _globals['_SETCLIENTLIMITRESPONSE']._serialized_end=2487
+  _globals['_CLIENTSERVICE']._serialized_start=2490
+  _globals['_CLIENTSERVICE']._serialized_end=3079
 # @@protoc_insertion_point(module_scope)

@@ -110,7 +110,9 @@ class Offence(_message.Message):
         WRONG_HASH: Offence._Kind.ValueType  # 5
         """A transaction's hash does not follow from the one before and its content."""
         WRONG_STREAM: Offence._Kind.ValueType  # 6
-        """A stream has a gap, or one place twice, or does not end where its head says."""
+        """A stream has a gap, or one place twice, or does not end where its head says; or entries say a place in it where there
+        is no transaction.
+        """
         WRONG_CLAIM: Offence._Kind.ValueType  # 7
         """A transaction's reference is claimed by another, or by none."""
         WRONG_SEAL: Offence._Kind.ValueType  # 8
@@ -135,7 +137,9 @@ class Offence(_message.Message):
     WRONG_HASH: Offence.Kind.ValueType  # 5
     """A transaction's hash does not follow from the one before and its content."""
     WRONG_STREAM: Offence.Kind.ValueType  # 6
-    """A stream has a gap, or one place twice, or does not end where its head says."""
+    """A stream has a gap, or one place twice, or does not end where its head says; or entries say a place in it where there
+    is no transaction.
+    """
     WRONG_CLAIM: Offence.Kind.ValueType  # 7
     """A transaction's reference is claimed by another, or by none."""
     WRONG_SEAL: Offence.Kind.ValueType  # 8

@@ -99,7 +99,7 @@ class Case(_message.Message):
     currency: _builtins.str
     """ISO 4217."""
     resolution: _builtins.str
-    """How it ended: GIVEN_BACK. Empty while it is open."""
+    """How it ended: GIVEN_BACK, or GIVEN_UP by two persons: then it is in suspense. Empty while it is open."""
     @_builtins.property
     def opened_at(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
@@ -151,7 +151,7 @@ class CaseEvent(_message.Message):
     sequence: _builtins.int
     """Its number; ascends, perhaps with gaps."""
     kind: _builtins.str
-    """What: OPENED, BOOKED, GIVEN_BACK, RELEASED, TROUBLE, STUCK, CLOSED."""
+    """What: OPENED, BOOKED, GIVEN_BACK, GIVEN_UP, RELEASED, TROUBLE, STUCK, CLOSED."""
     detail: _builtins.str
     """A reason or a reference; never a secret."""
     @_builtins.property

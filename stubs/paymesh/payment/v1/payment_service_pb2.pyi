@@ -354,7 +354,9 @@ class ResumePaymentRequest(_message.Message):
     """The payment's id."""
     @_builtins.property
     def return_query(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The query of the URL that he came back by, as it came; empty when there was none."""
+        """The query of the URL that he came back by, as it came; empty when there was none. Its `attempt_id` tells which charge he
+        comes back for.
+        """
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from paymesh.payment.v1 import webhook_endpoint_pb2 as paymesh_dot_payment_dot_v1_dot_webhook__endpoint__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1paymesh/payment/v1/webhook_endpoint_service.proto\x12\x12paymesh.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)paymesh/payment/v1/webhook_endpoint.proto\"~\n\x1c\x43reateWebhookEndpointRequest\x12\x18\n\x03url\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\x18\xd0\x0f\xc8\x01\x01\x12%\n\x0b\x65vent_types\x18\x02 \x03(\tB\x10\xbaH\r\x92\x01\n\x10@\x18\x01\"\x04r\x02\x18@\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\"M\n\x19GetWebhookEndpointRequest\x12\x30\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^whe_[0-9a-z]{1,60}$\"W\n\x1bListWebhookEndpointsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"o\n\x1cListWebhookEndpointsResponse\x12\x36\n\tendpoints\x18\x01 \x03(\x0b\x32#.paymesh.payment.v1.WebhookEndpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x1c\x44\x65leteWebhookEndpointRequest\x12\x30\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^whe_[0-9a-z]{1,60}$\"N\n\x1aRotateWebhookSecretRequest\x12\x30\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^whe_[0-9a-z]{1,60}$\"\x85\x01\n\x11ListEventsRequest\x12\x36\n\tobject_id\x18\x01 \x01(\tB#\xbaH r\x1b\x32\x19^[a-z]{3}_[0-9a-z]{1,60}$\xd8\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"X\n\x12ListEventsResponse\x12)\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.paymesh.payment.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8a\x01\n\x1cListWebhookDeliveriesRequest\x12\x30\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^whe_[0-9a-z]{1,60}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"q\n\x1dListWebhookDeliveriesResponse\x12\x37\n\ndeliveries\x18\x01 \x03(\x0b\x32#.paymesh.payment.v1.WebhookDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcf\x01\n\x15RedeliverEventRequest\x12\x30\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^whe_[0-9a-z]{1,60}$\x12H\n\x08\x65vent_id\x18\x02 \x01(\tB4\xbaH1r/2-^evt_[a-z]{3}_[0-9a-z]{1,60}s[1-9][0-9]{0,8}$H\x00\x12+\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\r\n\x04what\x12\x05\xbaH\x02\x08\x01\"]\n\x16RedeliverEventResponse\x12\x13\n\x0b\x65vent_count\x18\x01 \x01(\x05\x12.\n\nnext_since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x8b\n\n\x16WebhookEndpointService\x12\x93\x01\n\x15\x43reateWebhookEndpoint\x12\x30.paymesh.payment.v1.CreateWebhookEndpointRequest\x1a#.paymesh.payment.v1.WebhookEndpoint\"#\x90\x02\x02\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/webhook_endpoints:\x01*\x12\x98\x01\n\x12GetWebhookEndpoint\x12-.paymesh.payment.v1.GetWebhookEndpointRequest\x1a#.paymesh.payment.v1.WebhookEndpoint\".\x90\x02\x01\x82\xd3\xe4\x93\x02%\x12#/v1/webhook_endpoints/{endpoint_id}\x12\x9b\x01\n\x14ListWebhookEndpoints\x12/.paymesh.payment.v1.ListWebhookEndpointsRequest\x1a\x30.paymesh.payment.v1.ListWebhookEndpointsResponse\" \x90\x02\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/webhook_endpoints\x12\x9e\x01\n\x15\x44\x65leteWebhookEndpoint\x12\x30.paymesh.payment.v1.DeleteWebhookEndpointRequest\x1a#.paymesh.payment.v1.WebhookEndpoint\".\x90\x02\x02\x82\xd3\xe4\x93\x02%*#/v1/webhook_endpoints/{endpoint_id}\x12\xab\x01\n\x13RotateWebhookSecret\x12..paymesh.payment.v1.RotateWebhookSecretRequest\x1a#.paymesh.payment.v1.WebhookEndpoint\"?\x90\x02\x02\x82\xd3\xe4\x93\x02\x36\"1/v1/webhook_endpoints/{endpoint_id}/rotate_secret:\x01*\x12r\n\nListEvents\x12%.paymesh.payment.v1.ListEventsRequest\x1a&.paymesh.payment.v1.ListEventsResponse\"\x15\x90\x02\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/events\x12\xb7\x01\n\x15ListWebhookDeliveries\x12\x30.paymesh.payment.v1.ListWebhookDeliveriesRequest\x1a\x31.paymesh.payment.v1.ListWebhookDeliveriesResponse\"9\x90\x02\x01\x82\xd3\xe4\x93\x02\x30\x12./v1/webhook_endpoints/{endpoint_id}/deliveries\x12\xa4\x01\n\x0eRedeliverEvent\x12).paymesh.payment.v1.RedeliverEventRequest\x1a*.paymesh.payment.v1.RedeliverEventResponse\";\x90\x02\x02\x82\xd3\xe4\x93\x02\x32\"-/v1/webhook_endpoints/{endpoint_id}/redeliver:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1paymesh/payment/v1/webhook_endpoint_service.proto\x12\x12paymesh.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)paymesh/payment/v1/webhook_endpoint.proto\"\x82\x01\n\x1c\x43reateWebhookEndpointRequest\x12\x18\n\x03url\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\x18\xd0\x0f\xc8\x01\x01\x12%\n\x0b\x65vent_types\x18\x02 \x03(\tB\x10\xbaH\r\x92\x01\n\x10@\x18\x01\"\x04r\x02\x18@\x12!\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\xff\x01\xba\x01\x01\x00\"M\n\x19GetWebhookEndpointRequest\x12\x30\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^whe_[0-9a-z]{1,60}$\"W\n\x1bListWebhookEndpointsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"o\n\x1cListWebhookEndpointsResponse\x12\x36\n\tendpoints\x18\x01 \x03(\x0b\x32#.paymesh.payment.v1.WebhookEndpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x1c\x44\x65leteWebhookEndpointRequest\x12\x30\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^whe_[0-9a-z]{1,60}$\"N\n\x1aRotateWebhookSecretRequest\x12\x30\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^whe_[0-9a-z]{1,60}$\"\x85\x01\n\x11ListEventsRequest\x12\x36\n\tobject_id\x18\x01 \x01(\tB#\xbaH r\x1b\x32\x19^[a-z]{3}_[0-9a-z]{1,60}$\xd8\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"X\n\x12ListEventsResponse\x12)\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.paymesh.payment.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8a\x01\n\x1cListWebhookDeliveriesRequest\x12\x30\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^whe_[0-9a-z]{1,60}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"q\n\x1dListWebhookDeliveriesResponse\x12\x37\n\ndeliveries\x18\x01 \x03(\x0b\x32#.paymesh.payment.v1.WebhookDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcf\x01\n\x15RedeliverEventRequest\x12\x30\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^whe_[0-9a-z]{1,60}$\x12H\n\x08\x65vent_id\x18\x02 \x01(\tB4\xbaH1r/2-^evt_[a-z]{3}_[0-9a-z]{1,60}s[1-9][0-9]{0,8}$H\x00\x12+\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\r\n\x04what\x12\x05\xbaH\x02\x08\x01\"]\n\x16RedeliverEventResponse\x12\x13\n\x0b\x65vent_count\x18\x01 \x01(\x05\x12.\n\nnext_since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x8b\n\n\x16WebhookEndpointService\x12\x93\x01\n\x15\x43reateWebhookEndpoint\x12\x30.paymesh.payment.v1.CreateWebhookEndpointRequest\x1a#.paymesh.payment.v1.WebhookEndpoint\"#\x90\x02\x02\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/webhook_endpoints:\x01*\x12\x98\x01\n\x12GetWebhookEndpoint\x12-.paymesh.payment.v1.GetWebhookEndpointRequest\x1a#.paymesh.payment.v1.WebhookEndpoint\".\x90\x02\x01\x82\xd3\xe4\x93\x02%\x12#/v1/webhook_endpoints/{endpoint_id}\x12\x9b\x01\n\x14ListWebhookEndpoints\x12/.paymesh.payment.v1.ListWebhookEndpointsRequest\x1a\x30.paymesh.payment.v1.ListWebhookEndpointsResponse\" \x90\x02\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/webhook_endpoints\x12\x9e\x01\n\x15\x44\x65leteWebhookEndpoint\x12\x30.paymesh.payment.v1.DeleteWebhookEndpointRequest\x1a#.paymesh.payment.v1.WebhookEndpoint\".\x90\x02\x02\x82\xd3\xe4\x93\x02%*#/v1/webhook_endpoints/{endpoint_id}\x12\xab\x01\n\x13RotateWebhookSecret\x12..paymesh.payment.v1.RotateWebhookSecretRequest\x1a#.paymesh.payment.v1.WebhookEndpoint\"?\x90\x02\x02\x82\xd3\xe4\x93\x02\x36\"1/v1/webhook_endpoints/{endpoint_id}/rotate_secret:\x01*\x12r\n\nListEvents\x12%.paymesh.payment.v1.ListEventsRequest\x1a&.paymesh.payment.v1.ListEventsResponse\"\x15\x90\x02\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/events\x12\xb7\x01\n\x15ListWebhookDeliveries\x12\x30.paymesh.payment.v1.ListWebhookDeliveriesRequest\x1a\x31.paymesh.payment.v1.ListWebhookDeliveriesResponse\"9\x90\x02\x01\x82\xd3\xe4\x93\x02\x30\x12./v1/webhook_endpoints/{endpoint_id}/deliveries\x12\xa4\x01\n\x0eRedeliverEvent\x12).paymesh.payment.v1.RedeliverEventRequest\x1a*.paymesh.payment.v1.RedeliverEventResponse\";\x90\x02\x02\x82\xd3\xe4\x93\x02\x32\"-/v1/webhook_endpoints/{endpoint_id}/redeliver:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEWEBHOOKENDPOINTREQUEST'].fields_by_name['event_types']._loaded_options = None
   _globals['_CREATEWEBHOOKENDPOINTREQUEST'].fields_by_name['event_types']._serialized_options = b'\272H\r\222\001\n\020@\030\001\"\004r\002\030@'
   _globals['_CREATEWEBHOOKENDPOINTREQUEST'].fields_by_name['description']._loaded_options = None
-  _globals['_CREATEWEBHOOKENDPOINTREQUEST'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\377\001'
+  _globals['_CREATEWEBHOOKENDPOINTREQUEST'].fields_by_name['description']._serialized_options = b'\272H\tr\007\030\377\001\272\001\001\000'
   _globals['_GETWEBHOOKENDPOINTREQUEST'].fields_by_name['endpoint_id']._loaded_options = None
   _globals['_GETWEBHOOKENDPOINTREQUEST'].fields_by_name['endpoint_id']._serialized_options = b'\272H\030r\0262\024^whe_[0-9a-z]{1,60}$'
   _globals['_LISTWEBHOOKENDPOINTSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -85,30 +85,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WEBHOOKENDPOINTSERVICE'].methods_by_name['ListWebhookDeliveries']._serialized_options = b'\220\002\001\202\323\344\223\0020\022./v1/webhook_endpoints/{endpoint_id}/deliveries'
   _globals['_WEBHOOKENDPOINTSERVICE'].methods_by_name['RedeliverEvent']._loaded_options = None
   _globals['_WEBHOOKENDPOINTSERVICE'].methods_by_name['RedeliverEvent']._serialized_options = b'\220\002\002\202\323\344\223\0022\"-/v1/webhook_endpoints/{endpoint_id}/redeliver:\001*'
-  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_start=208
-  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_end=334
-  _globals['_GETWEBHOOKENDPOINTREQUEST']._serialized_start=336
-  _globals['_GETWEBHOOKENDPOINTREQUEST']._serialized_end=413
-  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_start=415
-  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_end=502
-  _globals['_LISTWEBHOOKENDPOINTSRESPONSE']._serialized_start=504
-  _globals['_LISTWEBHOOKENDPOINTSRESPONSE']._serialized_end=615
-  _globals['_DELETEWEBHOOKENDPOINTREQUEST']._serialized_start=617
-  _globals['_DELETEWEBHOOKENDPOINTREQUEST']._serialized_end=697
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=699
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=777
-  _globals['_LISTEVENTSREQUEST']._serialized_start=780
-  _globals['_LISTEVENTSREQUEST']._serialized_end=913
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=915
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=1003
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=1006
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=1144
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=1146
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=1259
-  _globals['_REDELIVEREVENTREQUEST']._serialized_start=1262
-  _globals['_REDELIVEREVENTREQUEST']._serialized_end=1469
-  _globals['_REDELIVEREVENTRESPONSE']._serialized_start=1471
-  _globals['_REDELIVEREVENTRESPONSE']._serialized_end=1564
-  _globals['_WEBHOOKENDPOINTSERVICE']._serialized_start=1567
-  _globals['_WEBHOOKENDPOINTSERVICE']._serialized_end=2858
+  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_start=209
+  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_end=339
+  _globals['_GETWEBHOOKENDPOINTREQUEST']._serialized_start=341
+  _globals['_GETWEBHOOKENDPOINTREQUEST']._serialized_end=418
+  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_start=420
+  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_end=507
+  _globals['_LISTWEBHOOKENDPOINTSRESPONSE']._serialized_start=509
+  _globals['_LISTWEBHOOKENDPOINTSRESPONSE']._serialized_end=620
+  _globals['_DELETEWEBHOOKENDPOINTREQUEST']._serialized_start=622
+  _globals['_DELETEWEBHOOKENDPOINTREQUEST']._serialized_end=702
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=704
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=782
+  _globals['_LISTEVENTSREQUEST']._serialized_start=785
+  _globals['_LISTEVENTSREQUEST']._serialized_end=918
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=920
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1008
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=1011
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=1149
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=1151
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=1264
+  _globals['_REDELIVEREVENTREQUEST']._serialized_start=1267
+  _globals['_REDELIVEREVENTREQUEST']._serialized_end=1474
+  _globals['_REDELIVEREVENTRESPONSE']._serialized_start=1476
+  _globals['_REDELIVEREVENTRESPONSE']._serialized_end=1569
+  _globals['_WEBHOOKENDPOINTSERVICE']._serialized_start=1572
+  _globals['_WEBHOOKENDPOINTSERVICE']._serialized_end=2863
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ from paymesh.psp.v1 import attempt_pb2 as paymesh_dot_psp_dot_v1_dot_attempt__pb
 from paymesh.psp.v1 import psp_gateway_service_pb2 as paymesh_dot_psp_dot_v1_dot_psp__gateway__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/paymesh/psp/v1/attempt_resolution_service.proto\x12\x0epaymesh.psp.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cpaymesh/psp/v1/attempt.proto\x1a(paymesh/psp/v1/psp_gateway_service.proto\"\xd2\x03\n\x11\x41ttemptResolution\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12<\n\x07outcome\x18\x02 \x01(\x0e\x32\x1f.paymesh.psp.v1.Attempt.OutcomeB\n\xbaH\x07\x82\x01\x04\x18\x01\x18\x02\x12,\n\rpsp_reference\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{0,200}$\x12\x17\n\x06\x61mount\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12&\n\x08\x63urrency\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$\x12\x1c\n\x08\x65vidence\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x1f\n\x0bproposed_by\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1f\n\x0b\x61pproved_by\x18\x08 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01:\x7f\xbaH|\x1az\n\x1e\x61ttempt_resolution.two_persons\x12\x32\x61pproved_by must be somebody else than proposed_by\x1a$this.proposed_by != this.approved_by\"\\\n\x16ResolveAttemptsRequest\x12\x42\n\x0bresolutions\x18\x01 \x03(\x0b\x32!.paymesh.psp.v1.AttemptResolutionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"I\n\x17ResolveAttemptsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult2\x83\x01\n\x18\x41ttemptResolutionService\x12g\n\x0fResolveAttempts\x12&.paymesh.psp.v1.ResolveAttemptsRequest\x1a\'.paymesh.psp.v1.ResolveAttemptsResponse\"\x03\x90\x02\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/paymesh/psp/v1/attempt_resolution_service.proto\x12\x0epaymesh.psp.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cpaymesh/psp/v1/attempt.proto\x1a(paymesh/psp/v1/psp_gateway_service.proto\"\xf6\x03\n\x11\x41ttemptResolution\x12/\n\nattempt_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^att_[0-9a-z]{1,60}$\x12<\n\x07outcome\x18\x02 \x01(\x0e\x32\x1f.paymesh.psp.v1.Attempt.OutcomeB\n\xbaH\x07\x82\x01\x04\x18\x01\x18\x02\x12,\n\rpsp_reference\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{0,200}$\x12\x17\n\x06\x61mount\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12&\n\x08\x63urrency\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$\x12(\n\x08\x65vidence\x18\x06 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xd0\x0f\x32\n^[^\\x00]*$\x12+\n\x0bproposed_by\x18\x07 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xc8\x01\x32\n^[^\\x00]*$\x12+\n\x0b\x61pproved_by\x18\x08 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xc8\x01\x32\n^[^\\x00]*$:\x7f\xbaH|\x1az\n\x1e\x61ttempt_resolution.two_persons\x12\x32\x61pproved_by must be somebody else than proposed_by\x1a$this.proposed_by != this.approved_by\"\\\n\x16ResolveAttemptsRequest\x12\x42\n\x0bresolutions\x18\x01 \x03(\x0b\x32!.paymesh.psp.v1.AttemptResolutionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"I\n\x17ResolveAttemptsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.paymesh.psp.v1.AttemptResult2\x83\x01\n\x18\x41ttemptResolutionService\x12g\n\x0fResolveAttempts\x12&.paymesh.psp.v1.ResolveAttemptsRequest\x1a\'.paymesh.psp.v1.ResolveAttemptsResponse\"\x03\x90\x02\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,11 +45,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTEMPTRESOLUTION'].fields_by_name['currency']._loaded_options = None
   _globals['_ATTEMPTRESOLUTION'].fields_by_name['currency']._serialized_options = b'\272H\021r\0172\r^([A-Z]{3})?$'
   _globals['_ATTEMPTRESOLUTION'].fields_by_name['evidence']._loaded_options = None
-  _globals['_ATTEMPTRESOLUTION'].fields_by_name['evidence']._serialized_options = b'\272H\007r\005\020\001\030\320\017'
+  _globals['_ATTEMPTRESOLUTION'].fields_by_name['evidence']._serialized_options = b'\272H\023r\021\020\001\030\320\0172\n^[^\\x00]*$'
   _globals['_ATTEMPTRESOLUTION'].fields_by_name['proposed_by']._loaded_options = None
-  _globals['_ATTEMPTRESOLUTION'].fields_by_name['proposed_by']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_ATTEMPTRESOLUTION'].fields_by_name['proposed_by']._serialized_options = b'\272H\023r\021\020\001\030\310\0012\n^[^\\x00]*$'
   _globals['_ATTEMPTRESOLUTION'].fields_by_name['approved_by']._loaded_options = None
-  _globals['_ATTEMPTRESOLUTION'].fields_by_name['approved_by']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_ATTEMPTRESOLUTION'].fields_by_name['approved_by']._serialized_options = b'\272H\023r\021\020\001\030\310\0012\n^[^\\x00]*$'
   _globals['_ATTEMPTRESOLUTION']._loaded_options = None
   _globals['_ATTEMPTRESOLUTION']._serialized_options = b'\272H|\032z\n\036attempt_resolution.two_persons\0222approved_by must be somebody else than proposed_by\032$this.proposed_by != this.approved_by'
   _globals['_RESOLVEATTEMPTSREQUEST'].fields_by_name['resolutions']._loaded_options = None
@@ -57,11 +57,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTEMPTRESOLUTIONSERVICE'].methods_by_name['ResolveAttempts']._loaded_options = None
   _globals['_ATTEMPTRESOLUTIONSERVICE'].methods_by_name['ResolveAttempts']._serialized_options = b'\220\002\002'
   _globals['_ATTEMPTRESOLUTION']._serialized_start=169
-  _globals['_ATTEMPTRESOLUTION']._serialized_end=635
-  _globals['_RESOLVEATTEMPTSREQUEST']._serialized_start=637
-  _globals['_RESOLVEATTEMPTSREQUEST']._serialized_end=729
-  _globals['_RESOLVEATTEMPTSRESPONSE']._serialized_start=731
-  _globals['_RESOLVEATTEMPTSRESPONSE']._serialized_end=804
-  _globals['_ATTEMPTRESOLUTIONSERVICE']._serialized_start=807
-  _globals['_ATTEMPTRESOLUTIONSERVICE']._serialized_end=938
+  _globals['_ATTEMPTRESOLUTION']._serialized_end=671
+  _globals['_RESOLVEATTEMPTSREQUEST']._serialized_start=673
+  _globals['_RESOLVEATTEMPTSREQUEST']._serialized_end=765
+  _globals['_RESOLVEATTEMPTSRESPONSE']._serialized_start=767
+  _globals['_RESOLVEATTEMPTSRESPONSE']._serialized_end=840
+  _globals['_ATTEMPTRESOLUTIONSERVICE']._serialized_start=843
+  _globals['_ATTEMPTRESOLUTIONSERVICE']._serialized_end=974
 # @@protoc_insertion_point(module_scope)

@@ -51,6 +51,7 @@ class AttemptResolutionServiceServicer:
 
         Items are answered one by one, in the order asked. The PSP is looked up once more first: what it says is stored, and wins.
         An attempt that is final already is answered as it stands, whatever is said of it. Asked again it answers the same.
+        One that a PSP has taken in which cannot be asked, and has not told of for 24 hours (a bank debit: 21 days), counts as unknown.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,6 +38,7 @@ class AttemptResolutionServiceStub:
 
     Items are answered one by one, in the order asked. The PSP is looked up once more first: what it says is stored, and wins.
     An attempt that is final already is answered as it stands, whatever is said of it. Asked again it answers the same.
+    One that a PSP has taken in which cannot be asked, and has not told of for 24 hours (a bank debit: 21 days), counts as unknown.
     """
 
 @_typing.type_check_only
@@ -50,6 +51,7 @@ class AttemptResolutionServiceAsyncStub(AttemptResolutionServiceStub):
 
     Items are answered one by one, in the order asked. The PSP is looked up once more first: what it says is stored, and wins.
     An attempt that is final already is answered as it stands, whatever is said of it. Asked again it answers the same.
+    One that a PSP has taken in which cannot be asked, and has not told of for 24 hours (a bank debit: 21 days), counts as unknown.
     """
 
 class AttemptResolutionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -65,6 +67,7 @@ class AttemptResolutionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Items are answered one by one, in the order asked. The PSP is looked up once more first: what it says is stored, and wins.
         An attempt that is final already is answered as it stands, whatever is said of it. Asked again it answers the same.
+        One that a PSP has taken in which cannot be asked, and has not told of for 24 hours (a bank debit: 21 days), counts as unknown.
         """
 
 def add_AttemptResolutionServiceServicer_to_server(servicer: AttemptResolutionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

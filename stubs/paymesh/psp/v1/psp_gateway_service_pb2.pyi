@@ -140,7 +140,7 @@ class HostedPage(_message.Message):
     """His e-mail address, filled in for him; empty for none. Never stored, never logged."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the page is to close."""
+        """When the page is to close, between 1970 and 2100."""
 
     def __init__(
         self,
