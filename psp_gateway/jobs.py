@@ -18,7 +18,7 @@ _ROUND_S = 0.05
 
 def blame(what: str, error: Exception) -> None:
     """Log what a fault of ours left for later."""
-    logger().error("left", what=what, error=error)
+    logger().error("left", operation=what, error=error)
 
 
 def late_looker(looking: Looking, poll_s: float) -> Job:
