@@ -4,7 +4,7 @@ from datetime import datetime
 
 from paymesh.payment.v1 import case_pb2 as messages
 
-from payment_svc.domain import page_token as tokens
+from paging import page_token as tokens
 from payment_svc.domain.case import Case, CaseEvent, CaseKind, CaseStatus
 from payment_svc.presenter import timestamp
 

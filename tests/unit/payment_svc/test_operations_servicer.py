@@ -11,10 +11,10 @@ from paymesh.payment.v1 import operations_service_pb2 as operations
 
 from chassis.errors import InvalidRequest
 from chassis.interceptors import RequestContext, _current, validate
+from paging.page_token import write_token
 from payment_svc import case_presenter
 from payment_svc.domain.actor import Actor
 from payment_svc.domain.case import Case, CaseKind, CaseStatus
-from payment_svc.domain.page_token import write_token
 from payment_svc.operations import presenter
 from payment_svc.operations.actors import current_actor
 from payment_svc.operations_servicer import PaymentOperationsService
