@@ -92,8 +92,7 @@ async def create_payment(
     """
     _check_orders(command.orders)
     _check_policy(command)
-    wait = admission.wait()
-    if wait is not None:
+    if (wait := admission.wait()) is not None:
         known = await store.known(command.asked)
         if known is None:
             raise QueueFull(wait)
