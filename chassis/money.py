@@ -95,6 +95,19 @@ class Money:
         return _in_range(kept if kept == amount else amount, currency)
 
     @classmethod
+    def exact(cls, amount: Decimal, currency: str) -> "Money":
+        """Make money of an amount that others wrote with decimals of their own; none may be lost.
+
+        Raises:
+            InvalidAmount: the currency has no such amount.
+            ArithmeticError: it is no number, or far beyond all money.
+        """
+        kept = round(amount, currency_decimals(currency))
+        if kept != amount:
+            raise InvalidAmount(f"{currency} has no {amount}")
+        return _in_range(kept, currency)
+
+    @classmethod
     @cache
     def zero(cls, currency: str) -> "Money":
         """Make nothing of a currency; all sums begin with it, so that it is made once."""

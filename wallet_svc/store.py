@@ -106,7 +106,7 @@ class WalletStore:
             refused = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
             if refused:
                 logger().warning("expiry_refused", count=len(refused), error=refused[0])
-        is_whole = len(due) < limit
+        is_whole = not due or len(due) < limit
         self._expired_to = _NOBODY if is_whole else (due[-1]["expires_at"], due[-1]["hold_id"])
         return len(due)
 

@@ -57,7 +57,7 @@ QUERIES: dict[str, tuple[str, list[Any], set[str]]] = {
     ),
     "pending": (statements.PENDING, TWO, {"operations_subject_id"}),
     "holds": (statements.HOLDS, [texts(["h:1"])], {"holds_hold_id"}),
-    "due": (statements.DUE_HOLDS, [NOW, 10], {"holds_due"}),
+    "due": (statements.DUE_HOLDS, [NOW, NOW, "", 10], {"holds_due"}),
     "changes": (statements.CHANGES, [SELLER, 99, 51], {"wallet_changes_key"}),
     "sums": (statements.SUBJECT_SUMS, [SELLER, 40], {"operations_wallet_sequence"}),
     "before": (statements.BEFORE, [SELLER, NOW], {"operations_wallet_sequence"}),

@@ -69,9 +69,9 @@ def to_money(minor: int, currency: str) -> Money:
     """
     try:
         amount = Decimal(minor).scaleb(-exponent(currency))
-        money = Money.of_stored(amount, currency)
+        money = Money.exact(amount, currency)
     except (ArithmeticError, InvalidAmount) as error:
         raise Inexpressible(f"{minor} of {currency}") from error
-    if minor <= 0 or money.amount != amount:
+    if minor <= 0:
         raise Inexpressible(f"{minor} of {currency}")
     return money

@@ -65,10 +65,10 @@ def from_wire(wire: object) -> Money:
     if not takes(currency) or not is_value:
         raise Inexpressible("this is no amount")
     try:
-        money = Money.of_stored(Decimal(value), currency)
+        money = Money.exact(Decimal(value), currency)
     except (ArithmeticError, InvalidAmount) as error:
         raise Inexpressible("this is no amount") from error
-    if money.amount != Decimal(value) or money.amount <= 0:
+    if money.amount <= 0:
         raise Inexpressible("this is no amount")
     return money
 

@@ -66,9 +66,9 @@ def to_money(minor: int, currency: str) -> Money:
     """
     amount = Decimal(minor).scaleb(-exponent(currency))
     try:
-        money = Money.of_stored(amount, currency)
+        money = Money.exact(amount, currency)
     except (ArithmeticError, InvalidAmount) as error:
         raise Inexpressible(f"{minor} of {currency}") from error
-    if money.amount != amount or to_minor(money) != minor:
+    if to_minor(money) != minor:
         raise Inexpressible(f"{minor} of {currency}")
     return money

@@ -77,3 +77,23 @@ def test_what_is_stored_beyond_a_currencys_decimals_shows() -> None:
     assert str(Money.of_stored(Decimal("5.0000"), "JPY")) == "5"
     assert str(Money.of_stored(Decimal("5.1000"), "USD")) == "5.10"
     assert str(Money.of_stored(Decimal("5.1040"), "USD")) == "5.1040"
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "read"),
+    [
+        ("12.50", "ISK", None),
+        ("12.00", "ISK", "12"),
+        ("0.005", "USD", None),
+        ("1.5", "USD", "1.50"),
+    ],
+)
+def test_no_decimal_is_lost_of_what_others_wrote(
+    amount: str, currency: str, read: str | None
+) -> None:
+    """What the currency cannot say is no amount of it; zeros behind it are nothing."""
+    if read is not None:
+        assert str(Money.exact(Decimal(amount), currency)) == read
+        return
+    with pytest.raises(InvalidAmount):
+        Money.exact(Decimal(amount), currency)
