@@ -102,7 +102,7 @@ HOLDS = Table(
     Column("created_at", _TIME, nullable=False),
     Index("holds_wallet_id", "wallet_id", "created_at", "hold_id"),
     Index("holds_open", "wallet_id", "created_at", "hold_id", postgresql_where=_IS_OPEN),
-    Index("holds_due", "expires_at", postgresql_where=_IS_OPEN),
+    Index("holds_due", "expires_at", "hold_id", postgresql_where=_IS_OPEN),
 )
 
 audit_log.describe(METADATA)

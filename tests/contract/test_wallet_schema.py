@@ -62,7 +62,7 @@ def test_migrating_again_changes_nothing(wallet_database: ServiceDatabase) -> No
     upgrade(wallet_database.owner_url, "wallet_svc", "wallet_svc_app")
 
     with psycopg.connect(wallet_database.owner_url) as owner:
-        assert owner.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
+        assert owner.execute("SELECT version_num FROM alembic_version").fetchall() == [("0005",)]
 
 
 @pytest.mark.parametrize(
