@@ -2,12 +2,14 @@
 payment_svc what its payments are against the others.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import grpc
 from paymesh.ledger.v1 import ledger_service_pb2 as ledger
@@ -27,7 +29,9 @@ from devstack.audit_log.calls import SERVICES
 from devstack.reach import operator_channel
 from devstack.state import StackError
 
+Told = TypeVar("Told")
 _TIMEOUT_S = 3_600.0
+_PAUSES_S = (0.5, 1.0, 2.0)
 _STATEMENTS = {invariant.name: invariant.statement for invariant in AUDITED}
 _BOOKED = "what the PSPs kept, by the gateway's attempts, is what the ledger booked"
 _DEFAULT = timedelta(hours=24)
@@ -97,17 +101,33 @@ async def audit_by_rpc(
     """
     try:
         async with _stubs(targets) as (payments, wallets, books):
+            proof = partial(_proof, books, tell, since_checkpoint=since_checkpoint)
             verdicts = [
-                await _sums(books, tell),
-                await _proof(books, tell, since_checkpoint=since_checkpoint),
+                await _patiently(partial(_sums, books, tell), tell),
+                await _patiently(proof, tell),
+                await _patiently(partial(_comparison, wallets, tell), tell),
+                *await _patiently(partial(_payments, payments, since, tell), tell),
             ]
-            verdicts.append(await _comparison(wallets, tell))
-            verdicts += await _payments(payments, since, tell)
-        return [*verdicts, await _logs(targets, since, tell)]
+        return [*verdicts, await _patiently(partial(_logs, targets, since, tell), tell)]
     except StackError as error:
         raise NotAudited(str(error)) from error
     except grpc.aio.AioRpcError as error:
         raise NotAudited(f"{error.code().name}: {error.details()}") from error
+
+
+async def _patiently(
+    ask: Callable[[], Awaitable[Told]], tell: Tell, pauses_s: Sequence[float] = _PAUSES_S
+) -> Told:
+    """Ask again, from its beginning, what somebody who was away for a moment left unanswered."""
+    for pause_s in pauses_s:
+        try:
+            return await ask()
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            tell(f"asking again: {error.details()}")
+        await asyncio.sleep(pause_s)
+    return await ask()
 
 
 @asynccontextmanager

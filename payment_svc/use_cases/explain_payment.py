@@ -13,7 +13,7 @@ from payment_svc.explanation.outlook import outlook
 from payment_svc.explanation.story import Explanation, Gap, Source, Story
 from payment_svc.explanation.timeline import timeline
 from payment_svc.operations.ports import OperatorStore
-from payment_svc.ports import CaseStore, PaymentStore, SagaStore, Witnesses
+from payment_svc.ports import CaseStore, PaymentStore, SagaStore, SagaView, Witnesses
 from payment_svc.sagas.policy import RetryPolicy
 
 Told = TypeVar("Told")
@@ -51,16 +51,22 @@ async def _settled(
     operators: OperatorStore,
     cases: CaseStore,
 ) -> Story:
-    """Gather again when the payment moved meanwhile: what moved it may be missing."""
+    """Gather again when the payment or a saga moved meanwhile: what that did may be missing."""
     payment = await payments.find(payment_id)
+    if payment is None:
+        raise PaymentNotFound(payment_id)
+    views, _ = await sagas.explain(payment_id)
     for _ in range(_LOOKS):
-        if payment is None:
-            raise PaymentNotFound(payment_id)
         story = await _gather(payment, payments, sagas, witnesses, operators, cases)
-        if story.payment == payment:
+        if story.payment == payment and _done(story.sagas) == _done(views):
             break
-        payment = story.payment
+        payment, views = story.payment, story.sagas
     return story
+
+
+def _done(views: Sequence[SagaView]) -> list[tuple[str, int]]:
+    """Tell how far each saga is."""
+    return [(view.progress.saga_id, len(view.entries)) for view in views]
 
 
 async def _gather(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -62,6 +62,7 @@ class FakeWitnesses:
     away: set[Source] = field(default_factory=set)
     asked: int = 0
     asked_at_once: int = 0
+    then: Story | None = None
 
     async def assessments(self, _: str) -> tuple[Assessment, ...]:
         """Tell what risk_svc decided."""
@@ -86,7 +87,9 @@ class FakeWitnesses:
     async def entries(self, _: str) -> tuple[LedgerEntry, ...]:
         """Tell what was booked."""
         await self._asked(Source.LEDGER)
-        return tuple(self.story.entries)
+        booked = tuple(self.story.entries)
+        self.story = self.then or self.story  # it is the last to be asked
+        return booked
 
     async def _asked(self, source: Source) -> None:
         self.asked += 1
@@ -97,9 +100,18 @@ class FakeWitnesses:
             raise Unavailable("It did not answer within 3 s.")
 
 
-async def explained(witnesses: FakeWitnesses, payment_id: str | None = None) -> Explanation:
-    """Explain the payment of the witnesses' story a second after it was accepted."""
-    books = FakeBooks(witnesses.story)
+async def explained(
+    witnesses: FakeWitnesses,
+    payment_id: str | None = None,
+    *,
+    books: FakeBooks | None = None,
+    then: Story | None = None,
+) -> Explanation:
+    """Explain the payment of the witnesses' story a second after it was accepted; `then` is what
+    witnesses tell from the second time on.
+    """
+    books = books or FakeBooks(witnesses.story)
+    witnesses.then = then
     return await explain_payment(
         payment_id or witnesses.story.payment.payment_id,
         payments=books,  # type: ignore[arg-type]
@@ -136,6 +148,29 @@ async def test_a_service_that_is_away_is_a_gap(away: tuple[Source, ...]) -> None
     assert {gap.why for gap in told.story.gaps} == {"It did not answer within 3 s."}
     assert {event.source for event in told.timeline} == set(Source) - missing
     assert all(f"{source.service} did not tell" in told.headline for source in missing)
+
+
+async def test_what_a_saga_did_meanwhile_is_told() -> None:
+    """A saga that ends while wallets are asked is in the story with what it did there."""
+    whole = stories.completed()
+    *_, last = whole.sagas
+    unsettled = replace(last, entries=last.entries[:-1])
+    before = replace(whole, sagas=[*whole.sagas[:-1], unsettled], operations=())
+    witnesses = FakeWitnesses(before)
+
+    class Moving(FakeBooks):
+        """The saga goes on as soon as it has been looked at."""
+
+        async def explain(self, _: str) -> tuple[Sequence[SagaView], Sequence[StatusChange]]:
+            found = self.story.sagas, self.story.changes
+            self.story = whole
+            return found
+
+    told = await explained(witnesses, books=Moving(before), then=whole)
+
+    assert list(told.story.sagas) == list(whole.sagas)
+    assert list(told.story.operations) == list(whole.operations)
+    assert whole.operations
 
 
 async def test_an_unknown_payment_is_not_found() -> None:
