@@ -1,18 +1,19 @@
 """The books, for writing: accounts here, what moves value by way of the pipeline."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+
+from psycopg.rows import DictRow
 
 from audit_log.origin import by_caller
 from audit_log.record import Record
 from audit_log.writing import add_in
 from bookkeeping.arrays import texts
+from bookkeeping.due import Due
 from bookkeeping.group_commit import GroupCommit
 from bookkeeping.pipeline import Pipeline
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.faults import FaultPoints
-from chassis.telemetry import logger
 from ledger_svc import batch_rows, lookup, rows, statements
 from ledger_svc.bookkeeper import LedgerBookkeeper
 from ledger_svc.domain import errors
@@ -20,9 +21,6 @@ from ledger_svc.domain.account import Account, AccountStatus, NewAccount
 from ledger_svc.domain.books import Outcome
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Action, Command, Resolution
-
-# Before all that may expire.
-_NOBODY = (datetime(1970, 1, 1, tzinfo=UTC), "")
 
 
 class LedgerStore:
@@ -44,7 +42,7 @@ class LedgerStore:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._expired_to = _NOBODY
+        self._due = Due(database, statements.EXPIRED, "reference")
         pipeline = Pipeline(LedgerBookkeeper(database, clock, faults or FaultPoints()))
         self._commands: GroupCommit[Command, Outcome] = GroupCommit(
             pipeline.run, in_flight=batches_in_flight
@@ -111,16 +109,10 @@ class LedgerStore:
         Raises:
             Unavailable: the database did not answer; asking again is safe.
         """
-        asked = [self._clock(), *self._expired_to, limit]
-        due = await self._database.read(statements.EXPIRED, asked)
-        if due:
-            outcomes = await self.do([Resolution(row["reference"], Action.EXPIRE) for row in due])
-            refused = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
-            if refused:
-                logger().warning("expiry_refused", count=len(refused), error=refused[0])
-        is_whole = not due or len(due) < limit
-        self._expired_to = _NOBODY if is_whole else (due[-1]["expires_at"], due[-1]["reference"])
-        return len(due)
+        return await self._due.end(self._clock(), limit, self._expire)
+
+    async def _expire(self, due: Sequence[DictRow]) -> Sequence[Outcome]:
+        return await self.do([Resolution(row["reference"], Action.EXPIRE) for row in due])
 
     async def _open(self, tx: Transaction, asked: Sequence[NewAccount]) -> dict[str, Account]:
         found = await _accounts(tx, [item.account_id for item in asked])

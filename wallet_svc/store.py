@@ -1,19 +1,20 @@
 """The wallets, for writing: their opening and changes here, operations by way of the pipeline."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
+
+from psycopg.rows import DictRow
 
 from audit_log.origin import by_caller
 from audit_log.record import Record
 from audit_log.writing import add_in
 from bookkeeping.arrays import texts
+from bookkeeping.due import Due
 from bookkeeping.group_commit import GroupCommit
 from bookkeeping.pipeline import Pipeline
 from chassis.clock import Clock, utc_now
 from chassis.database import Database, Transaction
 from chassis.faults import FaultPoints
-from chassis.telemetry import logger
 from wallet_svc import batch_rows, lookup, rows, statements
 from wallet_svc.bookkeeper import WalletBookkeeper
 from wallet_svc.domain import errors
@@ -30,8 +31,6 @@ from wallet_svc.domain.wallet import (
 from wallet_svc.domain.wallets import ReversalOutcome
 
 _NOTHING = Decimal(0)
-# Before all that may expire.
-_NOBODY = (datetime(1970, 1, 1, tzinfo=UTC), "")
 
 
 class WalletStore:
@@ -53,7 +52,7 @@ class WalletStore:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._expired_to = _NOBODY
+        self._due = Due(database, statements.DUE_HOLDS, "hold_id")
         pipeline = Pipeline(WalletBookkeeper(database, clock, faults or FaultPoints()))
         self._commands: GroupCommit[Command, ReversalOutcome] = GroupCommit(
             pipeline.run, in_flight=batches_in_flight
@@ -86,29 +85,23 @@ class WalletStore:
         Raises:
             Unavailable: the database did not answer; asking again is safe.
         """
-        asked = [self._clock(), *self._expired_to, limit]
-        due = await self._database.read(statements.DUE_HOLDS, asked)
-        if due:
-            outcomes = await self.do(
-                [
-                    NewOperation(
-                        expiry_id(row["hold_id"]),
-                        row["wallet_id"],
-                        Kind.EXPIRE,
-                        _NOTHING,
-                        row["currency"],
-                        row["subject_id"],
-                        refers_to=row["hold_id"],
-                    )
-                    for row in due
-                ]
-            )
-            refused = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
-            if refused:
-                logger().warning("expiry_refused", count=len(refused), error=refused[0])
-        is_whole = not due or len(due) < limit
-        self._expired_to = _NOBODY if is_whole else (due[-1]["expires_at"], due[-1]["hold_id"])
-        return len(due)
+        return await self._due.end(self._clock(), limit, self._expire)
+
+    async def _expire(self, due: Sequence[DictRow]) -> Sequence[ReversalOutcome]:
+        return await self.do(
+            [
+                NewOperation(
+                    expiry_id(row["hold_id"]),
+                    row["wallet_id"],
+                    Kind.EXPIRE,
+                    _NOTHING,
+                    row["currency"],
+                    row["subject_id"],
+                    refers_to=row["hold_id"],
+                )
+                for row in due
+            ]
+        )
 
     async def change_status(
         self, wallet_id: str, to: WalletStatus, *, reason: str, actor: str
