@@ -17,7 +17,7 @@ from chassis.money import Money
 from ledger_svc import effect_statements, filters, lookup, queries, rows, statements
 from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import Account, AccountChange, AccountType, Side
-from ledger_svc.domain.horizon import BEGINNING, TICK, StreamEnd, horizon
+from ledger_svc.domain.horizon import TICK, StreamEnd, horizon
 from ledger_svc.domain.transaction import ListedEntry, Transaction
 from ledger_svc.moment import Moment
 from ledger_svc.ports import (
@@ -36,7 +36,7 @@ from ledger_svc.ports import (
 Result = TypeVar("Result")
 
 _BEGINNING, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
-_NOW = timedelta(0)
+_NO_TIME = timedelta(0)
 _DEBIT_TYPES = known([type_ for type_ in AccountType if type_.normal_side is Side.DEBIT])
 # Sorts behind every character that an account's id may hold.
 _LAST = "~"
@@ -192,8 +192,8 @@ class LedgerReader:
         return Effects(
             BalanceAt(Money.of_stored(row["opening"], account.currency), row["opening_count"]),
             BalanceAt(Money.of_stored(row["closing"], account.currency), row["closing_count"]),
-            ahead=max(row["ahead"] or _NOW, _NOW),
-            behind=max(row["behind"] or _NOW, _NOW),
+            ahead=max(row["ahead"] or _NO_TIME, _NO_TIME),
+            behind=max(row["behind"] or _NO_TIME, _NO_TIME),
             until=account.last_entry_at,
         )
 
@@ -204,7 +204,9 @@ class LedgerReader:
             opening = await self.balance_effective(account, period.start - TICK)
         if period.end is not None:
             closing = await self.balance_effective(account, period.end - TICK)
-        return Effects(opening, closing, ahead=_NOW, behind=_NOW, until=account.last_entry_at)
+        return Effects(
+            opening, closing, ahead=_NO_TIME, behind=_NO_TIME, until=account.last_entry_at
+        )
 
     async def entries_effective(
         self,
@@ -232,7 +234,7 @@ class LedgerReader:
             "last": filters.digits(chain.first_id(effects.until + TICK)),
         }
         if account.standing.entry_count > self._few:
-            ends = [max(time, BEGINNING) for time in (at, period.end or _END)]
+            ends = at, period.end or _END
             asked["first"], asked["last"] = [filters.digits(chain.first_id(x)) for x in ends]
             query = effect_statements.ENTRIES
         else:
@@ -316,8 +318,7 @@ class LedgerReader:
 
 def _by_effect(moment: datetime) -> dict[str, object]:
     """Say what was written, and what counts, up to and with a time."""
-    first = chain.first_id(max(moment + TICK, BEGINNING))
-    return {"at": moment, "first": filters.digits(first)}
+    return {"at": moment, "first": filters.digits(chain.first_id(moment + TICK))}
 
 
 def _trial_balance(found: Sequence[DictRow]) -> Sequence[TrialBalanceLine]:

@@ -72,11 +72,12 @@ async def _make(
     )
 
 
-def require_order(period: Period) -> None:
-    """Make sure that a period does not end before it starts.
+def require_order(period: Period, field: str = "to") -> None:
+    """Make sure that a period does not end before it starts; `field` is its end's name.
 
     Raises:
         InvalidRequest: it does.
     """
     if period.start and period.end and period.end < period.start:
-        raise InvalidRequest.field("to", "must not be before `from`")
+        start = f"{field.removesuffix('to')}from"
+        raise InvalidRequest.field(field, f"must not be before `{start}`")

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chassis.errors import InvalidRequest
 from ledger_svc.domain.transaction import Transaction
-from ledger_svc.ports import LedgerReader, PendingFilter, Period
+from ledger_svc.ports import LedgerReader, PendingFilter
+from ledger_svc.use_cases.get_statement import require_order
 from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, to_position
 from paging.page_token import read_token, write_token
 
@@ -27,8 +27,8 @@ async def list_pendings(
         InvalidRequest: a period ends before it starts, or the token was made with other filters, or
             not here.
     """
-    _require_order(which.created, "created_to")
-    _require_order(which.expires, "expires_to")
+    require_order(which.created, "created_to")
+    require_order(which.expires, "expires_to")
     limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
     filters = _filters(which)
     after = ""
@@ -40,11 +40,6 @@ async def list_pendings(
     page = found[:limit]
     token = write_token(filters, [page[-1].transaction_id]) if len(found) > limit else ""
     return PendingPage(page, token)
-
-
-def _require_order(period: Period, field: str) -> None:
-    if period.start and period.end and period.end < period.start:
-        raise InvalidRequest.field(field, f"must not be before `{field.replace('_to', '_from')}`")
 
 
 def _filters(which: PendingFilter) -> list[str]:
