@@ -36,20 +36,7 @@ FROM (
     SELECT a.currency, a.type, coalesce(e.balance, 0) + coalesce(
         CASE WHEN a.type = ANY(%(debit_types)s::text[]) THEN d.debits ELSE -d.debits END, 0
     ) AS balance
-    FROM accounts a
-        LEFT JOIN LATERAL (
-            SELECT coalesce(
-                (SELECT balance_after FROM entries
-                WHERE entries.account_key = a.account_key
-                    AND entries.transaction_id < %(first)s
-                ORDER BY transaction_id DESC, line DESC LIMIT 1),
-                (SELECT b.balance FROM checkpoint_balances b
-                WHERE b.account_key = a.account_key AND b.number <= (
-                    SELECT number FROM checkpoints WHERE until <= %(until)s
-                    ORDER BY until DESC LIMIT 1
-                ) ORDER BY b.number DESC LIMIT 1)
-            ) AS balance
-        ) AS e ON true
+    FROM accounts a{queries.HAD}
         LEFT JOIN (
             SELECT e.account_key,
                 sum(CASE WHEN e.is_debit = s.counts THEN e.amount ELSE -e.amount END) AS debits

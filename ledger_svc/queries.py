@@ -188,23 +188,28 @@ SELECT currency, type, coalesce(sum(balance) FILTER (WHERE balance > 0), 0) AS a
 FROM accounts GROUP BY currency, type ORDER BY currency, type
 """
 
-# An account's newest entry before a time tells what it had then: a look into the index for each.
-# Where that is archived, the last checkpoint tells.
-TRIAL_BALANCE_BEFORE = """
+# What each account had before the id `first`: its newest entry until then tells, a look into the
+# index for each. Where that is archived, the last checkpoint until then tells.
+HAD: LiteralString = """
+    LEFT JOIN LATERAL (
+        SELECT coalesce(
+            (SELECT balance_after FROM entries
+            WHERE entries.account_key = a.account_key AND entries.transaction_id < %(first)s
+            ORDER BY transaction_id DESC, line DESC LIMIT 1),
+            (SELECT b.balance FROM checkpoint_balances b
+            WHERE b.account_key = a.account_key AND b.number <= (
+                SELECT number FROM checkpoints WHERE until <= %(until)s
+                ORDER BY until DESC LIMIT 1
+            ) ORDER BY b.number DESC LIMIT 1)
+        ) AS balance
+    ) AS e ON true"""
+TRIAL_BALANCE_BEFORE = (
+    """
 SELECT a.currency, a.type,
     coalesce(sum(e.balance) FILTER (WHERE e.balance > 0), 0) AS above,
     coalesce(sum(-e.balance) FILTER (WHERE e.balance < 0), 0) AS below,
     count(*) AS account_count
-FROM accounts a LEFT JOIN LATERAL (
-    SELECT coalesce(
-        (SELECT balance_after FROM entries
-        WHERE entries.account_key = a.account_key AND entries.transaction_id < %s
-        ORDER BY transaction_id DESC, line DESC LIMIT 1),
-        (SELECT b.balance FROM checkpoint_balances b
-        WHERE b.account_key = a.account_key AND b.number <= (
-            SELECT number FROM checkpoints WHERE until <= %s ORDER BY until DESC LIMIT 1
-        ) ORDER BY b.number DESC LIMIT 1)
-    ) AS balance
-) AS e ON true
-GROUP BY a.currency, a.type ORDER BY a.currency, a.type
-"""
+FROM accounts a"""
+    + HAD
+    + " GROUP BY a.currency, a.type ORDER BY a.currency, a.type"
+)

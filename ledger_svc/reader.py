@@ -287,7 +287,8 @@ class LedgerReader:
             found = await self._report(queries.TRIAL_BALANCE, [])
         else:
             first = filters.digits(chain.first_id(before))
-            found = await self._report(queries.TRIAL_BALANCE_BEFORE, [first, before])
+            asked = {"first": first, "until": before}
+            found = await self._report(queries.TRIAL_BALANCE_BEFORE, asked)
         return _trial_balance(found)
 
     async def _report_since_checkpoint(
