@@ -14,7 +14,7 @@ from rich.console import Console
 from benchmarks import books_report, machine, postgres_figures
 from benchmarks.bookkeepers import Bookkeepers
 from benchmarks.load import Load, open_channels, over_grpc
-from benchmarks.processor import machine_s, own_s, tree_s
+from benchmarks.processor import used_by_part_s
 from benchmarks.results import Measure
 from benchmarks.scenarios import Scenario, Way, every_scenario
 from benchmarks.tally import Tally
@@ -140,13 +140,7 @@ class _Bench:
         return trial, tally
 
     def _cpu(self, way: Way) -> dict[str, float]:
-        pid = self._keepers.keepers[way].pid
-        return {
-            "server": tree_s(pid) if pid else 0.0,
-            "postgres": tree_s(self._keepers.postgres_pid),
-            "generator": own_s(),
-            "machine": machine_s(),
-        }
+        return used_by_part_s(self._keepers.keepers[way].pid, self._keepers.postgres_pid)
 
     async def _audit(self, channels: Channels) -> None:
         for way, (channel, *_) in channels.items():

@@ -18,7 +18,7 @@ from rich.console import Console
 from benchmarks import machine, postgres_figures
 from benchmarks.ledger import LedgerWorkload
 from benchmarks.load import Call, Load, open_channels, over_grpc
-from benchmarks.processor import machine_s, own_s, tree_s
+from benchmarks.processor import used_by_part_s
 from benchmarks.results import Measure
 from benchmarks.rivals import formance, given, pgledger, rivals_report, tigerbeetle
 from benchmarks.rivals.bouts import Bout, Contender, every_bout
@@ -184,13 +184,7 @@ class _Arena:
         return trial, tally.done
 
     def _cpu(self, contender: Contender) -> dict[str, float]:
-        pid = self._stage.keepers[contender].pid
-        return {
-            "server": tree_s(pid) if pid else 0.0,
-            "postgres": tree_s(self._stage.postgres_pid),
-            "generator": own_s(),
-            "machine": machine_s(),
-        }
+        return used_by_part_s(self._stage.keepers[contender].pid, self._stage.postgres_pid)
 
     async def _audit(self) -> None:
         channel, url = self._channels[Contender.PAYMESH][0], self._url(Contender.PAYMESH)

@@ -42,3 +42,15 @@ def _one(process: psutil.Process) -> float:
     except psutil.NoSuchProcess:
         return 0.0
     return float(times.user + times.system)
+
+
+def used_by_part_s(server_pid: int, postgres_pid: int) -> dict[str, float]:
+    """Tell who has used how much of the processors so far: a server, 0 for none, PostgreSQL with
+    all its processes, this one, and all of the machine.
+    """
+    return {
+        "server": tree_s(server_pid) if server_pid else 0.0,
+        "postgres": tree_s(postgres_pid),
+        "generator": own_s(),
+        "machine": machine_s(),
+    }
