@@ -117,11 +117,13 @@ async def run(service: str, columns: Sequence[PrivateColumn], url_setting: str) 
     url = environment.text(url_setting)
     database = Database(url, connections=2, timeout_s=_TIMEOUT_S, keyring=keyring)
     await database.open()
-    await learn(database, rotates=sys.argv[1] == "rotate")
-    if sys.argv[1] == "rewrap":
-        await rewrap(database, columns, _tell)
-    _tell(await status(database, columns))
-    await database.close()
+    try:
+        await learn(database, rotates=sys.argv[1] == "rotate")
+        if sys.argv[1] == "rewrap":
+            await rewrap(database, columns, _tell)
+        _tell(await status(database, columns))
+    finally:
+        await database.close()
 
 
 def _tell(line: Mapping[str, Any]) -> None:

@@ -110,7 +110,7 @@ class Database:
         )
 
     async def open(self) -> None:
-        """Open the pool, and learn the data keys.
+        """Open the pool, and learn the data keys; close it again if that fails.
 
         Raises:
             Unavailable: the database cannot be reached.
@@ -120,8 +120,12 @@ class Database:
             await self._pool.open(wait=True, timeout=self._timeout_s)
         except PoolTimeout as error:
             raise Unavailable("The database cannot be reached.") from error
-        if self.keyring is not None:
-            await data_keys.learn(self)
+        try:
+            if self.keyring is not None:
+                await data_keys.learn(self)
+        except BaseException:
+            await self.close()  # what it works on outlives a cancellation: no process would end
+            raise
 
     async def close(self) -> None:
         """Close all connections."""

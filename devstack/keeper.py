@@ -13,6 +13,7 @@ from devstack.state import StackError, State, write_private
 _READY_TIMEOUT_S = 60.0
 _RESTART_PAUSES_S = (0.05, 0.05, 0.2, 1.0, 3.0)
 _STEADY_S = 3.0
+_ASK_AGAIN_S = 1.0
 
 Tell = Callable[[str], None]
 Gate = Callable[[], Awaitable[None]]
@@ -85,14 +86,25 @@ class Keeper:
             ready.cancel()
             await asyncio.gather(ended, ready, return_exceptions=True)
 
+    async def _until_healthy(self, name: str, kept: Kept) -> None:
+        """Wait for the gate as long as the process lives; a gate that fails is asked again."""
+        while kept.child.process.returncode is None:
+            try:
+                kept.healthy = await self._is_ready(kept)
+            except Exception as error:  # noqa: BLE001 - who keeps others must outlive any failure
+                self._tell(f"! whether {name} is ready cannot be told: {error!r}")
+                await asyncio.sleep(_ASK_AGAIN_S)
+            if kept.healthy:
+                self._changed()
+                return
+
     async def _watch(self, name: str, kept: Kept) -> None:
         """Restart a process whenever it ends, more slowly each time until it is steady."""
         crashes = 0
         while True:
             since = time.monotonic()
-            if kept.healthy or await self._is_ready(kept):
-                kept.healthy = True
-                self._changed()
+            if not kept.healthy:
+                await self._until_healthy(name, kept)
             status = await kept.child.process.wait()
             kept.healthy = False
             crashes = 0 if time.monotonic() - since > _STEADY_S else crashes

@@ -20,6 +20,8 @@ MUST_STRIKE = (
     *("kill", "term", "pause", "postgres_crash", "redis_loss", "database", "psp"),
     "lost COMMIT answers",
 )
+SERVING_AFTER = "all serving again after"  # the name of its figure, in seconds
+_SERVING_AFTER_MAX_S = 30.0
 _LATE_WRITES = "late writes refused"
 _LATE_WRITES_FROM_S = 120.0  # a shorter run pauses hardly any coordinator in its work
 _FINAL_SHARE = 0.999
@@ -65,6 +67,10 @@ class Outcome:
             least = wanted * min(self.seconds, 300) / 300
             if counted.get(name, 0) < least:
                 self.unmet.append(f"{name}: {counted.get(name, 0):.0f}, at least {least:.0f}")
+        back_s = self.figures.get(SERVING_AFTER, 0.0)
+        if goals and back_s > _SERVING_AFTER_MAX_S:
+            most = f"at most {_SERVING_AFTER_MAX_S:.0f}"
+            self.unmet.append(f"{SERVING_AFTER} {back_s} s, {most}")
 
     def judge_rest(self, rest: Rest) -> None:
         """Note who was not final in time."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 from devstack.trail import Operator
@@ -14,13 +14,13 @@ from tests.chaos.history.events import History, save
 from tests.chaos.history.rules import check
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.notices import Receiver, listening
-from tests.chaos.outcome import Outcome
+from tests.chaos.outcome import SERVING_AFTER, Outcome
 from tests.chaos.readers import BankReader
 from tests.chaos.schedule import draw, sorts
 from tests.chaos.stage import Stage, fenced
 
 Tell = Callable[[str], None]
-_BACK_S = 30.0  # how long everything may take to serve again after healing
+_BACK_S = 180.0  # of waiting for all to serve; how long it took is judged apart
 _TELL_EVERY_S = 10.0
 
 
@@ -108,20 +108,29 @@ class Play:
             )
 
     async def _heal(self) -> None:
-        """Lift all trouble and wait until everything serves again."""
+        """Lift all trouble and wait until everything serves again.
+
+        Raises:
+            TimeoutError: something does not; it names what, with its last lines.
+        """
         self._tell("healing")
         began = time.monotonic()
         self.nemesis.wake()
-        await _until(self._all_serve, _BACK_S)
+        while away := self._away():
+            if time.monotonic() - began > _BACK_S:
+                last = [f"{name}: {self._stage.state.last_lines(name, 5)}" for name in away]
+                raise TimeoutError("\n".join(["these do not serve again:", *last]))
+            await asyncio.sleep(0.1)
         await self.nemesis.heal()
-        self.outcome.figures["all serving again after"] = round(time.monotonic() - began, 1)
+        self.outcome.figures[SERVING_AFTER] = round(time.monotonic() - began, 1)
 
-    async def _all_serve(self) -> bool:
+    def _away(self) -> list[str]:
+        """Name what does not serve now."""
         described = self._stage.state.stack()
         if described is None:
-            return False
-        everything = [*described["services"].values(), *described["processes"].values()]
-        return all(entry["healthy"] for entry in everything)
+            return ["supervisor"]
+        entries = described["services"] | described["processes"]
+        return [name for name, entry in entries.items() if not entry["healthy"]]
 
     async def _final_reads(self, api: Api, rest: aftermath.Rest) -> None:
         """Read every payment once more as a client, now that nothing moves."""
@@ -161,14 +170,3 @@ class Play:
             "late writes refused": fenced(self._stage.state),
         }
         outcome.judge_rest(rest)
-
-
-async def _until(holds: Callable[[], Awaitable[bool]], timeout_s: float) -> None:
-    """Wait for a condition.
-
-    Raises:
-        TimeoutError: it does not hold in time.
-    """
-    async with asyncio.timeout(timeout_s):
-        while not await holds():
-            await asyncio.sleep(0.1)

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import results
 from tests.chaos import report
 from tests.chaos.aftermath import Rest, _shown
-from tests.chaos.outcome import GOALS_300_S, MUST_STRIKE, Outcome
+from tests.chaos.outcome import GOALS_300_S, MUST_STRIKE, SERVING_AFTER, Outcome
 from tests.chaos.overload import refusals
 from tests.chaos.schedule import all_sorts
 
@@ -52,6 +52,18 @@ def test_trouble_that_never_struck_fails_a_run(kind: str) -> None:
     outcome.judge_counts(goals=False)
 
     assert outcome.unmet == [f"{kind} never took effect"]
+
+
+def test_serving_late_fails_a_whole_run() -> None:
+    """A short one, on any machine, is judged by what is wrong alone."""
+    told = {}
+    for goals in (False, True):
+        outcome = whole()
+        outcome.figures[SERVING_AFTER] = 30.1
+        outcome.judge_counts(goals=goals)
+        told[goals] = outcome.unmet
+
+    assert told == {False: [], True: ["all serving again after 30.1 s, at most 30"]}
 
 
 @pytest.mark.parametrize("sort", all_sorts())

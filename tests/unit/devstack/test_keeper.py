@@ -78,6 +78,25 @@ async def test_a_process_that_keeps_crashing_is_restarted_ever_more_slowly(kept:
     assert pauses[:4] == ["0.05", "0.05", "0.2", "1.0"]
 
 
+async def test_a_gate_that_fails_is_asked_again(kept: Kept) -> None:
+    """Who cannot tell whether a process is ready keeps it all the same, and tells that."""
+    answers: list[Exception | None] = [None, ValueError("no such answer"), None, None]
+
+    async def gate() -> None:
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+
+    await kept.keeper.begin(Recipe("sleeper", ["sleep", "300"]), gate)
+    for restarts in (1, 2):
+        os.kill(kept.keeper.kept["sleeper"].child.pid, signal.SIGKILL)
+        await kept.until("sleeper", restarts)
+
+    assert answers == []
+    told = "! whether sleeper is ready cannot be told: ValueError('no such answer')"
+    assert told in kept.lines
+
+
 async def test_what_ends_before_it_is_ready_says_why(kept: Kept) -> None:
     """The message holds the exit status and the last words."""
     failing = Recipe("failing", ["sh", "-c", "echo no such luck; exit 3"])
