@@ -190,11 +190,8 @@ def test_whatever_happens_suspense_has_what_the_psp_has(
     """
     sagas = begin(kind)
     words = iter([*script, *["done"] * 100])
-    while sagas.open or sagas.dead:
-        if sagas.dead:
-            sagas.end(decision)
-        else:
-            sagas.step(sagas.open[0], next(words))
+    while sagas.open or leave(sagas, decision) or let_go_on(sagas):
+        sagas.step(sagas.open[0], next(words))
 
     world, order = sagas.world, sagas.payment.orders[0]
     assert sagas.walks[kind].progress.queue is Queue.DONE
@@ -215,26 +212,29 @@ class NoRefunds(World):
         return super().answer(command, word)
 
 
-class Given(Sagas):
-    """Sagas whose dead letters two persons end, or let go on."""
-
-    @property
-    def dead(self) -> list[str]:
-        """Who stands before a person."""
-        dead = Queue.DEAD_LETTER
-        return [name for name, walk in self.walks.items() if walk.progress.queue is dead]
-
-    def end(self, decision: Decision) -> None:
-        """End a refund; let all else go on."""
-        for name in self.dead:
-            walk = self.walks[name]
-            if isinstance(asked(walk), RefundCharge):
-                self.walks[name] = resolved(walk, decision).with_progress(queue=Queue.PAYMENT)
-            else:
-                self.walks[name] = walk.with_progress(queue=Queue.PAYMENT)
+def dead(sagas: Sagas) -> list[str]:
+    """Name who stands before a person."""
+    walks = sagas.walks.items()
+    return [name for name, walk in walks if walk.progress.queue is Queue.DEAD_LETTER]
 
 
-def begin(kind: str) -> Given:
+def leave(sagas: Sagas, decision: Decision) -> bool:
+    """Have two persons leave with the PSP what is not given back; tell whether there was any."""
+    stuck = [name for name in dead(sagas) if isinstance(asked(sagas.walks[name]), RefundCharge)]
+    for name in stuck:
+        sagas.walks[name] = resolved(sagas.walks[name].with_payment(sagas.payment), decision)
+    return bool(stuck)
+
+
+def let_go_on(sagas: Sagas) -> bool:
+    """Let all others go on; tell whether there were any."""
+    stuck = dead(sagas)
+    for name in stuck:
+        sagas.walks[name] = sagas.walks[name].with_progress(queue=Queue.PAYMENT)
+    return bool(stuck)
+
+
+def begin(kind: str) -> Sagas:
     """Begin a pay-in, or the capture of what is held."""
     order = make_order("10.00")
     payment, world = make_payment(order), NoRefunds()
@@ -242,6 +242,6 @@ def begin(kind: str) -> Given:
         held = replace(order, status=OrderStatus.EXECUTING, captured=order.amount)
         payment = replace(make_payment(held), status=PaymentStatus.PROCESSING)
         world.held[f"att_{payment.payment_id[4:]}c1"] = TEN
-    sagas = Given(payment, {}, world)
+    sagas = Sagas(payment, {}, world)
     sagas.begin(kind)
     return sagas
