@@ -120,12 +120,17 @@ def key_once(seen: Evidence) -> Problems:
 
 
 def nothing_left_behind(seen: Evidence) -> Problems:
-    """INV-5: a payment that failed or was cancelled has left nothing in books and wallets."""
+    """INV-5: a payment that failed or was cancelled has left nothing in books and wallets; what two
+    persons left with a PSP is in suspense, of whatever payment.
+    """
     for payment in seen.settled:
+        known, suspended = seen.left(payment.payment_id), seen.suspended(payment.payment_id)
+        if known != suspended:
+            yield f"{payment.payment_id}: {known} was left with the PSP, suspense has {suspended}"
         if payment.status in _ENDED_BADLY:
             left = (
-                seen.kept(payment.payment_id),
-                seen.booked(payment.payment_id),
+                seen.kept(payment.payment_id) - known,
+                seen.booked(payment.payment_id) - known,
                 *seen.credited(payment.payment_id).values(),
             )
             if any(left):
@@ -197,9 +202,11 @@ def _is_excused(seen: Evidence, payment_id: str) -> bool:
 
 
 def status_equals_psp(seen: Evidence) -> Problems:
-    """INV-8: completed means taken, failed and cancelled mean neither taken nor held."""
+    """INV-8: completed means taken, failed and cancelled mean neither taken nor held, but for what
+    two persons left with the PSP.
+    """
     for payment in seen.settled:
-        kept = seen.kept(payment.payment_id)
+        kept = seen.kept(payment.payment_id) - seen.left(payment.payment_id)
         taken = sum(int(o.taken.amount * 100) for o in payment.orders if _is_kept(o.status))
         if kept != taken:
             yield f"{payment.payment_id} is {payment.status} over {taken}, and the PSP took {kept}"
