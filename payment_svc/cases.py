@@ -10,6 +10,7 @@ from chassis.money import Money
 from chassis.outbox import Event
 from payment_svc.domain.case import CaseKind, CaseStatus
 from payment_svc.sagas import keeping, late_success
+from payment_svc.sagas.catalogue import SAGAS
 from payment_svc.sagas.journey import GIVEN_UP_BY, Do, Entry, Journey, Move
 from payment_svc.webhooks import outbox as webhook_outbox
 
@@ -66,7 +67,7 @@ def _told(moves: Iterable[Move]) -> Iterator[Told]:
     for move in moves:
         after = move.after
         is_late = _is_late(after)
-        if not is_late and not keeping.is_kept(after):
+        if not is_late and not _is_kept(after):
             continue
         for entry in move.entries:
             kind = _kind(after, entry) if is_late else _kept_kind(entry)
@@ -97,6 +98,12 @@ def _trouble(entry: Entry) -> str:
 
 def _is_late(journey: Journey) -> bool:
     return journey.progress.kind == late_success.KIND
+
+
+def _is_kept(journey: Journey) -> bool:
+    """Whether its saga books what the PSP has still: of a saga of another kind that is no case."""
+    saga = SAGAS.get(journey.progress.kind)
+    return keeping.is_kept(journey) and saga is not None and keeping.BOOK_KEPT in saga.steps
 
 
 def _resolution(journey: Journey) -> str:

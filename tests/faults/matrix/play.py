@@ -41,10 +41,11 @@ SELECT (SELECT count(*) FROM outbox JOIN sagas ON object_id = saga_id
 _DEEDS = {
     "quarantine": ["RETRY"],
     "give_up": ["PROPOSE", "APPROVE", "APPLY"],
+    "kept": ["PROPOSE", "APPROVE", "APPLY"],
     "other_amount": ["PROPOSE", "APPROVE", "APPLY"],
 }
 _OF_CASE = ["case.closed", "case.opened"]
-_SPOILT_STEP, _HALF_PAID = "credit", "pm_card_partial"
+_SPOILT_STEP, _REFUNDED_AT, _HALF_PAID = "credit", "charge", "pm_card_partial"
 FROZEN = "seller_frozen"
 
 
@@ -109,6 +110,7 @@ class _Game:
             "page": self._page,
             "quarantine": self._quarantine,
             "give_up": self._give_up,
+            "kept": self._kept,
             "other_amount": self._other_amount,
         }[name]()
         await self._until_quiet()
@@ -173,14 +175,27 @@ class _Game:
         saga_id = await self._poisoned()
         await self._persons.resolve(saga_id, "GIVE_UP")
 
-    async def _poisoned(self) -> str:
-        """Have the saga laid before a person at the credit, then bring out what cures it."""
-        self._lane.arm("payment_svc", [f"pay_in.{_SPOILT_STEP}.before=sleep:2"])
-        await self._create("seller_1", is_manual=False)
-        saga_id = await self._persons.spoil(self.payment_id, _SPOILT_STEP, CLAIMS_MAX - 2)
+    async def _kept(self) -> None:
+        """Have the refund given up: whoever dies, dies after it was laid before a person."""
+        await self._freeze()
+        saga_id = await self._poisoned(FROZEN, _REFUNDED_AT)
         await self._arm()
+        await self._persons.resolve(saga_id, "GIVE_UP")
+
+    async def _poisoned(self, seller: str = "seller_1", step: str = _SPOILT_STEP) -> str:
+        """Have the saga laid before a person at a step, on the way back if it is that of the
+        charge, then bring out what cures it.
+        """
+        is_back = step == _REFUNDED_AT
+        self._lane.arm("payment_svc", [f"pay_in.{step}.before=sleep:2@{1 + is_back}"])
+        await self._create(seller, is_manual=False)
+        saga_id = await self._persons.spoil(self.payment_id, step, CLAIMS_MAX - 2, is_back=is_back)
+        if is_back:
+            self._lane.disarm()
+        else:
+            await self._arm()
         await self._persons.until_dead(saga_id)
-        await self._persons.repair(saga_id, _SPOILT_STEP)
+        await self._persons.repair(saga_id, step)
         return saga_id
 
     async def _other_amount(self) -> None:
@@ -324,7 +339,7 @@ class _Game:
         self.recorded = tuple(record["kind"] for record in trail.psp_record)
         told = self._lane.tellings.told[self.payment_id]
         problems = judge(self._case, trail, told)
-        if self._case.flow.name == "other_amount":
+        if self._case.flow.name in ("other_amount", "kept"):
             heard = sorted(kind for kind in told.values() if kind.startswith("case."))
             problems += [] if heard == _OF_CASE else [f"the shop heard {heard} of a case"]
         return [*problems, *await self._judge_attention()]
