@@ -66,7 +66,7 @@ def _all(facts: Facts) -> Iterator[Left]:
     by_reference = {one.reference: one.transaction_id for one in facts.transactions}
     reversed_ones = {one.reverses for one in facts.transactions if one.reverses}
     clearing = _clearing(facts)
-    for one in facts.transactions:
+    for one in facts.transaction.values():
         named = _OF_CHARGE.fullmatch(one.reference)
         is_booked = named is not None and (one.template or "").startswith(BOOKED)
         if named is None or not is_booked or one.reference in reversed_ones:

@@ -25,12 +25,14 @@ _HURRY = """
 UPDATE sagas SET due_at = now() WHERE saga_id = %s AND queue = 'RETRY' AND lease_owner IS NULL
 RETURNING 1
 """
-# Taken from a worker that sleeps at the step, who finds out when it wants to write.
+# Taken from a worker that sleeps at the step, who finds out when it wants to write; on the way back,
+# while it waits to be tried again.
 _SPOIL = """
 UPDATE sagas SET step = %(poison)s, unmoved = %(claims)s, queue = 'RETRY', due_at = now(),
     lease_owner = NULL, epoch = epoch + 1
-WHERE payment_id = %(payment_id)s AND kind = 'pay_in' AND queue = 'PAYMENT' AND step = %(step)s
-    AND turned_round = %(is_back)s
+WHERE payment_id = %(payment_id)s AND kind = 'pay_in' AND step = %(step)s
+    AND turned_round = %(is_back)s AND (lease_owner IS NULL) = %(is_back)s
+    AND queue = CASE WHEN turned_round THEN 'RETRY' ELSE 'PAYMENT' END
 RETURNING saga_id
 """
 _REPAIR = "UPDATE sagas SET step = %s WHERE saga_id = %s RETURNING 1"

@@ -46,6 +46,7 @@ _DEEDS = {
 }
 _OF_CASE = ["case.closed", "case.opened"]
 _SPOILT_STEP, _REFUNDED_AT, _HALF_PAID = "credit", "charge", "pm_card_partial"
+_NO_REFUNDS = {"kind": "rate_limit", "times": 100, "match": {"operation": "refund"}}
 FROZEN = "seller_frozen"
 
 
@@ -176,27 +177,33 @@ class _Game:
         await self._persons.resolve(saga_id, "GIVE_UP")
 
     async def _kept(self) -> None:
-        """Have the refund given up: whoever dies, dies after it was laid before a person."""
+        """Have a refund given up that meets trouble: whoever dies, dies after it was laid before a
+        person.
+        """
         await self._freeze()
-        saga_id = await self._poisoned(FROZEN, _REFUNDED_AT)
+        await self._lane.control("POST", "faults", _NO_REFUNDS)
+        await self._create(FROZEN, is_manual=False)
+        saga_id = await self._spoilt(_REFUNDED_AT, is_back=True)
+        await self._lane.control("DELETE", "faults")
+        await self._mended(saga_id, _REFUNDED_AT)
         await self._arm()
         await self._persons.resolve(saga_id, "GIVE_UP")
 
-    async def _poisoned(self, seller: str = "seller_1", step: str = _SPOILT_STEP) -> str:
-        """Have the saga laid before a person at a step, on the way back if it is that of the
-        charge, then bring out what cures it.
-        """
-        is_back = step == _REFUNDED_AT
-        self._lane.arm("payment_svc", [f"pay_in.{step}.before=sleep:2@{1 + is_back}"])
-        await self._create(seller, is_manual=False)
-        saga_id = await self._persons.spoil(self.payment_id, step, CLAIMS_MAX - 2, is_back=is_back)
-        if is_back:
-            self._lane.disarm()
-        else:
-            await self._arm()
+    async def _poisoned(self) -> str:
+        """Have the saga laid before a person at the credit, then bring out what cures it."""
+        self._lane.arm("payment_svc", [f"pay_in.{_SPOILT_STEP}.before=sleep:2"])
+        await self._create("seller_1", is_manual=False)
+        saga_id = await self._spoilt(_SPOILT_STEP)
+        await self._arm()
+        await self._mended(saga_id, _SPOILT_STEP)
+        return saga_id
+
+    async def _spoilt(self, step: str, *, is_back: bool = False) -> str:
+        return await self._persons.spoil(self.payment_id, step, CLAIMS_MAX - 2, is_back=is_back)
+
+    async def _mended(self, saga_id: str, step: str) -> None:
         await self._persons.until_dead(saga_id)
         await self._persons.repair(saga_id, step)
-        return saga_id
 
     async def _other_amount(self) -> None:
         await self._create("seller_1", is_manual=False, token=_HALF_PAID)
