@@ -25,8 +25,8 @@ _HURRY = """
 UPDATE sagas SET due_at = now() WHERE saga_id = %s AND queue = 'RETRY' AND lease_owner IS NULL
 RETURNING 1
 """
-# Taken from a worker that sleeps at the step, who finds out when it wants to write; on the way back,
-# while it waits to be tried again.
+# Taken from a worker that sleeps at the step, who finds out when it wants to write; or, on the way
+# back, from nobody: it waits to be tried again.
 _SPOIL = """
 UPDATE sagas SET step = %(poison)s, unmoved = %(claims)s, queue = 'RETRY', due_at = now(),
     lease_owner = NULL, epoch = epoch + 1

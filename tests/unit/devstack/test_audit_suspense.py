@@ -155,6 +155,13 @@ def test_what_suspense_has_is_known(facts: Facts) -> None:
     assert named(facts) == set()
 
 
+def test_a_trail_tells_a_transaction_once_for_each_entry() -> None:
+    """That is one booking all the same."""
+    facts = kept()
+
+    assert named(replace(facts, transactions=[*facts.transactions, *facts.transactions])) == set()
+
+
 def test_what_came_back_later_is_booked_out() -> None:
     """Given back by the PSP after all: neither has it, and nothing is wrong."""
     back = line(9, "refund", f"{CHARGE}r1", "charge_1")
