@@ -6,7 +6,7 @@ from payment_svc.sagas.keeping import BOOK_KEPT
 
 CAPTURE = Saga(
     kind="capture",
-    version=1,
+    version=2,
     steps=(
         Step("hold", do=nothing, undo=charging.void_unless_captured),
         BOOK_KEPT,

@@ -6,7 +6,7 @@ from payment_svc.sagas.keeping import BOOK_KEPT
 
 PAY_IN = Saga(
     kind="pay_in",
-    version=1,
+    version=2,
     steps=(
         Step("assess", do=charging.assess_payment),
         BOOK_KEPT,
