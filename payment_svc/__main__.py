@@ -11,6 +11,7 @@ from paymesh.payment.v1 import (
     psp_event_service_pb2_grpc,
     webhook_endpoint_service_pb2_grpc,
 )
+from redis.asyncio import Redis
 
 from audit_log.wiring import with_audit_log
 from chassis.clock import Clock, utc_now
@@ -66,9 +67,7 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     settings = PaymentSettings.read(environment, server)
     faults = FaultPoints.parse(server.fault_points, server.environment)
     database = await _open_database(settings, stack)
-    # A second try may publish twice, as events may be.
-    redis = open_redis(settings.redis_url, settings.redis_timeout_s)
-    stack.push_async_callback(redis.aclose)
+    redis = _open_redis(settings, stack)
     clock = await DatabaseClock.compared(database, utc_now)
     work, events, waiters = asyncio.Event(), asyncio.Event(), Waiters()
     payments = PostgresPaymentStore(database, clock, faults)
@@ -204,6 +203,13 @@ async def _open_database(settings: PaymentSettings, stack: AsyncExitStack) -> Da
     await database.open()
     stack.push_async_callback(database.close)
     return database
+
+
+def _open_redis(settings: PaymentSettings, stack: AsyncExitStack) -> Redis:
+    """Open it; a second try may publish an event twice, as events may be."""
+    redis = open_redis(settings.redis_url, settings.redis_timeout_s)
+    stack.push_async_callback(redis.aclose)
+    return redis
 
 
 def _tell(waiters: Waiters, told: Sequence[asyncio.Event], work: asyncio.Event, move: Move) -> None:
