@@ -158,7 +158,13 @@ async def test_a_server_that_is_not_there_is_away() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "cache", "http://u:hidden@cache/0", "redis://u:hidden@cache:x/0"]
+    "url",
+    [
+        "",
+        "cache",
+        "http://u:hidden@cache/0",  # pragma: allowlist secret
+        "redis://u:hidden@cache:x/0",  # pragma: allowlist secret
+    ],
 )
 def test_a_url_that_cannot_be_read_is_named_not_shown(url: str) -> None:
     """The error names the setting, and holds no part of a secret."""
