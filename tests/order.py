@@ -60,6 +60,7 @@ LONG = (
     "tests/contract/test_psp_crash.py",
     "tests/contract/test_psp_holds.py",
     "tests/contract/test_psp_adyen.py",
+    "tests/contract/test_psp_adyen_webhooks.py",
     "tests/contract/test_psp_payouts.py",
     "tests/unit/wallet_svc/test_wallets_machine.py",
     "tests/unit/ledger_svc/test_templates.py",
