@@ -27,6 +27,7 @@ SHARING = (
     "tests/e2e/test_manual_capture.py",
     "tests/e2e/test_mesh.py",
     "tests/e2e/test_mesh_callers.py",
+    "tests/e2e/test_mesh_doors.py",
     "tests/e2e/test_openapi.py",
     "tests/e2e/test_pay_in.py",
     "tests/e2e/test_psp_webhooks.py",
