@@ -7,12 +7,15 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from google.api.httpbody_pb2 import HttpBody
 from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import webhook_service_pb2 as service
 
+from chassis.clock import utc_now
+from psp_gateway.domain.walk import Patience
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.sandbox import DEADLINE_S, Gateway, Sandbox, served
 
@@ -75,6 +78,13 @@ async def stands(gateway: Gateway, kind: int) -> noun.Attempt:
     """Read the attempt of a kind as it stands, which asks no PSP."""
     (found,) = [a for a in await gateway.attempts("pay_1") if a.kind == kind]
     return found
+
+
+async def rested() -> None:
+    """Wait for as long as an attempt rests before its PSP would be asked again."""
+    begun, pause = utc_now(), Patience(timedelta(0)).pause
+    while utc_now() - begun < pause:
+        await asyncio.sleep(0.02)
 
 
 async def newest(gateway: Gateway) -> service.WebhookEvent:

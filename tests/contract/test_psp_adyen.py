@@ -13,7 +13,7 @@ from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import psp_gateway_service_pb2
 from yarl import URL
 
-from tests.contract.adyen_gateway import TOKEN, item, stands, tell, with_adyen
+from tests.contract.adyen_gateway import TOKEN, item, rested, stands, tell, with_adyen
 from tests.contract.test_attempt_resolutions import resolve
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.sandbox import DEADLINE_S, Gateway, Sandbox, running_sandbox
@@ -187,7 +187,7 @@ async def test_a_buyer_who_never_comes_back_is_not_waited_for(
     failed = item("TECHNICAL_CANCEL", ours="att_1", reference="887", success="false")
 
     await tell(gateway, failed)
-    await asyncio.sleep(0.5)
+    await rested()
     await gateway.charge(payment_token="adyen:s:adyen_redirect")
 
     found = await stands(gateway, noun.Attempt.CHARGE)

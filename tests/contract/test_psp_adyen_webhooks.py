@@ -2,7 +2,6 @@
 contradict, and of what they say nothing.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import webhook_service_pb2 as service
 
-from tests.contract.adyen_gateway import TOKEN, item, newest, stands, tell, with_adyen
+from tests.contract.adyen_gateway import TOKEN, item, newest, rested, stands, tell, with_adyen
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, capture, running_sandbox
 
@@ -58,7 +57,7 @@ async def test_a_capture_is_told_by_its_webhook(gateway: Gateway, sandbox: Sandb
     assert (held.kind, held.outcome) == (noun.Attempt.AUTHORIZATION, noun.Attempt.SUCCEEDED)
     assert held.HasField("expires_at")
     taken = (await gateway.captures(capture(amount="60.00")))[0].attempt
-    await asyncio.sleep(0.5)
+    await rested()
     asked_again = (await gateway.captures(capture(amount="60.00")))[0].attempt
     assert (taken.outcome, asked_again.outcome) == (noun.Attempt.PENDING, noun.Attempt.PENDING)
     assert asked_again.request_count == 1

@@ -132,7 +132,7 @@ async def test_certificates_change_without_restart_or_failed_call(
 
 def serial(address: tuple[str, int], certificates: Certificates) -> str:
     """Connect and tell the serial number of the certificate that is shown."""
-    with socket.create_connection(address, timeout=10) as plain:
+    with socket.create_connection(address, timeout=DEADLINE_S) as plain:
         with client(certificates.workload("edge")).wrap_socket(plain) as stream:
             shown = stream.getpeercert(binary_form=True)
     return f"{x509.load_der_x509_certificate(shown or b'').serial_number:x}"

@@ -23,7 +23,7 @@ from devstack.mesh.certificates import Certificates, system_user, utc_now
 from devstack.reach import operator_channel
 from devstack.services import SERVICES
 from devstack.state import State, reachable_folder
-from tests.e2e.mesh_doors import client, door, eventually, log_lines
+from tests.e2e.mesh_doors import DEADLINE_S, client, door, eventually, log_lines
 from tests.mesh_callers import is_let_in, mesh_callers
 
 DOORS = (*(service.name for service in SERVICES), "operators")
@@ -46,7 +46,7 @@ def speaks(address: tuple[str, int], context: ssl.SSLContext | None) -> bool:
     """Begin HTTP/2 and tell whether the other side does; an empty `context` is no TLS at all."""
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
     try:
-        with socket.create_connection(address, timeout=10) as plain:
+        with socket.create_connection(address, timeout=DEADLINE_S) as plain:
             with context.wrap_socket(plain) if context else nullcontext(plain) as stream:
                 stream.sendall(preface)
                 return stream.recv(9)[3:4] == b"\4"  # its SETTINGS
