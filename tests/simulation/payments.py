@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chassis.changed import changed
-from chassis.outbox import Event
 from payment_svc.changes import stored
 from payment_svc.domain.payment import NewId, Payment
 from payment_svc.domain.statuses import OrderStatus
 from payment_svc.events import creation_event, status_events
 from payment_svc.idempotency import differing
+from payment_svc.outbox import Event
 from payment_svc.ports import (
     Acceptance,
     Accepted,
