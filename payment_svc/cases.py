@@ -7,8 +7,8 @@ from datetime import datetime
 
 from chassis.database import Write
 from chassis.money import Money
-from chassis.outbox import Event
 from payment_svc.domain.case import CaseKind, CaseStatus
+from payment_svc.outbox import Event
 from payment_svc.sagas import keeping, late_success
 from payment_svc.sagas.catalogue import SAGAS
 from payment_svc.sagas.journey import GIVEN_UP_BY, Do, Entry, Journey, Move

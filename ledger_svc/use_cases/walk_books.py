@@ -17,7 +17,7 @@ from ledger_svc.domain.seal import Seal, SealedHead, seal_offences
 from ledger_svc.domain.transaction import Transaction
 from ledger_svc.domain.verification import Followed, Offence, OffenceKind, Verifier
 from ledger_svc.ports import LedgerVerification, Snapshot, Stretch
-from ledger_svc.use_cases.slices import in_order, slices
+from paging.slices import in_order, slices
 
 # What is read and looked at in one piece, while others wait.
 CHUNK, AT_ONCE, SEALS = 200, 20, 50

@@ -23,7 +23,7 @@ from ledger_svc.use_cases.get_balance import get_balance
 from ledger_svc.use_cases.get_effective_statement import get_effective_statement
 from ledger_svc.use_cases.get_statement import Statement
 from ledger_svc.use_cases.get_trial_balance import get_trial_balance
-from tests.contract.test_ledger_closing import NOW, Ledger, month_after
+from tests.contract.four_months import NOW, Ledger, month_after
 from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc.builders import CLEARING, SELLER, open_two, posting
 
