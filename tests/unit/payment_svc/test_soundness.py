@@ -58,12 +58,6 @@ def make_standing(
     return Standing("sga_1", "pay_in", queue, reason, due_at, left_at_psp)
 
 
-def make_failed(amount: str = "10.00") -> Payment:
-    """Make a failed payment of one order."""
-    order = replace(make_order(amount), status=OrderStatus.FAILED)
-    return replace(make_payment(order), status=PaymentStatus.FAILED)
-
-
 def found(
     payment: Payment, attempts: Sequence[Attempt], *sagas: Standing, now: datetime = NOW
 ) -> list[str]:
@@ -147,31 +141,6 @@ def test_a_late_charge_that_is_being_given_back_is_in_flight() -> None:
 
     assert found(payment, late, make_standing("RETRY", due_at=NOW)) == []
     assert found(payment, late, make_standing("DEAD_LETTER", "refused: X")) == []
-
-
-@pytest.mark.parametrize("end", ["c1", "c1l1"], ids=["charged", "charged late"])
-def test_what_two_persons_left_with_a_psp_is_known(end: str) -> None:
-    """It is no order's; another charge than the one they left there offends."""
-    failed, paid = make_failed(), make_completed()
-    left, other = make_attempt(failed, end=end), make_attempt(failed, end="c2l1")
-    standing = make_standing(left_at_psp=left.attempt_id)
-    beside = make_attempt(paid, end="c1l1")
-
-    assert found(failed, [left], standing) == []
-    assert set(found(failed, [left, other], standing)) == {"I5", "I8"}
-    assert "I8" in found(failed, [left], make_standing(left_at_psp=other.attempt_id))
-    assert (
-        found(paid, [make_attempt(paid), beside], make_standing(left_at_psp=beside.attempt_id))
-        == []
-    )
-
-
-def test_what_was_left_and_came_back_is_no_charge() -> None:
-    """Then the PSP keeps nothing, and nothing is taken off."""
-    failed = make_failed()
-    left, back = make_attempt(failed), make_attempt(failed, "REFUND", end="c1r1")
-
-    assert found(failed, [left, back], make_standing(left_at_psp=left.attempt_id)) == []
 
 
 def test_more_given_back_than_taken() -> None:
@@ -263,16 +232,6 @@ class Mesh:
         self.books[payment.payment_id] = Decimal(10)
         return payment
 
-    def leave(self) -> Payment:
-        """Fail a payment whose charge two persons left with its PSP, booked."""
-        payment = make_failed()
-        left = make_attempt(payment)
-        standing = make_standing(left_at_psp=left.attempt_id)
-        self.payments[payment.payment_id] = Audited(payment, (standing,))
-        self.tried[payment.payment_id] = [left]
-        self.books[payment.payment_id] = Decimal(10)
-        return payment
-
     async def page(
         self, created_from: datetime, created_to: datetime, after: str, limit: int
     ) -> Sequence[Audited]:
@@ -356,22 +315,6 @@ async def test_what_is_not_booked_is_told() -> None:
         ("I4", other.payment_id),
     }
     assert sound.payment_id not in {v.payment_id for v in told}
-
-
-async def test_what_was_left_with_a_psp_is_known_if_it_is_booked() -> None:
-    """The books have to say that the PSP owes it to us: whole, and at all."""
-    mesh = Mesh()
-    sound, missing, other = (mesh.leave() for _ in range(3))
-    del mesh.books[missing.payment_id]
-    mesh.books[other.payment_id] = Decimal(9)
-
-    told, _ = await audit(mesh)
-
-    assert sound.payment_id not in {v.payment_id for v in told}
-    assert {(v.invariant, v.payment_id) for v in told} == {
-        ("I4", missing.payment_id),
-        ("I4", other.payment_id),
-    }
 
 
 async def test_what_moved_between_two_reads_is_not_told() -> None:
