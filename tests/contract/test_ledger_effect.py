@@ -21,11 +21,19 @@ from ledger_svc.ports import EntryFilter, Page, Period
 from ledger_svc.store import LedgerStore
 from ledger_svc.use_cases.get_balance import get_balance
 from ledger_svc.use_cases.get_effective_statement import get_effective_statement
-from ledger_svc.use_cases.get_statement import Statement
+from ledger_svc.use_cases.get_statement import Statement, get_statement
 from ledger_svc.use_cases.get_trial_balance import get_trial_balance
-from tests.contract.test_ledger_closing import NOW, Ledger, month_after
+from tests.contract.test_ledger_closing import (
+    NOW,
+    Ledger,
+    archived,
+    ledger,
+    month_after,
+)
 from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc.builders import CLEARING, SELLER, open_two, posting
+
+__all__ = ["archived", "ledger"]  # fixtures
 
 _DAY = timedelta(days=1)
 _MANY = """
@@ -191,6 +199,51 @@ async def test_what_may_count_later_is_not_passed_over_in_the_archive(mixed: Led
         await statement(mixed, Period(last - _DAY, None))
     with pytest.raises(errors.PeriodArchived):
         await statement(mixed, Period())
+
+
+@pytest.mark.parametrize("few", [10_000, 0])
+async def test_a_statement_begins_where_the_archive_ends(archived: Ledger, few: int) -> None:
+    """It opens with what is archived; by either way of summing, and of both kinds of statement."""
+    archived.few = few
+    period = Period(month_after(2), None)
+
+    by_effect = await statement(archived, period)
+    by_writing = await get_statement(archived.reader, SELLER, period, page_size=3, page_token="")
+
+    assert (str(by_effect.opening_balance), str(by_effect.closing_balance)) == ("4.00", "8.00")
+    assert replace(by_effect, next_page_token="") == replace(by_writing, next_page_token="")
+
+
+@pytest.mark.parametrize("few", [10_000, 0])
+async def test_what_is_archived_and_counts_from_its_end_on_is_not_passed_over(
+    ledger_db: Database, ledger_database: ServiceDatabase, few: int
+) -> None:
+    """No statement that begins with the last of its effects could list it, so there is none."""
+    made = Ledger(ledger_db, ledger_database.owner_url, month_after(2) + 3 * _DAY, few)
+    await open_two(LedgerStore(ledger_db))
+    await _write(made, posting("plain", "1.00"), 1, 0)
+    await _write(made, replace(posting("shifted", "5.00"), effective_at=month_after(2)), 1, 1)
+    assert (await made.close(month_after(1))).effective_until == month_after(2)
+    made.archive(month_after(2))
+
+    with pytest.raises(errors.PeriodArchived) as refused:
+        await statement(made, Period(month_after(2), None))
+    since = datetime.fromisoformat(refused.value.metadata["archivedUntil"])
+
+    assert since == month_after(2) + timedelta(microseconds=1)
+    assert str((await statement(made, Period(since, None))).opening_balance) == "6.00"
+
+
+async def test_a_checkpoint_of_an_older_version_passes_over_nothing(archived: Ledger) -> None:
+    """It said the end of the month itself; a statement from then on is refused, the next is not."""
+    with psycopg.connect(archived.owner_url) as owner:
+        owner.execute("UPDATE checkpoints SET effective_until = until")
+
+    with pytest.raises(errors.PeriodArchived):
+        await statement(archived, Period(month_after(2), None))
+    later = await statement(archived, Period(month_after(2) + timedelta(microseconds=1), None))
+
+    assert str(later.opening_balance) == "4.00"
 
 
 @pytest.mark.parametrize("query", [SHIFTS_OF_ACCOUNT, ENTRIES])
