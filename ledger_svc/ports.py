@@ -299,7 +299,9 @@ class LedgerVerification(Protocol):
         ...
 
     async def stretch(self, after: str, *, before: str, limit: int) -> Stretch:
-        """Read the transactions between two ids, whole; fewer than `limit` are all."""
+        """Read the transactions between two ids, whole; fewer than `limit` are all. Empty, `after`
+        is before every id.
+        """
         ...
 
     async def seals(self, *, after: int, limit: int) -> Sequence[Seal]:
@@ -324,6 +326,10 @@ class LedgerVerification(Protocol):
 
     def balances_at(self, checkpoint: Checkpoint) -> AsyncIterator[Sequence[AccountAt]]:
         """Read what the accounts had at a checkpoint, page by page, in any order."""
+        ...
+
+    async def stray_balances(self) -> Sequence[int]:
+        """Read numbers below and above those of all checkpoints for which balances are kept."""
         ...
 
 

@@ -42,8 +42,8 @@ class Checkpoint:
         until: the end of the month: what was written before is covered.
         heads: where the streams were, by stream.
         transaction_count, entry_count: of all that was written before.
-        effective_until: nothing before takes effect later; the end of the month when a checkpoint of
-            an older version says so, else the last moment before it, or the last effect.
+        effective_until: nothing before takes effect later; the last moment before the end, or the
+            last effect. Checkpoints of an older version say the end itself.
         balances_hash: see `BalancesHash`.
         hash: over the checkpoint before and all of the above.
     """
@@ -130,6 +130,18 @@ def balance_offences(checkpoint: Checkpoint, balances_hash: bytes) -> Iterator[O
     """Hold a checkpoint against the hash of balances."""
     if checkpoint.balances_hash != balances_hash:
         yield _wrong(checkpoint, "The balances of accounts were others at its end.")
+
+
+def count_offences(checkpoint: Checkpoint, kept: int, moved: int) -> Iterator[Offence]:
+    """Hold how many balances a checkpoint keeps against how many of their accounts had entries."""
+    if kept != moved:
+        yield _wrong(checkpoint, f"It keeps {kept} balances, {moved} of accounts with entries.")
+
+
+def stray_offence(number: int) -> Offence:
+    """Tell that balances are kept for a checkpoint that is not there."""
+    told = "Balances are kept for it, and it is not there."
+    return Offence(OffenceKind.WRONG_CHECKPOINT, f"checkpoint {number}", told)
 
 
 class BalancesHash:

@@ -46,6 +46,8 @@ async def close_month(
         yield offence
     async for told in walk.up_to(chain.first_id(until)):
         yield told
+    for offence in await walk.hidden():
+        yield offence
     if walk.told.count:
         raise BooksUnsound(month, walk.told.count)
     seen = walk.verifier

@@ -11,6 +11,7 @@ from ledger_svc.domain import chain
 from ledger_svc.domain.checkpoint import Checkpoint, standing_offences
 from ledger_svc.domain.verification import Offence
 from ledger_svc.ports import LedgerVerification
+from ledger_svc.use_cases.kept_balances import kept_offences
 from ledger_svc.use_cases.walk_books import CHUNK, END, Progress, begin
 
 
@@ -59,13 +60,17 @@ async def verify_ledger(
     for checkpoint in checkpoints[base.number if base is not None else 0 :]:
         async for told in walk.up_to(chain.first_id(checkpoint.until)):
             yield told
-        wrong = standing_offences(checkpoint, walk.verifier, await walk.balances_hash())
-        for offence in walk.told.some(wrong):
+        others = standing_offences(checkpoint, walk.verifier, await walk.balances_hash())
+        for offence in walk.told.some(others):
             yield offence
     async for told in walk.up_to(END):
         yield told
     async for offence in walk.finish():
         yield offence
+    kept = () if since_last_checkpoint else [one for one in checkpoints if one != base]
+    async for wrong in kept_offences(books, walk.snapshot.accounts, kept):
+        for offence in walk.told.some([wrong]):
+            yield offence
     yield Summary(
         walk.verifier.transaction_count - seen[0],
         walk.verifier.entry_count - seen[1],

@@ -156,6 +156,54 @@ async def test_an_entry_of_no_transaction_is_told_once(ledger: Ledger) -> None:
     assert (await ledger.verify(since_last_checkpoint=True))[0] == []
 
 
+_HIDE = """
+INSERT INTO transactions (transaction_id, created_at, effective_at, kind, reference, description,
+    subject_id, hash)
+VALUES (%(id)s, now(), now(), 'POSTED', 'hidden', '', '', sha256(''))
+"""
+_HIDE_ENTRIES = """
+INSERT INTO entries (account_key, account_sequence, transaction_id, line, is_debit, amount,
+    balance_after)
+VALUES (1, 9, %(id)s, 1, true, 1, 500), (2, 9, %(id)s, 2, false, 1, 500)
+"""
+
+
+@pytest.mark.parametrize("stream", [1, 77])
+@pytest.mark.parametrize("statements", [[_HIDE, _HIDE_ENTRIES], [_HIDE_ENTRIES]])
+async def test_what_is_hidden_behind_the_end_of_a_stream_is_told(
+    ledger: Ledger, statements: list[Any], stream: int
+) -> None:
+    """With its transaction or without; balances at a time would be taken from it. So the month is
+    not closed.
+    """
+    name = chain.transaction_id(month_after(1) + timedelta(days=20), stream, 999)
+    with psycopg.connect(ledger.owner_url) as owner:
+        for statement in statements:
+            owner.execute(statement, {"id": name[4:]})
+
+    (offence,), _ = await ledger.verify()
+
+    assert offence.kind is OffenceKind.WRONG_STREAM
+    assert name in offence.subject + offence.message
+    with pytest.raises(errors.BooksUnsound):
+        await ledger.close(month_after(1))
+    assert (await ledger.close(month_after(0))).number == 1
+
+
+@pytest.mark.parametrize("statements", [[_HIDE, _HIDE_ENTRIES], [_HIDE_ENTRIES]])
+async def test_what_is_hidden_before_the_first_id_is_told(
+    ledger: Ledger, statements: list[Any]
+) -> None:
+    """The lowest of all, which no transaction has."""
+    with psycopg.connect(ledger.owner_url) as owner:
+        for statement in statements:
+            owner.execute(statement, {"id": chain.NOTHING[4:]})
+
+    (offence,), _ = await ledger.verify()
+
+    assert (offence.kind, offence.subject) == (OffenceKind.WRONG_STREAM, "stream 0")
+
+
 async def test_checkpoints_are_listed_page_by_page(ledger: Ledger) -> None:
     """The newest first, each once."""
     for month in range(3):
@@ -269,6 +317,39 @@ async def test_a_changed_checkpoint_is_found(ledger: Ledger, statement: Any) -> 
         owner.execute(statement)
 
     offences, _ = await ledger.verify(since_last_checkpoint=True)
+    assert "WRONG_CHECKPOINT" in {one.kind for one in offences}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE checkpoint_balances SET balance = balance + 100 WHERE number = 1",
+        "UPDATE checkpoint_balances SET entry_count = 9 WHERE number = 2",
+        "UPDATE checkpoint_balances SET number = -1 WHERE number = 1",
+        "UPDATE checkpoint_balances SET number = 9 WHERE number = 2",
+        "DELETE FROM checkpoint_balances WHERE number = 1 AND account_key = 1",
+        "INSERT INTO checkpoint_balances VALUES (3, 1, 100, 0)",
+        "INSERT INTO checkpoint_balances VALUES (3, 1, 100, 1)",
+        "INSERT INTO checkpoint_balances VALUES (3, -1, 100, 1)",
+    ],
+)
+@pytest.mark.parametrize("is_archived", [False, True])
+async def test_changed_balances_of_any_checkpoint_are_found(
+    ledger: Ledger, statement: Any, *, is_archived: bool
+) -> None:
+    """Reports are read off them, be what they cover archived or not."""
+    store = LedgerStore(ledger.database)
+    await store.open_accounts([new_account("unused", AccountType.LIABILITY)])  # key 3
+    await ledger.close(month_after(0))
+    await ledger.close(month_after(1))
+    if is_archived:
+        ledger.archive(month_after(2))
+    assert (await ledger.verify())[0] == []
+    with psycopg.connect(ledger.owner_url) as owner:
+        assert owner.execute(statement).rowcount > 0
+
+    offences, _ = await ledger.verify()
+
     assert "WRONG_CHECKPOINT" in {one.kind for one in offences}
 
 
