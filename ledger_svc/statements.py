@@ -24,7 +24,7 @@ INSERT INTO accounts (account_id, type, currency, floor, ceiling, metadata, stat
 SELECT asked.*, 'OPEN', 0, 0, 0, 0, now.at, now.at
 FROM unnest(%s::text[], %s::text[], %s::text[], %s::numeric[], %s::numeric[], %s::jsonb[]) AS asked,
     (SELECT %s::timestamptz AS at) AS now
-ON CONFLICT (account_id) DO NOTHING
+ON CONFLICT (account_id) DO NOTHING RETURNING account_id
 """
 
 CHANGE_STATUS = "UPDATE accounts SET status = %s WHERE account_key = %s"

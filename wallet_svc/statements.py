@@ -35,7 +35,7 @@ INSERT INTO wallets
      status, pending, available, held, operation_count, version)
 SELECT asked.*, %s::timestamptz, 'OPEN', 0, 0, 0, 0, 1
 FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::numeric[]) AS asked
-ON CONFLICT (wallet_id) DO NOTHING
+ON CONFLICT (wallet_id) DO NOTHING RETURNING wallet_id
 """
 
 CHANGE_WALLET = """

@@ -32,5 +32,10 @@ FROM wallets AS w
 WHERE w.created_at > {BEGAN} AND w.credit_limit <> coalesce((
     SELECT c.after::numeric FROM wallet_changes AS c
     WHERE c.wallet_id = w.wallet_id AND c.what = 'CREDIT_LIMIT' ORDER BY c.version DESC LIMIT 1
+), (
+    SELECT (l.after ->> 'credit_limit')::numeric FROM audit_log AS l
+    WHERE l.object_id = w.wallet_id AND l.object_kind = 'wallet'
+        AND l.after ->> 'currency' = w.currency
+    ORDER BY l.sequence LIMIT 1
 ), 0)
 """
