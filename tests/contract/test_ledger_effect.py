@@ -13,11 +13,13 @@ import pytest
 from chassis.database import Database, Transaction
 from chassis.errors import InvalidRequest
 from ledger_svc.domain import errors
+from ledger_svc.domain.account import Account
 from ledger_svc.domain.books import Posted
 from ledger_svc.domain.posting import Posting
 from ledger_svc.domain.transaction import Entry
 from ledger_svc.effect_statements import ENTRIES, SHIFTS_OF_ACCOUNT
-from ledger_svc.ports import EntryFilter, Page, Period
+from ledger_svc.ports import BalanceAt, EntryFilter, Page, Period
+from ledger_svc.reader import LedgerReader
 from ledger_svc.store import LedgerStore
 from ledger_svc.use_cases.get_balance import get_balance
 from ledger_svc.use_cases.get_effective_statement import get_effective_statement
@@ -117,6 +119,23 @@ async def test_reports_are_the_sums_of_what_counts(mixed: Ledger, closed: int | 
         assert then.balance.amount == sums(entries, moment)
         assert then.standing.entry_count == sum(e.effective_at <= moment for e in entries)
         assert line.debits == line.credits == abs(sums(entries, moment))
+
+
+async def test_a_balance_is_of_one_moment(ledger: Ledger) -> None:
+    """What is written while it is read, and counts from later, is not taken off what it had."""
+
+    class Interrupted(LedgerReader):
+        async def balance_before(self, account: Account, moment: datetime) -> BalanceAt:
+            found = await super().balance_before(account, moment)
+            shifted = replace(posting("late", "5.00"), effective_at=ledger.now + 20 * _DAY)
+            assert isinstance(await ledger.do(shifted), Posted)
+            return found
+
+    reader, at = Interrupted(ledger.database, few=0), ledger.now + 10 * _DAY
+
+    then = await get_balance(reader, SELLER, at, by_effective_at=True)
+
+    assert (str(then.balance), then.standing.entry_count) == ("8.00", 8)
 
 
 @pytest.mark.parametrize("closed", [None, 1])
