@@ -179,6 +179,8 @@ FROM open_pendings o
 WHERE c.transaction_id < %s ORDER BY o.reference, p.line
 """
 
+OPEN_REFERENCES = "SELECT reference FROM open_pendings ORDER BY reference"
+
 # A stretch of the books, whole. What belongs to a row is looked up for it alone: however large the
 # books are, nobody comes upon the thought of reading all accounts for a stretch. Where times are
 # the same, as they mostly are, one is read.

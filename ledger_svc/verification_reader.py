@@ -165,6 +165,7 @@ class VerificationReader:
         await Moment.begin(tx)
         heads = [_to_head(row) for row in await tx.all(statements.HEADS)]
         lines = await _open_lines(tx, open_before) if open_before else {}
+        opened = {name for (name,) in await tx.tuples(statements.OPEN_REFERENCES)}
         accounts = HeldAccounts()
         page: list[Any] = [("",)]
         while page:
@@ -172,7 +173,7 @@ class VerificationReader:
                 page = await tx.tuples(statements.ACCOUNTS_AFTER, [page[-1][0], PAGE])
             for row in page:
                 accounts.add(row[0], rows.to_account_now(row))
-        return Snapshot(heads, accounts, lines)
+        return Snapshot(heads, accounts, lines, opened)
 
 
 async def _stretch(tx: Transaction, first: str, before: str, limit: int) -> Stretch:

@@ -151,6 +151,7 @@ class Walk:
         found += self.verifier.finish_streams(self.heads)
         found += _hidden(self.beyond, now)
         found += _sealed_and_gone(self.seals.reach, now)
+        found += self.verifier.finish_pendings(self.snapshot.open_references)
         for offence in self.told.some(found):
             yield offence
         reserved = self.verifier.reserved()

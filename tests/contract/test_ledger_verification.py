@@ -91,6 +91,8 @@ async def test_true_books_are_sound(ledger: LedgerStub) -> None:
             "WRONG_STREAM",
         ),
         ("DELETE FROM pending_lines", "WRONG_PENDING"),
+        ("DELETE FROM open_pendings", "WRONG_PENDING"),
+        ("INSERT INTO open_pendings VALUES ('a:5', now())", "WRONG_PENDING"),
         ("UPDATE pending_lines SET amount = 999999999999999.99", "WRONG_PENDING"),
         ("UPDATE accounts SET balance = balance + 0.0040 WHERE type = 'ASSET'", "WRONG_ACCOUNT"),
         ("UPDATE accounts SET balance = balance + 1 WHERE type = 'ASSET'", "WRONG_ACCOUNT"),
