@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from chassis.database import Database
+from chassis.errors import Unavailable
 from ledger_svc.domain import chain, errors
 from ledger_svc.domain.account import AccountType
 from ledger_svc.domain.books import Outcome, Posted
@@ -246,6 +247,21 @@ async def test_a_month_closed_with_a_later_one_has_no_checkpoint(ledger: Ledger)
 
     with pytest.raises(errors.MonthClosed, match="was closed with all"):
         await ledger.close(month_after(1))
+
+
+async def test_a_month_that_lost_to_an_earlier_one_is_not_said_to_be_closed(ledger: Ledger) -> None:
+    """Of two closings at once one keeps its checkpoint; the other is to be asked for again."""
+
+    class Slow(VerificationReader):
+        async def keep(self, *made: Any) -> None:
+            await ledger.close(month_after(0))
+            await super().keep(*made)
+
+    slow = Slow(ledger.database, clock=ledger.clock)
+    with pytest.raises(Unavailable):
+        _ = [one async for one in close_month(slow, name_of(month_after(1)), ledger.clock)]
+
+    assert (await ledger.close(month_after(1))).number == 2
 
 
 async def test_a_clock_that_is_behind_writes_nothing_into_a_closed_month(ledger: Ledger) -> None:

@@ -121,6 +121,21 @@ async def test_what_the_owner_changes_is_found(
     assert summary.offence_count >= 1
 
 
+async def test_known_seals_that_differ_among_themselves_are_refused(ledger: LedgerStub) -> None:
+    """One of the two would not be looked at; twice the same is held once."""
+    known = [service.KnownSeal(number=7, hash=bytes([n]) * 32) for n in (1, 1, 2)]
+    other = service.VerifyLedgerRequest(known_seals=known)
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        _ = [one async for one in ledger.VerifyLedger(other)]
+    same = service.VerifyLedgerRequest(known_seals=known[:2])
+    told = [m.offence async for m in ledger.VerifyLedger(same) if m.HasField("offence")]
+
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert fields(refused.value) == ["known_seals[2].hash"]
+    assert [one.subject for one in told] == ["seal 7"]
+
+
 async def test_seals_are_made_once_and_bind(
     ledger: LedgerStub, ledger_db: Database, ledger_database: ServiceDatabase
 ) -> None:
