@@ -16,7 +16,7 @@ from ledger_svc.domain.books import Outcome, Posted
 from ledger_svc.domain.checkpoint import Checkpoint
 from ledger_svc.domain.posting import Action, Command, Resolution, Reversal
 from ledger_svc.domain.verification import Offence, OffenceKind
-from ledger_svc.ports import EntryFilter, Period
+from ledger_svc.ports import EntryFilter, Period, Stretch
 from ledger_svc.reader import LedgerReader
 from ledger_svc.store import LedgerStore
 from ledger_svc.use_cases.close_month import close_month
@@ -424,6 +424,26 @@ async def test_a_seal_outlives_what_it_sealed(ledger: Ledger) -> None:
     offences, _ = await ledger.verify()
 
     assert "WRONG_SEAL" in {one.kind for one in offences}
+
+
+async def test_a_month_that_is_archived_meanwhile_does_not_make_the_books_unsound(
+    ledger: Ledger,
+) -> None:
+    """What is missing then is no offence; so there is no verdict."""
+    await ledger.close(month_after(0))
+
+    class Interrupted(VerificationReader):
+        async def stretch(self, after: str, *, before: str, limit: int) -> Stretch:
+            if not after:
+                ledger.archive(month_after(1))
+            return await super().stretch(after, before=before, limit=limit)
+
+    books, told = Interrupted(ledger.database), list[object]()
+    with pytest.raises(Unavailable):
+        told += [one async for one in verify_ledger(books)]
+
+    assert not any(isinstance(one, Summary) for one in told)
+    assert (await ledger.verify())[0] == []
 
 
 async def test_an_archived_month_is_told_and_the_rest_verified(archived: Ledger) -> None:
