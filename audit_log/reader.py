@@ -1,6 +1,5 @@
 """Reads the log: by who, what and when, or all of it in its order, to be proved."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +10,11 @@ from audit_log.record import Line
 from audit_log.rows import LINE_COLUMNS, SEAL_COLUMNS, to_line, to_seal
 from audit_log.unlogged import find_unlogged
 from chassis.database import Database
+from paging.slices import rest, slices
 
 _SEALS_AT_ONCE = 2
 _OPEN_AT_ONCE = 200
-_AT_ONCE, _TURNS = 50, 4
+_AT_ONCE = 50
 
 _FITS = """
     (%(before)s::bigint IS NULL OR sequence < %(before)s)
@@ -152,7 +152,7 @@ class AuditLogReader:
         while page := await self._database.read(_OPEN, [*at, _OPEN_AT_ONCE]):
             lines = [to_line(row) for row in page]
             yield lines
-            await _rest()
+            await rest()
             at = (lines[-1].xid, lines[-1].sequence)
 
     async def verify(
@@ -171,7 +171,7 @@ class AuditLogReader:
         async for seal, lines in self.seals():
             seals += 1
             for found in chain.steps(seal, lines):
-                await _rest()
+                await rest()
                 for offence in found:
                     offences += 1
                     yield offence
@@ -198,18 +198,7 @@ class AuditLogReader:
         found = await self._database.run(
             lambda tx: tx.all(_LINES, [begin, horizon]), timeout_s=self._timeout_s, alone=True
         )
-        lines = []
-        for row in found:
-            lines.append(to_line(row))
-            if len(lines) % _AT_ONCE == 0:
-                await _rest()
-        return lines
-
-
-async def _rest() -> None:
-    """Let others have some turns: a call takes a dozen, and gRPC lets one in per turn or two."""
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
+        return [to_line(row) async for piece in slices(found, _AT_ONCE) for row in piece]
 
 
 def _progress(chain: Chain, total: int) -> Progress:

@@ -15,9 +15,9 @@ from audit_log.reader import AuditLogReader, LineFilter
 from audit_log.record import Line
 from chassis.database import Database
 from chassis.server import Register
+from paging.page_size import page_limit
 
 NAME = wire.DESCRIPTOR.services_by_name["AuditLogService"].full_name
-_PAGE_DEFAULT, _PAGE_MAX = 50, 500
 
 
 class AuditLogServicer(AuditLogServiceServicer):
@@ -30,7 +30,7 @@ class AuditLogServicer(AuditLogServiceServicer):
         self, request: wire.ListAuditLinesRequest, _: Any
     ) -> wire.ListAuditLinesResponse:
         """List lines; see the proto."""
-        limit = min(request.page_size or _PAGE_DEFAULT, _PAGE_MAX)
+        limit = page_limit(request.page_size)
         before = int(request.page_token) if request.page_token else None
         chosen = messages.read_filter(request.filter)
         lines = await self._reader.list_lines(chosen, limit, before)
@@ -66,7 +66,7 @@ class AuditLogServicer(AuditLogServiceServicer):
         self, request: wire.ListAuditSealsRequest, _: Any
     ) -> wire.ListAuditSealsResponse:
         """List seals; see the proto."""
-        limit = min(request.page_size or _PAGE_DEFAULT, _PAGE_MAX)
+        limit = page_limit(request.page_size)
         found = await self._reader.newest_seals(limit, request.before)
         return wire.ListAuditSealsResponse(
             seals=[messages.to_seal(seal, is_whole=False) for seal in found]

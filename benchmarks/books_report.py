@@ -1,20 +1,18 @@
 """The figures of books, told: a line at a time, as tables, for the results file, as a page."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.table import Table
 
+from benchmarks import trial_report
 from benchmarks.aims import Verdict, verdicts
-from benchmarks.results import RESULTS, Measure, revision
+from benchmarks.results import Measure
 from benchmarks.scenarios import Way
 from benchmarks.trial import Trial
 
-_HEADS = (
-    "accounts", "load", "per s", "p50 ms", "p95 ms", "p99 ms", "errors", "CPU µs: server",
-    "PostgreSQL", "generator", "disk B", "WAL B", "foreign cores",
-)  # fmt: skip
+_HEADS = ("accounts", "load", "per s", *trial_report.HEADS)
+_AIMS = ("aim", "measured", "nothing behind it", "met")
+_WORDS = 2  # columns of words; the others hold figures
 _WAYS = {
     Way.SERVICE: "",
     Way.FUNCTION: "row at a time: ",
@@ -26,10 +24,10 @@ _WAYS = {
 
 def line(trial: Trial) -> str:
     """Tell what came of a scenario as soon as it has ended."""
-    scenario = trial.scenario
+    scenario, errors = trial.scenario, trial_report.errors_of(trial)
     return (
         f"{scenario.shape}, {_WAYS[scenario.way]}{scenario.title}: {trial.rate:,.0f}/s,"
-        f" p50 {trial.p50_ms:.1f} ms, p99 {trial.p99_ms:.1f} ms, errors {_errors(trial)}"
+        f" p50 {trial.p50_ms:.1f} ms, p99 {trial.p99_ms:.1f} ms, errors {errors}"
     )
 
 
@@ -38,60 +36,26 @@ def report(
 ) -> list[Measure]:
     """Print the tables, write them as a page beside the results file, and name the figures."""
     rows, met = [_row(trial) for trial in trials], verdicts(trials)
-    table = Table(*_HEADS, box=None)
-    for row in rows:
-        table.add_row(*row)
-    aims = Table("aim", "measured", "nothing behind it", "", box=None)
-    for verdict in met:
-        aims.add_row(
-            verdict.aim,
-            verdict.measured,
-            verdict.nothing_behind,
-            "met" if verdict.met else "MISSED",
-        )
-    console.print(table, "", aims)
-    page = RESULTS / f"{name}.md"
-    page.parent.mkdir(exist_ok=True)
-    page.write_text(_page(rows, met, facts))
+    shown = [_aim(verdict, met="met", missed="MISSED") for verdict in met]
+    written = [_aim(verdict, met="yes", missed="**no**") for verdict in met]
+    console.print(trial_report.table(_HEADS, rows), "", trial_report.table(_AIMS, shown))
+    page = trial_report.write_page(
+        name,
+        trial_report.told(facts),
+        trial_report.markdown(_AIMS, written, words=_WORDS),
+        trial_report.markdown(_HEADS, rows, words=_WORDS),
+    )
     console.print(f"wrote {page}")
     return [measure for trial in trials for measure in _measures(name, trial, trials)]
 
 
 def _row(trial: Trial) -> list[str]:
-    times = (trial.p50_ms, trial.p95_ms, trial.p99_ms)
-    cpu = (trial.cpu_us.get(part, 0.0) for part in ("server", "postgres", "generator"))
-    return [
-        str(trial.scenario.shape),
-        _WAYS[trial.scenario.way] + trial.scenario.title,
-        f"{trial.rate:,.0f}",
-        *(f"{time:,.1f}" for time in times),
-        _errors(trial),
-        *(f"{used:,.0f}" for used in cpu),
-        f"{trial.disk_bytes:,.0f}",
-        f"{trial.wal_bytes:,.0f}",
-        f"{trial.foreign_cores:.2f}",
-    ]
+    load = _WAYS[trial.scenario.way] + trial.scenario.title
+    return [str(trial.scenario.shape), load, f"{trial.rate:,.0f}", *trial_report.cells(trial)]
 
 
-def _errors(trial: Trial) -> str:
-    return ", ".join(f"{count:,} {reason}" for reason, count in trial.errors.items()) or "0"
-
-
-def _page(rows: Sequence[Sequence[str]], met: Sequence[Verdict], facts: Mapping[str, str]) -> str:
-    """Write Markdown: when and where, the aims, the table."""
-    when = datetime.now(UTC)
-    aims = [(v.aim, v.measured, v.nothing_behind, "yes" if v.met else "**no**") for v in met]
-    heads = ("aim", "measured", "nothing behind it", "met")
-    told = "\n".join(f"* {name}: {value}" for name, value in facts.items())
-    return (
-        f"Run on {when:%Y-%m-%d %H:%M} UTC, commit `{revision()[:10]}`.\n\n{told}\n\n"
-        f"{_markdown(heads, aims)}\n{_markdown(_HEADS, rows)}"
-    )
-
-
-def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    ruler = ["---" if place < 2 else "--:" for place in range(len(heads))]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, ruler, *rows))
+def _aim(verdict: Verdict, *, met: str, missed: str) -> list[str]:
+    return [verdict.aim, verdict.measured, verdict.nothing_behind, met if verdict.met else missed]
 
 
 def _measures(books: str, trial: Trial, trials: Sequence[Trial]) -> list[Measure]:
@@ -99,17 +63,7 @@ def _measures(books: str, trial: Trial, trials: Sequence[Trial]) -> list[Measure
     baselines of its shape.
     """
     name, n = f"{books}_{trial.scenario.name}", trial.count
-    figures = {
-        "p50_ms": (trial.p50_ms, "ms"),
-        "p95_ms": (trial.p95_ms, "ms"),
-        "p99_ms": (trial.p99_ms, "ms"),
-        "errors": (trial.errors.total(), "1"),
-        **{f"cpu_us_{part}": (used, "us") for part, used in trial.cpu_us.items()},
-        "making_us": (trial.making_us, "us"),
-        "disk_bytes": (trial.disk_bytes, "B"),
-        "wal_bytes": (trial.wal_bytes, "B"),
-        "foreign_cores": (trial.foreign_cores, "1"),
-    }
+    figures = {**trial_report.figures(trial), "making_us": (trial.making_us, "us")}
     rest = [
         Measure(f"{name}_{k}", round(value, 2), unit, n) for k, (value, unit) in figures.items()
     ]

@@ -9,17 +9,15 @@ from uuid import uuid4
 from ext_authz.external_auth_pb2_grpc import add_AuthorizationServicer_to_server
 from paymesh.edge.v1.client_service_pb2_grpc import add_ClientServiceServicer_to_server
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from audit_log.wiring import with_audit_log
 from chassis.clock import utc_now
 from chassis.data_keys import learning
 from chassis.database import Database
 from chassis.encryption import Keyring
+from chassis.redis_client import open_redis
 from chassis.server import Wiring, main, repeat
-from chassis.settings import Environment, ServerSettings, SettingsError
+from chassis.settings import Environment, ServerSettings
 from edge_auth.clients_servicer import OperatorsClientService
 from edge_auth.domain.buckets import Buckets
 from edge_auth.key_cache import KeyCache
@@ -44,7 +42,8 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     )
     await database.open()
     stack.push_async_callback(database.close)
-    redis = _redis(settings)
+    # Impatient: nothing at the door waits for it, and nothing is asked twice.
+    redis = open_redis(settings.redis_url, settings.redis_timeout_s, retries=0)
     stack.push_async_callback(redis.aclose)
     store = PostgresClientStore(database, settings.former, uuid4)
     keys = KeyCache(store, seconds=time.monotonic, clock=utc_now, remember_s=settings.cache_s)
@@ -89,20 +88,6 @@ def _door(settings: EdgeAuthSettings, keys: KeyCache, redis: Redis, sign: QueueS
         is_unsigned_money_out=settings.is_unsigned_money_out,
         queue_wait=sign.wait_s,
     )
-
-
-def _redis(settings: EdgeAuthSettings) -> Redis:
-    """Open Redis, impatient: nothing at the door waits for it, and nothing is asked twice."""
-    try:
-        redis: Redis = Redis.from_url(
-            settings.redis_url.reveal(),
-            socket_timeout=settings.redis_timeout_s,
-            socket_connect_timeout=settings.redis_timeout_s,
-            retry=Retry(NoBackoff(), 0),
-        )
-    except (ValueError, RedisError) as error:
-        raise SettingsError(f"REDIS_URL: {error}") from error
-    return redis
 
 
 if __name__ == "__main__":

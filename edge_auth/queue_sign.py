@@ -6,8 +6,8 @@ import asyncio
 from collections import OrderedDict
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from chassis.redis_client import AWAY
 from chassis.server import Job, repeat
 from edge_auth.domain.buckets import Buckets
 from edge_auth.domain.limits import Limit
@@ -57,7 +57,7 @@ class QueueSign:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 told = float(await self._redis.get(KEY) or 0)
-        except (RedisError, OSError, ValueError):
+        except (*AWAY, ValueError):
             told = 0.0
         self._wait_s = told if 0 < told <= _WAIT_MAX_S else 0.0
 

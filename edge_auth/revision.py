@@ -7,7 +7,8 @@ few seconds.
 from collections.abc import Callable
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+
+from chassis.redis_client import AWAY
 
 _PLACE = "edge:clients:revision"
 POLL_S = 0.2
@@ -31,7 +32,7 @@ class Revision:
         self._forget()
         try:
             await self._redis.incr(_PLACE)
-        except (RedisError, OSError, TimeoutError):
+        except AWAY:
             return False
         return True
 
@@ -39,7 +40,7 @@ class Revision:
         """Forget if there was a change since the last look; answers False, for `repeat`."""
         try:
             revision = await self._redis.get(_PLACE)
-        except (RedisError, OSError, TimeoutError):
+        except AWAY:
             return False
         if revision != self._known:
             self._known = revision

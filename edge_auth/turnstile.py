@@ -15,12 +15,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from chassis.coalescer import Coalescer
+from chassis.redis_client import AWAY
 from edge_auth.domain.buckets import Buckets
 from edge_auth.domain.limits import UNLIMITED, Limit, Nonce, Passage, in_force
 from edge_auth.domain.signing import NONCE_REMEMBERED_S
 
 _REST_S = 1.0  # after a failure Redis is not asked, so that requests do not wait for it
-_AWAY = (RedisError, OSError, TimeoutError)
 _MICROSECONDS = 1_000_000
 
 # For each request: is there a nonce, how many limits; for each limit: microseconds between two
@@ -93,7 +93,6 @@ class RedisTurnstile:
     def __init__(
         self, redis: Redis, fallback: LocalTurnstile, seconds: Callable[[], float]
     ) -> None:
-        self._redis = redis
         self._script = redis.register_script(_ENTER)
         self._fallback = fallback
         self._seconds = seconds
@@ -106,7 +105,7 @@ class RedisTurnstile:
         if not wanted and not nonce:
             return UNLIMITED
         if self._seconds() >= self._away_until:
-            with suppress(*_AWAY):
+            with suppress(*AWAY):
                 return await self._asking.submit(_Asked(wanted, _nonce_place(client_id, nonce)))
         return await self._fallback.enter(limits, client_id, nonce)
 
@@ -116,10 +115,8 @@ class RedisTurnstile:
             raise RedisError("Redis was away a moment ago.")
         try:
             return await self._run(batch)
-        except _AWAY:
+        except AWAY:
             self._away_until = self._seconds() + _REST_S
-            # After a failover it may be a replica that we are connected to: its name leads on.
-            await self._redis.connection_pool.disconnect(inuse_connections=False)
             raise
 
     async def _run(self, batch: Sequence[_Asked]) -> Sequence[Passage]:

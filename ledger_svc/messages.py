@@ -12,6 +12,7 @@ from paymesh.ledger.v1 import posting_pb2 as wire
 from paymesh.ledger.v1 import report_pb2 as report
 
 from bookkeeping.fields import require_text, stamp, to_moment
+from bookkeeping.readable import Unreadable
 from chassis.errors import InvalidRequest
 from chassis.money import currency_decimals
 from ledger_svc import ports, template_messages
@@ -21,7 +22,7 @@ from ledger_svc.domain.books import Closed, Outcome, Posted
 from ledger_svc.domain.errors import Refusal
 from ledger_svc.domain.posting import Action, Line, Posting, Resolution, is_own_name
 from ledger_svc.domain.transaction import Kind
-from ledger_svc.use_cases.post_transactions import Asked, Unreadable
+from ledger_svc.use_cases.post_transactions import Asked
 
 SIDES = {Side.DEBIT: noun.SIDE_DEBIT, Side.CREDIT: noun.SIDE_CREDIT}
 TYPES = {kind: noun.Account.Type.Value(kind.value) for kind in AccountType}

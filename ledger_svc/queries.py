@@ -115,23 +115,9 @@ CHECKPOINT_IN_EFFECT = """
 SELECT number, until FROM checkpoints WHERE effective_until <= %s ORDER BY until DESC LIMIT 1
 """
 
-# What counts up to a time: all until that checkpoint, and some of what was written since.
-BALANCE_EFFECTIVE = """
-SELECT coalesce(b.balance, 0) + coalesce(e.balance, 0) AS balance,
-    coalesce(b.entry_count, 0) + e.entry_count AS entry_count
-FROM (
-    SELECT sum(CASE WHEN e.is_debit = %(is_debit)s THEN e.amount ELSE -e.amount END) AS balance,
-        count(*) AS entry_count
-    FROM entries e JOIN transactions t ON t.transaction_id = e.transaction_id
-    WHERE e.account_key = %(key)s AND e.transaction_id >= %(first)s AND t.effective_at <= %(at)s
-) AS e LEFT JOIN (
-    SELECT balance, entry_count FROM checkpoint_balances
-    WHERE account_key = %(key)s AND number <= %(checkpoint)s ORDER BY number DESC LIMIT 1
-) AS b ON true
-"""
-
-# What an account had before a period and at its end, by when entries count from; and of the entries
-# of the period, by how much they were written before that time, and behind it, at most.
+# What an account had before a period and at its end, by when entries count from: all until that
+# checkpoint, and some of what was written since. And of the entries of the period, by how much they
+# were written before that time, and behind it, at most.
 EFFECTS = """
 SELECT coalesce(b.balance, 0) + coalesce(e.before, 0) AS opening,
     coalesce(b.entry_count, 0) + e.count_before AS opening_count,

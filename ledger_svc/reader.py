@@ -162,15 +162,14 @@ class LedgerReader:
         return BalanceAt(Money.zero(account.currency), 0)
 
     async def balance_effective(self, account: Account, moment: datetime) -> BalanceAt:
-        """Tell what counts up to and with a time: of an account with few entries by summing those
-        since the last checkpoint that counts whole by then, of others by what is shifted.
+        """Tell what counts up to and with a time: of an account with few entries by summing them,
+        see `effects`, of others by what is shifted. That may be all of an imported history, which
+        an account of few must not pay for.
         """
-        asked = {"is_debit": account.type.normal_side is Side.DEBIT, "key": account.key}
         if account.standing.entry_count <= self._few:
-            query = queries.BALANCE_EFFECTIVE
-            summed = {**asked, "at": moment}
-            (row,) = await self._report_since_checkpoint(query, moment, summed)
-            return BalanceAt(Money.of_stored(row["balance"], account.currency), row["entry_count"])
+            behind = moment + TICK
+            return (await self.effects(account, Period(behind, behind))).opening
+        asked = {"is_debit": account.type.normal_side is Side.DEBIT, "key": account.key}
         archived = await self.archived()
         written = await self.balance_before(account, moment + TICK)
         query = effect_statements.SHIFTS_OF_ACCOUNT
@@ -188,7 +187,10 @@ class LedgerReader:
         start, end = period.start or _BEGINNING, period.end or _END
         is_debit = account.type.normal_side is Side.DEBIT
         asked = {"is_debit": is_debit, "key": account.key, "start": start, "end": end}
-        (row,) = await self._report_since_checkpoint(queries.EFFECTS, start - TICK, asked)
+        archived = await self.archived()
+        since = await self._since_checkpoint(start - TICK)
+        (row,) = await self._report(queries.EFFECTS, asked | since)
+        await self._require_same(archived)
         return Effects(
             BalanceAt(Money.of_stored(row["opening"], account.currency), row["opening_count"]),
             BalanceAt(Money.of_stored(row["closing"], account.currency), row["closing_count"]),
@@ -291,19 +293,12 @@ class LedgerReader:
             found = await self._report(queries.TRIAL_BALANCE_BEFORE, asked)
         return _trial_balance(found)
 
-    async def _report_since_checkpoint(
-        self, query: LiteralString, moment: datetime, asked: Mapping[str, object]
-    ) -> Sequence[DictRow]:
-        """Read by when entries count from, without those that count whole by a time."""
-        archived = await self.archived()
-        found = await self._database.read(queries.CHECKPOINT_IN_EFFECT, [moment])
-        since = {"checkpoint": 0, "first": filters.digits(chain.NOTHING)}
-        for row in found:
+    async def _since_checkpoint(self, moment: datetime) -> dict[str, object]:
+        """Say which checkpoint counts whole by a time, and what was written since."""
+        for row in await self._database.read(queries.CHECKPOINT_IN_EFFECT, [moment]):
             first = filters.digits(chain.first_id(row["until"]))
-            since = {"checkpoint": row["number"], "first": first}
-        result = await self._report(query, {**asked, **since})
-        await self._require_same(archived)
-        return result
+            return {"checkpoint": row["number"], "first": first}
+        return {"checkpoint": 0, "first": filters.digits(chain.NOTHING)}
 
     async def _require_same(self, archived: Archived | None) -> None:
         if archived != await self.archived():

@@ -27,7 +27,7 @@ from ledger_svc.domain.transaction import Kind
 from ledger_svc.moment import Moment
 from ledger_svc.ports import Archived, Snapshot, Stretch
 from ledger_svc.stretch_rows import Rows
-from ledger_svc.use_cases.slices import slices
+from paging.slices import slices
 
 # Accounts that are read or written at once: others have their turn between two pages.
 PAGE = 250

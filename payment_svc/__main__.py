@@ -12,9 +12,6 @@ from paymesh.payment.v1 import (
     webhook_endpoint_service_pb2_grpc,
 )
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ReadOnlyError
 
 from audit_log.wiring import with_audit_log
 from chassis.clock import Clock, utc_now
@@ -23,7 +20,7 @@ from chassis.database import Database
 from chassis.encryption import Keyring
 from chassis.faults import FaultPoints
 from chassis.ids import new_id
-from chassis.outbox import Relay
+from chassis.redis_client import open_redis
 from chassis.server import Wiring, main
 from chassis.settings import Environment, ServerSettings
 from payment_svc import jobs
@@ -38,6 +35,7 @@ from payment_svc.operations.resolution_store import PostgresResolutionStore
 from payment_svc.operations.store import PostgresOperatorStore
 from payment_svc.operations.wiring import Operations
 from payment_svc.operations_servicer import PaymentOperationsService
+from payment_svc.outbox import Relay
 from payment_svc.psp_event_servicer import PaymentPspEventService
 from payment_svc.psp_events import PspEvents
 from payment_svc.queue_sign import QueueSign
@@ -62,22 +60,6 @@ _OPERATIONS = operations_service_pb2_grpc.add_OperationsServiceServicer_to_serve
 _PSP_EVENTS = psp_event_service_pb2_grpc.add_PspEventServiceServicer_to_server
 _WEBHOOKS = webhook_endpoint_service_pb2_grpc.add_WebhookEndpointServiceServicer_to_server
 _STREAM = "events.payment"
-
-
-def _open_redis(settings: PaymentSettings, stack: AsyncExitStack) -> "Redis":
-    """Open no connection yet. One more try finds a new one where an old one was closed, or says
-    nothing any more: events are published at least once.
-    """
-    redis: Redis = Redis.from_url(
-        settings.redis_url.reveal(),
-        decode_responses=True,
-        socket_timeout=settings.redis_timeout_s,
-        socket_connect_timeout=settings.redis_timeout_s,
-        retry=Retry(NoBackoff(), 1),
-        retry_on_error=[ReadOnlyError],  # another server's turn: its name leads there
-    )
-    stack.push_async_callback(redis.aclose)
-    return redis
 
 
 async def build(server: ServerSettings, environment: Environment, stack: AsyncExitStack) -> Wiring:
@@ -221,6 +203,13 @@ async def _open_database(settings: PaymentSettings, stack: AsyncExitStack) -> Da
     await database.open()
     stack.push_async_callback(database.close)
     return database
+
+
+def _open_redis(settings: PaymentSettings, stack: AsyncExitStack) -> Redis:
+    """Open it; a second try may publish an event twice, as events may be."""
+    redis = open_redis(settings.redis_url, settings.redis_timeout_s)
+    stack.push_async_callback(redis.aclose)
+    return redis
 
 
 def _tell(waiters: Waiters, told: Sequence[asyncio.Event], work: asyncio.Event, move: Move) -> None:

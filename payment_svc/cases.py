@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from chassis.database import Write
-from chassis.outbox import Event
 from payment_svc.domain.case import CaseKind, CaseStatus
+from payment_svc.outbox import Event
 from payment_svc.sagas import late_success
 from payment_svc.sagas.journey import Do, Entry, Journey, Move
 from payment_svc.webhooks import outbox as webhook_outbox

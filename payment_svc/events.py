@@ -1,8 +1,8 @@
 """What payment_svc tells others: an event for each status that a payment takes."""
 
-from chassis.outbox import Event
 from payment_svc.domain.payment import Payment
 from payment_svc.domain.statuses import PaymentStatus
+from payment_svc.outbox import Event
 
 
 def status_events(payment: Payment) -> list[Event]:

@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 from chassis.clock import Clock
-from chassis.outbox import Relay
 from chassis.server import Job, repeat
 from chassis.telemetry import logger
 from payment_svc.admission import QueueAdmission
@@ -23,6 +22,7 @@ from payment_svc.metrics import (
 )
 from payment_svc.operations.ports import OperatorStore
 from payment_svc.operations.wiring import Operations
+from payment_svc.outbox import Relay
 from payment_svc.queue_sign import QueueSign
 from payment_svc.saga_store import PostgresSagaStore
 from payment_svc.sagas.journey import Queue

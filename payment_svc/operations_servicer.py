@@ -10,6 +10,7 @@ from paymesh.payment.v1.operations_service_pb2_grpc import OperationsServiceServ
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
 from chassis.money import Money, parse_field
+from paging.page_size import page_limit
 from payment_svc import case_presenter, explanation_presenter, presenter
 from payment_svc.domain.case import CaseStatus
 from payment_svc.domain.errors import CaseNotFound
@@ -32,7 +33,6 @@ from payment_svc.use_cases.resolve_saga import Said, resolve_saga
 from payment_svc.use_cases.retry_saga import plan_saga_retry, retry_saga
 from payment_svc.use_cases.retry_sagas import retry_sagas
 
-_PAGE_DEFAULT, _PAGE_MAX = 50, 500
 _NAMED = 20
 _QUEUES_IN = {value: queue for queue, value in presenter.QUEUES.items()}
 
@@ -222,7 +222,7 @@ class PaymentOperationsService(OperationsServiceServicer):
             (s for s, value in case_presenter.STATUSES.items() if value == request.status),
             CaseStatus.OPEN,
         )
-        limit = min(request.page_size or _PAGE_DEFAULT, _PAGE_MAX)
+        limit = page_limit(request.page_size)
         token = request.page_token
         after = case_presenter.read_token(status, token) if token else None
         found = await self._cases.list_cases(status, limit, after)

@@ -7,7 +7,8 @@ import asyncio
 from datetime import timedelta
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+
+from chassis.redis_client import AWAY
 
 KEY = "paymesh:queue_full"
 # As long as the sign hangs when nobody renews it: a few looks at the queue.
@@ -27,7 +28,7 @@ class QueueSign:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 await self._show(wait)
-        except (RedisError, OSError):
+        except AWAY:
             self._hangs = False
 
     async def _show(self, wait: timedelta | None) -> None:

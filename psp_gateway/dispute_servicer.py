@@ -9,6 +9,7 @@ from paymesh.psp.v1 import dispute_service_pb2 as service
 from paymesh.psp.v1.dispute_service_pb2_grpc import DisputeServiceServicer
 
 from chassis.errors import InvalidRequest
+from paging.page_size import page_limit
 from psp_gateway.domain.attempt import Outcome
 from psp_gateway.domain.dispute import Dispute, Fact, Reason, Source, Stage, Status
 from psp_gateway.domain.dispute_answer import DisputeRequest, Evidence, File
@@ -28,7 +29,6 @@ OUTCOMES = {
 }
 _STATUSES_IN = {value: status for status, value in STATUSES.items()}
 
-_PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX = 50, 500
 _TOKEN = re.compile(r"dsp_[0-9a-z]{1,60}", re.ASCII)
 
 
@@ -45,7 +45,7 @@ class DisputeServicer(DisputeServiceServicer):
         """List disputes; the token of a page is the last id on the one before."""
         if request.page_token and not _TOKEN.fullmatch(request.page_token):
             raise InvalidRequest.field("page_token", "is none that was given")
-        size = min(request.page_size or _PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX)
+        size = page_limit(request.page_size)
         found = await self._book.page(
             psp=request.psp,
             status=_STATUSES_IN.get(request.status),

@@ -11,6 +11,7 @@ from paymesh.psp.v1.webhook_service_pb2_grpc import WebhookServiceServicer
 from chassis.clock import Clock
 from chassis.errors import InvalidRequest
 from chassis.telemetry import logger
+from paging.page_size import page_limit
 from psp_gateway.domain.errors import BadSignature, UnreadableWebhook
 from psp_gateway.domain.inbox import Raw, State, Told
 from psp_gateway.metrics import WEBHOOKS
@@ -19,7 +20,6 @@ from psp_gateway.use_cases.receive_webhook import Receiving, receive_webhook
 STATES = {state: service.WebhookEvent.State.Value(state.value) for state in State}
 _STATES_IN = {value: state for state, value in STATES.items()}
 
-_PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX = 50, 500
 _NEWEST = 2**62
 
 # What signatures are made of; the rest of the headers is of no use later, and may be anything.
@@ -65,7 +65,7 @@ class PspWebhookService(WebhookServiceServicer):
             psp=request.psp,
             state=_STATES_IN.get(request.state),
             before=request.before or _NEWEST,
-            limit=min(request.page_size or _PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX),
+            limit=page_limit(request.page_size),
             payment_id=request.payment_id,
         )
         return service.ListWebhookEventsResponse(events=map(_event, found))

@@ -5,16 +5,13 @@ from functools import partial
 
 from paymesh.risk.v1 import risk_service_pb2 as service
 from paymesh.risk.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.faults import FaultPoints
+from chassis.redis_client import open_redis
 from chassis.server import Wiring, main
-from chassis.settings import Environment, ServerSettings, SettingsError
+from chassis.settings import Environment, ServerSettings
 from risk_svc.counter import RedisAttemptCounter
 from risk_svc.servicer import RiskAssessor
 from risk_svc.settings import RiskSettings
@@ -30,7 +27,8 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
     """
     settings = RiskSettings.read(environment, server)
     faults = FaultPoints.parse(server.fault_points, server.environment)
-    redis = _redis(settings)
+    # A second try counts no payment twice; any other is the caller's, who has a deadline.
+    redis = open_redis(settings.redis_url, settings.redis_timeout_s)
     stack.push_async_callback(redis.aclose)
     database = Database(settings.database_url.reveal(), connections=settings.database_connections)
     stack.push_async_callback(database.close)
@@ -48,22 +46,6 @@ async def build(server: ServerSettings, environment: Environment, stack: AsyncEx
         register=[partial(add_RiskServiceServicer_to_server, assessor)],
         names=[service.DESCRIPTOR.services_by_name["RiskService"].full_name],
     )
-
-
-def _redis(settings: RiskSettings) -> Redis:
-    """Open no connection yet. One more try finds a new one where an old one was closed; the rest is
-    the caller's to retry, who has a deadline.
-    """
-    try:
-        redis: Redis = Redis.from_url(
-            settings.redis_url.reveal(),
-            socket_timeout=settings.redis_timeout_s,
-            socket_connect_timeout=settings.redis_timeout_s,
-            retry=Retry(NoBackoff(), 1),
-        )
-    except (ValueError, RedisError) as error:
-        raise SettingsError("REDIS_URL cannot be read") from error
-    return redis
 
 
 if __name__ == "__main__":

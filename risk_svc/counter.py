@@ -7,13 +7,12 @@ storing, sees the same count. Subjects stand there as keyed hashes.
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from chassis.errors import Unavailable
+from chassis.redis_client import AWAY
 from risk_svc.domain.assessment import PaymentFacts, Subject
 
 _WINDOW = timedelta(hours=1)
@@ -57,7 +56,6 @@ class RedisAttemptCounter:
     """
 
     def __init__(self, redis: Redis, key: bytes, *, kept_max: int = 1_000) -> None:
-        self._redis = redis
         self._script = redis.register_script(_COUNT)
         self._key = key
         self._kept_max = kept_max
@@ -80,17 +78,9 @@ class RedisAttemptCounter:
         places, payment_ids = zip(*asked, strict=True)
         try:
             counts: list[int] = await self._script(keys=places, args=[*limits, *payment_ids])
-        except (RedisError, OSError, TimeoutError) as error:
-            await self._hang_up()
+        except AWAY as error:
             raise Unavailable("Attempts cannot be counted now.") from error
         return counts
-
-    async def _hang_up(self) -> None:
-        """Connect anew the next time: after a failover this may be a replica, and its name leads to
-        another server.
-        """
-        with suppress(RedisError, OSError):
-            await self._redis.connection_pool.disconnect(inuse_connections=False)
 
     def _place(self, client_id: str, subject: Subject, name: str) -> str:
         text = f"{client_id}\n{subject.value}\n{name}".encode()

@@ -5,6 +5,7 @@ from decimal import Decimal
 from paymesh.wallet.v1 import wallet_service_pb2 as service
 
 from bookkeeping.fields import require_text, to_moment
+from bookkeeping.readable import Unreadable
 from bookkeeping.refusals import parse_amount
 from chassis.errors import InvalidRequest
 from wallet_svc.domain.errors import Refusal
@@ -12,7 +13,7 @@ from wallet_svc.domain.operation import OF_A_HOLD, Kind, NewOperation, own_kind
 from wallet_svc.domain.wallet import AccountType, NewWallet
 from wallet_svc.messages import KINDS, TYPES
 from wallet_svc.ports import OperationFilter, Period
-from wallet_svc.use_cases.apply_operations import Asked, Unreadable
+from wallet_svc.use_cases.apply_operations import Asked
 
 _NOTHING = Decimal(0)
 _KINDS_IN = {wire: kind for kind, wire in KINDS.items()}

@@ -8,8 +8,8 @@ from ledger_svc.domain.transaction import ListedEntry
 from ledger_svc.ports import EntryFilter, LedgerReader, Page
 from ledger_svc.use_cases.archive import require_kept
 from ledger_svc.use_cases.list_entries import filters_of, position_of
-from ledger_svc.use_cases.slices import rest
 from paging.page_token import write_token
+from paging.slices import rest
 
 CHUNK = 250
 

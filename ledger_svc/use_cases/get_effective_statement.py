@@ -13,7 +13,8 @@ from ledger_svc.ports import BalanceAt, EffectivePosition, Effects, LedgerReader
 from ledger_svc.use_cases.archive import require_opening_kept
 from ledger_svc.use_cases.get_balance import find_account
 from ledger_svc.use_cases.get_statement import Statement, require_order
-from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, to_position
+from ledger_svc.use_cases.list_entries import to_position
+from paging.page_size import page_limit
 from paging.page_token import read_token, write_token
 
 _COUNTS = range(2**63)
@@ -51,7 +52,7 @@ async def get_effective_statement(
 async def _make(
     reader: LedgerReader, account_id: str, period: Period, *, page_size: int, page_token: str
 ) -> Statement:
-    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    limit = page_limit(page_size)
     ends = [end.isoformat() if end else "" for end in (period.start, period.end)]
     filters = ["effective", account_id, *ends]
     account = await find_account(reader, account_id)

@@ -13,7 +13,7 @@ from ledger_svc.domain.checkpoint import (
 from ledger_svc.domain.held_accounts import HeldAccounts, WalkedAccounts
 from ledger_svc.domain.verification import Offence
 from ledger_svc.ports import LedgerVerification
-from ledger_svc.use_cases.slices import in_order
+from paging.slices import in_order
 
 
 async def kept_offences(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ledger_svc.domain.account import Account, AccountChange
 from ledger_svc.ports import LedgerReader
 from ledger_svc.use_cases.get_balance import find_account
-from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
+from paging.page_size import page_limit
 from paging.page_token import read_token, write_token
 
 _NEWEST = 2**31 - 1
@@ -36,7 +36,7 @@ async def list_accounts(
     Raises:
         InvalidRequest: the token was made with another prefix, or not here.
     """
-    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    limit = page_limit(page_size)
     after = str(*read_token([prefix], page_token, [str])) if page_token else ""
     found = await reader.accounts_from(prefix, after=after, limit=limit + 1)
     accounts = found[:limit]
@@ -53,7 +53,7 @@ async def list_account_changes(
         AccountNotFound: there is none.
         InvalidRequest: the token was made for another account, or not here.
     """
-    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    limit = page_limit(page_size)
     filters = ["changes", account_id]
     (before,) = read_token(filters, page_token, [int]) if page_token else [_NEWEST]
     await find_account(reader, account_id)

@@ -8,10 +8,8 @@ from datetime import datetime
 from chassis.errors import InvalidRequest
 from ledger_svc.domain.transaction import ListedEntry
 from ledger_svc.ports import EntryFilter, LedgerReader, Page, Position
+from paging.page_size import page_limit
 from paging.page_token import read_token, write_token
-
-PAGE_SIZE_DEFAULT = 50
-PAGE_SIZE_MAX = 500
 
 _ID = re.compile(r"txn_[0-9a-f]{32}", re.ASCII)
 _LINES = range(1, 2**15)
@@ -41,7 +39,7 @@ async def list_entries(
     Raises:
         InvalidRequest: the token was made with other filters, or not here.
     """
-    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    limit = page_limit(page_size)
     filters = filters_of(which)
     # One more than asked for tells whether there is a next page.
     page = Page(limit + 1, position_of(filters, page_token), oldest_first)

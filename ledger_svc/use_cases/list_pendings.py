@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ledger_svc.domain.transaction import Transaction
 from ledger_svc.ports import LedgerReader, PendingFilter
 from ledger_svc.use_cases.get_statement import require_order
-from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, to_position
+from ledger_svc.use_cases.list_entries import to_position
+from paging.page_size import page_limit
 from paging.page_token import read_token, write_token
 
 
@@ -29,7 +30,7 @@ async def list_pendings(
     """
     require_order(which.created, "created_to")
     require_order(which.expires, "expires_to")
-    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    limit = page_limit(page_size)
     filters = _filters(which)
     after = ""
     if page_token:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from ledger_svc.domain.checkpoint import Checkpoint
 from ledger_svc.domain.seal import Seal
 from ledger_svc.ports import LedgerVerification
-from ledger_svc.use_cases.list_entries import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
+from paging.page_size import page_limit
 from paging.page_token import read_token, write_token
 
 Item = TypeVar("Item", Seal, Checkpoint)
@@ -60,7 +60,7 @@ async def _page(
     page_size: int,
     page_token: str,
 ) -> ProofPage[Item]:
-    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    limit = page_limit(page_size)
     (past,) = read_token(filters, page_token, [int]) if page_token else [before or _NEWEST]
     # One more than asked for tells whether there is a next page.
     found = await read(min(int(past), _NEWEST), limit + 1)

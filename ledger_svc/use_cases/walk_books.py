@@ -12,7 +12,7 @@ from ledger_svc.domain.transaction import Transaction
 from ledger_svc.domain.verification import Followed, Offence, OffenceKind, Verifier
 from ledger_svc.ports import LedgerVerification, Snapshot, Stretch
 from ledger_svc.use_cases.kept_balances import hash_of, take_kept
-from ledger_svc.use_cases.slices import slices
+from paging.slices import slices
 
 # What is read and looked at in one piece, while others wait.
 CHUNK, AT_ONCE, SEALS = 200, 20, 50

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from chassis import outbox
 from chassis.database import Write
 from chassis.telemetry import logger
+from payment_svc import outbox
 from payment_svc.metrics import DEAD_LETTERS
 from payment_svc.sagas.journey import Move, Progress, Queue
 from payment_svc.sagas.reasons import reason_class

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from paging.page_size import page_limit
 from paging.page_token import read_moment, read_token, write_token
 from payment_svc.domain.webhook_endpoint import WebhookEvent
-from payment_svc.use_cases.list_payments import PAGE_DEFAULT, PAGE_MAX
 from payment_svc.webhooks.ports import EventPlace, WebhookLog
 
 _BEGINNING = EventPlace(datetime(1970, 1, 1, tzinfo=UTC), 0)
@@ -22,7 +22,7 @@ async def list_events(
         InvalidRequest: a token that is not of this list.
     """
     bound = ["events", client_id, object_id]
-    limit = min(page_size or PAGE_DEFAULT, PAGE_MAX)
+    limit = page_limit(page_size)
     after = _read(bound, page_token) if page_token else None
     page = await log.events(client_id, object_id or None, limit, after)
     place = page.settled or _BEGINNING

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from chassis.errors import InvalidRequest
+from paging.page_size import page_limit
 from paging.page_token import read_moment, read_token, write_token
 from payment_svc.domain.payment import Payment
 from payment_svc.ports import Filters, Page, PaymentStore
-
-PAGE_DEFAULT, PAGE_MAX = 50, 500
 
 
 async def list_payments(
@@ -22,7 +21,7 @@ async def list_payments(
     """
     _check(filters)
     bound = [str(value) for value in _values(filters)]
-    limit = min(page_size or PAGE_DEFAULT, PAGE_MAX)
+    limit = page_limit(page_size)
     after = _read(bound, page_token) if page_token else None
     payments, following = await store.list(filters, limit, after)
     if following is None:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from paging.page_size import page_limit
 from paging.page_token import read_token, write_token
 from payment_svc.domain.resolution import Resolution, ResolutionStatus
 from payment_svc.operations.ports import ResolutionStore
-from payment_svc.use_cases.list_payments import PAGE_DEFAULT, PAGE_MAX
 
 
 async def list_resolutions(
@@ -30,7 +30,7 @@ async def list_resolutions(
         page = [one.seen(now)] if one is not None else []
         return [r for r in page if saga_id in ("", r.saga_id) and status in (None, r.status)], ""
     bound = [status.value if status else "", saga_id]
-    limit = min(page_size or PAGE_DEFAULT, PAGE_MAX)
+    limit = page_limit(page_size)
     before = str(read_token(bound, page_token, [str])[0]) if page_token else ""
     found = await store.list(status, saga_id, before, limit + 1)
     page = [resolution.seen(now) for resolution in found[:limit]]

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from paging.page_size import page_limit
 from paging.page_token import read_moment, read_token, write_token
 from payment_svc.operations.ports import OperatorStore, Place, SagaFilter
 from payment_svc.ports import SagaView
 from payment_svc.sagas.journey import Queue
-from payment_svc.use_cases.list_payments import PAGE_DEFAULT, PAGE_MAX
 
 
 async def list_sagas(
@@ -18,7 +18,7 @@ async def list_sagas(
         InvalidRequest: a token that is not of this list.
     """
     bound = [queue.value, *(str(getattr(chosen, f)) for f in SagaFilter.__dataclass_fields__)]
-    limit = min(page_size or PAGE_DEFAULT, PAGE_MAX)
+    limit = page_limit(page_size)
     after = _place(bound, page_token) if page_token else None
     found = await store.list_queue(queue, chosen, limit + 1, after)
     views = [view for view, _ in found[:limit]]

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from paging.page_size import page_limit
 from paging.page_token import read_token, write_token
 from payment_svc.use_cases.get_webhook_endpoint import get_webhook_endpoint
-from payment_svc.use_cases.list_payments import PAGE_DEFAULT, PAGE_MAX
 from payment_svc.webhooks.ports import DeliveryView, WebhookLog, WebhookStore
 
 
@@ -25,7 +25,7 @@ async def list_webhook_deliveries(
     """
     endpoint = await get_webhook_endpoint(client_id, endpoint_id, store=store)
     bound = ["webhook_deliveries", endpoint.endpoint_id]
-    limit = min(page_size or PAGE_DEFAULT, PAGE_MAX)
+    limit = page_limit(page_size)
     before = int(read_token(bound, page_token, [int])[0]) if page_token else None
     found = await log.deliveries(endpoint_id, limit, before)
     return found, write_token(bound, [found[-1].delivery_id]) if len(found) == limit else ""

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from paging.page_size import page_limit
 from paging.page_token import read_moment, read_token, write_token
 from payment_svc.domain.webhook_endpoint import WebhookEndpoint
-from payment_svc.use_cases.list_payments import PAGE_DEFAULT, PAGE_MAX
 from payment_svc.webhooks.ports import WebhookStore
 
 
@@ -18,7 +18,7 @@ async def list_webhook_endpoints(
         InvalidRequest: a token that is not of this list.
     """
     bound = ["webhook_endpoints", client_id]
-    limit = min(page_size or PAGE_DEFAULT, PAGE_MAX)
+    limit = page_limit(page_size)
     found = await store.list(client_id, limit, _read(bound, page_token) if page_token else None)
     if len(found) < limit:
         return found, ""

@@ -5,8 +5,8 @@ Both are written in the transaction of the change: no cursor to lose, nothing to
 
 from collections.abc import Sequence
 
-from chassis import outbox
 from chassis.database import Write
+from payment_svc import outbox
 
 # What an endpoint is told from the moment of its registration; nobody registered writes nothing.
 _ADD_DELIVERIES = """

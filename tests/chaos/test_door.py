@@ -49,7 +49,7 @@ async def insert(database: Database, name: str) -> None:
 
 async def names(database: Database) -> set[str]:
     """Read the rows that are there, as soon as anybody answers."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return {row["name"] for row in await database.read("SELECT name FROM door_notes")}

@@ -2,10 +2,11 @@
 own connections plan it.
 """
 
+import asyncio
 import itertools
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from psycopg.rows import dict_row
 
 from chassis import database as chassis_database
 from chassis.database import Database, Transaction, Work
+from tests.servers import ServiceDatabase
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 _MONTH = re.compile(r"(entries|transactions)_(first|[\d_]+)", re.ASCII)
@@ -151,31 +153,94 @@ class Explainer:
         return Plan(ran, top["Shared Hit Blocks"] + top["Shared Read Blocks"])
 
 
-def is_read(asked: Asked) -> bool:
+# By when a plan was made: while a service had nothing, and when there was all that it is used on.
+MADE = EMPTY, FULL = "while it was empty", "when it was full"
+
+Case = Callable[[Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What each case asked of what was filled in, and how that was run by plans made when."""
+
+    filled: Any
+    asked: dict[str, list[Asked]]
+    plans: dict[str, dict[str, list[Plan]]]
+
+    def beyond(self, made: str, may_be: Callable[[str, Plan], bool]) -> list[tuple[Any, ...]]:
+        """Name what costs more than it may."""
+        return [
+            (name, query, plan.rows, plan.blocks, plan.scans)
+            for name, plans in self.plans[made].items()
+            for query, plan in enumerate(plans)
+            if not may_be(name, plan)
+        ]
+
+    def unasked(self, *modules: Any) -> set[str]:
+        """Name the reads among modules' statements that no case asked."""
+        known = [one.query.strip() for some in self.asked.values() for one in some]
+        return {
+            name
+            for module in modules
+            for name, text in _constants(module)
+            if not any(query.startswith(text) for query in known)
+        }
+
+
+def explain(
+    full: ServiceDatabase,
+    empty: ServiceDatabase,
+    fill: Callable[[str], Any],
+    cases: Mapping[str, Case],
+    readers: Callable[[Recorder, Any], Any],
+) -> Explained:
+    """Explain every query of every case twice: by plans made while there was nothing, and by new
+    ones.
+
+    `fill` is given a URL of the owner's; `readers` makes what a case asks, of a recorder and of
+    what was filled in.
+    """
+    filled = fill(full.owner_url)
+    asked = asyncio.run(_record(full.app_url, cases, lambda recorder: readers(recorder, filled)))
+    with closing(Explainer(empty.app_url)) as explainer:
+        for one in itertools.chain.from_iterable(asked.values()):
+            explainer.prepare(one)
+        fill(empty.owner_url)
+        plans = {EMPTY: _run(explainer, asked)}
+        _analyze(empty.owner_url)
+        plans[FULL] = _run(explainer, asked)
+    return Explained(filled, asked, plans)
+
+
+async def _record(
+    url: str, cases: Mapping[str, Case], readers: Callable[[Recorder], Any]
+) -> dict[str, list[Asked]]:
+    asked = {}
+    database = Database(url)
+    await database.open()
+    try:
+        for name, case in cases.items():
+            recorder = Recorder(database)
+            await case(readers(recorder))
+            asked[name] = [one for one in recorder.asked if _is_read(one)]
+    finally:
+        await database.close()
+    return asked
+
+
+def _is_read(asked: Asked) -> bool:
     """Tell whether a query only reads, and perhaps locks."""
     return asked.query.split()[0] in ("SELECT", "WITH")
 
 
-def analyze(owner_url: str) -> None:
+def _analyze(owner_url: str) -> None:
     """Let the planner know what is there; what was planned before is planned anew."""
     with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute("ANALYZE")
 
 
-def explain(explainer: Explainer, asked: Mapping[str, list[Asked]]) -> dict[str, list[Plan]]:
-    """Run every query of every case."""
+def _run(explainer: Explainer, asked: Mapping[str, list[Asked]]) -> dict[str, list[Plan]]:
     return {name: [explainer.plan(one) for one in some] for name, some in asked.items()}
-
-
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Database]:
-    """Open a database."""
-    database = Database(url)
-    await database.open()
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 def subsets(choices: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -185,7 +250,7 @@ def subsets(choices: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {name: choices[name] for name in names}
 
 
-def constants(module: Any) -> Iterator[tuple[str, str]]:
+def _constants(module: Any) -> Iterator[tuple[str, str]]:
     """Name the reads among a module's statements, as far as the first part that is filled in."""
     for name, value in vars(module).items():
         if (

@@ -26,11 +26,11 @@ from payment_svc.use_cases.retry_sagas import retry_sagas
 from tests.audit_coverage import LOGGED, NOT_LOGGED, logged, said
 from tests.builders import NOW
 from tests.conftest import opened
+from tests.contract import bank_payouts as bank
 from tests.contract import test_attempt_resolutions as attempts
 from tests.contract import test_client_service as clients
-from tests.contract import test_psp_bank_payouts as bank
 from tests.contract import test_psp_disputes as disputes
-from tests.contract.test_resolutions import Desk
+from tests.contract.resolution_desk import Desk
 from tests.dead_letters import ANN, BOB, POLICY, stuck, unknown_charge
 from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc import builders as books

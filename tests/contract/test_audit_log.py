@@ -321,7 +321,7 @@ def _write(path: Path, lines: Sequence[str]) -> None:
 
 
 async def test_an_export_is_proved_as_the_log_is(database: Database, tmp_path: Path) -> None:
-    """The same verdict by the same code, and any change to the file is named."""
+    """The same verdict by the same code, and whichever line of the log is changed is named."""
     await _add(database, "one", "two")
     await _seal_all(database)
     await _add(database, "three")
@@ -331,16 +331,17 @@ async def test_an_export_is_proved_as_the_log_is(database: Database, tmp_path: P
     *offences, verdict = files.verify_file(path, {})
     assert (offences, verdict) == ([], (await _verify(database))[1])
 
-    lines = _read(path)
+    lines, tried = _read(path), 0
     for place, text in enumerate(lines[1:], 1):
         changed = json.loads(text)
         if "line" not in changed:
             continue
-        changed["line"]["reason"] = "another"
+        changed["line"]["reason"], tried = "another", tried + 1
         _write(path, [*lines[:place], json.dumps(changed), *lines[place + 1 :]])
         assert [one.kind for one in files.verify_file(path, {}) if isinstance(one, Offence)] == [
             Kind.LINE_CHANGED
         ]
+    assert tried == verdict.line_count
 
 
 async def test_a_selection_is_proved_too(database: Database, tmp_path: Path) -> None:

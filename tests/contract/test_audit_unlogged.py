@@ -29,9 +29,9 @@ from payment_svc.use_cases.retry_saga import retry_saga
 from psp_gateway.unlogged import UNLOGGED as PSP
 from tests.builders import NOW
 from tests.conftest import opened
+from tests.contract import bank_payouts as bank
 from tests.contract import test_attempt_resolutions as attempts
 from tests.contract import test_client_service as clients
-from tests.contract import test_psp_bank_payouts as bank
 from tests.contract import test_psp_disputes as disputes
 from tests.dead_letters import ANN, POLICY, stuck
 from tests.servers import ServiceDatabase

@@ -12,8 +12,9 @@ from paymesh.psp.v1 import provider_pb2 as nouns
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
 from tests.servers import ServiceDatabase
+from tests.unit.psp_gateway.gateway_commands import charge
 from tests.unit.psp_gateway.relay import World, running_world
-from tests.unit.psp_gateway.sandbox import DEADLINE_S, charge
+from tests.unit.psp_gateway.sandbox import DEADLINE_S
 
 DAY_S = 86_400.0
 _Attempt = noun.Attempt

@@ -214,16 +214,19 @@ async def test_every_way_in_is_told(payment_db: Database) -> None:
         (stuck_undo, "refused: CHARGE_TOO_OLD"),
         (stuck, "INVALID_REQUEST: x"),
     ):
-        counted = REGISTRY.get_sample_value  # the counter is the process's
-        labels = {"saga": "pay_in", "step": "charge", "reason": "NO_USABLE_ANSWER"}
-        before = counted("paymesh_dead_letters_total", labels) or 0.0
+        before = counted()
         dead = await make(payment_db)
 
         *_, (object_id, number, payload) = await events(payment_db)
         assert (object_id, number) == (dead.progress.saga_id, dead.progress.journal_length)
         assert payload["reason"] == reason
-        if make is unknown_charge:
-            assert counted("paymesh_dead_letters_total", labels) == before + 1
+        assert counted() == before + 1
+
+
+def counted() -> float:
+    """Tell how many dead letters this process has counted."""
+    samples = (sample for metric in REGISTRY.collect() for sample in metric.samples)
+    return sum(one.value for one in samples if one.name == "paymesh_dead_letters_total")
 
 
 async def test_queues_are_described_by_class(

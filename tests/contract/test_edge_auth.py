@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import grpc
+import psycopg
 import pytest
 from ext_authz import external_auth_pb2 as ext
 from ext_authz.external_auth_pb2_grpc import AuthorizationStub, add_AuthorizationServicer_to_server
@@ -152,13 +153,23 @@ async def test_key_opens_the_door_for_its_client(door: Served) -> None:
     assert list(response.ok_response.headers_to_remove) == ["authorization"]
 
 
-@pytest.mark.parametrize("key", [None, "", "x", "pm_000000000000_" + "0" * 52])
-async def test_without_a_valid_key_nobody_enters(door: Served, key: str | None) -> None:
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (None, "CREDENTIALS_MISSING"),
+        ("", "CREDENTIALS_MISSING"),
+        ("x", "CREDENTIALS_INVALID"),
+        ("pm_000000000000_" + "0" * 52, "CREDENTIALS_INVALID"),
+    ],
+)
+async def test_without_a_valid_key_nobody_enters(
+    door: Served, key: str | None, expected: str
+) -> None:
     """Missing, malformed and unknown keys are 401."""
     response = await door.check(request(key, GOOD))
 
     assert response.denied_response.status.code == 401
-    assert reason(response) in ("CREDENTIALS_MISSING", "CREDENTIALS_INVALID")
+    assert reason(response) == expected
 
 
 async def test_one_wrong_digit_is_a_wrong_key(door: Served) -> None:
@@ -173,8 +184,6 @@ async def test_one_wrong_digit_is_a_wrong_key(door: Served) -> None:
 
 async def test_key_is_believed_for_seconds_only(door: Served) -> None:
     """A revoked key works until the cache forgets it, and no longer."""
-    import psycopg
-
     key = await new_key(door)
     await door.check(request(key, GOOD))
     with psycopg.connect(door.database.owner_url) as connection:
@@ -190,8 +199,6 @@ async def test_key_is_believed_for_seconds_only(door: Served) -> None:
 
 async def test_secret_is_not_stored(door: Served) -> None:
     """The database holds a hash, not the key."""
-    import psycopg
-
     key = await new_key(door)
     with psycopg.connect(door.database.owner_url) as connection:
         rows = connection.execute("SELECT * FROM api_keys").fetchall()

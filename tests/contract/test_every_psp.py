@@ -13,17 +13,13 @@ from paymesh.psp.v1 import payout_pb2 as payout_noun
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
 import psp_gateway.providers
-from tests.contract.test_psp_bank_payouts import bank_payout, booked, files, ordered, say
+from tests.contract.bank_payouts import bank_payout, booked, files, ordered, say
 from tests.contract.test_psp_payouts import settled
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.bank_files import DEBTOR, OURS, transfer
+from tests.unit.psp_gateway.gateway_commands import payout
 from tests.unit.psp_gateway.relay import running_world
-from tests.unit.psp_gateway.sandbox import (
-    DEADLINE_S,
-    Gateway,
-    Sandbox,
-    payout,
-)
+from tests.unit.psp_gateway.sandbox import DEADLINE_S, Gateway, Sandbox
 
 _Attempt = noun.Attempt
 

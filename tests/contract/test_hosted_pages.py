@@ -28,15 +28,9 @@ from psp_gateway.providers.stripe.client import StripeClient
 from psp_gateway.providers.stripe.pages import StripePages
 from tests.contract.test_every_psp import final
 from tests.servers import ServiceDatabase
+from tests.unit.psp_gateway.gateway_commands import charge
 from tests.unit.psp_gateway.relay import running_world
-from tests.unit.psp_gateway.sandbox import (
-    DEADLINE_S,
-    SECRET_KEY,
-    Gateway,
-    Sandbox,
-    charge,
-    running_sandbox,
-)
+from tests.unit.psp_gateway.sandbox import DEADLINE_S, SECRET_KEY, Gateway, Sandbox, running_sandbox
 from tests.unit.psp_gateway.test_take_further import new_charge
 
 _Attempt = noun.Attempt

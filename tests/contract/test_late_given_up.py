@@ -12,8 +12,8 @@ from payment_svc.domain.resolution import Decision, ResolutionStatus
 from payment_svc.sagas.commands import PostLateCharge, ReleaseSuspense
 from payment_svc.sagas.journey import Journey, Queue
 from payment_svc.sagas.outcomes import Refused
+from tests.contract.resolution_desk import Desk
 from tests.contract.test_late_success import Services, World, late
-from tests.contract.test_resolutions import Desk
 from tests.dead_letters import BOB
 
 _AT_PSP = {"psp_reference": "re_1"}

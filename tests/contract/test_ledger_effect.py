@@ -25,17 +25,9 @@ from ledger_svc.use_cases.get_balance import get_balance
 from ledger_svc.use_cases.get_effective_statement import get_effective_statement
 from ledger_svc.use_cases.get_statement import Statement, get_statement
 from ledger_svc.use_cases.get_trial_balance import get_trial_balance
-from tests.contract.test_ledger_closing import (
-    NOW,
-    Ledger,
-    archived,
-    ledger,
-    month_after,
-)
+from tests.contract.four_months import NOW, Ledger, four_months, month_after
 from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc.builders import CLEARING, SELLER, open_two, posting
-
-__all__ = ["archived", "ledger"]  # fixtures
 
 _DAY = timedelta(days=1)
 _MANY = """
@@ -72,6 +64,20 @@ async def mixed(
         at = month_after(month) + timedelta(days=days)
         await _write(made, replace(asked, effective_at=at), month, 2)
     return made
+
+
+@pytest.fixture
+async def ledger(ledger_db: Database, ledger_database: ServiceDatabase) -> Ledger:
+    """Books of four months."""
+    return await four_months(ledger_db, ledger_database.owner_url)
+
+
+@pytest.fixture
+async def archived(ledger: Ledger) -> Ledger:
+    """Close and archive the first two months."""
+    await ledger.close(month_after(1))
+    ledger.archive(month_after(2))
+    return ledger
 
 
 async def _write(ledger: Ledger, asked: Posting, month: int, number: int) -> None:

@@ -24,7 +24,7 @@ from devstack.processes import start
 from devstack.services import SERVICES
 from devstack.state import reachable_folder
 from tests.contract.test_sidecar import StandIn, serving
-from tests.e2e.test_edge_hardening import FLOODS, MALFORMED
+from tests.hostile import FLOODS, MALFORMED
 from tests.raw_http import (
     CONTINUATION,
     DATA,

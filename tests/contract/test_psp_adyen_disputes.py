@@ -12,11 +12,7 @@ from paymesh.psp.v1 import dispute_service_pb2 as service
 
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.relay import World, running_world
-from tests.unit.psp_gateway.sandbox import (
-    DEADLINE_S,
-    Gateway,
-    Sandbox,
-)
+from tests.unit.psp_gateway.sandbox import DEADLINE_S, Gateway, Sandbox
 
 DISPUTE, ASKED = service.Dispute, service.DisputeRequest
 DISPUTED = "adyen:shopper_1:adyen_chargeback"

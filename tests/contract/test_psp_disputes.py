@@ -13,12 +13,7 @@ from paymesh.psp.v1 import webhook_service_pb2 as inbox
 
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.relay import World, running_world
-from tests.unit.psp_gateway.sandbox import (
-    DEADLINE_S,
-    SECRET_KEY,
-    Gateway,
-    Sandbox,
-)
+from tests.unit.psp_gateway.sandbox import DEADLINE_S, SECRET_KEY, Gateway, Sandbox
 
 DISPUTE, ASKED = service.Dispute, service.DisputeRequest
 DISPUTED = "pm_card_createDispute"

@@ -11,12 +11,12 @@ import pytest
 from paymesh.psp.v1 import attempt_pb2 as noun
 
 from tests.servers import ServiceDatabase
+from tests.unit.psp_gateway.gateway_commands import capture
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
     IMPATIENT,
     Gateway,
     Sandbox,
-    capture,
     gateway_process,
     running_sandbox,
     served,

@@ -12,16 +12,8 @@ from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 from tests.contract.test_attempt_resolutions import NO, resolve
 from tests.contract.test_psp_webhooks import EVENT, SECRET, event, events, send, until
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.sandbox import (
-    Gateway,
-    Sandbox,
-    capture,
-    charge,
-    refund,
-    running_sandbox,
-    served,
-    void,
-)
+from tests.unit.psp_gateway.gateway_commands import capture, charge, refund, void
+from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, running_sandbox, served
 
 CONFIRM = {"operation": "confirm"}
 

@@ -10,6 +10,7 @@ import pytest
 from paymesh.psp.v1 import payout_pb2 as noun
 
 from tests.servers import ServiceDatabase
+from tests.unit.psp_gateway.gateway_commands import payout
 from tests.unit.psp_gateway.relay import relayed
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
@@ -18,7 +19,6 @@ from tests.unit.psp_gateway.sandbox import (
     Sandbox,
     every_psp,
     gateway_process,
-    payout,
     running_sandbox,
     served,
 )

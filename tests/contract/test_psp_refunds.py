@@ -8,14 +8,8 @@ import pytest
 from paymesh.psp.v1 import attempt_pb2 as noun
 
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.sandbox import (
-    IMPATIENT,
-    Gateway,
-    Sandbox,
-    refund,
-    running_sandbox,
-    served,
-)
+from tests.unit.psp_gateway.gateway_commands import refund
+from tests.unit.psp_gateway.sandbox import IMPATIENT, Gateway, Sandbox, running_sandbox, served
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
 from chassis.settings import SettingsError
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, charge, running_sandbox, served
+from tests.unit.psp_gateway.gateway_commands import charge
+from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, running_sandbox, served
 
 
 @pytest.fixture

@@ -19,13 +19,12 @@ from paymesh.psp.v1 import webhook_service_pb2 as service
 from psp_gateway.private import BODY
 from tests.conftest import opened
 from tests.servers import ServiceDatabase
+from tests.unit.psp_gateway.gateway_commands import capture, charge
 from tests.unit.psp_gateway.sandbox import (
     DEADLINE_S,
     IMPATIENT,
     Gateway,
     Sandbox,
-    capture,
-    charge,
     running_sandbox,
     served,
 )

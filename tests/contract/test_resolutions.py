@@ -1,8 +1,7 @@
 """Resolutions on real PostgreSQL: two persons, one word, applied once with its trail."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -24,117 +23,19 @@ from payment_svc.domain.errors import (
 )
 from payment_svc.domain.resolution import Decision, Resolution, ResolutionStatus
 from payment_svc.domain.statuses import PaymentStatus
-from payment_svc.domain.testimony import Attempt
-from payment_svc.operations.ports import AttemptWord
-from payment_svc.operations.resolution_store import PostgresResolutionStore
-from payment_svc.operations.store import PostgresOperatorStore
-from payment_svc.operations.wiring import Operations
-from payment_svc.psp_events import PspEvents
 from payment_svc.sagas.journey import Journey, Queue
 from payment_svc.store import PostgresPaymentStore
 from payment_svc.use_cases.list_resolutions import list_resolutions
 from payment_svc.use_cases.reject_resolution import reject_resolution
-from payment_svc.use_cases.resolve_saga import Said, resolve_saga
-from tests.builders import NOW, make_id
-from tests.dead_letters import ANN, BOB, EVE, POLICY, saga_store, stuck_undo, unknown_charge
+from tests.builders import NOW
+from tests.contract.resolution_desk import Desk
+from tests.dead_letters import ANN, BOB, EVE, saga_store, stuck_undo, unknown_charge
 from tests.saga.test_late_success import late_attempt
 from tests.servers import ServiceDatabase
 
 ANN_CERTIFIED, BOB_CERTIFIED = (
     Actor(f"spiffe://paymesh.local/operator/{name}", is_verified=True) for name in ("ann", "bob")
 )
-
-
-@dataclass
-class Gateway:
-    """`operations.ports.Attempts`: keeps what it is told first; away, it does not answer."""
-
-    outcome: str = ""
-    reason: str = ""
-    is_away: bool = False
-    told: list[bool] = field(default_factory=list)
-    late: list[Attempt] = field(default_factory=list)
-    trouble: dict[str, Exception] = field(default_factory=dict)  # with which resolution
-
-    async def resolve(self, resolution: Resolution, *, is_done: bool) -> AttemptWord:
-        """Keep the first word."""
-        if self.is_away:
-            raise Unavailable("The gateway does not answer.")
-        if resolution.resolution_id in self.trouble:
-            raise self.trouble[resolution.resolution_id]
-        self.told.append(is_done)
-        self.outcome = self.outcome or ("SUCCEEDED" if is_done else "DECLINED")
-        return AttemptWord(self.outcome, reason=self.reason)
-
-    async def attempts(self, payment_id: str) -> tuple[Attempt, ...]:
-        """See `ports.Witnesses`: what was taken of another amount is a charge of its own."""
-        return tuple(self.late)
-
-
-@dataclass
-class Desk:
-    """Where operators work."""
-
-    database: Database
-    gateway: Gateway = field(default_factory=Gateway)
-    faults: FaultPoints = field(default_factory=FaultPoints)
-    certified_only: bool = False  # as in production
-
-    @property
-    def store(self) -> PostgresResolutionStore:
-        """The resolutions."""
-        return PostgresResolutionStore(self.database, saga_store(self.database))
-
-    @property
-    def operations(self) -> Operations:
-        """What approves and applies."""
-        sagas = saga_store(self.database)
-        late_charges = PspEvents(
-            PostgresPaymentStore(self.database, utc_now), sagas, sagas,
-            self.gateway, lambda: NOW,  # type: ignore[arg-type]
-        )  # fmt: skip
-        return Operations(
-            PostgresOperatorStore(self.database), self.store, self.gateway, late_charges,
-            clock=lambda: NOW, new_id=make_id, policy=POLICY, expires_after=timedelta(days=1),
-            certified_only=self.certified_only, woken=lambda: None, faults=self.faults,
-        )  # fmt: skip
-
-    async def propose(
-        self, journey: Journey, decision: Decision, actor: Actor = ANN, **more: object
-    ) -> Resolution:
-        """Let somebody propose."""
-        is_charged = decision is Decision.CHARGED
-        fields: dict[str, object] = {
-            "saga_id": journey.progress.saga_id,
-            "decision": decision,
-            "evidence": "Seen in the dashboard",
-            "reason": "The PSP does not tell",
-            "psp_reference": "pi_1" if is_charged else "",
-            "amount": journey.amount if is_charged else None,
-        }
-        return await resolve_saga(
-            Said(**fields | more),  # type: ignore[arg-type]
-            store=self.store, actor=actor, resolution_id=make_id("res"), now=NOW,
-            expires_after=timedelta(days=1), certified_only=self.certified_only,
-        )  # fmt: skip
-
-    async def reject(self, proposal: Resolution) -> None:
-        """Let Ann take one back."""
-        await reject_resolution(
-            proposal.resolution_id, "A slip", store=self.store, actor=ANN, now=NOW
-        )
-
-    async def queue(self, journey: Journey) -> Queue:
-        """Tell where a saga stands."""
-        found = await PostgresOperatorStore(self.database).find(journey.progress.saga_id)
-        assert found is not None
-        return found[1].progress.queue
-
-    async def trail(self, journey: Journey) -> list[str]:
-        """Tell who did what."""
-        store = PostgresOperatorStore(self.database)
-        found = await store.actions_of(journey.payment.payment_id)
-        return [f"{action.actor.name} {action.kind}" for action in found]
 
 
 @pytest.fixture

@@ -161,9 +161,11 @@ async def test_same_payment_counts_once_and_answers_the_same(desk: Desk) -> None
 
     for _ in range(20):
         assert await assess(desk, first) == [("APPROVED", [])]
-    more = await assess(desk, *(facts(card_fingerprint="a" * 64) for _ in range(4)))
+    more = await assess(desk, *(facts(card_fingerprint="a" * 64) for _ in range(5)))
+    again = await assess(desk, first)
 
-    assert more == [("APPROVED", [])] * 4
+    assert more == [*[("APPROVED", [])] * 4, ("REFUSED", ["velocity_card"])]
+    assert again == [("APPROVED", [])]
 
 
 async def test_clients_do_not_share_buyers(desk: Desk) -> None:

@@ -12,14 +12,14 @@ import grpc
 import pytest
 from paymesh.payment.v1 import payment_service_pb2 as service
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
+from chassis.redis_client import open_redis
 from devstack.rest import specification_request
 from edge_auth.domain.scopes import Scope
 from edge_auth.turnstile import LocalTurnstile, RedisTurnstile
 from edge_auth.use_cases.check_request import Rates
 from edge_auth.use_cases.create_client import NewClient
+from privacy.masked import Secret
 from tests.contract.test_edge_door import GET, SERVICE, asking, native_reasons, reasons
 from tests.own_edge import OwnEdge, own_edge
 from tests.servers import free_port
@@ -40,7 +40,7 @@ async def turnstile_at() -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
         def turnstile(url: str) -> RedisTurnstile:
-            redis: Redis = Redis.from_url(url, socket_timeout=30, retry=Retry(NoBackoff(), 0))
+            redis = open_redis(Secret(url), 30, retries=0)
             stack.push_async_callback(redis.aclose)
             return RedisTurnstile(redis, LocalTurnstile(lambda: 0.0), time.monotonic)
 

@@ -11,8 +11,9 @@ from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import provider_pb2 as nouns
 
 from tests.servers import ServiceDatabase
+from tests.unit.psp_gateway.gateway_commands import capture, charge
 from tests.unit.psp_gateway.relay import World, running_world
-from tests.unit.psp_gateway.sandbox import DEADLINE_S, capture, charge
+from tests.unit.psp_gateway.sandbox import DEADLINE_S
 
 _Attempt = noun.Attempt
 WALLETS = ("stripe:pm_apple_pay", "stripe:pm_google_pay")

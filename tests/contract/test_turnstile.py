@@ -7,12 +7,12 @@ from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
+from chassis.redis_client import open_redis
 from edge_auth.domain.limits import UNLIMITED, Limit, Nonce
 from edge_auth.ports import Turnstile
 from edge_auth.turnstile import LocalTurnstile, RedisTurnstile
+from privacy.masked import Secret
 from tests.servers import RedisServer, free_port
 
 SLOW = 0.001  # requests a second: none comes back while a test runs
@@ -25,10 +25,7 @@ def of(name: str, burst: int, subject: str = "", per_second: float = SLOW) -> Li
 
 def redis_at(url: str) -> Redis:
     """Open Redis as the service does."""
-    opened: Redis = Redis.from_url(
-        url, socket_timeout=30, socket_connect_timeout=30, retry=Retry(NoBackoff(), 0)
-    )
-    return opened
+    return open_redis(Secret(url), 30, retries=0)
 
 
 def turnstile_at(redis: Redis) -> RedisTurnstile:

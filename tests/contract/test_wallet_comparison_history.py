@@ -10,7 +10,7 @@ from ledger_svc.domain.account import AccountType
 from ledger_svc.store import LedgerStore
 from ledger_svc.use_cases.close_month import close_month
 from ledger_svc.verification_reader import VerificationReader
-from tests.contract.test_ledger_closing import month_after, name_of
+from tests.contract.four_months import month_after, name_of
 from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc import builders as books
 from tests.unit.wallet_svc.builders import OTHER, SELLER, new_wallet, operation

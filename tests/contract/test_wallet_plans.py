@@ -2,13 +2,12 @@
 balance is updated where it stands.
 """
 
-import asyncio
 import itertools
 import re
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -19,18 +18,7 @@ from chassis.database import Database
 from paging.page_token import write_token
 from tests.contract.full_wallets import HOT, OPEN_HOLDS, OPERATIONS, SELLERS, FullWallets, fill
 from tests.contract.full_wallets import SELLER as FULL_SELLER
-from tests.contract.plans import (
-    Asked,
-    Explainer,
-    Plan,
-    Recorder,
-    analyze,
-    constants,
-    explain,
-    is_read,
-    opened,
-    subsets,
-)
+from tests.contract.plans import MADE, Case, Explained, Plan, Recorder, explain, subsets
 from tests.servers import PostgresServer, ServiceDatabase
 from tests.unit.wallet_svc.builders import OTHER, SELLER, new_wallet, operation
 from wallet_svc import lookup, statements
@@ -128,8 +116,6 @@ class Readers:
     store: WalletStore
 
 
-Case = Callable[[Readers], Awaitable[Any]]
-
 # What reads more than a page, and why it may.
 EXEMPT = {
     "history": "sums what was done in a wallet since a time, to compare it with the ledger",
@@ -217,56 +203,32 @@ def holds(only_open: bool, from_middle: bool) -> Case:
 CASES = dict([*operation_cases(), *other_cases()])
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """What each case asked, and how that was run by plans that were made when."""
-
-    asked: dict[str, list[Asked]]
-    plans: dict[str, dict[str, list[Plan]]]
-
-
-async def record(url: str, books: FullWallets) -> dict[str, list[Asked]]:
-    """Tell what each case asks of full wallets."""
-    asked = {}
-    async with opened(url) as database:
-        for name, case in CASES.items():
-            recorder = Recorder(database)
-            kept: Any = recorder
-            await case(Readers(books, recorder, WalletReader(kept), WalletStore(kept)))
-            asked[name] = [one for one in recorder.asked if is_read(one)]
-    return asked
+def readers(recorder: Recorder, books: FullWallets) -> Readers:
+    """Make what reads the wallets."""
+    kept: Any = recorder
+    return Readers(books, recorder, WalletReader(kept), WalletStore(kept))
 
 
 @pytest.fixture(scope="module")
 def explained(postgres: PostgresServer) -> Iterator[Explained]:
-    """Explain every case twice: by plans made while there was nothing, and by new ones."""
-    now = datetime.now(UTC)
+    """Explain every case by plans made while there were no wallets, and by new ones."""
+    filled = partial(fill, now=datetime.now(UTC))
     with postgres.own_database("wallet_svc") as full, postgres.own_database("wallet_svc") as empty:
-        asked = asyncio.run(record(full.app_url, fill(full.owner_url, now)))
-        with closing(Explainer(empty.app_url)) as explainer:
-            for one in itertools.chain.from_iterable(asked.values()):
-                explainer.prepare(one)
-            fill(empty.owner_url, now)
-            plans = {"of empty wallets": explain(explainer, asked)}
-            analyze(empty.owner_url)
-            plans["of full wallets"] = explain(explainer, asked)
-        yield Explained(asked, plans)
+        yield explain(full, empty, filled, CASES, readers)
 
 
-@pytest.mark.parametrize("made", ["of empty wallets", "of full wallets"])
+@pytest.mark.parametrize("made", MADE)
 def test_a_page_costs_what_it_has(explained: Explained, made: str) -> None:
     """By an index, with as many rows as a page has and some on the way, or as many as a page looks
     at for what may be rare; but for what is said to read more.
     """
-    too_much = [
-        (name, query, plan.rows, plan.blocks, plan.scans)
-        for name, plans in explained.plans[made].items()
-        for query, plan in enumerate(plans)
-        if name not in EXEMPT
-        and (plan.rows > rows_max(name) or plan.blocks > 3 * rows_max(name) or plan.scans)
-    ]
 
-    assert too_much == []
+    def may_be(name: str, plan: Plan) -> bool:
+        most = rows_max(name)
+        is_small = plan.rows <= most and plan.blocks <= 3 * most and not plan.scans
+        return name in EXEMPT or is_small
+
+    assert explained.beyond(made, may_be) == []
 
 
 def rows_max(name: str) -> int:
@@ -277,14 +239,7 @@ def rows_max(name: str) -> int:
 
 def test_every_read_is_explained(explained: Explained) -> None:
     """What is new among the statements gets a case here."""
-    known = [one.query.strip() for some in explained.asked.values() for one in some]
-    unknown = [
-        name
-        for name, text in constants(statements)
-        if name not in UNASKED and not any(text in query for query in known)
-    ]
-
-    assert unknown == []
+    assert explained.unasked(statements) <= UNASKED
 
 
 def test_balances_are_updated_where_they_stand(wallet_database: ServiceDatabase) -> None:

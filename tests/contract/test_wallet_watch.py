@@ -75,7 +75,7 @@ async def test_a_watch_goes_on_after_the_version_that_was_seen(wallets: WalletSt
 
 async def test_a_watch_ends_with_its_deadline(wallets: WalletStub) -> None:
     """However quiet the wallet is."""
-    watch = wallets.WatchWallet(service.WatchWalletRequest(wallet_id=SELLER), timeout=2)
+    watch = wallets.WatchWallet(service.WatchWalletRequest(wallet_id=SELLER), timeout=5)
     states: list[int] = []
     with suppress(grpc.aio.AioRpcError):  # whichever end sees the deadline first
         while (state := await watch.read()) is not grpc.aio.EOF:

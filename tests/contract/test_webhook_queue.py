@@ -11,7 +11,6 @@ import pytest
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.faults import FaultPoints
-from chassis.outbox import Event
 from payment_svc import changes
 from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.domain.webhook_delivery import (
@@ -23,6 +22,7 @@ from payment_svc.domain.webhook_delivery import (
     Verdict,
 )
 from payment_svc.domain.webhook_url import TargetRules
+from payment_svc.outbox import Event
 from payment_svc.store import PostgresPaymentStore
 from payment_svc.webhooks import outbox as webhook_outbox
 from payment_svc.webhooks.courier import Courier

@@ -1,135 +1,11 @@
 """Violations planted in a copy of what is true: each says whom its checker must name."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
-from typing import Any
 
 from devstack.audit import Answer, Facts, Refusal, Told
-from devstack.audit.facts import OperationFact, PayoutFact, RecordFact, TransactionFact
-
-CENT = Decimal("0.01")
-Plant = Callable[[Facts, Told], tuple[Facts, Told, str]]
-
-
-def changed(rows: Any, place: int, **by: Any) -> list[Any]:
-    """Copy rows, one of them changed."""
-    return [one._replace(**by) if n == place else one for n, one in enumerate(rows)]
-
-
-def without(rows: Any, place: int) -> list[Any]:
-    """Copy rows but for one."""
-    return [one for n, one in enumerate(rows) if n != place]
-
-
-def place_of(rows: Any, which: Callable[[Any], bool]) -> int:
-    """Find the first row that is wanted."""
-    return next(place for place, one in enumerate(rows) if which(one))
-
-
-def completed(facts: Facts) -> str:
-    """Name a payment that completed by one charge."""
-    charges = {a.payment_id for a in facts.attempts if a.kind == "CHARGE" and a.psp == "stripe"}
-    return next(
-        p.payment_id
-        for p in facts.at_rest.values()
-        if p.status == "COMPLETED" and p.payment_id in charges
-    )
-
-
-def with_status(facts: Facts, payment_id: str, status: str) -> Facts:
-    """Copy the facts, a payment in another status."""
-    payments = dict(facts.payments)
-    payments[payment_id] = payments[payment_id]._replace(status=status)
-    return replace(facts, payments=payments)
-
-
-def charge_of(facts: Facts, payment_id: str) -> int:
-    """Find the line of the record that charged a payment."""
-    return place_of(facts.record, lambda one: one.payment_id == payment_id and one.kind == "charge")
-
-
-def unbalanced(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    entry = facts.entries[0]
-    worse = changed(facts.entries, 0, amount=entry.amount + CENT)
-    return replace(facts, entries=worse), told, facts.transaction[entry.transaction_id].reference
-
-
-def ledger_off(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    worse = changed(facts.accounts, 0, balance=facts.accounts[0].balance + CENT)
-    return replace(facts, accounts=worse), told, f"ledger {facts.accounts[0].currency}"
-
-
-def charge_not_booked(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    payment_id = completed(facts)
-    wrong = {t.transaction_id for t in facts.transactions if t.subject_id == payment_id}
-    entries = [entry for entry in facts.entries if entry.transaction_id not in wrong]
-    return replace(facts, entries=entries), told, payment_id
-
-
-def booked_not_charged(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    payment_id = completed(facts)
-    return (
-        replace(facts, record=without(facts.record, charge_of(facts, payment_id))),
-        told,
-        payment_id,
-    )
-
-
-def other_amount(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    place = charge_of(facts, completed(facts))
-    line = facts.record[place]
-    worse = changed(facts.record, place, amount=line.amount + CENT)
-    return replace(facts, record=worse), told, line.attempt_id
-
-
-def stranger_at_psp(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    line = RecordFact(10**6, "adyen", "charge", "X", "X", Decimal(1), "EUR", "", "", None)
-    return replace(facts, record=[*facts.record, line]), told, "no attempt of ours"
-
-
-def refund_not_at_psp(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    place = place_of(facts.record, lambda one: one.kind == "refund")
-    return (
-        replace(facts, record=without(facts.record, place)),
-        told,
-        facts.record[place].attempt_id,
-    )
-
-
-def void_not_at_psp(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    place = place_of(facts.record, lambda one: one.kind == "void" and one.psp == "stripe")
-    line = facts.record[place]
-    return replace(facts, record=without(facts.record, place)), told, line.attempt_id
-
-
-def payout_not_at_psp(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    payout = PayoutFact("att_lost", "pout_lost", "stripe", Decimal(5), "EUR", "PAID")
-    return replace(facts, payouts=[*facts.payouts, payout]), told, "att_lost"
-
-
-def paid_by_no_bank(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    payout = PayoutFact("att_bank", "pout_bank", "bank", Decimal(5), "EUR", "PAID", "E2E")
-    return replace(facts, payouts=[*facts.payouts, payout]), told, "att_bank"
-
-
-def bank_paid_another_amount(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    worse, told, offender = paid_by_no_bank(facts, told)
-    line = RecordFact(10**6, "bank", "payout", "E2E", "E2E", Decimal(6), "EUR", "", "", None)
-    return replace(worse, record=[*facts.record, line]), told, offender
-
-
-def charged_twice(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    line = facts.record[charge_of(facts, completed(facts))]
-    again = line._replace(seq=10**6, reference="ch_again", key="another")
-    return replace(facts, record=[*facts.record, again]), told, line.payment_id
-
-
-def paid_out_twice(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    payouts = [
-        PayoutFact(f"att_{n}", "pout_twice", "bank", Decimal(5), "EUR", "PAID") for n in range(2)
-    ]
-    return replace(facts, payouts=[*facts.payouts, *payouts]), told, "pout_twice"
+from devstack.audit.facts import RecordFact
+from tests.e2e import plants_of_money as money
+from tests.e2e.copies import Plant, changed, charge_of, completed, place_of, with_status, without
 
 
 def key_of_two(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
@@ -147,76 +23,6 @@ def key_answered_twice(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
     first = told.answers[0]
     other = first._replace(payment_id=told.answers[-1].payment_id + "x")
     return facts, replace(told, answers=[*told.answers, other]), first.key
-
-
-def left_with_the_buyer(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    payment_id = completed(facts)
-    transaction = TransactionFact("x", "POSTED", "refund:x:initiated", payment_id, None, None)
-    entry = facts.entries[0]._replace(transaction_id="x", account_id="buyer:demo:b:EUR")
-    return (
-        replace(
-            facts,
-            transactions=[*facts.transactions, transaction],
-            entries=[*facts.entries, entry],
-        ),
-        told,
-        payment_id,
-    )
-
-
-def still_pending(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    place = place_of(facts.operations, lambda one: one.kind == "SETTLE")
-    subject = facts.operations[place].subject_id
-    return replace(facts, operations=without(facts.operations, place)), told, subject
-
-
-def wallet_off(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    wallet = facts.wallets[0]
-    worse = changed(facts.wallets, 0, available=wallet.available + CENT)
-    return replace(facts, wallets=worse), told, wallet.wallet_id
-
-
-def operation_off(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    worse = changed(facts.operations, 0, available_after=Decimal(1234))
-    return replace(facts, operations=worse), told, facts.operations[0].operation_id
-
-
-def spent(facts: Facts, kind: str, amount: int, subject: str = "x") -> Facts:
-    """Copy the facts, a wallet having done one thing more, and continued what it did before."""
-    wallet = facts.wallets[0]
-    left = wallet.available - amount
-    more = OperationFact(
-        "op_more",
-        wallet.wallet_id,
-        kind,
-        subject,
-        wallet.operation_count + 1,
-        *(Decimal(0), Decimal(-amount), Decimal(0)),
-        *(wallet.pending, left, wallet.held),
-        10**6,
-    )
-    wallets = changed(facts.wallets, 0, available=left, operation_count=more.sequence)
-    return replace(facts, wallets=wallets, operations=[*facts.operations, more])
-
-
-def spent_what_is_not_there(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    return spent(facts, "DEBIT", 500), told, "op_more"
-
-
-def held_what_is_not_there(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    return spent(facts, "HOLD", 500), told, "op_more"
-
-
-def paid_out_above(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    payout = PayoutFact("att_out", "pout_above", "stripe", Decimal(2), "EUR", "PAID")
-    worse = replace(spent(facts, "DEBIT", 1, "pout_above"), payouts=[*facts.payouts, payout])
-    return worse, told, "pout_above"
-
-
-def seller_without_wallet(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    gone = facts.wallets[0].wallet_id
-    kept = [one for one in facts.operations if one.wallet_id != gone]
-    return replace(facts, wallets=facts.wallets[1:], operations=kept), told, gone
 
 
 def payment_gone(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
@@ -267,23 +73,6 @@ def cancelled_but_held(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
     place = place_of(facts.record, lambda one: one.kind == "void" and one.psp == "adyen")
     line = facts.record[place]
     return replace(facts, record=without(facts.record, place)), told, line.payment_id
-
-
-def refunded_above(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    place = place_of(facts.record, lambda one: one.kind == "refund")
-    line = facts.record[place]
-    worse = changed(facts.record, place, amount=line.amount + CENT)
-    return replace(facts, record=worse), told, line.payment_id
-
-
-def captured_above(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    place = place_of(facts.record, lambda one: one.kind == "capture")
-    line = facts.record[place]
-    return (
-        replace(facts, record=changed(facts.record, place, amount=line.amount + 100)),
-        told,
-        line.payment_id,
-    )
 
 
 def final_taken_back(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
@@ -370,12 +159,6 @@ def failed_for_nothing(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
     )
 
 
-def posted_twice(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
-    first = facts.transactions[0]
-    again = [*facts.transactions, first._replace(transaction_id="again")]
-    return replace(facts, transactions=again), told, first.reference
-
-
 def event_told_twice(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
     return replace(facts, inbox=[*facts.inbox, facts.inbox[0]]), told, facts.inbox[0].event_id
 
@@ -420,29 +203,30 @@ def refusal_that_wrote(facts: Facts, told: Told) -> tuple[Facts, Told, str]:
 
 
 PLANTS: dict[str, list[Plant]] = {
-    "INV-1": [unbalanced, ledger_off],
+    "INV-1": [money.unbalanced, money.ledger_off],
     "INV-2": [
-        *(charge_not_booked, booked_not_charged, other_amount, stranger_at_psp),
-        *(refund_not_at_psp, void_not_at_psp, payout_not_at_psp, charged_twice),
-        *(paid_by_no_bank, bank_paid_another_amount),
+        *(money.charge_not_booked, money.booked_not_charged, money.other_amount),
+        *(money.stranger_at_psp, money.refund_not_at_psp, money.void_not_at_psp),
+        *(money.payout_not_at_psp, money.charged_twice),
+        *(money.paid_by_no_bank, money.bank_paid_another_amount),
     ],
-    "INV-3": [charged_twice, paid_out_twice],
+    "INV-3": [money.charged_twice, money.paid_out_twice],
     "INV-4": [key_of_two, psp_key_of_two, key_answered_twice],
-    "INV-5": [left_with_the_buyer, still_pending],
+    "INV-5": [money.left_with_the_buyer, money.still_pending],
     "INV-6": [
-        *(wallet_off, operation_off, seller_without_wallet),
-        *(spent_what_is_not_there, held_what_is_not_there, paid_out_above),
+        *(money.wallet_off, money.operation_off, money.seller_without_wallet),
+        *(money.spent_what_is_not_there, money.held_what_is_not_there, money.paid_out_above),
     ],
     "INV-7": [payment_gone, never_due, dead_without_reason, overdue, nobody_moves_it],
     "INV-8": [failed_but_charged, orders_disagree, cancelled_but_held],
-    "INV-9": [refunded_above, captured_above],
+    "INV-9": [money.refunded_above, money.captured_above],
     "INV-10": [final_taken_back, answer_against_state, replayed_otherwise],
     "INV-11": [went_backwards, history_ends_elsewhere],
     "INV-12": [
         *(declined_by_nobody, failed_for_nothing),
         *(unknown_turned_round, transient_turned_round, capture_in_doubt),
     ],
-    "INV-13": [posted_twice, event_told_twice],
+    "INV-13": [money.posted_twice, event_told_twice],
     "INV-14": [client_not_told, event_missing],
     "INV-15": [chain_broken, line_changed, told_in_part],
     "INV-16": [canary_in_a_table],

@@ -1,35 +1,24 @@
 """The edge against who means harm: an Envoy of the test's own, and bytes that no library sends."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
-from devstack.edge import own_certificate
-from devstack.mesh.certificates import Certificates, utc_now
 from devstack.mesh.edge import Limits
-from devstack.mesh.identities import EDGE
-from devstack.mesh.secret_folder import ROOTS
-from devstack.state import State
+from tests.hostile import FLOODS, FORGED, MALFORMED, PATHS
 from tests.own_edge import OwnEdge, own_edge
 from tests.raw_http import (
     CONTINUATION,
-    DATA,
     END_HEADERS,
     GOAWAY,
     HEADERS,
     PAYMENT,
-    PING,
-    PRIORITY,
     RST_STREAM,
     SETTINGS,
-    WINDOW_UPDATE,
     Frame,
     asking,
     begun,
@@ -147,34 +136,6 @@ async def test_a_full_address_is_checked_as_any_path(door: OwnEdge, key: str) ->
     assert await statuses(door, cases) == {"with": 200, "without": 401}
 
 
-PATHS = {
-    # Spellings of the one path; whoever checks it and whoever serves it read the same.
-    "//v1//payments//pay_1": (401, 200),
-    "/v1/payments/x/../pay_1": (401, 200),
-    "/openapi.json/../v1/payments/pay_1": (401, 200),
-    "/v1/webhooks/stripe/../../payments/pay_1": (401, 200),
-    "/v1/webhooks/..;/payments/pay_1": (401, 200),
-    "/../../v1/payments/pay_1": (401, 200),
-    "/v1\\payments\\pay_1": (401, 200),
-    "/v1/payments/pay%5f1": (401, 200),
-    # Others, or none.
-    "/v1/payments/..%2f..%2fopenapi.json": (400, 400),
-    "/v1/webhooks/stripe%2f..%2f..%2fpayments%2fpay_1": (400, 400),
-    "/v1/payments%2fpay_1": (400, 400),
-    "/v1/payments%5cpay_1": (400, 400),
-    "/v1/payments/pay_%00": (400, 400),
-    "/v1/payments/pay_1#x": (400, 400),
-    "/v1/payments/pay_\xff": (400, 400),
-    "/v1/payments/pay_%ff": (401, 400),
-    "/v1/payments?page_token=%ff": (401, 400),
-    "/v1/payments/pay_1;a=b": (401, 400),
-    "/v1/payments/pay_1%0d%0ax": (401, 400),
-    "/v1/payments/pay_1/": (401, 404),
-    "/V1/payments/pay_1": (404, 404),
-    "/v1/payments/%2e%2e/%2e%2e/grpc.health.v1.Health/Check": (404, 404),
-}
-
-
 async def test_no_spelling_of_a_path_leads_past_the_check(door: OwnEdge, key: str) -> None:
     """Without a key no spelling reaches a service; with one each reaches what it says."""
     before = len(door.service.reached)
@@ -184,29 +145,6 @@ async def test_no_spelling_of_a_path_leads_past_the_check(door: OwnEdge, key: st
 
     assert {path: (without[path], having[path]) for path in PATHS} == PATHS
     assert {reached.payment_id for reached in door.service.reached[before:]} == {"pay_1"}
-
-
-FORGED = {
-    "x-paymesh-client-id": "evil",
-    "x-paymesh-identity": "spiffe://paymesh.local/ns/paymesh/sa/payment_svc",
-    "x-paymesh-operator": "spiffe://paymesh.local/operator/evil",
-    "x-paymesh-actor": "evil",
-    "x-paymesh-service": "ledger_svc",
-    "x-forwarded-client-cert": "URI=spiffe://evil",
-    "x-forwarded-host": "evil.example",
-    "x-envoy-original-path": "/evil",
-    "x-envoy-fault-abort-grpc-request": "14",
-    "x-envoy-retry-on": "5xx",
-    "x-envoy-upstream-rq-timeout-ms": "1",
-    "x-request-id": "evil",
-    "x-http-method-override": "DELETE",
-    "x-http-method": "DELETE",
-    "x-method-override": "DELETE",
-    "x-original-url": "/evil",
-    "x-rewrite-url": "/evil",
-    "x-evil-bin": "ZXZpbA==",
-    "grpc-timeout": "1n",
-}
 
 
 @pytest.mark.parametrize("case", ["as it is", "in capitals", "twice"])
@@ -321,15 +259,6 @@ async def test_streams_of_a_connection_are_bounded(door: OwnEdge) -> None:
     assert (refused.stream, refused.payload) == (513, b"\0\0\0\7")
 
 
-FLOODS = {
-    "pings": [frame(PING, b"12345678")] * 300_000,
-    "settings": [frame(SETTINGS)] * 300_000,
-    "empty data": [frame(DATA, stream=1)] * 100,
-    "priorities": [frame(PRIORITY, b"\0\0\0\0\1", stream=1)] * 2000,
-    "windows": [frame(WINDOW_UPDATE, b"\0\0\0\1", stream=1)] * 2000,
-}
-
-
 async def test_frames_that_ask_for_work_and_say_nothing_end_the_connection(door: OwnEdge) -> None:
     """Floods of frames are not worked off: the edge hangs up, and goes on serving others."""
     hung_up = await door.counted("http.edge.downstream_cx_destroy_local")
@@ -340,14 +269,6 @@ async def test_frames_that_ask_for_work_and_say_nothing_end_the_connection(door:
 
     await grown(door, "http.edge.downstream_cx_destroy_local", hung_up + len(FLOODS) - 1)
     assert await serves(door)
-
-
-MALFORMED = {
-    "a line break in a value": {"x-a": "b\r\nx-paymesh-client-id: evil"},
-    "capitals in a name": {"X-A": "b"},
-    "an encoding": {"transfer-encoding": "chunked"},
-    "a connection's header": {"connection": "keep-alive"},
-}
 
 
 @pytest.mark.parametrize("case", MALFORMED)
@@ -417,87 +338,6 @@ async def has_room(door: OwnEdge) -> bool:
         return await serves(door)
     except aiohttp.ClientError:
         return False
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def tls_door(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[tuple[OwnEdge, Path]]:
-    """An edge with a certificate, and the certificates' folder."""
-    folder = tmp_path_factory.mktemp("tls")
-    state = State(folder)
-    state.prepare()
-    certificate = own_certificate(state, utc_now())
-    async with own_edge(folder, certificate=certificate) as running:
-        yield running, state.certificates
-
-
-def trusting(certificates: Path) -> ssl.SSLContext:
-    """Make a client that checks the edge's certificate."""
-    return ssl.create_default_context(cafile=str(Certificates(certificates).workload(EDGE) / ROOTS))
-
-
-async def ask(door: OwnEdge, context: ssl.SSLContext) -> tuple[int, Any]:
-    """Ask for a payment by TLS."""
-    url = f"https://localhost:{door.tls_port}{PAYMENT}"
-    headers = {"authorization": f"Bearer {door.api_key}"}
-    async with aiohttp.ClientSession() as session:
-        async with session.get(url, headers=headers, ssl=context) as answer:
-            return answer.status, await answer.json()
-
-
-async def test_with_a_certificate_it_speaks_tls(tls_door: tuple[OwnEdge, Path]) -> None:
-    """By its name, checked, HTTP/1.1 and HTTP/2; in clear nothing is understood there."""
-    door, certificates = tls_door
-
-    answered, body = await ask(door, trusting(certificates))
-    h2 = trusting(certificates)
-    h2.set_alpn_protocols(["h2"])
-    _, writer = await asyncio.open_connection("localhost", door.tls_port, ssl=h2)
-    chosen = writer.get_extra_info("ssl_object")
-    in_clear = await said(("127.0.0.1", door.tls_port), request(GET, HOST))
-
-    assert (answered, body["payment_id"]) == (200, "pay_1")
-    assert (chosen.version(), chosen.selected_alpn_protocol()) == ("TLSv1.3", "h2")
-    assert status(in_clear) == 0
-    writer.close()
-
-
-async def test_it_speaks_no_tls_but_1_3(tls_door: tuple[OwnEdge, Path]) -> None:
-    """A client that knows 1.2 at most gets no handshake."""
-    door, certificates = tls_door
-    old = trusting(certificates)
-    old.maximum_version = ssl.TLSVersion.TLSv1_2
-
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        await asyncio.open_connection("localhost", door.tls_port, ssl=old)
-
-
-async def test_a_handshake_has_five_seconds(tls_door: tuple[OwnEdge, Path]) -> None:
-    """Who connects to the TLS port and says nothing is hung up on."""
-    door, _ = tls_door
-
-    assert await said(("127.0.0.1", door.tls_port)) == b""
-
-
-async def test_a_new_certificate_needs_no_restart(tls_door: tuple[OwnEdge, Path]) -> None:
-    """Once it is renewed on disk, new connections are shown the new one."""
-    door, folder = tls_door
-    certificates, context = Certificates(folder), trusting(folder)
-    certificates.rotate([EDGE], utc_now() + timedelta(minutes=1))
-    wanted = {each.name: int(each.serial, 16) for each in certificates.list()}[EDGE]
-
-    async with asyncio.timeout(DEADLINE_S):
-        while await shown(door, context) != wanted:
-            await asyncio.sleep(0.1)
-
-
-async def shown(door: OwnEdge, context: ssl.SSLContext) -> int:
-    """Tell the serial number of the certificate that is shown."""
-    _, writer = await asyncio.open_connection("localhost", door.tls_port, ssl=context)
-    told = writer.get_extra_info("ssl_object").getpeercert()
-    writer.close()
-    return int(told["serialNumber"], 16)
 
 
 TRACE = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"

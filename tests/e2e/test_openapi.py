@@ -65,7 +65,7 @@ def test_description_is_valid_and_committed() -> None:
 
 def test_edge_serves_it_to_anybody(stack: dict[str, Any]) -> None:
     """Without a key, as JSON."""
-    with urllib.request.urlopen(stack["edge"]["url"] + "/openapi.json", timeout=10) as answer:
+    with urllib.request.urlopen(stack["edge"]["url"] + "/openapi.json", timeout=60) as answer:
         served = json.load(answer)
         assert answer.headers["content-type"] == "application/json"
 
@@ -77,7 +77,7 @@ def test_verb_that_is_not_described_is_refused(
     stack: dict[str, Any], call: tuple[str, str]
 ) -> None:
     """It is a 404 in the shape of every error, and nothing happens."""
-    connection = HTTPConnection(stack["edge"]["url"].removeprefix("http://"), timeout=10)
+    connection = HTTPConnection(stack["edge"]["url"].removeprefix("http://"), timeout=60)
     headers = {"Authorization": f"Bearer {stack['client']['api_key']}", "Idempotency-Key": "k"}
     connection.request(*call, body="{}", headers={**headers, "Content-Type": "application/json"})
     answer = connection.getresponse()

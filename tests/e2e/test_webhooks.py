@@ -259,7 +259,7 @@ async def test_the_same_over_native_grpc(stack: Stack, rest: RestClient) -> None
     metadata = (("authorization", f"Bearer {stack['client']['api_key']}"),)
     async with grpc.aio.insecure_channel(stack["edge"]["url"].removeprefix("http://")) as channel:
         listed = await WebhookEndpointServiceStub(channel).ListEvents(
-            service.ListEventsRequest(object_id=payment_id), metadata=metadata, timeout=10
+            service.ListEventsRequest(object_id=payment_id), metadata=metadata, timeout=60
         )
 
     assert [event.type for event in listed.events] == EVENTS_OF_A_PAYMENT

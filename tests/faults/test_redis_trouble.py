@@ -41,6 +41,9 @@ LIMITED = {
 _SLOW_S = 0.2  # each way: more than the edge waits for, less than risk does
 
 
+Struck = Callable[[], Awaitable[int]]  # tells how often the trouble has struck
+
+
 @dataclass(slots=True)
 class Troubled:
     """A stack whose Redis is behind a door.
@@ -58,10 +61,34 @@ class Troubled:
     heir: RedisServer
     password: str
 
-    async def refused_by_redis(self, error: str) -> int:
-        """Count the commands that Redis has refused with an error."""
-        told = await self.redis.info("errorstats")
-        return int(told.get(f"errorstat_{error}", {}).get("count", 0))
+    def struck_by_door(self, how: str) -> Struck:
+        """Count what the door does to connections and bytes from now on."""
+        before = self.door.struck[how]
+
+        async def struck() -> int:
+            return self.door.struck[how] - before
+
+        return struck
+
+    async def struck_by_redis(self, error: str) -> Struck:
+        """Count the commands that Redis refuses with an error from now on."""
+
+        async def refused() -> int:
+            told = await self.redis.info("errorstats")
+            return int(told.get(f"errorstat_{error}", {}).get("count", 0))
+
+        before = await refused()
+
+        async def struck() -> int:
+            return await refused() - before
+
+        return struck
+
+    async def demote(self) -> Struck:
+        """Make Redis the replica of nobody who is there; count the writes that it refuses."""
+        struck = await self.struck_by_redis("READONLY")
+        await self.redis.replicaof("127.0.0.1", str(free_port()))
+        return struck
 
 
 @pytest.fixture(scope="module")
@@ -121,18 +148,14 @@ async def rest(stack: Stack) -> AsyncIterator[RestClient]:
 
 
 @asynccontextmanager
-async def down(on: Troubled) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+async def down(on: Troubled) -> AsyncIterator[Struck]:
     """Nobody is there, and every service is started anew meanwhile."""
-    there, before = on.place.read_text(), on.door.struck["refused"]
+    there, struck = on.place.read_text(), on.struck_by_door("refused")
     on.place.write_text("")
     on.door.command(["reset"])
     pids = {service.name: on.stack.kill(service.name) for service in SERVICES}
     for name, pid in pids.items():
         await asyncio.to_thread(on.stack.wait_healthy, name, not_pid=pid)
-
-    async def struck() -> int:
-        return on.door.struck["refused"] - before
-
     try:
         yield struck
     finally:
@@ -140,14 +163,10 @@ async def down(on: Troubled) -> AsyncIterator[Callable[[], Awaitable[int]]]:
 
 
 @asynccontextmanager
-async def silent(on: Troubled) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+async def silent(on: Troubled) -> AsyncIterator[Struck]:
     """Connections stay open and no byte comes through; those stay as they are for ever."""
-    before = on.door.struck["blackhole"]
+    struck = on.struck_by_door("blackhole")
     on.door.command(["mode", "blackhole"])
-
-    async def struck() -> int:
-        return on.door.struck["blackhole"] - before
-
     try:
         yield struck
     finally:
@@ -155,14 +174,10 @@ async def silent(on: Troubled) -> AsyncIterator[Callable[[], Awaitable[int]]]:
 
 
 @asynccontextmanager
-async def slow(on: Troubled) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+async def slow(on: Troubled) -> AsyncIterator[Struck]:
     """Each answer is late."""
-    before = on.door.struck["delay"]
+    struck = on.struck_by_door("delay")
     on.door.command(["mode", "delay", str(_SLOW_S)])
-
-    async def struck() -> int:
-        return on.door.struck["delay"] - before
-
     try:
         yield struck
     finally:
@@ -170,15 +185,11 @@ async def slow(on: Troubled) -> AsyncIterator[Callable[[], Awaitable[int]]]:
 
 
 @asynccontextmanager
-async def full(on: Troubled) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+async def full(on: Troubled) -> AsyncIterator[Struck]:
     """It takes nothing in, and throws nothing out."""
-    before = await on.refused_by_redis("OOM")
+    struck = await on.struck_by_redis("OOM")
     await on.redis.config_set("maxmemory-policy", "noeviction")
     await on.redis.config_set("maxmemory", 1)
-
-    async def struck() -> int:
-        return await on.refused_by_redis("OOM") - before
-
     try:
         yield struck
     finally:
@@ -186,14 +197,9 @@ async def full(on: Troubled) -> AsyncIterator[Callable[[], Awaitable[int]]]:
 
 
 @asynccontextmanager
-async def read_only(on: Troubled) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+async def read_only(on: Troubled) -> AsyncIterator[Struck]:
     """It is the replica of somebody, as after a failover."""
-    before = await on.refused_by_redis("READONLY")
-    await on.redis.replicaof("127.0.0.1", str(free_port()))
-
-    async def struck() -> int:
-        return await on.refused_by_redis("READONLY") - before
-
+    struck = await on.demote()
     try:
         yield struck
     finally:
@@ -201,16 +207,11 @@ async def read_only(on: Troubled) -> AsyncIterator[Callable[[], Awaitable[int]]]
 
 
 @asynccontextmanager
-async def failed_over(on: Troubled) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+async def failed_over(on: Troubled) -> AsyncIterator[Struck]:
     """As read-only, but for good: the name leads to another server now, and who is connected to the
     former one stays so until he hangs up.
     """
-    before = await on.refused_by_redis("READONLY")
-    await on.redis.replicaof("127.0.0.1", str(free_port()))
-
-    async def struck() -> int:
-        return await on.refused_by_redis("READONLY") - before
-
+    struck = await on.demote()
     try:
         yield struck
     finally:

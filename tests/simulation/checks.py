@@ -20,7 +20,7 @@ from payment_svc.sagas.journey import Queue
 from payment_svc.sagas.quarantine import POISON
 from psp_gateway.domain.attempt import Kind, Outcome
 from tests.simulation.evidence import TAKEN, Evidence
-from tests.simulation.programs import LEASE
+from tests.simulation.parts import LEASE
 from tests.simulation.psp import BY_HAND
 
 Problems = Iterator[str]

@@ -12,8 +12,8 @@ from payment_svc.domain.resolution import Resolution, ResolutionStatus
 from payment_svc.sagas.journey import Queue
 from psp_gateway.domain.attempt import Attempt
 from tests.simulation.clients import Diary
+from tests.simulation.parts import Parts
 from tests.simulation.payments import Row
-from tests.simulation.programs import Parts
 from tests.simulation.psp import Effect
 from tests.simulation.world import World
 

@@ -30,6 +30,7 @@ from tests.simulation.neighbour_mistakes import (
     Unversioned,
 )
 from tests.simulation.nemesis import LONG_EVERY, TREACHEROUS
+from tests.simulation.parts import Parts
 from tests.simulation.payment_mistakes import (
     AppliesAgain,
     BlocksItsBatch,
@@ -50,8 +51,7 @@ from tests.simulation.payment_mistakes import (
     UnknownIsDone,
     UnknownIsNo,
 )
-from tests.simulation.payments import PaymentPlace
-from tests.simulation.programs import Parts
+from tests.simulation.payment_place import PaymentPlace
 from tests.simulation.resolutions import ResolutionPlace
 from tests.unit.wallet_svc.memory_store import MemoryStore
 

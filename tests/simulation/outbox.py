@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from chassis.database import Database
 from chassis.faults import FaultPoints
-from chassis.outbox import Relay
+from payment_svc.outbox import Relay
 from tests.simulation.clockwork import EPOCH
 from tests.simulation.payments import OutboxRow, Payments
 

@@ -19,7 +19,8 @@ from payment_svc.sagas.journey import Journey, Move, Progress, Queue
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Waiting
 from tests.simulation.around import Around
 from tests.simulation.outbox import OutboxTable
-from tests.simulation.payments import OutboxRow, PaymentPlace
+from tests.simulation.payment_place import PaymentPlace
+from tests.simulation.payments import OutboxRow
 from tests.simulation.resolutions import ResolutionPlace
 
 _CLAIMS_BEFORE_POISON = 8

@@ -20,9 +20,10 @@ from tests.simulation.nemesis import Nemesis, wrong_clock
 from tests.simulation.network import Machine, Network
 from tests.simulation.operators import Operators
 from tests.simulation.outbox import OutboxTable, Stream
+from tests.simulation.parts import Parts
 from tests.simulation.payments import Payments
 from tests.simulation.poison import Poison
-from tests.simulation.programs import PROGRAMS, Parts
+from tests.simulation.programs import PROGRAMS
 from tests.simulation.psp import Psp
 from tests.simulation.resolutions import Resolutions
 from tests.unit.wallet_svc.memory_store import MemoryStore

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from paging.page_size import page_limit
 from paging.page_token import read_moment, read_token, write_token
 from wallet_svc.domain.errors import HoldNotFound
 from wallet_svc.domain.hold import Hold
 from wallet_svc.ports import HoldPlace, WalletReader
 from wallet_svc.use_cases.get_wallet import get_wallet
-
-PAGE_SIZE_DEFAULT = 50
-PAGE_SIZE_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ async def list_holds(
         WalletNotFound: there is no such wallet.
         InvalidRequest: the token was made with other filters, or not here.
     """
-    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    limit = page_limit(page_size)
     filters = ["holds", wallet_id, str(only_open)]
     before = None
     if page_token:

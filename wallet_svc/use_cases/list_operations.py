@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from paging.page_size import page_limit
 from paging.page_token import Position, read_moment, read_token, write_token
 from wallet_svc import ports
 from wallet_svc.domain.operation import Operation
 from wallet_svc.ports import Moment, OperationFilter, Period, WalletReader
-
-PAGE_SIZE_DEFAULT = 50
-PAGE_SIZE_MAX = 500
 
 _ALL = 2**63 - 1
 
@@ -35,7 +33,7 @@ async def list_operations(
     Raises:
         InvalidRequest: the token was made with other filters, or not here.
     """
-    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    limit = page_limit(page_size)
     if which.wallet_id and not which.subject_id:
         return await _of_wallet(reader, which, page_token, limit)
     filters = filters_of(which)

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from paging.page_size import page_limit
 from paging.page_token import read_token, write_token
 from wallet_svc.domain.wallet import WalletChange
 from wallet_svc.ports import WalletReader
 from wallet_svc.use_cases.get_wallet import get_wallet
-
-PAGE_SIZE_DEFAULT = 50
-PAGE_SIZE_MAX = 500
 
 _NEWEST = 2**63 - 1
 
@@ -31,7 +29,7 @@ async def list_wallet_changes(
         WalletNotFound: there is none.
         InvalidRequest: the token was made for another wallet, or not here.
     """
-    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    limit = page_limit(page_size)
     filters = ["changes", wallet_id]
     (before,) = read_token(filters, page_token, [int]) if page_token else [_NEWEST]
     await get_wallet(reader, wallet_id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bookkeeping.readable import do_readable
 from wallet_svc.domain.errors import Refusal
 from wallet_svc.domain.wallet import NewWallet, Wallet
 from wallet_svc.ports import WalletWriter
@@ -9,8 +10,6 @@ from wallet_svc.ports import WalletWriter
 
 async def open_wallets(
     writer: WalletWriter, asked: Sequence[NewWallet | Refusal]
-) -> list[Wallet | Refusal]:
+) -> Sequence[Wallet | Refusal]:
     """Open wallets and answer each in order; what could not even be read stays refused."""
-    readable = [item for item in asked if isinstance(item, NewWallet)]
-    answers = iter(await writer.open_wallets(readable) if readable else ())
-    return [item if isinstance(item, Refusal) else next(answers) for item in asked]
+    return await do_readable(asked, writer.open_wallets)

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks import books_report
+from benchmarks import books_report, trial_report
 from benchmarks.scenarios import Scenario, Shape, Way
 from tests.unit.benchmarks.builders import baselines, trial
 
 
 @pytest.fixture(autouse=True)
 def _own_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(books_report, "RESULTS", tmp_path)
+    monkeypatch.setattr(trial_report, "RESULTS", tmp_path)
 
 
 def test_a_rate_has_both_baselines_beside_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks import __main__ as command_line
+from benchmarks import trial_report
 from benchmarks.load import Requests
 from benchmarks.rivals import given, rivals_report, tigerbeetle
 from benchmarks.rivals.bouts import Bout, Contender, every_bout
@@ -193,7 +194,7 @@ def test_tigerbeetle_has_a_hot_account_where_the_others_have_one() -> None:
 
 def test_a_rival_has_the_ledger_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under the same load, also where the rival is the faster one; who was not run is told."""
-    monkeypatch.setattr(rivals_report, "RESULTS", tmp_path)
+    monkeypatch.setattr(trial_report, "RESULTS", tmp_path)
     load = Scenario(Shape.HOT, in_flight=4, batch=100)
     few = Scenario(Shape.HOT, in_flight=16)
     bouts = [

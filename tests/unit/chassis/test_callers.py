@@ -43,7 +43,7 @@ async def heard(listen: str, metadata: tuple[tuple[str, str], ...]) -> RequestCo
     target = listen if listen.startswith("unix:") else f"127.0.0.1:{port}"
     async with grpc.aio.insecure_channel(target) as channel:
         request = service.GetPaymentRequest(payment_id="pay_1")
-        await PaymentServiceStub(channel).GetPayment(request, metadata=metadata, timeout=10)
+        await PaymentServiceStub(channel).GetPayment(request, metadata=metadata, timeout=60)
     await server.stop(None)
     return listener.heard
 

@@ -53,7 +53,7 @@ async def test_request_trace_and_client_go_along_and_no_operator(operator: str) 
     if operator:
         told.append(("x-paymesh-operator", operator))
     request = service.GetPaymentRequest(payment_id="pay_1")
-    await first.GetPayment(request, metadata=told, timeout=10)
+    await first.GetPayment(request, metadata=told, timeout=60)
     for channel in channels:
         await channel.close()
     for server in servers:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ from ledger_svc.domain.account import (
     Side,
     Standing,
 )
-from ledger_svc.domain.books import Books, Outcome
+from ledger_svc.domain.books import Books, Outcome, Posted
 from ledger_svc.domain.chain import Head
 from ledger_svc.domain.decisions import decide
 from ledger_svc.domain.posting import Command, Line, Posting
@@ -99,6 +100,16 @@ def posting(
     )
 
 
+def pending(reference: str, amount: str = "10.00", **facts: object) -> Posting:
+    """Make a pending posting."""
+    return replace(posting(reference, amount), is_pending=True, **facts)
+
+
+def lines(amount: str) -> tuple[Line, Line]:
+    """Make the two lines of a part."""
+    return Line(CLEARING, Side.DEBIT, usd(amount)), Line(SELLER, Side.CREDIT, usd(amount))
+
+
 def books(
     *accounts: Account,
     transactions: tuple[Transaction, ...] = (),
@@ -114,6 +125,12 @@ def do(held: Books, command: Command) -> Outcome:
     """Do one command on books."""
     (outcome,) = decide(held, [command])
     return outcome
+
+
+def posted(outcome: object) -> Transaction:
+    """Take the transaction of an outcome that must be one."""
+    assert isinstance(outcome, Posted), outcome
+    return outcome.transaction
 
 
 def balances(held: Books) -> dict[str, str]:

@@ -10,7 +10,6 @@ from ledger_svc.domain import errors
 from ledger_svc.domain.account import AccountStatus, AccountType, Side
 from ledger_svc.domain.books import Closed, Closing, Posted
 from ledger_svc.domain.posting import Action, Line, Posting, Resolution, Reversal
-from ledger_svc.domain.transaction import Transaction
 from tests.unit.ledger_svc.builders import (
     CLEARING,
     NOW,
@@ -19,15 +18,10 @@ from tests.unit.ledger_svc.builders import (
     balances,
     books,
     do,
+    posted,
     posting,
     usd,
 )
-
-
-def posted(outcome: object) -> Transaction:
-    """Take the transaction of an outcome that must be one."""
-    assert isinstance(outcome, Posted), outcome
-    return outcome.transaction
 
 
 def test_a_hot_account_is_carried_through_the_batch() -> None:

@@ -7,9 +7,9 @@ from datetime import datetime
 from ledger_svc.domain.transaction import ListedEntry
 from ledger_svc.ports import Archived, EntryFilter, Page
 from ledger_svc.use_cases.export_entries import CHUNK, export_entries
-from ledger_svc.use_cases.slices import TURNS
+from paging.slices import TURNS
 from tests.unit.ledger_svc.builders import NOW, books, do, posting
-from tests.unit.ledger_svc.test_walk import Turns
+from tests.unit.paging.turns import Turns
 
 
 class Endless:

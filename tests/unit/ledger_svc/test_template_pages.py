@@ -40,7 +40,10 @@ def test_a_picture_shows_every_line_once(sample: Sample) -> None:
 
 def test_prose_tells_the_figures_of_the_books() -> None:
     """Every amount in the story is one of the example's, or a balance that stands in its table."""
-    for section in money_page.render().split("\n### ")[1:]:
+    sections = money_page.render().split("\n### ")[1:]
+
+    assert sections
+    for section in sections:
         told, table = section.split("\n\n", 2)[1:]
         stories = [told, *re.findall(r"^[A-Z].*", table.partition("## ")[0], re.M)]
         amounts = {a for story in stories for a in re.findall(r"\d+\.\d\d(?!\d)", story)}

@@ -1,12 +1,10 @@
 """Verification of long books: others have their turn, and little is held at once."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from paymesh.ledger.v1 import ledger_service_pb2 as wire
 from paymesh.ledger.v1 import report_pb2
 
@@ -20,10 +18,11 @@ from ledger_svc.domain.seal import Seal, next_seal
 from ledger_svc.domain.verification import Followed, OffenceKind, Verifier
 from ledger_svc.ports import Archived, Snapshot, Stretch
 from ledger_svc.servicer import LedgerServicer
-from ledger_svc.use_cases.slices import SLICE, TURNS, TURNS_MAX, in_order, rest, slices
 from ledger_svc.use_cases.verify_ledger import Summary, verify_ledger
 from ledger_svc.use_cases.walk_books import AT_ONCE, CHUNK, SEALS, Progress, Seals
+from paging.slices import SLICE, TURNS
 from tests.unit.ledger_svc.builders import NOW, account, books, posting
+from tests.unit.paging.turns import Turns
 
 
 class Kept:
@@ -114,25 +113,6 @@ class Written(Kept):
         return Stretch(found, [one.transaction_id for one in found])
 
 
-class Turns:
-    """Counts how often somebody else has a turn."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    async def __aenter__(self) -> "Turns":
-        self._task = asyncio.create_task(self._take())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-
-    async def _take(self) -> None:
-        while True:
-            await asyncio.sleep(0)
-            self.count += 1
-
-
 def accounts(count: int) -> dict[str, AccountNow]:
     """Make accounts that nothing was ever written to."""
     empty = account("any", AccountType.LIABILITY)
@@ -206,50 +186,6 @@ async def test_proofs_wait_for_each_other() -> None:
 
     assert [summary.sound for summary in await asyncio.gather(*proofs)] == [True] * 3
     assert held == 3
-
-
-@pytest.mark.parametrize(
-    ("turn_s", "turns"), [(0.000_05, TURNS), (0.001, TURNS_MAX), (0.000_15, TURNS_MAX)]
-)
-async def test_who_is_busy_has_more_turns(turn_s: float, turns: int) -> None:
-    """For as long as turns are used, and up to a bound; a few in any case."""
-    told = itertools.count()
-    async with Turns() as others:
-        await asyncio.sleep(0)
-        before = others.count
-        await rest(lambda: next(told) * turn_s)
-
-        assert others.count - before == turns
-
-
-async def test_who_was_busy_is_waited_for_no_longer() -> None:
-    """The first turn that nobody used ends it."""
-    times = itertools.accumulate(itertools.chain([0.001] * 12, itertools.repeat(0.0)))
-    async with Turns() as others:
-        await asyncio.sleep(0)
-        before = others.count
-        await rest(lambda: next(times))
-
-        assert TURNS < others.count - before < TURNS_MAX
-
-
-async def test_others_have_their_turn_while_names_are_sorted() -> None:
-    """And the names come in their order, each once."""
-    names = [f"{number * 7919 % 20_011:05}" for number in range(20_000)]
-    async with Turns() as turns:
-        found = [name async for piece in in_order(names) for name in piece]
-
-    assert found == sorted(names)
-    assert turns.count >= len(names) // SLICE
-
-
-async def test_slices_are_of_their_size_and_whole() -> None:
-    """The last one may be smaller; of nothing there are none."""
-    found = [piece async for piece in slices(range(25), 10)]
-
-    assert [len(piece) for piece in found] == [10, 10, 5]
-    assert [item for piece in found for item in piece] == list(range(25))
-    assert [piece async for piece in slices([])] == []
 
 
 def sealed(numbers: Sequence[Mapping[int, int]]) -> list[Seal]:

@@ -11,13 +11,7 @@ from google.api.httpbody_pb2 import HttpBody
 from paymesh.psp.v1 import webhook_service_pb2 as service
 
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.sandbox import (
-    Gateway,
-    Sandbox,
-    every_psp,
-    running_sandbox,
-    served,
-)
+from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, every_psp, running_sandbox, served
 
 _KEPT = ("stripe-signature", "paypal-", "hmacsignature")
 

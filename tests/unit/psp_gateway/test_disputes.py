@@ -1,49 +1,34 @@
-"""Disputes are followed and answered: what a PSP says of one, when, and what we may do about it."""
+"""Disputes are followed: what a PSP says of one, and when; late, lost and repeated."""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from itertools import product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis.money import Money
 from psp_gateway.dispute_ports import Heard
-from psp_gateway.domain.answer import Absent, Verdict, alarm, no_answer
-from psp_gateway.domain.attempt import Attempt, Outcome
+from psp_gateway.domain.answer import Absent, alarm, no_answer
+from psp_gateway.domain.attempt import Outcome
 from psp_gateway.domain.dispute import (
     MOVES,
     Backwards,
-    Dispute,
     News,
     Source,
     Stage,
-    Standing,
     Status,
     follows,
     opened,
 )
-from psp_gateway.domain.dispute_answer import FILES_BYTES_MAX, Evidence, File
-from psp_gateway.domain.errors import (
-    DisputeNotOpen,
-    EvidenceRefused,
-    EvidenceTooLate,
-)
-from psp_gateway.domain.inbox import State, Told
-from psp_gateway.domain.psp_event import PspEvent, Subject
+from psp_gateway.domain.inbox import State
 from psp_gateway.domain.reasons import Reason
-from psp_gateway.use_cases.answer_dispute import Answering, accept_dispute, submit_evidence
-from psp_gateway.use_cases.follow_disputes import Following, charge_of, follow_dispute
+from psp_gateway.use_cases.follow_disputes import charge_of, follow_dispute
 from tests.builders import NOW
-from tests.unit.psp_gateway.dispute_book import MemoryBook
-from tests.unit.psp_gateway.fakes import FreePassage
-from tests.unit.psp_gateway.test_take_further import new_charge, new_refund
+from tests.unit.psp_gateway.dispute_desk import OPENED, Desk, charged, opened_desk, standing, told
+from tests.unit.psp_gateway.test_take_further import new_refund
 
-DUE = NOW + timedelta(days=7)
-OPENED = (Stage.CHARGEBACK, Status.NEEDS_RESPONSE, True)
 # What Stripe's disputes go through: docs.stripe.com/disputes/how-disputes-work.
 COURSES: Sequence[Sequence[tuple[Stage, Status, bool]]] = (
     (OPENED, (Stage.CHARGEBACK, Status.UNDER_REVIEW, True), (Stage.CHARGEBACK, Status.WON, False)),
@@ -58,119 +43,6 @@ COURSES: Sequence[Sequence[tuple[Stage, Status, bool]]] = (
     ),
     ((Stage.INQUIRY, Status.NEEDS_RESPONSE, False), (Stage.INQUIRY, Status.CLOSED, False)),
 )
-
-
-def standing(stage: Stage, status: Status, is_withdrawn: bool = True) -> Standing:
-    """Make what a PSP says."""
-    return Standing(
-        reference="dp_1",
-        amount=Money.parse("99.99", "USD"),
-        stage=stage,
-        status=status,
-        is_money_withdrawn=is_withdrawn,
-        evidence_due_at=DUE,
-        charge_references=("pi_1",),
-        submissions=0,
-    )
-
-
-def charged() -> Attempt:
-    """Make the charge that is disputed."""
-    return replace(new_charge(), outcome=Outcome.SUCCEEDED, psp_reference="pi_1")
-
-
-def told(number: int = 1) -> Told:
-    """Make an event of the dispute."""
-    event = PspEvent(
-        psp="fake",
-        event_id=f"evt_{number}",
-        event_type="charge.dispute.updated",
-        subject=Subject.DISPUTE,
-        reference="dp_1",
-        charge_reference="pi_1",
-    )
-    return Told(number, event, NOW)
-
-
-@dataclass
-class FakeDisputes:
-    """A PSP that can be asked: it stands as it is set to, and answers what it is told to."""
-
-    now: Standing = field(default_factory=lambda: standing(*OPENED))
-    says: list[Heard] = field(default_factory=list)
-    answers: list[Heard] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-
-    async def read_dispute(self, reference: str) -> Heard:
-        """Tell how it stands."""
-        assert reference == "dp_1"
-        await asyncio.sleep(0)
-        return self.says.pop(0) if self.says else self.now
-
-    def refusal(self, dispute: Dispute, evidence: Evidence) -> tuple[str, str] | None:
-        """Take all but one."""
-        del dispute
-        return ("texts", "not these words") if "no" in evidence.texts.values() else None
-
-    async def submit_evidence(
-        self, dispute: Dispute, evidence: Evidence, *, key: str, is_again: bool
-    ) -> Heard:
-        """Answer."""
-        del dispute, evidence, is_again
-        self.keys.append(key)
-        return self.answers.pop(0)
-
-    async def accept_dispute(self, dispute: Dispute, *, key: str) -> Heard:
-        """Answer."""
-        del dispute
-        self.keys.append(key)
-        return self.answers.pop(0)
-
-
-@dataclass
-class Desk:
-    """A PSP, a book and a clock, and what is done with them."""
-
-    psp: FakeDisputes = field(default_factory=FakeDisputes)
-    book: MemoryBook = field(default_factory=MemoryBook)
-    now: datetime = NOW
-
-    @property
-    def following(self) -> Following:
-        """What following takes."""
-        guards = {"fake": FreePassage()}
-        return Following(self.book, {"fake": self.psp}, {}, guards, lambda: self.now)
-
-    def follow(self, event: Told | None = None, charges: Sequence[Attempt] | None = None) -> Told:
-        """Take an event in."""
-        concerned = [charged()] if charges is None else charges
-        return asyncio.run(follow_dispute(self.following, event or told(), concerned))
-
-    def only(self) -> Dispute:
-        """Give the one dispute there is."""
-        (found,) = self.book.disputes.values()
-        return found
-
-    def submit(self, *, text: str = "We sent it.", files: tuple[File, ...] = ()) -> Outcome:
-        """Hand evidence in."""
-        answering = Answering(self.following, {"fake": self.psp})
-        evidence = Evidence({"uncategorized_text": text} if text else {}, files)
-        dispute_id = self.only().dispute_id
-        call = submit_evidence(answering, dispute_id, "request_1", evidence)
-        return asyncio.run(call)[0].outcome
-
-    def accept(self) -> Outcome:
-        """Give it up."""
-        answering = Answering(self.following, {"fake": self.psp})
-        call = accept_dispute(answering, self.only().dispute_id, "request_1")
-        return asyncio.run(call)[0].outcome
-
-
-def opened_desk() -> Desk:
-    """Make a dispute that waits for us."""
-    desk = Desk()
-    assert desk.follow().state is State.APPLIED
-    return desk
 
 
 @settings(deadline=None)
@@ -305,138 +177,3 @@ def test_the_charge_is_the_attempt_that_charged() -> None:
     assert charge_of([declined, charged(), new_refund()]) == charged()
     assert charge_of([declined]) == declined
     assert charge_of([new_refund()]) is None
-
-
-def test_evidence_after_its_time_is_refused() -> None:
-    """By the deadline that was asked for; nothing is sent."""
-    desk = opened_desk()
-    desk.now = DUE
-
-    with pytest.raises(EvidenceTooLate):
-        desk.submit()
-
-    assert desk.psp.keys == []
-    assert not desk.book.requests
-
-
-@pytest.mark.parametrize("status", sorted(set(Status) - {Status.NEEDS_RESPONSE}))
-def test_a_dispute_that_waits_for_no_answer_gets_none(status: Status) -> None:
-    """Whatever we knew: it is looked at first."""
-    desk = opened_desk()
-    desk.psp.now = standing(Stage.CHARGEBACK, status)
-
-    with pytest.raises(DisputeNotOpen):
-        desk.submit()
-    with pytest.raises(DisputeNotOpen):
-        desk.accept()
-    assert desk.psp.keys == []
-
-
-@pytest.mark.parametrize(
-    ("text", "files"),
-    [
-        ("", ()),
-        ("no", ()),
-        ("x", (File("receipt", "a.pdf", "application/pdf", b"x" * (FILES_BYTES_MAX + 1)),)),
-    ],
-)
-def test_evidence_that_is_none_is_refused(text: str, files: tuple[File, ...]) -> None:
-    """Nothing, too much, or what the PSP takes none of."""
-    with pytest.raises(EvidenceRefused):
-        opened_desk().submit(text=text, files=files)
-
-
-def test_a_request_of_unknown_end_is_sent_under_the_same_key() -> None:
-    """As long as the dispute does not show that it was done."""
-    desk = opened_desk()
-    done = replace(standing(Stage.CHARGEBACK, Status.UNDER_REVIEW), submissions=1)
-    desk.psp.answers = [no_answer(), no_answer(), done]
-
-    outcomes = [desk.submit(), desk.submit(), desk.submit(), desk.submit()]
-
-    assert outcomes == [Outcome.UNKNOWN, Outcome.UNKNOWN, Outcome.SUCCEEDED, Outcome.SUCCEEDED]
-    assert len(set(desk.psp.keys)) == 1
-
-
-def test_a_request_that_a_crash_left_is_sent_under_its_key() -> None:
-    """It was stored and maybe sent: it may not be taken for one that never was."""
-    desk = opened_desk()
-    desk.psp.answers = [no_answer()]
-    desk.submit()
-    (stored,) = desk.book.requests.values()
-    desk.book.requests[stored.request_id] = replace(stored, outcome=Outcome.PENDING)
-    desk.psp.says = [no_answer()]
-
-    assert desk.submit() is Outcome.UNKNOWN
-
-    desk.psp.answers = [replace(standing(Stage.CHARGEBACK, Status.UNDER_REVIEW), submissions=1)]
-    assert desk.submit() is Outcome.SUCCEEDED
-    assert len(set(desk.psp.keys)) == 1
-
-
-def test_a_request_that_shows_is_not_sent_again() -> None:
-    """The PSP counts submissions: one more than before is ours."""
-    desk = opened_desk()
-    desk.psp.answers = [no_answer()]
-    desk.submit()
-    desk.psp.now = replace(standing(Stage.CHARGEBACK, Status.UNDER_REVIEW), submissions=1)
-
-    assert desk.submit() is Outcome.SUCCEEDED
-    assert len(desk.psp.keys) == 1
-
-
-def test_silence_leaves_an_unknown_end_unknown() -> None:
-    """A PSP that cannot be looked at says nothing of what may have arrived."""
-    desk = opened_desk()
-    desk.psp.answers = [no_answer()]
-    desk.submit()
-    desk.psp.says = [no_answer()]
-
-    assert desk.submit() is Outcome.UNKNOWN
-    assert len(desk.psp.keys) == 1
-
-
-def test_a_refusal_of_the_psps_is_final() -> None:
-    """And asked again it is answered from what is stored."""
-    desk = opened_desk()
-    desk.psp.answers = [
-        Verdict(Outcome.DECLINED, reason=Reason.PSP_REQUEST_INVALID, about_request=True)
-    ]
-
-    assert [desk.submit(), desk.submit()] == [Outcome.DECLINED, Outcome.DECLINED]
-    assert len(desk.psp.keys) == 1
-
-
-REFUSED = Verdict(Outcome.DECLINED, reason=Reason.PSP_REQUEST_INVALID, about_request=True)
-LIMITED = Verdict(Outcome.TRANSIENT, reason=Reason.PSP_RATE_LIMITED, about_request=True)
-DONE = replace(standing(Stage.CHARGEBACK, Status.UNDER_REVIEW), submissions=1)
-
-
-@pytest.mark.parametrize(
-    ("again", "looks", "outcome"),
-    [
-        (REFUSED, [standing(*OPENED), DONE], Outcome.SUCCEEDED),
-        (REFUSED, [standing(*OPENED), standing(*OPENED)], Outcome.DECLINED),
-        (REFUSED, [standing(*OPENED), no_answer()], Outcome.UNKNOWN),
-        (LIMITED, [standing(*OPENED), DONE], Outcome.SUCCEEDED),
-        (LIMITED, [standing(*OPENED), standing(*OPENED)], Outcome.UNKNOWN),
-    ],
-)
-def test_what_is_said_of_a_repetition_says_nothing_of_the_first(
-    again: Verdict, looks: list[Heard], outcome: Outcome
-) -> None:
-    """The first may have arrived between the look and the repetition: it is looked at once more."""
-    desk = opened_desk()
-    desk.psp.answers = [no_answer(), again]
-    desk.submit()
-    desk.psp.says = looks
-
-    assert desk.submit() is outcome
-
-
-def test_evidence_is_in_no_repr() -> None:
-    """It is about a buyer."""
-    evidence = Evidence({"customer_name": "canary"}, (File("receipt", "canary", "x", b"canary"),))
-
-    assert "canary" not in repr(evidence)
-    assert "canary" not in repr(evidence.files)

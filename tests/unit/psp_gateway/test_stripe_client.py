@@ -11,11 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from psp_gateway.http_client import NoAnswer, NotSent
-from psp_gateway.providers.stripe.client import (
-    API_VERSION,
-    Response,
-    encode_form,
-)
+from psp_gateway.providers.stripe.client import API_VERSION, Response, encode_form
 from tests.servers import free_port
 from tests.unit.psp_gateway.sandbox import SECRET_KEY
 from tests.unit.psp_gateway.wire import HANG, answer, opened, patience_s, scripted

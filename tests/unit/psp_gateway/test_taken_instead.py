@@ -18,7 +18,7 @@ from psp_gateway.providers.stripe import mapping as stripe
 from psp_gateway.providers.stripe.taken import taken_of
 from tests.unit.psp_gateway.any_json import json_values
 from tests.unit.psp_gateway.paypal import money, paid
-from tests.unit.psp_gateway.test_paypal_mapping import charge, good
+from tests.unit.psp_gateway.paypal_attempts import charge, good
 from tests.unit.psp_gateway.test_stripe_holds import held, hold, part, void
 from tests.unit.psp_gateway.test_stripe_mapping import confirmed, intent
 

@@ -30,7 +30,7 @@ class Served:
         server = TestServer(app, host="127.0.0.1")
         await server.start_server()
         world.base_url = str(server.make_url("")).rstrip("/")
-        timeout = aiohttp.ClientTimeout(total=20)
+        timeout = aiohttp.ClientTimeout(total=60)
         session = aiohttp.ClientSession(world.base_url, timeout=timeout)
         return cls(record, server, world, session, headers)
 

@@ -66,6 +66,8 @@ def test_a_kind_touches_as_many_rows_as_asked(kind: str) -> None:
 def test_a_row_is_changed_in_one_thing(kind: str, changed: set[str]) -> None:
     """The row after it is the row before it but for what the kind names."""
     _, _, day = differences(planted(kind))
+
+    assert day.planted
     for each in day.planted:
         assert each.was is not None
         assert each.now is not None
@@ -91,22 +93,26 @@ def test_extra_rows_are_of_payments_that_never_were() -> None:
     """An extra row has ids that no line of the record has; a duplicate has all of another's."""
     _, extra, _ = differences(planted("extra_row"))
     known = {each.reference for each in ENTRIES} | {each.payment_reference for each in ENTRIES}
+    assert len(extra) == 3
     for row in extra:
         assert not {row.movement.reference, row.movement.payment_reference} & known
         assert len(row.movement.reference) == len(ENTRIES[0].reference)
         assert row.movement.our_id.startswith("att_")
     gone, twice, day = differences(planted("duplicate_row"))
     assert not gone
+    assert twice
     assert all(rows_of(day).count(row) == 2 for row in twice)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_file_is_whole_all_the_same(kind: str) -> None:
     """The payout follows from the rows: each batch makes zero."""
-    for day in planted(kind).days("stripe", LATER):
-        for batch in day.batches:
-            assert batch.closing == 0
-            assert batch.payout == sum(row.net for row in batch.rows)
+    batches = [batch for day in planted(kind).days("stripe", LATER) for batch in day.batches]
+
+    assert batches
+    for batch in batches:
+        assert batch.closing == 0
+        assert batch.payout == sum(row.net for row in batch.rows)
 
 
 def test_the_seed_chooses() -> None:

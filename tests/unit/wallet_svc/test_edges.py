@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from bookkeeping.readable import Unreadable
 from tests.unit.wallet_svc.builders import NOW, OTHER, operation, wallet, wallets
 from wallet_svc.domain import errors
 from wallet_svc.domain.decisions import decide
@@ -13,7 +14,7 @@ from wallet_svc.domain.operation import Command, Kind
 from wallet_svc.domain.wallet import Change, Standing, WalletStatus
 from wallet_svc.domain.wallets import Applied, ReversalOutcome
 from wallet_svc.ports import WalletWriter
-from wallet_svc.use_cases.apply_operations import Asked, Unreadable, apply_operations
+from wallet_svc.use_cases.apply_operations import Asked, apply_operations
 
 MOST = Decimal("999999999999999.99")
 CENT, NOTHING = Decimal("0.01"), Decimal(0)

@@ -161,7 +161,10 @@ def test_every_route_has_an_end(mesh: EmbeddedMesh, name: str) -> None:
     """By the caller's deadline, and a longest one, which is longer than the service's own."""
     streams = {m.path for found in methods().values() for m in found.values() if m.answers_stream}
     read = sidecar(mesh, name)
-    for route in [*routes(read, "ingress"), *routes(read, "egress")]:
+    found = [*routes(read, "ingress"), *routes(read, "egress")]
+
+    assert found
+    for route in found:
         told = route["route"]["max_stream_duration"]
         wanted = "3700s" if route["match"].get("path") in streams else "36s"
         assert route["route"]["timeout"] == "0s"
@@ -171,7 +174,10 @@ def test_every_route_has_an_end(mesh: EmbeddedMesh, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_only_operators_say_who_the_operator_is(mesh: EmbeddedMesh, name: str) -> None:
     """Every other route takes the header off; which it is says the certificate."""
-    for route in routes(sidecar(mesh, name), "ingress"):
+    found = routes(sidecar(mesh, name), "ingress")
+
+    assert found
+    for route in found:
         said = [one["string_match"] for one in route["match"].get("headers", [])]
         if said:
             assert said == [{"suffix": ";URI=spiffe://paymesh.local/ns/paymesh/sa/operators"}]

@@ -1,7 +1,7 @@
 """Events by outbox: written with the change, published to a Redis stream after it, at least once.
 
-Every service that has events has the same `outbox` table. Rows survive their publishing; each
-carries a sequence number of its object, so that consumers can drop what is old.
+Rows survive their publishing; each carries a sequence number of its object, so that consumers can
+drop what is old.
 """
 
 import json
