@@ -3,8 +3,6 @@ record is the truth, and the PSP's own word wins.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,26 +11,11 @@ from paymesh.psp.v1 import attempt_pb2 as noun
 from paymesh.psp.v1 import attempt_resolution_service_pb2 as resolutions
 from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 
-from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, running_sandbox, served
+from tests.unit.psp_gateway.sandbox import Gateway, Sandbox
 
 ONE_CHARGE = [("charge", 9999)]
 SILENT = {"kind": "malformed", "match": {"operation": "retrieve"}, "times": 1000}
 _Attempt = noun.Attempt
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """A sandbox of the test's own."""
-    async with running_sandbox(tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
-async def gateway(psp_database: ServiceDatabase, sandbox: Sandbox) -> AsyncIterator[Gateway]:
-    """A gateway to the sandbox."""
-    async with served(psp_database, sandbox.url) as started:
-        yield started
 
 
 async def silence(sandbox: Sandbox) -> None:

@@ -4,7 +4,6 @@ the only question, and a buyer comes back or does not.
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,14 +15,7 @@ from yarl import URL
 from tests.contract.adyen_gateway import TOKEN, item, rested, stands, tell, with_adyen
 from tests.contract.test_attempt_resolutions import resolve
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.sandbox import DEADLINE_S, Gateway, Sandbox, running_sandbox
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """Run the sandbox."""
-    async with running_sandbox(tmp_path) as started:
-        yield started
+from tests.unit.psp_gateway.sandbox import DEADLINE_S, Gateway, Sandbox
 
 
 @pytest.fixture

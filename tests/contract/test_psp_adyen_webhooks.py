@@ -4,7 +4,6 @@ contradict, and of what they say nothing.
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from paymesh.psp.v1 import attempt_pb2 as noun
@@ -12,14 +11,7 @@ from paymesh.psp.v1 import webhook_service_pb2 as service
 
 from tests.contract.adyen_gateway import TOKEN, item, newest, rested, stands, tell, with_adyen
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, capture, running_sandbox
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """Run the sandbox."""
-    async with running_sandbox(tmp_path) as started:
-        yield started
+from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, capture
 
 
 @pytest.fixture

@@ -2,33 +2,13 @@
 doubt.
 """
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from paymesh.psp.v1 import attempt_pb2 as noun
 
 from tests.servers import ServiceDatabase, free_port
-from tests.unit.psp_gateway.sandbox import IMPATIENT, Gateway, Sandbox, running_sandbox, served
+from tests.unit.psp_gateway.sandbox import IMPATIENT, Gateway, Sandbox, served
 
 ONE_CHARGE = [("charge", 9999)]
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """A sandbox of the test's own."""
-    async with running_sandbox(tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
-async def gateway(
-    request: pytest.FixtureRequest, psp_database: ServiceDatabase, sandbox: Sandbox
-) -> AsyncIterator[Gateway]:
-    """A gateway to the sandbox, with settings that a test may add."""
-    settings: dict[str, str] = getattr(request, "param", {})
-    async with served(psp_database, sandbox.url, **settings) as started:
-        yield started
 
 
 TROUBLE: list[dict[str, object]] = [

@@ -1,8 +1,6 @@
 """Charges over real gRPC, PostgreSQL and Stripe's wire; the sandbox's record is the truth."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import grpc
 import psycopg
@@ -17,28 +15,10 @@ from tests.unit.psp_gateway.sandbox import (
     SECRET_KEY,
     Gateway,
     Sandbox,
-    running_sandbox,
     served,
 )
 
 ONE_CHARGE = [("charge", 9999)]
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """A sandbox of the test's own."""
-    async with running_sandbox(tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
-async def gateway(
-    request: pytest.FixtureRequest, psp_database: ServiceDatabase, sandbox: Sandbox
-) -> AsyncIterator[Gateway]:
-    """A gateway to the sandbox, with settings that a test may add."""
-    settings: dict[str, str] = getattr(request, "param", {})
-    async with served(psp_database, sandbox.url, **settings) as started:
-        yield started
 
 
 async def test_a_charge_succeeds_once(gateway: Gateway, sandbox: Sandbox) -> None:

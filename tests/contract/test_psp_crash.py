@@ -6,7 +6,6 @@ import asyncio
 import base64
 import os
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -20,7 +19,6 @@ from tests.unit.psp_gateway.sandbox import (
     Sandbox,
     environment,
     gateway_process,
-    running_sandbox,
     served,
 )
 
@@ -29,13 +27,6 @@ STRONG = {
     "PSP_FINGERPRINT_KEY": "a-key-of-production",
     "PAYMESH_KEY": f"k1 {base64.b64encode(bytes(range(32))).decode()}",
 }
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """A sandbox of the test's own."""
-    async with running_sandbox(tmp_path) as started:
-        yield started
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@ record is the truth.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -25,23 +24,6 @@ from tests.unit.psp_gateway.sandbox import (
 
 HELD = [("authorization", 9999)]
 KILLED = -9
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """A sandbox of the test's own."""
-    async with running_sandbox(tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
-async def gateway(
-    request: pytest.FixtureRequest, psp_database: ServiceDatabase, sandbox: Sandbox
-) -> AsyncIterator[Gateway]:
-    """A gateway to the sandbox, with settings that a test may add."""
-    settings: dict[str, str] = getattr(request, "param", {})
-    async with served(psp_database, sandbox.url, **settings) as started:
-        yield started
 
 
 async def test_charge_with_manual_capture_holds_the_money(

@@ -1,7 +1,6 @@
 """A charge that the PSP had declined is charged after all: an attempt of its own, given back."""
 
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,16 +12,9 @@ from tests.contract.test_attempt_resolutions import NO, resolve
 from tests.contract.test_psp_webhooks import EVENT, SECRET, event, events, send, until
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.gateway_commands import capture, charge, refund, void
-from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, running_sandbox, served
+from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, served
 
 CONFIRM = {"operation": "confirm"}
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """Run the sandbox."""
-    async with running_sandbox(tmp_path) as started:
-        yield started
 
 
 @pytest.fixture

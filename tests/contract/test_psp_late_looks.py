@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,19 +20,12 @@ from psp_gateway.late_look_store import LateLookStore
 from tests.builders import NOW
 from tests.conftest import opened
 from tests.servers import ServiceDatabase
-from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, running_sandbox, served
+from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, served
 from tests.unit.psp_gateway.test_take_further import new_charge
 
 DEADLINE_S = 60.0
 HOUR = timedelta(hours=1)
 SCHEDULE = (HOUR, 6 * HOUR, 24 * HOUR, 72 * HOUR)
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """Run the sandbox; it sends no webhooks."""
-    async with running_sandbox(tmp_path) as started:
-        yield started
 
 
 @pytest.fixture

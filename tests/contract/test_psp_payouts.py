@@ -26,23 +26,6 @@ from tests.unit.psp_gateway.sandbox import (
 _OVER = (noun.Payout.PAID, noun.Payout.FAILED, noun.Payout.RETURNED)
 
 
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """A sandbox of the test's own."""
-    async with running_sandbox(tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
-async def gateway(
-    request: pytest.FixtureRequest, psp_database: ServiceDatabase, sandbox: Sandbox
-) -> AsyncIterator[Gateway]:
-    """A gateway to the sandbox, with settings that a test may add."""
-    settings: dict[str, str] = getattr(request, "param", {})
-    async with served(psp_database, sandbox.url, **settings) as started:
-        yield started
-
-
 async def settled(ask: Callable[[], Awaitable[noun.Payout]]) -> noun.Payout:
     """Ask until the PSP has decided."""
     async with asyncio.timeout(DEADLINE_S):

@@ -1,6 +1,5 @@
 """Routing and circuits through the RPCs, over the sandbox and a real PostgreSQL."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -12,21 +11,7 @@ from paymesh.psp.v1 import psp_gateway_service_pb2 as service
 from chassis.settings import SettingsError
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.gateway_commands import charge
-from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, running_sandbox, served
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """Run the sandbox."""
-    async with running_sandbox(tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
-async def gateway(psp_database: ServiceDatabase, sandbox: Sandbox) -> AsyncIterator[Gateway]:
-    """Serve the gateway."""
-    async with served(psp_database, sandbox.url) as started:
-        yield started
+from tests.unit.psp_gateway.sandbox import Gateway, Sandbox, served
 
 
 async def test_a_simulation_tells_the_rule_and_stores_nothing(gateway: Gateway) -> None:

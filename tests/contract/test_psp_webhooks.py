@@ -6,7 +6,6 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -25,20 +24,12 @@ from tests.unit.psp_gateway.sandbox import (
     IMPATIENT,
     Gateway,
     Sandbox,
-    running_sandbox,
     served,
 )
 
 SECRET = "whsec_canary_1"  # pragma: allowlist secret
 NEXT = "whsec_other"  # pragma: allowlist secret
 EVENT = service.WebhookEvent
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """Run the sandbox."""
-    async with running_sandbox(tmp_path) as started:
-        yield started
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from paymesh.psp.v1 import attempt_pb2 as noun
 from tests.contract.test_every_psp import PSPS, Tried, final
 from tests.servers import ServiceDatabase
 from tests.unit.psp_gateway.relay import running_world
-from tests.unit.psp_gateway.sandbox import IMPATIENT, Gateway, Sandbox, running_sandbox, served
+from tests.unit.psp_gateway.sandbox import IMPATIENT, Gateway, Sandbox, served
 
 HELD = ("authorization", 9999)
 CUT_OFF = [
@@ -130,13 +130,6 @@ async def test_each_capture_is_given_back_by_itself(tried: Tried) -> None:
     assert refunded.outcome == noun.Attempt.SUCCEEDED
     assert more.refusal.reason == "REFUND_EXCEEDS_CHARGE"
     assert (await tried.sandbox.money())[-1] == ("refund", 3000)
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """A sandbox of the test's own."""
-    async with running_sandbox(tmp_path) as started:
-        yield started
 
 
 async def test_parts_at_once_over_two_gateways(
