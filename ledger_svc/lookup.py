@@ -89,8 +89,9 @@ async def whole(tx: Transaction, heads: Sequence[DictRow]) -> list[LedgerTransac
         return []
     ids = plain([row["transaction_id"] for row in heads])
     entries = rows.by_transaction(await tx.all(statements.ENTRIES_OF, [ids]))
-    has_pending = any(row["kind"] == Kind.PENDING for row in heads)
-    lines = await tx.all(statements.PENDING_LINES_OF, [ids]) if has_pending else []
+    # Of those alone: lines that somebody added to another are no part of what its hash tells.
+    reserving = [row["transaction_id"] for row in heads if row["kind"] == Kind.PENDING]
+    lines = await tx.all(statements.PENDING_LINES_OF, [plain(reserving)]) if reserving else []
     pending = rows.by_transaction(lines)
     return [
         rows.to_transaction(row, entries.get(name, ()), pending.get(name, ()))

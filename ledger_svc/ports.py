@@ -1,6 +1,14 @@
 """What the use cases need from outside: a place that keeps the books."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -155,13 +163,15 @@ class Archived:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where each stream ends, every account by id, and the lines of those pending transactions that
-    are open and were written before a time, by reference; all at one moment.
+    """Where each stream ends, every account by id, the lines of those pending transactions that are
+    open and were written before a time, by reference, and the references of all that are open; all
+    at one moment.
     """
 
     heads: Sequence[Head]
     accounts: HeldAccounts
     open_lines: Mapping[str, Sequence[Line]]
+    open_references: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +309,9 @@ class LedgerVerification(Protocol):
         ...
 
     async def stretch(self, after: str, *, before: str, limit: int) -> Stretch:
-        """Read the transactions between two ids, whole; fewer than `limit` are all."""
+        """Read the transactions between two ids, whole; fewer than `limit` are all. Empty, `after`
+        is before every id.
+        """
         ...
 
     async def seals(self, *, after: int, limit: int) -> Sequence[Seal]:
@@ -324,6 +336,10 @@ class LedgerVerification(Protocol):
 
     def balances_at(self, checkpoint: Checkpoint) -> AsyncIterator[Sequence[AccountAt]]:
         """Read what the accounts had at a checkpoint, page by page, in any order."""
+        ...
+
+    async def stray_balances(self) -> Sequence[int]:
+        """Read numbers below and above those of all checkpoints for which balances are kept."""
         ...
 
 

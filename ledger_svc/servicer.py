@@ -285,7 +285,7 @@ class LedgerServicer(LedgerServiceServicer):
         self, request: service.VerifyLedgerRequest, context: Any
     ) -> AsyncIterator[service.VerifyLedgerResponse]:
         """Prove the books anew."""
-        known = {seal.number: seal.hash for seal in request.known_seals}
+        known = verification_messages.to_known_seals(request.known_seals)
         async with self._proofs:
             async for told in verify_ledger(
                 self._closer,

@@ -24,7 +24,7 @@ INSERT INTO accounts (account_id, type, currency, floor, ceiling, metadata, stat
 SELECT asked.*, 'OPEN', 0, 0, 0, 0, now.at, now.at
 FROM unnest(%s::text[], %s::text[], %s::text[], %s::numeric[], %s::numeric[], %s::jsonb[]) AS asked,
     (SELECT %s::timestamptz AS at) AS now
-ON CONFLICT (account_id) DO NOTHING
+ON CONFLICT (account_id) DO NOTHING RETURNING account_id
 """
 
 CHANGE_STATUS = "UPDATE accounts SET status = %s WHERE account_key = %s"
@@ -179,25 +179,27 @@ FROM open_pendings o
 WHERE c.transaction_id < %s ORDER BY o.reference, p.line
 """
 
+OPEN_REFERENCES = "SELECT reference FROM open_pendings ORDER BY reference"
+
 # A stretch of the books, whole. What belongs to a row is looked up for it alone: however large the
 # books are, nobody comes upon the thought of reading all accounts for a stretch. Where times are
 # the same, as they mostly are, one is read.
-TRANSACTIONS_AFTER = """
+TRANSACTIONS_FROM = """
 SELECT t.transaction_id::text, t.created_at, nullif(t.effective_at, t.created_at), t.expires_at,
     t.kind, t.reference, t.description, t.subject_id, t.reverses_reference, t.resolves_reference,
     t.template, t.hash,
     (SELECT c.transaction_id::text FROM claims c WHERE c.reference = t.reference)
-FROM transactions t WHERE t.transaction_id > %s AND t.transaction_id < %s
+FROM transactions t WHERE t.transaction_id >= %s AND t.transaction_id < %s
 ORDER BY t.transaction_id LIMIT %s
 """
 
-ENTRIES_AFTER = """
+ENTRIES_FROM = """
 SELECT e.transaction_id::text, e.line, e.is_debit, e.amount, e.balance_after, e.account_sequence,
     a.account_id, a.currency
 FROM entries e JOIN LATERAL (
     SELECT account_id, currency FROM accounts WHERE account_key = e.account_key OFFSET 0
 ) AS a ON true
-WHERE e.transaction_id > %s AND e.transaction_id < %s
+WHERE e.transaction_id >= %s AND e.transaction_id < %s
 ORDER BY e.transaction_id, e.line LIMIT %s
 """
 
@@ -243,6 +245,13 @@ INSERT INTO checkpoint_balances (number, account_key, balance, entry_count)
 SELECT %s, a.account_key, given.balance, given.entry_count
 FROM unnest(%s::text[], %s::numeric[], %s::bigint[]) AS given (account_id, balance, entry_count)
     JOIN accounts a ON a.account_id = given.account_id
+"""
+
+STRAY_BALANCES = """
+(SELECT number FROM checkpoint_balances WHERE number < 1 ORDER BY number LIMIT 1)
+UNION ALL
+(SELECT number FROM checkpoint_balances
+WHERE number > (SELECT coalesce(max(number), 0) FROM checkpoints) ORDER BY number LIMIT 1)
 """
 
 # PostgreSQL alone: see migration 0003.

@@ -121,8 +121,9 @@ class LedgerStore:
             return found
         new = [account for _, account in sorted(missing.items())]
         values = batch_rows.new_accounts(new)
-        await tx.execute(statements.OPEN_ACCOUNTS, [*values, self._clock()])
-        await add_in(tx, [_opening(account) for account in new])
+        opened = await tx.all(statements.OPEN_ACCOUNTS, [*values, self._clock()])
+        made = {row["account_id"] for row in opened}
+        await add_in(tx, [_opening(account) for account in new if account.account_id in made])
         return found | await _accounts(tx, list(missing))
 
 

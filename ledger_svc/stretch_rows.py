@@ -20,7 +20,7 @@ _tuple = tuple.__new__
 
 
 class Rows:
-    """Rows of `statements.TRANSACTIONS_AFTER` and `ENTRIES_AFTER`, both by id.
+    """Rows of `statements.TRANSACTIONS_FROM` and `ENTRIES_FROM`, both by id.
 
     Args:
         heads: of the transactions.

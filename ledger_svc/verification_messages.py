@@ -1,12 +1,13 @@
 """Seals, checkpoints and what verification says: domain to wire."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from paymesh.ledger.v1 import ledger_service_pb2 as service
 from paymesh.ledger.v1 import report_pb2 as report
 
 from bookkeeping.fields import stamp
+from chassis.errors import InvalidRequest
 from ledger_svc.domain.checkpoint import Checkpoint
 from ledger_svc.domain.seal import Seal, SealedHead
 from ledger_svc.domain.verification import Offence, OffenceKind
@@ -14,6 +15,20 @@ from ledger_svc.use_cases.verify_ledger import Summary
 from ledger_svc.use_cases.walk_books import Progress
 
 OFFENCES = {kind: report.Offence.Kind.Value(kind.value) for kind in OffenceKind}
+
+
+def to_known_seals(asked: Sequence[service.KnownSeal]) -> dict[int, bytes]:
+    """Read the hashes of seals that are kept elsewhere, by number.
+
+    Raises:
+        InvalidRequest: two of one number differ, so that not both can be held against the books.
+    """
+    known: dict[int, bytes] = {}
+    for index, seal in enumerate(asked):
+        if known.setdefault(seal.number, seal.hash) != seal.hash:
+            path = f"known_seals[{index}].hash"
+            raise InvalidRequest.field(path, f"differs from another one of seal {seal.number}")
+    return known
 
 
 def to_verification(told: Progress | Offence | Summary) -> service.VerifyLedgerResponse:

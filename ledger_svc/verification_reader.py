@@ -34,6 +34,7 @@ PAGE = 250
 _WHOLE_S = 3_600.0
 _ENTRIES_MAX = 64  # of a transaction
 _AT_ONCE = 50
+_LOWEST = "0" * 32
 
 
 class VerificationReader:
@@ -65,9 +66,12 @@ class VerificationReader:
         return [_to_head(row) for row in await self._database.read(statements.HEADS)]
 
     async def stretch(self, after: str, *, before: str, limit: int) -> Stretch:
-        """Read the transactions between two ids, whole; fewer than `limit` are all."""
+        """Read the transactions between two ids, whole; fewer than `limit` are all. Empty, `after`
+        is before every id.
+        """
+        first = _next(after[4:]) if after else _LOWEST
         return await self._database.run(
-            lambda tx: _stretch(tx, after[4:], before[4:], limit), timeout_s=self._report_timeout_s
+            lambda tx: _stretch(tx, first, before[4:], limit), timeout_s=self._report_timeout_s
         )
 
     async def seals(self, *, after: int, limit: int) -> Sequence[Seal]:
@@ -124,6 +128,10 @@ class VerificationReader:
                 for _, name, currency, balance, entry_count in page
             ]
 
+    async def stray_balances(self) -> Sequence[int]:
+        """Read numbers below and above those of all checkpoints for which balances are kept."""
+        return [row["number"] for row in await self._database.read(statements.STRAY_BALANCES)]
+
     async def fence(self, until: datetime) -> None:
         """See to it that nothing is written any more under a time before this one."""
         last = {"last": until - timedelta(microseconds=1)}
@@ -157,6 +165,7 @@ class VerificationReader:
         await Moment.begin(tx)
         heads = [_to_head(row) for row in await tx.all(statements.HEADS)]
         lines = await _open_lines(tx, open_before) if open_before else {}
+        opened = {name for (name,) in await tx.tuples(statements.OPEN_REFERENCES)}
         accounts = HeldAccounts()
         page: list[Any] = [("",)]
         while page:
@@ -164,20 +173,25 @@ class VerificationReader:
                 page = await tx.tuples(statements.ACCOUNTS_AFTER, [page[-1][0], PAGE])
             for row in page:
                 accounts.add(row[0], rows.to_account_now(row))
-        return Snapshot(heads, accounts, lines)
+        return Snapshot(heads, accounts, lines, opened)
 
 
-async def _stretch(tx: Transaction, after: str, before: str, limit: int) -> Stretch:
-    heads = await tx.tuples(statements.TRANSACTIONS_AFTER, [after, before, limit])
+async def _stretch(tx: Transaction, first: str, before: str, limit: int) -> Stretch:
+    heads = await tx.tuples(statements.TRANSACTIONS_FROM, [first, before, limit])
     if len(heads) == limit:  # what lies behind its last transaction is the next one's
-        before = f"{int(stretch_rows.to_name(heads[-1][0])[4:], 16) + 1:032x}"
+        before = _next(stretch_rows.to_name(heads[-1][0])[4:])
     entries_max = limit * _ENTRIES_MAX
-    entries = await tx.tuples(statements.ENTRIES_AFTER, [after, before, entries_max])
+    entries = await tx.tuples(statements.ENTRIES_FROM, [first, before, entries_max])
     found = Rows(heads, entries, await _pending(tx, heads))
     transactions = [one async for piece in slices(found.transactions(), _AT_ONCE) for one in piece]
     found.finish()
     claims = [stretch_rows.to_name(head[-1]) if head[-1] else "" for head in heads]
     return Stretch(transactions, claims, found.strays)
+
+
+def _next(digits: str) -> str:
+    """Write the id right behind another."""
+    return f"{int(digits, 16) + 1:032x}"
 
 
 async def _pending(tx: Transaction, heads: Sequence[Any]) -> dict[str, tuple[Line, ...]]:

@@ -162,6 +162,7 @@ def _difference(found: comparison.WalletDifference) -> comparing.WalletDifferenc
         compared_from=None if found.since is None else stamp(found.since),
         earlier_difference=_text(found.earlier, found.currency),
         has_no_wallet=not found.has_wallet,
+        is_unfounded=found.is_unfounded,
     )
 
 

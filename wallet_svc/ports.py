@@ -142,6 +142,12 @@ class WalletReader(Protocol):
         """List a wallet's holds, the newest first, from before a place among them."""
         ...
 
+    async def unfounded(self, wallet_ids: Sequence[str]) -> Sequence[str]:
+        """Name those wallets, by id, whose balances are not what their newest operation left, or
+        whose open holds are not what is held.
+        """
+        ...
+
     async def history(self, wallet_id: str, since: datetime | None) -> History:
         """Sum what the operations of each object have changed in a wallet since a time."""
         ...

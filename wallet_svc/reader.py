@@ -154,6 +154,13 @@ class WalletReader:
                 return Operations(found, reached)
         return Operations(found)
 
+    async def unfounded(self, wallet_ids: Sequence[str]) -> Sequence[str]:
+        """Name those wallets, by id, whose balances are not what their newest operation left, or
+        whose open holds are not what is held.
+        """
+        found = await self._report(statements.UNFOUNDED_WALLETS, [texts(wallet_ids)])
+        return [row["wallet_id"] for row in found]
+
     async def history(self, wallet_id: str, since: datetime | None) -> History:
         """Sum what the operations of each object have changed in a wallet since a time; reads all
         of these.

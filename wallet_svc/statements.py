@@ -35,7 +35,7 @@ INSERT INTO wallets
      status, pending, available, held, operation_count, version)
 SELECT asked.*, %s::timestamptz, 'OPEN', 0, 0, 0, 0, 1
 FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::numeric[]) AS asked
-ON CONFLICT (wallet_id) DO NOTHING
+ON CONFLICT (wallet_id) DO NOTHING RETURNING wallet_id
 """
 
 CHANGE_WALLET = """
@@ -210,4 +210,23 @@ SUBJECT_SUMS = """
 SELECT subject_id, sum(pending_change + available_change + held_change) AS total,
     max(created_at) AS newest_at, min(created_at) AS oldest_at
 FROM operations WHERE wallet_id = %s AND wallet_sequence > %s GROUP BY subject_id
+"""
+
+# Wallets that are not what their own history made of them. That goes by the ids that are asked for:
+# those of `wallets` sort by byte, and an index that sorts otherwise would not be used for them.
+UNFOUNDED_WALLETS = """
+SELECT w.wallet_id FROM unnest(%s::text[]) AS asked (wallet_id)
+    JOIN wallets w ON w.wallet_id = asked.wallet_id
+    LEFT JOIN LATERAL (
+        SELECT * FROM operations WHERE wallet_id = asked.wallet_id
+        ORDER BY wallet_sequence DESC LIMIT 1
+    ) AS o ON true
+WHERE (
+    (w.operation_count, w.pending, w.available, w.held) <> (coalesce(o.wallet_sequence, 0),
+        coalesce(o.pending_after, 0), coalesce(o.available_after, 0), coalesce(o.held_after, 0))
+    OR w.held <> (
+        SELECT coalesce(sum(open_amount), 0) FROM holds
+        WHERE wallet_id = asked.wallet_id AND status = 'OPEN'
+    )
+) ORDER BY w.wallet_id
 """

@@ -166,13 +166,17 @@ class WalletStore:
         missing = {w.wallet_id: w for w in reversed(asked) if w.wallet_id not in found}
         if not missing:
             return found
-        await tx.execute(statements.OPEN_WALLETS, batch_rows.new_wallets(missing, self._clock()))
-        await add_in(tx, [_opening(missing[wallet_id]) for wallet_id in sorted(missing)])
+        values = batch_rows.new_wallets(missing, self._clock())
+        opened = await tx.all(statements.OPEN_WALLETS, values)
+        made = {row["wallet_id"] for row in opened}
+        await add_in(tx, [_opening(missing[name]) for name in sorted(made)])
         return found | await _wallets(tx, list(missing))
 
 
 def _opening(wallet: NewWallet) -> Record:
     after = {"currency": wallet.currency, "status": WalletStatus.OPEN}
+    if wallet.credit_limit:
+        after["credit_limit"] = str(wallet.credit_limit)
     return by_caller("wallet_svc/OpenWallets", "wallet", wallet.wallet_id, after=after)
 
 

@@ -177,7 +177,8 @@ async def _comparison(wallets: Any, tell: Tell) -> Verdict:
             one = told.difference
             if one.verdict != comparison.WalletDifference.IN_FLIGHT:
                 holds = "is not there" if one.has_no_wallet else f"holds {one.wallet_total}"
-                found.add(one.wallet_id, f"{holds}, the ledger {one.ledger_balance}")
+                strange = "; no operation made it so" if one.is_unfounded else ""
+                found.add(one.wallet_id, f"{holds}, the ledger {one.ledger_balance}{strange}")
         elif told.comparison.is_done:
             found.evidence = f"{told.comparison.wallet_count:,} wallets"
             tell(f"wallets: {found.evidence} compared")

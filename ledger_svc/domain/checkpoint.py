@@ -14,6 +14,7 @@ from chassis.money import Money
 from ledger_svc.domain import chain
 from ledger_svc.domain.chain import GENESIS
 from ledger_svc.domain.errors import MonthNotOver
+from ledger_svc.domain.horizon import TICK
 from ledger_svc.domain.seal import SealedHead
 from ledger_svc.domain.verification import Offence, OffenceKind, Verifier
 
@@ -41,7 +42,8 @@ class Checkpoint:
         until: the end of the month: what was written before is covered.
         heads: where the streams were, by stream.
         transaction_count, entry_count: of all that was written before.
-        effective_until: nothing before takes effect later.
+        effective_until: nothing before takes effect later; the last moment before the end, or the
+            last effect. Checkpoints of an older version say the end itself.
         balances_hash: see `BalancesHash`.
         hash: over the checkpoint before and all of the above.
     """
@@ -89,7 +91,7 @@ def next_checkpoint(
         heads_of(verifier),
         verifier.transaction_count,
         verifier.entry_count,
-        max(until, verifier.effective_until),
+        max(until - TICK, verifier.effective_until),
         balances_hash,
         b"",
     )
@@ -118,6 +120,9 @@ def standing_offences(
     counts = checkpoint.transaction_count, checkpoint.entry_count
     if counts != (verifier.transaction_count, verifier.entry_count):
         yield _wrong(checkpoint, "It counts other transactions or entries than there are.")
+    effect = verifier.effective_until
+    if checkpoint.effective_until not in {max(end, effect) for end in _ends(checkpoint.until)}:
+        yield _wrong(checkpoint, "What it covers takes effect until another time.")
     yield from balance_offences(checkpoint, balances_hash)
 
 
@@ -125,6 +130,18 @@ def balance_offences(checkpoint: Checkpoint, balances_hash: bytes) -> Iterator[O
     """Hold a checkpoint against the hash of balances."""
     if checkpoint.balances_hash != balances_hash:
         yield _wrong(checkpoint, "The balances of accounts were others at its end.")
+
+
+def count_offences(checkpoint: Checkpoint, kept: int, moved: int) -> Iterator[Offence]:
+    """Hold how many balances a checkpoint keeps against how many of their accounts had entries."""
+    if kept != moved:
+        yield _wrong(checkpoint, f"It keeps {kept} balances, {moved} of accounts with entries.")
+
+
+def stray_offence(number: int) -> Offence:
+    """Tell that balances are kept for a checkpoint that is not there."""
+    told = "Balances are kept for it, and it is not there."
+    return Offence(OffenceKind.WRONG_CHECKPOINT, f"checkpoint {number}", told)
 
 
 class BalancesHash:
@@ -176,6 +193,11 @@ def _with_hash(one: Checkpoint, last: Checkpoint | None) -> Checkpoint:
     )
     hash_ = chain.chained(last.hash if last is not None else GENESIS, content)
     return replace(one, hash=hash_)
+
+
+def _ends(until: datetime) -> tuple[datetime, datetime]:
+    """Tell what may be called the end of a month: now, and by an older version."""
+    return until - TICK, until
 
 
 def _wrong(checkpoint: Checkpoint, message: str) -> Offence:

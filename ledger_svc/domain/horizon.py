@@ -36,4 +36,6 @@ def horizon(ends: Sequence[StreamEnd], wanted: datetime | None, now: datetime) -
         return wanted
     busy = [end.written_at for end in ends if end.is_busy]
     newest = max((end.written_at for end in ends), default=BEGINNING)
-    return min(busy, default=newest) + TICK
+    until = min(busy, default=newest) + TICK
+    # What is written may say a time to come, by another's clock.
+    return until if wanted is None else min(until, wanted)

@@ -4,7 +4,7 @@ It keeps something for each account, stream and open pending transaction, and a 
 nothing for what it has seen: so the books may be of any length.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -120,6 +120,15 @@ class Verifier:
                     f"It ends at {seen.number}; its head says {head.number}"
                     + ("." if seen.number != head.number else ", with another hash."),
                 )
+
+    def finish_pendings(self, open_references: Collection[str]) -> Iterator[Offence]:
+        """Hold what is pending against the list of what is still to end, when all was taken."""
+        for name in sorted(self.open_lines.keys() - open_references):
+            told = "It is pending, and not among what is to end: it would never expire."
+            yield Offence(OffenceKind.WRONG_PENDING, name, told)
+        for name in sorted(set(open_references) - self.open_lines.keys()):
+            told = "It is among what is to end, and not pending."
+            yield Offence(OffenceKind.WRONG_PENDING, name, told)
 
     def finish_accounts(self, names: Iterable[str], reserved: Reserved) -> Iterator[Offence]:
         """Hold some accounts against what was seen, and what `reserved` tells."""

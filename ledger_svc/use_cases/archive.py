@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from ledger_svc.domain.errors import PeriodArchived
+from ledger_svc.domain.horizon import TICK
 from ledger_svc.ports import LedgerReader
 
 
@@ -28,3 +29,15 @@ async def require_effect_kept(reader: LedgerReader, at: datetime | None) -> None
     archived = await reader.archived()
     if archived is not None and (at is None or at < archived.effective_until):
         raise PeriodArchived(archived.effective_until)
+
+
+async def require_opening_kept(reader: LedgerReader, start: datetime | None) -> None:
+    """Let a statement stand that opens with all that took effect before a time; None is the
+    beginning.
+
+    Raises:
+        PeriodArchived: what is archived may take effect then, or later.
+    """
+    archived = await reader.archived()
+    if archived is not None and (start is None or start <= archived.effective_until):
+        raise PeriodArchived(archived.effective_until + TICK)

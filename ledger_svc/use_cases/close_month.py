@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from chassis.clock import Clock
+from chassis.errors import Unavailable
 from ledger_svc.domain import chain
 from ledger_svc.domain.checkpoint import (
     Checkpoint,
@@ -31,6 +32,7 @@ async def close_month(
     Raises:
         MonthNotOver: it is not.
         MonthClosed: a later month was closed, and this one with it.
+        Unavailable: an earlier month was closed meanwhile; asking again is safe.
         BooksUnsound: something is wrong, each of which was told; nothing is kept.
     """
     until = end_of(month, clock())
@@ -46,6 +48,8 @@ async def close_month(
         yield offence
     async for told in walk.up_to(chain.first_id(until)):
         yield told
+    for offence in await walk.hidden():
+        yield offence
     if walk.told.count:
         raise BooksUnsound(month, walk.told.count)
     seen = walk.verifier
@@ -58,4 +62,6 @@ def _closed(checkpoints: Sequence[Checkpoint], month: str, until: datetime) -> C
     for one in checkpoints:
         if one.until == until:
             return one
+    if checkpoints[-1].until < until:
+        raise Unavailable("Another month was closed meanwhile; try again.")
     raise MonthClosed(month, checkpoints[-1].until)

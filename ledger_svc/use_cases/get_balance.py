@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ledger_svc.domain.account import Account
 from ledger_svc.domain.errors import AccountNotFound
-from ledger_svc.ports import LedgerReader
+from ledger_svc.ports import BalanceAt, LedgerReader
 from ledger_svc.use_cases.archive import require_effect_kept, require_kept
 
 _TICK = timedelta(microseconds=1)
@@ -29,16 +29,26 @@ async def get_balance(
         AccountNotFound: there is none.
         PeriodArchived: what was written then is archived.
     """
-    account = await find_account(reader, account_id)
     if at is None:
-        return account
+        return await find_account(reader, account_id)
     if by_effective_at:
-        then = await reader.balance_effective(account, at)
+        # It takes several reads, and what is shifted between two of them would count half.
+        account = await reader.at_one_moment(lambda now: _effective(now, account_id, at))
         await require_effect_kept(reader, at)
-    else:
-        # Up to and with `at`: times are of whole microseconds.
-        then = await reader.balance_before(account, at + _TICK)
-        await require_kept(reader, at + _TICK)
+        return account
+    account = await find_account(reader, account_id)
+    # Up to and with `at`: times are of whole microseconds.
+    then = await reader.balance_before(account, at + _TICK)
+    await require_kept(reader, at + _TICK)
+    return _with(account, then)
+
+
+async def _effective(reader: LedgerReader, account_id: str, at: datetime) -> Account:
+    account = await find_account(reader, account_id)
+    return _with(account, await reader.balance_effective(account, at))
+
+
+def _with(account: Account, then: BalanceAt) -> Account:
     standing = account.standing._replace(balance=then.balance, entry_count=then.entry_count)
     return replace(account, standing=standing)
 

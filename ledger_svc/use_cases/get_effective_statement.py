@@ -10,7 +10,7 @@ from chassis.money import InvalidAmount, Money
 from ledger_svc.domain.chain import stored_microseconds
 from ledger_svc.domain.horizon import BEGINNING, TICK
 from ledger_svc.ports import BalanceAt, EffectivePosition, Effects, LedgerReader, Period
-from ledger_svc.use_cases.archive import require_effect_kept
+from ledger_svc.use_cases.archive import require_opening_kept
 from ledger_svc.use_cases.get_balance import find_account
 from ledger_svc.use_cases.get_statement import Statement, require_order
 from ledger_svc.use_cases.list_entries import to_position
@@ -45,7 +45,7 @@ async def get_effective_statement(
     made = await reader.at_one_moment(
         lambda now: _make(now, account_id, period, page_size=page_size, page_token=page_token)
     )
-    await require_effect_kept(reader, period.start)
+    await require_opening_kept(reader, period.start)
     return made
 
 

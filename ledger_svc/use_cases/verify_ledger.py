@@ -7,10 +7,12 @@ disk, and on each account it comes before all that is written meanwhile.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from chassis.errors import Unavailable
 from ledger_svc.domain import chain
 from ledger_svc.domain.checkpoint import Checkpoint, standing_offences
 from ledger_svc.domain.verification import Offence
-from ledger_svc.ports import LedgerVerification
+from ledger_svc.ports import Archived, LedgerVerification
+from ledger_svc.use_cases.kept_balances import kept_offences
 from ledger_svc.use_cases.walk_books import CHUNK, END, Progress, begin
 
 
@@ -48,9 +50,13 @@ async def verify_ledger(
         books: read while they are written to.
         since_last_checkpoint: begin there, and prove anew only what came after.
         known_seals: hashes by number, kept elsewhere, that seals must have.
+
+    Raises:
+        Unavailable: a month was archived meanwhile: what was missing of it was no offence.
     """
+    archived = await books.archived()
     checkpoints = await all_checkpoints(books)
-    base = await _base(books, checkpoints, since_last_checkpoint=since_last_checkpoint)
+    base = _base(checkpoints, archived, since_last_checkpoint=since_last_checkpoint)
     walk = await begin(books, checkpoints, base, known_seals)
     yield Progress(0, walk.total)
     for offence in walk.early:
@@ -59,13 +65,19 @@ async def verify_ledger(
     for checkpoint in checkpoints[base.number if base is not None else 0 :]:
         async for told in walk.up_to(chain.first_id(checkpoint.until)):
             yield told
-        wrong = standing_offences(checkpoint, walk.verifier, await walk.balances_hash())
-        for offence in walk.told.some(wrong):
+        others = standing_offences(checkpoint, walk.verifier, await walk.balances_hash())
+        for offence in walk.told.some(others):
             yield offence
     async for told in walk.up_to(END):
         yield told
     async for offence in walk.finish():
         yield offence
+    kept = () if since_last_checkpoint else [one for one in checkpoints if one != base]
+    async for wrong in kept_offences(books, walk.snapshot.accounts, kept):
+        for offence in walk.told.some([wrong]):
+            yield offence
+    if archived != await books.archived():
+        raise Unavailable("A month was archived meanwhile; try again.")
     yield Summary(
         walk.verifier.transaction_count - seen[0],
         walk.verifier.entry_count - seen[1],
@@ -87,13 +99,12 @@ async def all_checkpoints(books: LedgerVerification) -> Sequence[Checkpoint]:
     return found
 
 
-async def _base(
-    books: LedgerVerification, checkpoints: Sequence[Checkpoint], *, since_last_checkpoint: bool
+def _base(
+    checkpoints: Sequence[Checkpoint], archived: Archived | None, *, since_last_checkpoint: bool
 ) -> Checkpoint | None:
     """Choose where to begin: at the end of what is archived, unless later is asked for."""
     if since_last_checkpoint and checkpoints:
         return checkpoints[-1]
-    archived = await books.archived()
     if archived is None:
         return None
     return next((one for one in checkpoints if one.until >= archived.until), None)

@@ -6,18 +6,13 @@ from dataclasses import dataclass, field
 
 from ledger_svc.domain import chain
 from ledger_svc.domain.chain import Head
-from ledger_svc.domain.checkpoint import (
-    BalancesHash,
-    Checkpoint,
-    balance_offences,
-    balances_of,
-    checkpoint_offences,
-)
+from ledger_svc.domain.checkpoint import Checkpoint, checkpoint_offences
 from ledger_svc.domain.seal import Seal, SealedHead, seal_offences
 from ledger_svc.domain.transaction import Transaction
 from ledger_svc.domain.verification import Followed, Offence, OffenceKind, Verifier
 from ledger_svc.ports import LedgerVerification, Snapshot, Stretch
-from paging.slices import in_order, slices
+from ledger_svc.use_cases.kept_balances import hash_of, take_kept
+from paging.slices import slices
 
 # What is read and looked at in one piece, while others wait.
 CHUNK, AT_ONCE, SEALS = 200, 20, 50
@@ -122,8 +117,9 @@ class Walk:
         heads: where the streams ended then; what came later is passed over.
         total: how many transactions there are to see, at most.
         early: what was wrong before the first transaction was read.
-        after: everything up to this id has been looked at.
+        after: everything up to and with this id has been looked at; empty: nothing.
         last: the last transaction that was.
+        beyond: the furthest place of each stream that was passed over, and the id there.
     """
 
     books: LedgerVerification
@@ -134,9 +130,9 @@ class Walk:
     total: int
     told: Told = field(default_factory=Told)
     done: int = 0
-    after: str = chain.NOTHING
+    after: str = ""
     last: str = ""
-    strangers: set[int] = field(default_factory=set)
+    beyond: dict[int, tuple[int, str]] = field(default_factory=dict)
     early: list[Offence] = field(default_factory=list)
 
     async def up_to(self, before: str) -> AsyncIterator[Progress | Offence]:
@@ -153,8 +149,9 @@ class Walk:
         found = [offence async for offence in self.seals.finish()]
         now = {head.stream: head for head in await self.books.heads()}
         found += self.verifier.finish_streams(self.heads)
-        found += _headless(self.strangers - now.keys())
+        found += _hidden(self.beyond, now)
         found += _sealed_and_gone(self.seals.reach, now)
+        found += self.verifier.finish_pendings(self.snapshot.open_references)
         for offence in self.told.some(found):
             yield offence
         reserved = self.verifier.reserved()
@@ -162,22 +159,21 @@ class Walk:
             for offence in self.told.some(self.verifier.finish_accounts(names, reserved)):
                 yield offence
 
+    async def hidden(self) -> list[Offence]:
+        """Tell of what was passed over and cannot have come later: no stream has got so far."""
+        now = {head.stream: head for head in await self.books.heads()}
+        return self.told.some(_hidden(self.beyond, now))
+
     async def balances_hash(self) -> bytes:
         """Hash what the accounts have so far."""
-        made = BalancesHash()
-        async for names in in_order(self.verifier.walked.names()):
-            made.add(balances_of(self.verifier, names))
-        return made.digest()
+        return await hash_of(self.verifier.walked)
 
     async def _look_at(self, stretch: Stretch) -> AsyncIterator[Progress | Offence]:
         """Look at a stretch; what is past the heads came later, and is passed over."""
         reached, known = dict[int, int](), list[tuple[Transaction, str]]()
         for one, claim in zip(stretch.transactions, stretch.claims, strict=True):
-            stream, number = chain.place(one.transaction_id)
-            head = self.heads.get(stream)
-            if head is None:
-                self.strangers.add(stream)
-            elif number <= head.number:
+            if self._is_within(one.transaction_id):
+                stream, number = chain.place(one.transaction_id)
                 reached[stream] = number
                 known.append((one, claim))
         self.done += len(known)
@@ -194,8 +190,12 @@ class Walk:
         yield Progress(min(self.done, self.total), self.total)
 
     def _is_within(self, transaction_id: str) -> bool:
+        """Tell whether an id was there at the moment; keep the furthest of those that were not."""
         stream, number = chain.place(transaction_id)
-        return stream in self.heads and number <= self.heads[stream].number
+        if stream in self.heads and number <= self.heads[stream].number:
+            return True
+        self.beyond[stream] = max(self.beyond.get(stream, (0, "")), (number, transaction_id))
+        return False
 
 
 async def begin(
@@ -225,10 +225,7 @@ async def begin(
 
 async def _resume(walk: Walk, base: Checkpoint) -> None:
     verifier = walk.verifier
-    async for page in walk.books.balances_at(base):
-        for one in page:
-            verifier.walked.begin_at(one.account_id, one.balance.amount, one.entry_count)
-    walk.early += walk.told.some(balance_offences(base, await walk.balances_hash()))
+    walk.early += walk.told.some(await take_kept(walk.books, base, verifier.walked))
     verifier.transaction_count, verifier.entry_count = base.transaction_count, base.entry_count
     verifier.effective_until = base.effective_until
     verifier.open_lines = dict(walk.snapshot.open_lines)
@@ -242,12 +239,16 @@ def _previous(transaction_id: str) -> str:
     return f"txn_{int(transaction_id[4:], 16) - 1:032x}"
 
 
-def _headless(streams: Iterable[int]) -> list[Offence]:
-    """Tell of streams that have transactions and no head; one that began meanwhile has one now."""
-    return [
-        Offence(OffenceKind.WRONG_STREAM, f"stream {stream}", "It has transactions, and no head.")
-        for stream in sorted(streams)
-    ]
+def _hidden(beyond: Mapping[int, tuple[int, str]], now: Mapping[int, Head]) -> Iterator[Offence]:
+    """Tell of places that no stream has come to by now; one that began meanwhile has a head now."""
+    for stream, (number, transaction_id) in sorted(beyond.items()):
+        head = now.get(stream)
+        if head is None:
+            told = f"It has {transaction_id}, and no head."
+            yield Offence(OffenceKind.WRONG_STREAM, f"stream {stream}", told)
+        elif number > head.number:
+            told = f"It is number {number} of stream {stream}, which ends at {head.number}."
+            yield Offence(OffenceKind.WRONG_STREAM, transaction_id, told)
 
 
 def _sealed_and_gone(reach: Mapping[int, SealedHead], now: Mapping[int, Head]) -> list[Offence]:

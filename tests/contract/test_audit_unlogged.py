@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import LiteralString
 
@@ -19,6 +20,8 @@ from audit_log.unlogged import watching
 from chassis.clock import utc_now
 from chassis.telemetry import REGISTRY
 from edge_auth.unlogged import UNLOGGED as EDGE
+from ledger_svc.domain.account import AccountType
+from ledger_svc.store import LedgerStore
 from ledger_svc.unlogged import UNLOGGED as LEDGER
 from payment_svc.operations.store import PostgresOperatorStore
 from payment_svc.unlogged import UNLOGGED as PAYMENT
@@ -36,6 +39,8 @@ from tests.unit.ledger_svc import builders as books
 from tests.unit.psp_gateway.relay import running_world
 from tests.unit.psp_gateway.sandbox import running_sandbox, served
 from tests.unit.wallet_svc import builders as wallets
+from wallet_svc.domain.wallet import NewWallet
+from wallet_svc.store import WalletStore
 from wallet_svc.unlogged import UNLOGGED as WALLET
 
 # What is done to a service's database by hand, and who is named for it.
@@ -156,11 +161,13 @@ async def test_the_ledger(ledger_database: ServiceDatabase) -> None:
 
 
 async def test_wallets(wallet_database: ServiceDatabase) -> None:
-    """Wallets that nobody opened, froze or gave a limit."""
+    """Wallets that nobody opened, froze or gave a limit, be it when they were opened."""
     begun_long_ago(wallet_database)
-    name = wallets.SELLER
+    name, other = wallets.SELLER, wallets.OTHER
     async with opened(wallet_database) as database, wallets.served(database) as stub:
-        opening = wallet.OpenWalletsRequest(wallets=[wallets.wire_wallet(name)])
+        asked = [wallets.wire_wallet(name), wallets.wire_wallet(other)]
+        asked[1].credit_limit = "5.00"
+        opening = wallet.OpenWalletsRequest(wallets=asked)
         await stub.OpenWallets(opening, metadata=ACTOR)
         freeze = wallet.FreezeWalletRequest(wallet_id=name, reason="a question")
         await stub.FreezeWallet(freeze, metadata=ACTOR)
@@ -177,7 +184,8 @@ async def test_wallets(wallet_database: ServiceDatabase) -> None:
                 f"wallet {name}",
             ),
             ("UPDATE wallets SET status = 'CLOSED'", f"wallet {name}"),
-            ("UPDATE wallets SET credit_limit = 1000", f"wallet {name}"),
+            ("UPDATE wallets SET credit_limit = 1000 WHERE credit_limit = 9", f"wallet {name}"),
+            ("UPDATE wallets SET credit_limit = 6 WHERE credit_limit = 5", f"wallet {other}"),
             (
                 "INSERT INTO wallets SELECT (jsonb_populate_record(w, jsonb_build_object("
                 "'wallet_id', 'nobodys'))).* FROM wallets AS w LIMIT 1",
@@ -185,6 +193,41 @@ async def test_wallets(wallet_database: ServiceDatabase) -> None:
             ),
         ],
     )
+
+
+async def test_one_who_opens_is_told_though_many_ask_at_once(
+    ledger_database: ServiceDatabase, wallet_database: ServiceDatabase
+) -> None:
+    """Whoever comes second has opened nothing; nor was it with what he asked for."""
+    names = [f"raced:{number}" for number in range(20)]
+    async with opened(ledger_database) as database:
+        ledgers = [LedgerStore(database) for _ in range(4)]
+        asked = [books.new_account(name, kind) for kind in AccountType for name in names]
+        await asyncio.gather(
+            *(ledgers[place % 4].open_accounts([one]) for place, one in enumerate(asked))
+        )
+    async with opened(wallet_database) as database:
+        stores = [WalletStore(database) for _ in range(4)]
+        await asyncio.gather(
+            *(
+                stores[limit].open_wallets(
+                    [NewWallet(n, "demo", "x", "USD", credit_limit=Decimal(limit)) for n in names]
+                )
+                for limit in range(4)
+            )
+        )
+
+    for stored, query, kept in (
+        (ledger_database, LEDGER, "SELECT account_id, type FROM accounts"),
+        (wallet_database, WALLET, "SELECT wallet_id, credit_limit::text FROM wallets"),
+    ):
+        with psycopg.connect(stored.owner_url) as owner:
+            told = owner.execute(
+                "SELECT object_id, coalesce(after ->> 'type', (coalesce(after ->> 'credit_limit',"
+                " '0')::numeric(19, 4))::text) FROM audit_log WHERE object_id LIKE 'raced:%'"
+            ).fetchall()
+            assert sorted(told) == sorted(owner.execute(kept).fetchall())
+        assert await judged(stored, query) == ([], 0)
 
 
 async def test_attempts_and_payouts(psp_database: ServiceDatabase, tmp_path: Path) -> None:

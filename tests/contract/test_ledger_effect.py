@@ -13,17 +13,19 @@ import pytest
 from chassis.database import Database, Transaction
 from chassis.errors import InvalidRequest
 from ledger_svc.domain import errors
+from ledger_svc.domain.account import Account
 from ledger_svc.domain.books import Posted
 from ledger_svc.domain.posting import Posting
 from ledger_svc.domain.transaction import Entry
 from ledger_svc.effect_statements import ENTRIES, SHIFTS_OF_ACCOUNT
-from ledger_svc.ports import EntryFilter, Page, Period
+from ledger_svc.ports import BalanceAt, EntryFilter, Page, Period
+from ledger_svc.reader import LedgerReader
 from ledger_svc.store import LedgerStore
 from ledger_svc.use_cases.get_balance import get_balance
 from ledger_svc.use_cases.get_effective_statement import get_effective_statement
-from ledger_svc.use_cases.get_statement import Statement
+from ledger_svc.use_cases.get_statement import Statement, get_statement
 from ledger_svc.use_cases.get_trial_balance import get_trial_balance
-from tests.contract.four_months import NOW, Ledger, month_after
+from tests.contract.four_months import NOW, Ledger, four_months, month_after
 from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc.builders import CLEARING, SELLER, open_two, posting
 
@@ -62,6 +64,20 @@ async def mixed(
         at = month_after(month) + timedelta(days=days)
         await _write(made, replace(asked, effective_at=at), month, 2)
     return made
+
+
+@pytest.fixture
+async def ledger(ledger_db: Database, ledger_database: ServiceDatabase) -> Ledger:
+    """Books of four months."""
+    return await four_months(ledger_db, ledger_database.owner_url)
+
+
+@pytest.fixture
+async def archived(ledger: Ledger) -> Ledger:
+    """Close and archive the first two months."""
+    await ledger.close(month_after(1))
+    ledger.archive(month_after(2))
+    return ledger
 
 
 async def _write(ledger: Ledger, asked: Posting, month: int, number: int) -> None:
@@ -109,6 +125,23 @@ async def test_reports_are_the_sums_of_what_counts(mixed: Ledger, closed: int | 
         assert then.balance.amount == sums(entries, moment)
         assert then.standing.entry_count == sum(e.effective_at <= moment for e in entries)
         assert line.debits == line.credits == abs(sums(entries, moment))
+
+
+async def test_a_balance_is_of_one_moment(ledger: Ledger) -> None:
+    """What is written while it is read, and counts from later, is not taken off what it had."""
+
+    class Interrupted(LedgerReader):
+        async def balance_before(self, account: Account, moment: datetime) -> BalanceAt:
+            found = await super().balance_before(account, moment)
+            shifted = replace(posting("late", "5.00"), effective_at=ledger.now + 20 * _DAY)
+            assert isinstance(await ledger.do(shifted), Posted)
+            return found
+
+    reader, at = Interrupted(ledger.database, few=0), ledger.now + 10 * _DAY
+
+    then = await get_balance(reader, SELLER, at, by_effective_at=True)
+
+    assert (str(then.balance), then.standing.entry_count) == ("8.00", 8)
 
 
 @pytest.mark.parametrize("closed", [None, 1])
@@ -191,6 +224,51 @@ async def test_what_may_count_later_is_not_passed_over_in_the_archive(mixed: Led
         await statement(mixed, Period(last - _DAY, None))
     with pytest.raises(errors.PeriodArchived):
         await statement(mixed, Period())
+
+
+@pytest.mark.parametrize("few", [10_000, 0])
+async def test_a_statement_begins_where_the_archive_ends(archived: Ledger, few: int) -> None:
+    """It opens with what is archived; by either way of summing, and of both kinds of statement."""
+    archived.few = few
+    period = Period(month_after(2), None)
+
+    by_effect = await statement(archived, period)
+    by_writing = await get_statement(archived.reader, SELLER, period, page_size=3, page_token="")
+
+    assert (str(by_effect.opening_balance), str(by_effect.closing_balance)) == ("4.00", "8.00")
+    assert replace(by_effect, next_page_token="") == replace(by_writing, next_page_token="")
+
+
+@pytest.mark.parametrize("few", [10_000, 0])
+async def test_what_is_archived_and_counts_from_its_end_on_is_not_passed_over(
+    ledger_db: Database, ledger_database: ServiceDatabase, few: int
+) -> None:
+    """No statement that begins with the last of its effects could list it, so there is none."""
+    made = Ledger(ledger_db, ledger_database.owner_url, month_after(2) + 3 * _DAY, few)
+    await open_two(LedgerStore(ledger_db))
+    await _write(made, posting("plain", "1.00"), 1, 0)
+    await _write(made, replace(posting("shifted", "5.00"), effective_at=month_after(2)), 1, 1)
+    assert (await made.close(month_after(1))).effective_until == month_after(2)
+    made.archive(month_after(2))
+
+    with pytest.raises(errors.PeriodArchived) as refused:
+        await statement(made, Period(month_after(2), None))
+    since = datetime.fromisoformat(refused.value.metadata["archivedUntil"])
+
+    assert since == month_after(2) + timedelta(microseconds=1)
+    assert str((await statement(made, Period(since, None))).opening_balance) == "6.00"
+
+
+async def test_a_checkpoint_of_an_older_version_passes_over_nothing(archived: Ledger) -> None:
+    """It said the end of the month itself; a statement from then on is refused, the next is not."""
+    with psycopg.connect(archived.owner_url) as owner:
+        owner.execute("UPDATE checkpoints SET effective_until = until")
+
+    with pytest.raises(errors.PeriodArchived):
+        await statement(archived, Period(month_after(2), None))
+    later = await statement(archived, Period(month_after(2) + timedelta(microseconds=1), None))
+
+    assert str(later.opening_balance) == "4.00"
 
 
 @pytest.mark.parametrize("query", [SHIFTS_OF_ACCOUNT, ENTRIES])

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import grpc
+import psycopg
 import pytest
 from paymesh.ledger.v1 import ledger_pb2 as noun
 from paymesh.ledger.v1 import ledger_service_pb2 as service
@@ -11,8 +12,11 @@ from paymesh.ledger.v1 import posting_pb2
 
 from chassis.clock import utc_now
 from chassis.database import Database
+from ledger_svc.domain.books import Posted
+from ledger_svc.domain.posting import Action, Resolution, Reversal
 from ledger_svc.store import LedgerStore
 from tests.contract.test_ledger_service import fields
+from tests.servers import ServiceDatabase
 from tests.unit.ledger_svc.audit import faults
 from tests.unit.ledger_svc.builders import (
     CLEARING,
@@ -251,3 +255,23 @@ async def test_what_makes_no_sense_names_its_field(ledger: LedgerStub) -> None:
             await call
         assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert fields(error.value) == [field]
+
+
+async def test_lines_that_were_added_to_what_was_posted_are_not_taken_back(
+    ledger: LedgerStub, ledger_db: Database, ledger_database: ServiceDatabase
+) -> None:
+    """Whoever may insert added them; the batch reads what is pending as well."""
+    await post(ledger, wire_posting("a", "1.00"), pending("p"))
+    with psycopg.connect(ledger_database.owner_url) as owner:
+        owner.execute(
+            "INSERT INTO pending_lines SELECT transaction_id, line, account_key, is_debit, 500"
+            " FROM entries"
+        )
+
+    undone, ended = await LedgerStore(ledger_db).do(
+        [Reversal("a", "undo"), Resolution("p", Action.POST)]
+    )
+
+    assert isinstance(undone, Posted)
+    assert isinstance(ended, Posted)
+    assert [str(entry.amount) for entry in undone.transaction.entries] == ["1.00", "1.00"]

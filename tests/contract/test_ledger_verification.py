@@ -91,6 +91,8 @@ async def test_true_books_are_sound(ledger: LedgerStub) -> None:
             "WRONG_STREAM",
         ),
         ("DELETE FROM pending_lines", "WRONG_PENDING"),
+        ("DELETE FROM open_pendings", "WRONG_PENDING"),
+        ("INSERT INTO open_pendings VALUES ('a:5', now())", "WRONG_PENDING"),
         ("UPDATE pending_lines SET amount = 999999999999999.99", "WRONG_PENDING"),
         ("UPDATE accounts SET balance = balance + 0.0040 WHERE type = 'ASSET'", "WRONG_ACCOUNT"),
         ("UPDATE accounts SET balance = balance + 1 WHERE type = 'ASSET'", "WRONG_ACCOUNT"),
@@ -117,6 +119,21 @@ async def test_what_the_owner_changes_is_found(
     assert kind in kinds
     assert not summary.sound
     assert summary.offence_count >= 1
+
+
+async def test_known_seals_that_differ_among_themselves_are_refused(ledger: LedgerStub) -> None:
+    """One of the two would not be looked at; twice the same is held once."""
+    known = [service.KnownSeal(number=7, hash=bytes([n]) * 32) for n in (1, 1, 2)]
+    other = service.VerifyLedgerRequest(known_seals=known)
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        _ = [one async for one in ledger.VerifyLedger(other)]
+    same = service.VerifyLedgerRequest(known_seals=known[:2])
+    told = [m.offence async for m in ledger.VerifyLedger(same) if m.HasField("offence")]
+
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert fields(refused.value) == ["known_seals[2].hash"]
+    assert [one.subject for one in told] == ["seal 7"]
 
 
 async def test_seals_are_made_once_and_bind(

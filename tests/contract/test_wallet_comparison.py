@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import LiteralString
 
 import grpc
 import psycopg
@@ -134,17 +135,46 @@ async def test_a_difference_names_the_object(
     assert (comparison.difference_count, comparison.unexplained_count) == (1, 1)
 
 
-async def test_a_wallet_that_was_tampered_with_differs_by_no_object(
-    wallets: WalletStub, wallet_database: ServiceDatabase
+@pytest.mark.parametrize(
+    ("statement", "difference"),
+    [
+        ("UPDATE wallets SET available = available + 5 WHERE held > 0", "5.00"),
+        ("UPDATE wallets SET available = available + 1, held = held - 1 WHERE held > 0", "0.00"),
+        ("UPDATE wallets SET pending = pending - 1, available = 2 WHERE held > 0", "0.00"),
+        (
+            "UPDATE wallets SET operation_count = operation_count - 1 WHERE held > 0",
+            "0.00",
+        ),
+        (
+            "UPDATE holds SET open_amount = 0.50, captured_amount = 0.50",
+            "0.00",
+        ),
+    ],
+)
+async def test_a_wallet_that_no_operation_made_is_told_at_once(
+    wallets: WalletStub,
+    ledger_stub: books.LedgerStub,
+    wallet_database: ServiceDatabase,
+    statement: LiteralString,
+    difference: str,
 ) -> None:
-    """Its row says what none of its operations did."""
+    """Though its totals may agree, and though something was just done with it."""
+    await apply(
+        wallets,
+        wire_operation("c:1", "5.00", subject_id="pay_1"),
+        wire_operation("s:1", "2.00", kind=noun.Operation.SETTLE, subject_id="pay_1"),
+        wire_operation("h:1", "1.00", kind=noun.Operation.HOLD, subject_id="pay_1"),
+    )
+    await book(ledger_stub, "r:1", "5.00", "pay_1")
+    assert (await compare(wallets))[0] == []
     with psycopg.connect(wallet_database.owner_url) as owner:
-        owner.execute("UPDATE wallets SET available = 5 WHERE wallet_id = %s", [SELLER])
+        assert owner.execute(statement).rowcount == 1
 
-    (found,), _ = await compare(wallets)
+    (found,), comparison = await compare(wallets)
 
-    assert (found.difference, list(found.subjects)) == ("5.00", [])
-    assert found.verdict == comparing.WalletDifference.DIFFERENCE
+    assert (found.difference, list(found.subjects)) == (difference, [])
+    assert (found.verdict, found.is_unfounded) == (comparing.WalletDifference.DIFFERENCE, True)
+    assert (comparison.difference_count, comparison.unexplained_count) == (1, 1)
 
 
 async def test_a_sellers_account_without_a_wallet_is_told(

@@ -27,6 +27,7 @@ from wallet_svc.domain.wallets import Pot
 from wallet_svc.ports import LOOKED_AT_MAX, HoldPlace, OperationFilter, Period
 from wallet_svc.reader import WalletReader
 from wallet_svc.store import WalletStore
+from wallet_svc.unlogged import UNLOGGED
 from wallet_svc.use_cases.list_operations import filters_of, list_operations
 
 PAGE = 21
@@ -96,6 +97,15 @@ async def test_a_query_goes_by_its_index(database: Database, name: str) -> None:
     assert "Seq Scan" not in found
 
 
+async def test_what_nobody_logged_is_looked_up_wallet_by_wallet(database: Database) -> None:
+    """By the indexes of changes and of the log: else all of both would be read for each wallet."""
+    rows = await database.read("EXPLAIN " + UNLOGGED, {"since": NOW})
+
+    found = "\n".join(row["QUERY PLAN"] for row in rows)
+    looked_up = re.findall(r"using (\w+) on .*\n +Index Cond: .*\(w\w*\.wallet_id", found)
+    assert sorted(looked_up) == ["audit_log_by_object", "wallet_changes_key", "wallet_changes_key"]
+
+
 @dataclass(frozen=True, slots=True)
 class Readers:
     """What reads the wallets."""
@@ -109,6 +119,7 @@ class Readers:
 # What reads more than a page, and why it may.
 EXEMPT = {
     "history": "sums what was done in a wallet since a time, to compare it with the ledger",
+    "unfounded with many holds": "sums a wallet's open holds, to compare it with them",
 }
 # What is not asked of them: it writes.
 UNASKED = {"WRITE", "WRITE_HOLDS"}
@@ -168,6 +179,8 @@ def other_cases() -> Iterator[tuple[str, Case]]:
         "claimed": lambda of: of.database.run(lambda tx: lookup.claimed(tx, operations)),
         "pending": lambda of: of.database.run(lambda tx: lookup.pending(tx, pots)),
         "history": lambda of: of.reader.history(FULL_SELLER, of.books.middle),
+        "unfounded": lambda of: of.reader.unfounded([FULL_SELLER]),
+        "unfounded with many holds": lambda of: of.reader.unfounded([HOT]),
     }.items()
 
 

@@ -67,7 +67,8 @@ class WalletDifference:
     """A wallet that is not what the ledger says, and the objects at fault, by id.
 
     Objects are summed since `since`, None is the beginning; `earlier` is what differed before.
-    Unless `is_whole`, what was done before that may say more, or another thing.
+    Unless `is_whole`, what was done before that may say more, or another thing. No operation made
+    the balances of one that `is_unfounded`: that is never in flight.
     """
 
     wallet_id: str
@@ -80,6 +81,7 @@ class WalletDifference:
     earlier: Decimal = _ZERO
     has_wallet: bool = True
     is_whole: bool = True
+    is_unfounded: bool = False
 
     @property
     def difference(self) -> Decimal:
@@ -110,6 +112,11 @@ def unexplained(wallet_id: str, wallet: Wallet | None, balance: Balance | None) 
         Verdict.UNEXPLAINED,
         has_wallet=wallet is not None,
     )
+
+
+def unfounded(told: WalletDifference) -> WalletDifference:
+    """Tell that no operation made a wallet's balances."""
+    return replace(told, verdict=Verdict.DIFFERENCE, is_unfounded=True)
 
 
 def explain(

@@ -1,5 +1,5 @@
-"""Compares wallets with the ledger's accounts of the same ids, a page at a time, and then the
-accounts of sellers with their wallets.
+"""Compares wallets with the ledger's accounts of the same ids and with their own histories, a page
+at a time, and then the accounts of sellers with their wallets.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -14,6 +14,7 @@ from wallet_svc.domain.comparison import (
     differs,
     explain,
     unexplained,
+    unfounded,
 )
 from wallet_svc.domain.errors import LedgerNotConfigured
 from wallet_svc.ports import LedgerBooks, WalletReader
@@ -81,7 +82,13 @@ async def _pages(reader: WalletReader, books: LedgerBooks, prefix: str) -> Async
     while not is_last:
         wallets = await reader.wallets_from(prefix, after=after, limit=PAGE)
         balances = await books.balances([w.wallet_id for w in wallets]) if wallets else {}
-        differing = [w.wallet_id for w in wallets if differs(w, balances.get(w.wallet_id))]
+        names = [w.wallet_id for w in wallets]
+        strange = set(await reader.unfounded(names)) if names else ()
+        differing = [
+            w.wallet_id
+            for w in wallets
+            if w.wallet_id in strange or differs(w, balances.get(w.wallet_id))
+        ]
         yield _Page(differing, wallet_count=len(wallets))
         is_last = len(wallets) < PAGE
         after = wallets[-1].wallet_id if wallets else after
@@ -99,7 +106,16 @@ async def _pages(reader: WalletReader, books: LedgerBooks, prefix: str) -> Async
 async def _look_again(
     reader: WalletReader, books: LedgerBooks, wallet_id: str, clock: Clock
 ) -> WalletDifference | None:
-    """Read both sides anew, object by object: what was only between the two reads is gone.
+    """Read both sides anew: what was only between the two reads is gone."""
+    is_strange = bool(await reader.unfounded([wallet_id]))
+    told = await _explained(reader, books, wallet_id, clock, even_if_same=is_strange)
+    return unfounded(told) if is_strange and told is not None else told
+
+
+async def _explained(
+    reader: WalletReader, books: LedgerBooks, wallet_id: str, clock: Clock, *, even_if_same: bool
+) -> WalletDifference | None:
+    """Explain a difference object by object; None when there is none.
 
     One that cannot be read, or not in time, is told so, and leaves the others alone.
     """
@@ -112,7 +128,7 @@ async def _look_again(
             histories = None
         wallet = next(iter(await reader.wallets([wallet_id])), None)
         balance = (await books.balances([wallet_id])).get(wallet_id)
-        if not differs(wallet, balance):
+        if not (even_if_same or differs(wallet, balance)):
             return None
         told = unexplained(wallet_id, wallet, balance)
         if histories is None:

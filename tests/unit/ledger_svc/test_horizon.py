@@ -24,6 +24,7 @@ def test_it_never_passes_the_newest_nor_what_was_asked_for(
         assert until == wanted
     else:
         assert until <= max((end.written_at for end in ends), default=BEGINNING) + TICK
+    assert wanted is None or until <= wanted
 
 
 def test_it_waits_for_streams_that_are_busy() -> None:

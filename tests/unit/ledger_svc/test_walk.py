@@ -75,6 +75,10 @@ class Kept:
         for page in ():
             yield page
 
+    async def stray_balances(self) -> Sequence[int]:
+        """Tell of none."""
+        return []
+
 
 class Written(Kept):
     """Books with transactions of two accounts, in memory.

@@ -26,6 +26,7 @@ class Both:
         self.kept = {wallet.wallet_id: wallet for wallet in wallets}
         self.books = {name: Balance(Decimal(amount), "USD") for name, amount in balances.items()}
         self.trouble: dict[str, Exception] = {}
+        self.strange: list[str] = []
         self.asked: list[tuple[str, datetime | None]] = []
         self._page = page
 
@@ -37,6 +38,10 @@ class Both:
         """List wallets."""
         names = sorted(n for n in self.kept if n.startswith(prefix) and n > after)
         return [self.kept[name] for name in names[:limit]]
+
+    async def unfounded(self, wallet_ids: Sequence[str]) -> Sequence[str]:
+        """Name those that were said to be."""
+        return [name for name in self.strange if name in wallet_ids]
 
     async def balances(self, account_ids: Sequence[str]) -> Mapping[str, Balance]:
         """Read accounts."""
@@ -92,6 +97,24 @@ async def test_a_wallet_that_cannot_be_explained_leaves_the_others_alone(
     verdicts = [d.verdict for d in told if isinstance(d, WalletDifference)]
     assert verdicts == [Verdict.DIFFERENCE, Verdict.UNEXPLAINED, Verdict.DIFFERENCE]
     assert last == Comparison(3, 3, 3, is_done=True)
+
+
+@pytest.mark.parametrize("trouble", [None, Unavailable("Too slow.")])
+async def test_a_wallet_that_no_operation_made_differs_though_the_totals_agree(
+    trouble: Exception | None,
+) -> None:
+    """Whatever else can be read of it, and however young what was done with it is."""
+    both = Both([wallet("w:0", pending="1.00"), wallet("w:1")], {"w:0": "1.00"})
+    both.strange = ["w:0"]
+    if trouble is not None:
+        both.trouble["w:0"] = trouble
+
+    *told, last = await compared(both)
+
+    (found,) = [d for d in told if isinstance(d, WalletDifference)]
+    assert (found.wallet_id, found.difference) == ("w:0", Decimal(0))
+    assert (found.verdict, found.is_unfounded) == (Verdict.DIFFERENCE, True)
+    assert last == Comparison(2, 1, 1, is_done=True)
 
 
 async def test_other_trouble_ends_a_comparison() -> None:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"paymesh/wallet/v1/comparison.proto\x12\x11paymesh.wallet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n\nComparison\x12\x14\n\x0cwallet_count\x18\x01 \x01(\x03\x12\x18\n\x10\x64ifference_count\x18\x02 \x01(\x03\x12\x19\n\x11unexplained_count\x18\x03 \x01(\x03\x12\x0f\n\x07is_done\x18\x04 \x01(\x08\x12\x15\n\raccount_count\x18\x05 \x01(\x03\"\xa9\x03\n\x10WalletDifference\x12\x11\n\twallet_id\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x14\n\x0cwallet_total\x18\x03 \x01(\t\x12\x16\n\x0eledger_balance\x18\x04 \x01(\t\x12\x12\n\ndifference\x18\x05 \x01(\t\x12<\n\x07verdict\x18\x06 \x01(\x0e\x32+.paymesh.wallet.v1.WalletDifference.Verdict\x12\x36\n\x08subjects\x18\x07 \x03(\x0b\x32$.paymesh.wallet.v1.SubjectDifference\x12\x31\n\rcompared_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x65\x61rlier_difference\x18\t \x01(\t\x12\x15\n\rhas_no_wallet\x18\n \x01(\x08\"R\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\r\n\tIN_FLIGHT\x10\x01\x12\x0e\n\nDIFFERENCE\x10\x02\x12\x0f\n\x0bUNEXPLAINED\x10\x03\"\xd0\x01\n\x11SubjectDifference\x12\x12\n\nsubject_id\x18\x01 \x01(\t\x12\x12\n\nwallet_sum\x18\x02 \x01(\t\x12\x12\n\nledger_sum\x18\x03 \x01(\t\x12\x12\n\ndifference\x18\x04 \x01(\t\x12<\n\x07verdict\x18\x05 \x01(\x0e\x32+.paymesh.wallet.v1.WalletDifference.Verdict\x12-\n\tnewest_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"paymesh/wallet/v1/comparison.proto\x12\x11paymesh.wallet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n\nComparison\x12\x14\n\x0cwallet_count\x18\x01 \x01(\x03\x12\x18\n\x10\x64ifference_count\x18\x02 \x01(\x03\x12\x19\n\x11unexplained_count\x18\x03 \x01(\x03\x12\x0f\n\x07is_done\x18\x04 \x01(\x08\x12\x15\n\raccount_count\x18\x05 \x01(\x03\"\xbf\x03\n\x10WalletDifference\x12\x11\n\twallet_id\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x14\n\x0cwallet_total\x18\x03 \x01(\t\x12\x16\n\x0eledger_balance\x18\x04 \x01(\t\x12\x12\n\ndifference\x18\x05 \x01(\t\x12<\n\x07verdict\x18\x06 \x01(\x0e\x32+.paymesh.wallet.v1.WalletDifference.Verdict\x12\x36\n\x08subjects\x18\x07 \x03(\x0b\x32$.paymesh.wallet.v1.SubjectDifference\x12\x31\n\rcompared_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x65\x61rlier_difference\x18\t \x01(\t\x12\x15\n\rhas_no_wallet\x18\n \x01(\x08\x12\x14\n\x0cis_unfounded\x18\x0b \x01(\x08\"R\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\r\n\tIN_FLIGHT\x10\x01\x12\x0e\n\nDIFFERENCE\x10\x02\x12\x0f\n\x0bUNEXPLAINED\x10\x03\"\xd0\x01\n\x11SubjectDifference\x12\x12\n\nsubject_id\x18\x01 \x01(\t\x12\x12\n\nwallet_sum\x18\x02 \x01(\t\x12\x12\n\nledger_sum\x18\x03 \x01(\t\x12\x12\n\ndifference\x18\x04 \x01(\t\x12<\n\x07verdict\x18\x05 \x01(\x0e\x32+.paymesh.wallet.v1.WalletDifference.Verdict\x12-\n\tnewest_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPARISON']._serialized_start=90
   _globals['_COMPARISON']._serialized_end=217
   _globals['_WALLETDIFFERENCE']._serialized_start=220
-  _globals['_WALLETDIFFERENCE']._serialized_end=645
-  _globals['_WALLETDIFFERENCE_VERDICT']._serialized_start=563
-  _globals['_WALLETDIFFERENCE_VERDICT']._serialized_end=645
-  _globals['_SUBJECTDIFFERENCE']._serialized_start=648
-  _globals['_SUBJECTDIFFERENCE']._serialized_end=856
+  _globals['_WALLETDIFFERENCE']._serialized_end=667
+  _globals['_WALLETDIFFERENCE_VERDICT']._serialized_start=585
+  _globals['_WALLETDIFFERENCE_VERDICT']._serialized_end=667
+  _globals['_SUBJECTDIFFERENCE']._serialized_start=670
+  _globals['_SUBJECTDIFFERENCE']._serialized_end=878
 # @@protoc_insertion_point(module_scope)

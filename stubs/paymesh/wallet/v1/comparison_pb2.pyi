@@ -99,6 +99,7 @@ class WalletDifference(_message.Message):
     COMPARED_FROM_FIELD_NUMBER: _builtins.int
     EARLIER_DIFFERENCE_FIELD_NUMBER: _builtins.int
     HAS_NO_WALLET_FIELD_NUMBER: _builtins.int
+    IS_UNFOUNDED_FIELD_NUMBER: _builtins.int
     wallet_id: _builtins.str
     """The wallet, and the account."""
     currency: _builtins.str
@@ -110,11 +111,15 @@ class WalletDifference(_message.Message):
     difference: _builtins.str
     """The first less the second."""
     verdict: Global___WalletDifference.Verdict.ValueType
-    """DIFFERENCE as soon as one subject's is, or where there is an `earlier_difference`."""
+    """DIFFERENCE as soon as one subject's is, or where there is an `earlier_difference`, or it `is_unfounded`."""
     earlier_difference: _builtins.str
     """What differed before that time, the wallet's less the ledger's; for no object, since it is archived."""
     has_no_wallet: _builtins.bool
     """Whether the ledger has an account and no wallet is there."""
+    is_unfounded: _builtins.bool
+    """Whether the wallet's balances are not what its newest operation left, or what is held is not what its open holds have:
+    no operation made them so. The totals may agree all the same.
+    """
     @_builtins.property
     def subjects(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubjectDifference]:
         """The objects whose operations are not what their entries are, by id; at most 1,000."""
@@ -138,10 +143,11 @@ class WalletDifference(_message.Message):
         compared_from: _timestamp_pb2.Timestamp | None = ...,
         earlier_difference: _builtins.str = ...,
         has_no_wallet: _builtins.bool = ...,
+        is_unfounded: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["compared_from", b"compared_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compared_from", b"compared_from", "currency", b"currency", "difference", b"difference", "earlier_difference", b"earlier_difference", "has_no_wallet", b"has_no_wallet", "ledger_balance", b"ledger_balance", "subjects", b"subjects", "verdict", b"verdict", "wallet_id", b"wallet_id", "wallet_total", b"wallet_total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compared_from", b"compared_from", "currency", b"currency", "difference", b"difference", "earlier_difference", b"earlier_difference", "has_no_wallet", b"has_no_wallet", "is_unfounded", b"is_unfounded", "ledger_balance", b"ledger_balance", "subjects", b"subjects", "verdict", b"verdict", "wallet_id", b"wallet_id", "wallet_total", b"wallet_total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
