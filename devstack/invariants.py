@@ -4,7 +4,7 @@ What is judged is the audit's; here a trail is laid out as facts, and what only 
 show (every entry of an account, every operation of a wallet) is judged by what the trail has.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from devstack.audit.facts import (
     Facts,
     OrderFact,
     PaymentFact,
+    ResolutionFact,
     SagaFact,
     TransactionFact,
 )
@@ -96,6 +97,7 @@ def _facts(trail: Trail) -> Facts:
         limits=(),
         record=[record_fact(one) for one in trail.psp_record],
         proof=None,
+        resolutions=list(_left(trail)),
     )
 
 
@@ -146,8 +148,20 @@ def _attempt(payment_id: str, one: dict[str, Any]) -> AttemptFact:
 
 def _transaction(one: dict[str, Any]) -> TransactionFact:
     return TransactionFact(
-        one["transaction_id"], "POSTED", one["reference"], one["subject_id"], None, None
+        one["transaction_id"],
+        "POSTED",
+        one["reference"],
+        one["subject_id"],
+        None,
+        one.get("template"),
     )
+
+
+def _left(trail: Trail) -> Iterator[ResolutionFact]:
+    """Tell by its cases what two persons left with a PSP."""
+    for case in trail.story["cases"]:
+        if case["kind"] == "KEPT_CHARGE" or case["resolution"] == "GIVEN_UP":
+            yield ResolutionFact(f"{case['subject_id']}r1", "GIVE_UP")
 
 
 def _entry(one: dict[str, Any]) -> EntryFact:

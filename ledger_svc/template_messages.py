@@ -268,6 +268,10 @@ def _late_charged(asked: wire.LateCharged, amounts: _Amounts) -> settling.LateCh
     return settling.LateCharged(asked.attempt_id, asked.psp, amounts("amount"))
 
 
+def _charge_kept(asked: wire.ChargeKept, amounts: _Amounts) -> settling.ChargeKept:
+    return settling.ChargeKept(asked.attempt_id, asked.psp, amounts("amount"))
+
+
 _READERS: Mapping[str, Callable[[Any, _Amounts], Any]] = {
     "captured": _captured,
     "psp_fee": _psp_fee,
@@ -289,4 +293,5 @@ _READERS: Mapping[str, Callable[[Any, _Amounts], Any]] = {
     "settlement_claimed": _settlement_claimed,
     "suspense_released": _suspense_released,
     "late_charged": _late_charged,
+    "charge_kept": _charge_kept,
 }

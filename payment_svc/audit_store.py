@@ -22,7 +22,12 @@ WHERE queue IN ('DONE', 'DEAD_LETTER') AND (moved_at, saga_id) > (%s, %s)
 ORDER BY moved_at, saga_id LIMIT %s
 """
 _SAGAS = """
-SELECT payment_id, saga_id, kind, queue, reason, due_at FROM sagas
+SELECT payment_id, saga_id, kind, queue, reason, due_at,
+    CASE WHEN queue = 'DONE' AND kind IN ('pay_in', 'capture', 'late_success')
+            AND (memory ? 'given_up_by' OR memory ? 'given_back_elsewhere_by')
+        THEN coalesce(memory ->> 'late_attempt_id', memory ->> 'charge_attempt_id', '')
+        ELSE '' END AS left_at_psp
+FROM sagas
 WHERE payment_id = ANY(%s) ORDER BY payment_id, saga_id
 """
 

@@ -27,6 +27,7 @@ from payment_svc.sagas.commands import (
     CreditWallets,
     ExecuteCharge,
     PostCapture,
+    PostKeptCharge,
     PostLateCharge,
     RefundCharge,
     ReleaseSuspense,
@@ -137,9 +138,11 @@ class GrpcServices:
             case PostCapture():
                 return await self._post_capture(command)
             case PostLateCharge():
-                return await self._post_late(command, messages.late_charge(command))
+                return await self._post_suspense(command, messages.late_charge(command))
+            case PostKeptCharge():
+                return await self._post_suspense(command, messages.kept_charge(command))
             case ReleaseSuspense():
-                return await self._post_late(command, messages.suspense_release(command))
+                return await self._post_suspense(command, messages.suspense_release(command))
             case ReversePosting():
                 request = messages.reversal(command)
                 return messages.item_outcome(await call(self._reverse, request, self._timeout_s))
@@ -187,7 +190,9 @@ class GrpcServices:
             return opened
         return messages.posting_outcome(await self._post(messages.posting(command)))
 
-    async def _post_late(self, command: PostLateCharge | ReleaseSuspense, posting: Any) -> Outcome:
+    async def _post_suspense(
+        self, command: PostLateCharge | PostKeptCharge | ReleaseSuspense, posting: Any
+    ) -> Outcome:
         currency = command.amount.currency
         for name in (books.clearing_account, books.suspense_account):
             opened = await self._open(name(command.psp, currency), currency)

@@ -20,6 +20,7 @@ from payment_svc.sagas.commands import (
     CreditWallets,
     ExecuteCharge,
     PostCapture,
+    PostKeptCharge,
     PostLateCharge,
     RefundCharge,
     ReleaseSuspense,
@@ -274,6 +275,21 @@ def late_charge(command: PostLateCharge) -> posting_pb2.Posting:
     return posting_pb2.Posting(
         reference=command.reference,
         template=template_pb2.PostingTemplate(version=1, late_charged=late),
+        subject_id=command.payment_id,
+    )
+
+
+def kept_charge(command: PostKeptCharge) -> posting_pb2.Posting:
+    """Write the booking of a charge that its PSP has still."""
+    kept = template_pb2.ChargeKept(
+        attempt_id=command.attempt_id,
+        psp=command.psp,
+        currency=command.amount.currency,
+        amount=str(command.amount),
+    )
+    return posting_pb2.Posting(
+        reference=command.reference,
+        template=template_pb2.PostingTemplate(version=1, charge_kept=kept),
         subject_id=command.payment_id,
     )
 

@@ -77,6 +77,13 @@ def late_reference(attempt_id: str) -> str:
     return f"late:{attempt_id}:charged"
 
 
+def kept_reference(attempt_id: str) -> str:
+    """Name the ledger transaction of a charge that its PSP has still though it was to be given
+    back.
+    """
+    return f"charge:{attempt_id}:kept"
+
+
 def released_reference(attempt_id: str) -> str:
     """Name the ledger transaction by which a late charge that was given back leaves suspense."""
     return f"suspense:{attempt_id}:released"

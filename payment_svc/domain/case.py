@@ -9,6 +9,7 @@ class CaseKind(StrEnum):
     """What it is about."""
 
     LATE_SUCCESS = "LATE_SUCCESS"  # a PSP has charged what was given up
+    KEPT_CHARGE = "KEPT_CHARGE"  # a PSP has a charge still that was to be given back
 
 
 class CaseStatus(StrEnum):

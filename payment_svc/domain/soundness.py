@@ -2,7 +2,7 @@
 ledger booked. Each thing that is not is told with ids and amounts.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -35,13 +35,18 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a saga stands; queues are PAYMENT, RETRY, WAITING, DEAD_LETTER and DONE."""
+    """Where a saga stands; queues are PAYMENT, RETRY, WAITING, DEAD_LETTER and DONE.
+
+    Attributes:
+        left_at_psp: the charge that two persons left with its PSP, and that no order is paid by.
+    """
 
     saga_id: str
     kind: str
     queue: str
     reason: str
     due_at: datetime | None
+    left_at_psp: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -78,8 +83,9 @@ def violations(
         told.append(("I6", f"{-kept} {payment.currency} more went back than was taken"))
     told += [("I7", how) for how in _forgotten(payment, sagas, now)]
     if is_at_rest(sagas):
-        told += [("I5", how) for how in _kept_late(attempts)]
-        told += [("I8", how) for how in _disagreeing(payment, kept)]
+        left = {saga.left_at_psp for saga in sagas} - {""}
+        told += [("I5", how) for how in _kept_late(attempts, left)]
+        told += [("I8", how) for how in _disagreeing(payment, kept - _sum_of(left, attempts))]
     for invariant, how in told:
         yield Violation(invariant, payment.payment_id, how)
 
@@ -108,10 +114,18 @@ def _not_given_back(attempts: Sequence[Attempt]) -> list[Attempt]:
     ]
 
 
-def _kept_late(attempts: Sequence[Attempt]) -> Iterator[str]:
-    """Find charges that came after they had been given up: no order is paid by them."""
+def _sum_of(names: Set[str], attempts: Sequence[Attempt]) -> Decimal:
+    """Sum what was taken by some charges; whether suspense has it, the books tell."""
+    live = _not_given_back(attempts)
+    return sum((Decimal(one.amount) for one in live if one.attempt_id in names), _ZERO)
+
+
+def _kept_late(attempts: Sequence[Attempt], left: Set[str]) -> Iterator[str]:
+    """Find charges that came after they had been given up, but for those that two persons left with
+    their PSP: no order is paid by them.
+    """
     for one in _not_given_back(attempts):
-        if books.is_late(one.attempt_id):
+        if books.is_late(one.attempt_id) and one.attempt_id not in left:
             yield f"{one.attempt_id} {one.amount} was charged late and is not given back"
 
 

@@ -23,6 +23,7 @@ _WORKERS = {
     "book_charge": "ledger_svc",
     "give_back": "psp_gateway",
     "book_refund": "ledger_svc",
+    "book_kept": "ledger_svc",
 }
 
 FINAL = Action(ActionKind.NONE, "Nothing: it is final.")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from payment_svc.domain.case import CaseKind
 from payment_svc.domain.statuses import FINAL, PaymentStatus
 from payment_svc.explanation.story import Outlook, Source, Story, WaitsFor
 from payment_svc.explanation.wording import count, money, span
@@ -20,16 +21,18 @@ def headline(story: Story, outlook: Outlook, now: datetime) -> str:
     parts = list(_came_of_it(story)) if is_over else []
     if outlook.waits_for is not WaitsFor.NOTHING:
         parts.append(outlook.sentence.removesuffix("."))
-    parts += _late(story)
+    parts += _of_cases(story)
     parts += [f"{gap.source.service} did not tell" for gap in story.gaps]
     told = f": {', '.join(parts)}" if parts else ""
     return f"{payment.status} {amount} {verb} {span(since - payment.created_at)}{told}"
 
 
-def _late(story: Story) -> Iterator[str]:
+def _of_cases(story: Story) -> Iterator[str]:
     for case in story.cases:
+        is_kept = case.kind is CaseKind.KEPT_CHARGE
+        how = f"is with {case.psp} still" if is_kept else f"was charged late by {case.psp}"
         sum_ = money(case.amount, case.currency)
-        yield f"{sum_} was charged late by {case.psp}, case {case.case_id} {case.status.value}"
+        yield f"{sum_} {how}, case {case.case_id} {case.status.value}"
 
 
 def _ended_at(story: Story) -> datetime:

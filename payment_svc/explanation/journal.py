@@ -3,13 +3,20 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from payment_svc.domain.case import Case, CaseKind
 from payment_svc.domain.payment import Payment
 from payment_svc.explanation.story import Source, Story, TimelineEvent
 from payment_svc.explanation.wording import count, money, span, told
 from payment_svc.ports import SagaView, StatusChange
 from payment_svc.sagas.journey import Entry, Queue
+from payment_svc.sagas.keeping import BOOK_KEPT
 
-_ENDS = {"GIVEN_BACK": "was given back", "GIVEN_UP": "was given up, and is not given back"}
+_ENDS = {
+    (CaseKind.LATE_SUCCESS, "GIVEN_BACK"): "was given back",
+    (CaseKind.LATE_SUCCESS, "GIVEN_UP"): "was given up, and is not given back",
+    (CaseKind.KEPT_CHARGE, "GIVEN_BACK"): "was given back elsewhere, and stands in suspense",
+    (CaseKind.KEPT_CHARGE, "GIVEN_UP"): "is not given back, and stands in suspense",
+}
 
 
 def beginnings(story: Story) -> Iterator[TimelineEvent]:
@@ -105,7 +112,9 @@ def _what_came(entry: Entry, times: int) -> str:
     took = span(entry.finished_at - entry.started_at)
     detail = f": {entry.detail}" if entry.detail else ""
     again = f" ({times} times)" if times > 1 else ""
-    match entry.action, entry.outcome:
+    # What is done on the way back alone undoes nothing.
+    action = "do" if entry.step == BOOK_KEPT.name else entry.action
+    match action, entry.outcome:
         case "undo", "done" if entry.started_at == entry.finished_at and not detail:
             return "had nothing to undo"
         case "undo", "done":
@@ -186,7 +195,7 @@ def cases(story: Story) -> Iterator[TimelineEvent]:
             Source.PAYMENT,
             "case_opened",
             case.case_id,
-            f"Case {case.case_id}: {case.psp} has charged {sum_} that had been given up.",
+            f"Case {case.case_id}: {_about(case, sum_)}.",
             facts,
         )
         if case.closed_at is not None:
@@ -195,6 +204,12 @@ def cases(story: Story) -> Iterator[TimelineEvent]:
                 Source.PAYMENT,
                 "case_closed",
                 case.case_id,
-                f"Case {case.case_id} is closed: {sum_} {_ENDS[case.resolution]}.",
+                f"Case {case.case_id} is closed: {sum_} {_ENDS[case.kind, case.resolution]}.",
                 facts,
             )
+
+
+def _about(case: Case, sum_: str) -> str:
+    if case.kind is CaseKind.KEPT_CHARGE:
+        return f"{case.psp} has {sum_} still that was to be given back"
+    return f"{case.psp} has charged {sum_} that had been given up"

@@ -2,12 +2,14 @@
 
 from payment_svc.sagas import booking, charging
 from payment_svc.sagas.journey import Saga, Step, nothing
+from payment_svc.sagas.keeping import BOOK_KEPT
 
 CAPTURE = Saga(
     kind="capture",
-    version=1,
+    version=2,
     steps=(
         Step("hold", do=nothing, undo=charging.void_unless_captured),
+        BOOK_KEPT,
         # What is held stays held for days: trouble at the PSP is waited out, not taken for a no.
         Step(
             "capture",

@@ -125,6 +125,17 @@ class PostLateCharge:
 
 
 @dataclass(frozen=True, slots=True)
+class PostKeptCharge:
+    """Book into suspense what a PSP has still of a charge that was to be given back."""
+
+    reference: str
+    attempt_id: str
+    payment_id: str
+    psp: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseSuspense:
     """Book that what was taken late was given back."""
 
@@ -154,6 +165,7 @@ Command = (
     | ReverseCredits
     | PostCapture
     | PostLateCharge
+    | PostKeptCharge
     | ReleaseSuspense
     | ReversePosting
 )

@@ -133,14 +133,25 @@ def _one(
 
 def _onward(saga: Saga, journey: Journey, now: datetime) -> Journey:
     """Go to the next step, or back to the one before."""
-    back = journey.progress.turned_round
-    index = saga.index(journey.progress.step) + (-1 if back else 1)
+    index = _next(saga, journey)
     if index == len(saga.steps):
         return journey.with_progress(queue=Queue.DONE, reason="")
     if index < 0:
         ended = saga.fail(journey, now) if saga.fail else journey
         return ended.with_progress(queue=Queue.DONE)
     return _enter(saga, journey, index, now)
+
+
+def _next(saga: Saga, journey: Journey) -> int:
+    """Find the place of the step to go to, beyond detours that ask for nothing."""
+    back = journey.progress.turned_round
+    towards = -1 if back else 1
+    index = saga.index(journey.progress.step) + towards
+    while 0 <= index < len(saga.steps) and saga.steps[index].is_detour:
+        if back and saga.steps[index].undo(journey) is not None:
+            break
+        index += towards
+    return index
 
 
 def _enter(saga: Saga, journey: Journey, index: int, now: datetime) -> Journey:

@@ -165,6 +165,7 @@ class Step:
         enter: prepares the journey, on disk before `do` is asked.
         on: changes the payment by what came of `do`.
         is_patient: trouble at the PSP is waited out, and never taken for a no.
+        is_detour: it is gone to on the way back alone, and only if `undo` asks for something.
         retry: when it is tried again after trouble.
     """
 
@@ -174,6 +175,7 @@ class Step:
     enter: Enter = _stay
     on: On = _unmoved
     is_patient: bool = False
+    is_detour: bool = False
     retry: RetryStrategy = EXPONENTIAL
 
 

@@ -2,12 +2,14 @@
 
 from payment_svc.sagas import booking, charging
 from payment_svc.sagas.journey import Saga, Step, nothing
+from payment_svc.sagas.keeping import BOOK_KEPT
 
 PAY_IN = Saga(
     kind="pay_in",
-    version=1,
+    version=2,
     steps=(
         Step("assess", do=charging.assess_payment),
+        BOOK_KEPT,
         Step(
             "charge",
             enter=charging.name_charge,

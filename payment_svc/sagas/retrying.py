@@ -14,6 +14,7 @@ from payment_svc.sagas.commands import (
     CreditWallets,
     ExecuteCharge,
     PostCapture,
+    PostKeptCharge,
     PostLateCharge,
     RefundCharge,
     ReleaseSuspense,
@@ -93,7 +94,13 @@ def _keys(command: Command) -> Iterator[tuple[str, str]]:
             yield from (("operation_id", o.operation_id) for o in command.operations)
         case ReverseCredits():
             yield from (("operation_id", name) for name in command.operation_ids)
-        case PostCapture() | PostLateCharge() | ReleaseSuspense() | ReversePosting():
+        case (
+            PostCapture()
+            | PostLateCharge()
+            | PostKeptCharge()
+            | ReleaseSuspense()
+            | ReversePosting()
+        ):
             yield "reference", command.reference
 
 

@@ -1,15 +1,20 @@
 """What templates make, in a real ledger: accounts open as the chart says, the books stay true."""
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from google.protobuf import json_format
 from paymesh.ledger.v1 import ledger_service_pb2 as service
 from paymesh.ledger.v1 import posting_pb2
 
 from chassis.database import Database
+from chassis.money import Money
 from ledger_svc import messages
 from ledger_svc.domain import chart
 from ledger_svc.domain.templates.catalogue import published
+from ledger_svc.domain.templates.settlements import ChargeKept
 from tests.unit.ledger_svc.audit import faults
 from tests.unit.ledger_svc.builders import LedgerStub, served
 from tests.unit.ledger_svc.money_page import ACCOUNTS, LOST, STEPS
@@ -18,6 +23,7 @@ from tests.unit.ledger_svc.template_samples import PAYMENT
 from tests.unit.ledger_svc.test_template_messages import written
 
 STORY = (*STEPS, *LOST)
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "dead-letters.md"
 
 
 @pytest.fixture
@@ -91,3 +97,36 @@ async def test_an_event_out_of_its_turn_is_refused(ledger: LedgerStub) -> None:
     response = await ledger.PostTransactions(request)
 
     assert [result.refusal.reason for result in response.results] == ["FLOOR_PASSED"]
+
+
+async def test_what_stands_in_suspense_is_explained_as_the_guide_says(ledger_db: Database) -> None:
+    """The accountant's call, as printed: what the PSP kept has left suspense, and once."""
+    (printed,) = re.findall(r"PostTransactions -d '(.+?)'", GUIDE.read_text(), re.DOTALL)
+    asked = json_format.Parse(printed, service.PostTransactionsRequest())
+    released = asked.postings[0].template.suspense_released
+    suspense, currency = f"suspense:{released.source}:{released.currency}", released.currency
+    clearing = f"psp:{released.source}:clearing:{currency}"
+    kept = posting_pb2.Posting(
+        reference=f"charge:{released.release_id}:kept",
+        subject_id=asked.postings[0].subject_id,
+        template=written(
+            "charge_kept",
+            ChargeKept(
+                released.release_id, released.source, Money.parse(released.amount, currency)
+            ),
+        ),
+    )
+    async with served(ledger_db) as stub:
+        names = (suspense, clearing, released.explained_by)
+        await stub.OpenAccounts(
+            service.OpenAccountsRequest(accounts=[new_account(name) for name in names])
+        )
+        booking = service.PostTransactionsRequest(postings=[kept])
+        answers = [await stub.PostTransactions(one) for one in (booking, asked, asked)]
+        balances = [
+            (await stub.GetBalance(service.GetBalanceRequest(account_id=name))).account.balance
+            for name in names
+        ]
+
+    assert all(answer.results[0].HasField("transaction") for answer in answers)
+    assert balances == ["0.00", released.amount, f"-{released.amount}"]

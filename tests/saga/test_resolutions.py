@@ -257,16 +257,29 @@ def stuck_refund() -> Journey:
 
 @pytest.mark.parametrize("decision", [Decision.DONE_BY_HAND, Decision.GIVE_UP])
 def test_an_undo_that_persons_did_ends_the_saga(decision: Decision) -> None:
-    """The step counts as undone, the way back goes on, and the journal names the resolution."""
+    """The step counts as undone, the way back goes on, and the journal names the resolution. What
+    the PSP has still is booked first.
+    """
     journey = stuck_refund()
 
     done = conclude(make_resolution(journey, decision), journey, word=None, policy=POLICY, now=NOW)
 
     assert done.resolution.status is ResolutionStatus.APPLIED
     assert done.move is not None
-    assert done.move.after.progress.queue is Queue.DONE
-    assert done.move.after.payment.status is PaymentStatus.FAILED
     assert done.move.entries[0].detail == f"{decision} by res_1"
+    after = done.move.after
+    assert (after.progress.queue, after.progress.step) == (Queue.RETRY, "book_kept")
+    assert after.payment.status is PaymentStatus.PROCESSING
+    booked = _walked_on(after)
+    assert (booked.progress.queue, booked.payment.status) == (Queue.DONE, PaymentStatus.FAILED)
+
+
+def _walked_on(journey: Journey) -> Journey:
+    """Let a worker do the present step."""
+    taken = journey.with_progress(queue=Queue.PAYMENT)
+    return engine.advance(
+        SAGAS["pay_in"], taken, Done(), started_at=NOW, now=NOW, chance=0.1, policy=POLICY
+    ).after
 
 
 def test_what_is_given_up_going_forward_is_undone() -> None:

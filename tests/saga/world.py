@@ -18,6 +18,7 @@ from payment_svc.sagas.commands import (
     CreditWallets,
     ExecuteCharge,
     PostCapture,
+    PostKeptCharge,
     PostLateCharge,
     RefundCharge,
     ReleaseSuspense,
@@ -76,7 +77,7 @@ class World:
                     self.credited.pop(operation_id, None)
             case PostCapture() if word in ("done", "lost"):
                 self.posted[command.reference] = command.amount.amount
-            case PostLateCharge() if word in ("done", "lost"):
+            case PostLateCharge() | PostKeptCharge() if word in ("done", "lost"):
                 self.posted[command.reference] = command.amount.amount
             case ReleaseSuspense() if word in ("done", "lost"):
                 self.posted[command.reference] = -command.amount.amount

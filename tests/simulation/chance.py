@@ -62,6 +62,7 @@ OTHERS = (
     "resolved_charged",
     "resolved_not_charged",
     "resolved_by_hand",
+    "left_at_psp",
     "resolved_other_amount",
     "resolved_wrongly",
     "approved_alone",

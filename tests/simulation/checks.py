@@ -120,16 +120,18 @@ def key_once(seen: Evidence) -> Problems:
 
 
 def nothing_left_behind(seen: Evidence) -> Problems:
-    """INV-5: a payment that failed or was cancelled has left nothing in books and wallets."""
+    """INV-5: a payment that failed or was cancelled has left nothing in books and wallets, but what
+    two persons left with a PSP: suspense has that, of whatever payment.
+    """
     for payment in seen.settled:
+        name = payment.payment_id
+        known, suspended = seen.left(name), seen.suspended(name)
+        if known != suspended:
+            yield f"{name}: {known} was left with the PSP, suspense has {suspended}"
         if payment.status in _ENDED_BADLY:
-            left = (
-                seen.kept(payment.payment_id),
-                seen.booked(payment.payment_id),
-                *seen.credited(payment.payment_id).values(),
-            )
-            if any(left):
-                yield f"{payment.payment_id} is {payment.status}, and left {left}"
+            money = seen.kept(name) - known, seen.booked(name) - known
+            if any((*money, *seen.credited(name).values())):
+                yield f"{name} is {payment.status}, and left {money} and what wallets have"
 
 
 def wallets_equal_ledger(seen: Evidence) -> Problems:
@@ -197,9 +199,9 @@ def _is_excused(seen: Evidence, payment_id: str) -> bool:
 
 
 def status_equals_psp(seen: Evidence) -> Problems:
-    """INV-8: completed means taken, failed and cancelled mean neither taken nor held."""
+    """INV-8: completed means taken, else neither taken nor held, but for what was left there."""
     for payment in seen.settled:
-        kept = seen.kept(payment.payment_id)
+        kept = seen.kept(payment.payment_id) - seen.left(payment.payment_id)
         taken = sum(int(o.taken.amount * 100) for o in payment.orders if _is_kept(o.status))
         if kept != taken:
             yield f"{payment.payment_id} is {payment.status} over {taken}, and the PSP took {kept}"

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from ledger_svc.domain.account import Side
 from payment_svc.domain.payment import Payment
-from payment_svc.domain.resolution import Resolution, ResolutionStatus
+from payment_svc.domain.resolution import Decision, Resolution, ResolutionStatus
 from payment_svc.sagas.journey import Queue
 from psp_gateway.domain.attempt import Attempt
 from tests.simulation.clients import Diary
@@ -18,6 +18,8 @@ from tests.simulation.psp import Effect
 from tests.simulation.world import World
 
 TAKEN = ("charged", "captured")
+_LEAVES = (Decision.GIVE_UP, Decision.DONE_BY_HAND)
+_REFUND = "r1"  # by which the attempt's id ends that gives a charge back
 
 
 @dataclass(slots=True)
@@ -90,15 +92,35 @@ class Evidence:
         back = [e.minor for e in self.effects[payment_id] if self.is_bought_back(e)]
         return self.minor(payment_id, *TAKEN) - sum(back)
 
+    def left(self, payment_id: str) -> int:
+        """What two persons left with a PSP of a payment, in cents: of whole charges, by the word of
+        their refunds.
+        """
+        whole = Decimal(0)
+        for one in self.resolutions(ResolutionStatus.APPLIED):
+            is_left = one.decision in _LEAVES and not one.psp_reference
+            if is_left and one.payment_id == payment_id and one.attempt_id.endswith(_REFUND):
+                charge = one.attempt_id.removesuffix(_REFUND)
+                whole += self.parts.attempts.rows[charge].amount.amount
+        return int(whole * 100)
+
+    def suspended(self, payment_id: str) -> int:
+        """What the ledger has in suspense for a payment, in cents."""
+        return self._sum(payment_id, "suspense:", Side.CREDIT)
+
     def booked(self, payment_id: str) -> int:
         """What the ledger says that the PSPs owe us for a payment, in cents."""
+        return self._sum(payment_id, "psp:", Side.DEBIT)
+
+    def _sum(self, payment_id: str, accounts: str, side: Side) -> int:
+        """Sum what is booked for a payment on accounts of a kind, in cents, in one direction."""
         total = Decimal(0)
         for written in self.parts.ledger.written:
             if written.heading.subject_id == payment_id:
                 for line in written.lines:
-                    if line.account_id.startswith("psp:"):
+                    if line.account_id.startswith(accounts):
                         signed = line.amount.amount
-                        total += signed if line.side is Side.DEBIT else -signed
+                        total += signed if line.side is side else -signed
         return int(total * 100)
 
     def credited(self, payment_id: str) -> Mapping[str, int]:

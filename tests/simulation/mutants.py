@@ -34,6 +34,7 @@ from tests.simulation.parts import Parts
 from tests.simulation.payment_mistakes import (
     AppliesAgain,
     BlocksItsBatch,
+    BooksNothingKept,
     DeafToLateCharges,
     DoubtIsForgotten,
     DropsDeadLetters,
@@ -141,6 +142,8 @@ MUTANTS: Sequence[Mutant] = (
             _provider(Forgetful), "INV-3", "INV-9", needs_hours=True),
     _mutant("never looks up", "the same is sent again under its key, and nobody is asked",
             _provider(NeverLooks), "INV-7b"),
+    _mutant("kept and not booked", "what two persons leave with a PSP is in no book",
+            _services(BooksNothingKept), "INV-2", "INV-5"),
     _mutant("no fencing", "whoever held a saga once may write it",
             _place(Unfenced), "INV-7", "INV-10", "INV-11", "INV-11b", "INV-14"),
     _mutant("short lease", "a lease ends while its holder waits for an answer",

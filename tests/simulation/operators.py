@@ -169,20 +169,31 @@ class Operators:
         return is_misread
 
     async def _do_by_hand(self, journey: Journey, command: RefundCharge | VoidCharge) -> None:
-        """Give money back at the PSP's dashboard, unless it was, and say so."""
+        """Give money back at the PSP's dashboard, unless it was, and say so; or leave it there."""
         (intent,) = self._intents(command)
-        psp, reference = self._psp_of(intent), intent["id"]
+        saga_id, reference = journey.progress.saga_id, intent["id"]
         if isinstance(command, RefundCharge):
-            refunds = psp.done_for(command.attempt_id)
-            reference = (
-                refunds[0]["id"] if refunds else psp.refund_by_hand(intent, command.attempt_id)
-            )
+            if (left := self._left(intent, command)) is not None:
+                return await self._resolve(_said(saga_id, left), "left_at_psp")
+            reference = self._refunded(intent, command)
         elif intent["status"] == "requires_capture":
-            return
-        if self._chance.happens(0.4):
+            return None
+        elif self._chance.happens(0.4):
             reference = ""
-        said = _said(journey.progress.saga_id, Decision.DONE_BY_HAND, reference)
-        await self._resolve(said, "resolved_by_hand")
+        said = _said(saga_id, Decision.DONE_BY_HAND, reference)
+        return await self._resolve(said, "resolved_by_hand")
+
+    def _left(self, intent: Object, command: RefundCharge) -> Decision | None:
+        """Decide to leave with the PSP what it has not given back, by one word or the other."""
+        if self._psp_of(intent).given_back(command.attempt_id) or not self._chance.happens(0.4):
+            return None
+        return self._chance.one_of((Decision.GIVE_UP, Decision.DONE_BY_HAND))
+
+    def _refunded(self, intent: Object, command: RefundCharge) -> str:
+        """Give back, unless it was; answer the refund's id."""
+        psp = self._psp_of(intent)
+        refunds = psp.done_for(command.attempt_id)
+        return refunds[0]["id"] if refunds else psp.refund_by_hand(intent, command.attempt_id)
 
     def _intents(self, command: Any) -> list[Object]:
         """Find at the PSPs what a command is about."""

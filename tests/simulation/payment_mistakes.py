@@ -14,7 +14,7 @@ from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.operations.ports import Concluded
 from payment_svc.operations.wiring import Operations
 from payment_svc.ports import Acceptance, Accepted, NewPayment
-from payment_svc.sagas.commands import CaptureCharge, Command, ExecuteCharge
+from payment_svc.sagas.commands import CaptureCharge, Command, ExecuteCharge, PostKeptCharge
 from payment_svc.sagas.journey import Journey, Move, Progress, Queue
 from payment_svc.sagas.outcomes import Again, Done, Outcome, Refused, Waiting
 from tests.simulation.around import Around
@@ -93,6 +93,17 @@ class GivesUpAlone(Around):
         outcome: Outcome = await self.inner.perform(replace(command, is_last_try=False))
         if isinstance(outcome, Again) and outcome.from_psp:
             return Refused(outcome.reason, "We give up.")
+        return outcome
+
+
+class BooksNothingKept(Around):
+    """What two persons leave with a PSP is booked nowhere."""
+
+    async def perform(self, command: Command) -> Outcome:
+        """Have it done, all but that."""
+        if isinstance(command, PostKeptCharge):
+            return Done()
+        outcome: Outcome = await self.inner.perform(command)
         return outcome
 
 

@@ -262,6 +262,10 @@ class Psp:
         """Show what it has of an attempt, as its dashboard does."""
         return [one for one in self.objects.values() if one["metadata"]["attempt_id"] == attempt_id]
 
+    def given_back(self, attempt_id: str) -> bool:
+        """Whether it gave back for an attempt, by itself or by hand."""
+        return bool(self.done_for(attempt_id) or self.done_for(f"{BY_HAND}{attempt_id}"))
+
     def refund_by_hand(self, intent: Object, attempt_id: str) -> str:
         """Give back by its dashboard what was taken, which writes no attempt of ours onto it; once.
         Answer the refund's id.

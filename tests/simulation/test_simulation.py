@@ -25,6 +25,7 @@ LATELY = {
     "amount unread": 15,
     "key lifetime forgotten": 134,
     "never looks up": 4,
+    "kept and not booked": 33,
     "dead letter dropped": 3,
     "gives up alone": 8,
     "last write wins": 9,

@@ -9,6 +9,7 @@ from itertools import product
 from payment_svc.domain.actor import Actor
 from payment_svc.domain.checkout_page import CheckoutPage
 from payment_svc.domain.payment import CaptureMethod, PartialFailurePolicy, Payment, PaymentMethod
+from payment_svc.domain.resolution import Decision
 from payment_svc.domain.statuses import OrderStatus, PaymentStatus
 from payment_svc.sagas import engine, late_success
 from payment_svc.sagas.journey import Journey, Queue
@@ -16,6 +17,7 @@ from payment_svc.sagas.late_success import LATE_SUCCESS
 from payment_svc.sagas.quarantine import quarantine
 from payment_svc.use_cases.retry_saga import let_on
 from tests.builders import NOW, make_id, make_order, make_payment
+from tests.saga.test_kept import LEFT, leave
 from tests.saga.test_late_success import late_attempt
 from tests.saga.test_pay_in_machine import begin_second_half
 from tests.saga.world import WORDS, Sagas, World
@@ -97,15 +99,35 @@ def journeys() -> Iterator[Iterator[Sagas]]:
             yield play(manual(), script, word)
         for kind in ("CHARGE", "AUTHORIZATION", "CAPTURE"):
             yield play(late(kind), script)
+    for script, decision in product(stuck_refunds(), LEFT):
+        for begin in (pay_in, by_page, keep_successful):
+            yield play(begin(), script, left=decision)
+        for word in ("capture", "part"):
+            yield play(manual(), ("done",) * 2 + script, word, decision)
 
 
-def play(sagas: Sagas, script: tuple[str, ...], word: str = "") -> Iterator[Sagas]:
+def stuck_refunds() -> Iterator[tuple[str, ...]]:
+    """Make scripts: a credit or a booking is refused, the refund met trouble for too long, then
+    anything, twice.
+    """
+    for well, *trouble in product((2, 3), (*WORDS, *TROUBLE), (*WORDS, *TROUBLE)):
+        back = ("done",) * (well - 1)
+        stuck = ("late trouble",) * 2
+        yield ("done",) * well + ("refused", *back, *stuck, *trouble) + ("done",) * 30
+
+
+def play(
+    sagas: Sagas, script: tuple[str, ...], word: str = "", left: Decision | None = None
+) -> Iterator[Sagas]:
     """Play a journey by a script, sagas in turn; answer it at every state that is written.
 
-    `word` is what the client says of what is held.
+    `word` is what the client says of what is held; `left` how two persons end what cannot be given
+    back.
     """
     yield sagas
     for turn, answer in enumerate(script):
+        if not sagas.open and left is not None and leave(sagas, left):
+            yield sagas
         if not sagas.open and not let_dead_on(sagas):
             if sagas.payment.status is not PaymentStatus.REQUIRES_CAPTURE:
                 return

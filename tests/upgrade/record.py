@@ -15,8 +15,11 @@ FORM = "paymesh sagas in flight"
 
 
 def distinct() -> Iterator[State]:
-    """List the states in which any saga stands as none did before."""
+    """List the states in which any saga stands as none did before, in no recording either."""
     seen: set[Hashable] = set()
+    for recorded in sorted(FOLDER.glob("in_flight*.jsonl")):
+        for line in recorded.read_text().splitlines()[1:]:
+            _is_new(restored(json.loads(line)), seen)
     for journey in journeys():
         for sagas in journey:
             if not _is_new(sagas, seen):
@@ -56,8 +59,9 @@ def main() -> None:
     parser.add_argument("file", nargs="?", type=Path, default=FOLDER / "in_flight.jsonl")
     path = parser.parse_args().file
     header = {"form": FORM, "version": version("paymesh")}
+    new = list(distinct())
     with path.open("x") as file:
-        for line in (header, *distinct()):
+        for line in (header, *new):
             file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 

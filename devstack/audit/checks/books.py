@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
+from devstack.audit.checks.suspense import left_of
 from devstack.audit.facts import Facts, OperationFact
 from devstack.audit.told import Told
 from devstack.audit.verdict import Offence
@@ -124,12 +125,14 @@ def _left(one: OperationFact) -> tuple[Decimal, Decimal, Decimal]:
 
 def clearing_left(facts: Facts, _: Told) -> Iterator[Offence]:
     """Tell what stands for a payment at rest where nothing should: with its buyer, in suspense, in
-    a seller's pending; and, of a payment that failed, anywhere.
+    a seller's pending; and, of a payment that failed, anywhere. What two persons left with a PSP
+    stands in suspense until it is explained.
     """
     rests: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    left = {n for key in facts.at_rest for one in left_of(facts, key) for n in one[-2:]}
     for entry in facts.entries:
         known = facts.transaction.get(entry.transaction_id)
-        if known and known.subject_id in facts.at_rest:
+        if known and known.subject_id in facts.at_rest and known.transaction_id not in left:
             signed = entry.amount if entry.is_debit else -entry.amount
             rests[known.subject_id, entry.account_id] += signed
     for (payment_id, account), rest in rests.items():

@@ -4,13 +4,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
+from devstack.audit.checks import suspense
 from devstack.audit.checks.taken import TAKES, Effect, at_psps, here
 from devstack.audit.facts import Facts, OrderFact, PaymentFact
 from devstack.audit.told import Told
 from devstack.audit.verdict import Offence
 
 _ZERO = Decimal()
-_BOOKED = ("captured/", "refund_paid/", "refund_returned/")
+_TAKEN = ("captured/", *suspense.BOOKED)
+_BOOKED = (*_TAKEN, "refund_paid/", "refund_returned/")
 _DONE = frozenset({"SUCCESS", "PARTIALLY_REFUNDED", "REFUNDED"})
 _OVER = frozenset({"FAILED", "CANCELLED"})
 _COMPLETE = frozenset({"COMPLETED", "PARTIALLY_COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED"})
@@ -89,7 +91,7 @@ def booked_without_psp(facts: Facts, _: Told) -> Iterator[Offence]:
 def _bookings(
     facts: Facts,
 ) -> tuple[dict[tuple[str, str, str], Decimal], dict[str, Counter[tuple[str, Decimal, str]]]]:
-    """Sum the clearing accounts by payment, and list the captures that stand."""
+    """Sum the clearing accounts by payment, and list the bookings of what was taken that stand."""
     currencies = {one.account_id: one.currency for one in facts.accounts}
     by_reference = {one.reference: one for one in facts.transactions}
     reversed_ones = {one.reverses for one in facts.transactions if one.reverses}
@@ -101,32 +103,37 @@ def _bookings(
         if known is None or words[0] != "psp" or words[2] != "clearing":
             continue
         rule = by_reference.get(known.reverses or "", known)
-        if not (rule.template or "").startswith(_BOOKED):
+        template = rule.template or ""
+        # What settlements left in suspense is explained there, too, for no payment.
+        is_release = template.startswith(suspense.RELEASED) and known.subject_id in facts.payments
+        if not is_release and not template.startswith(_BOOKED):
             continue
         currency = currencies[entry.account_id]
         signed = entry.amount if entry.is_debit else -entry.amount
         booked[known.subject_id, words[1], currency] += signed
-        is_capture = (known.template or "").startswith("captured/") and not known.reverses
-        if is_capture and known.reference not in reversed_ones:
+        is_take = (known.template or "").startswith(_TAKEN) and not known.reverses
+        if is_take and known.reference not in reversed_ones:
             postings[known.subject_id][words[1], entry.amount, currency] += 1
     return booked, postings
 
 
 def charged_twice(facts: Facts, _: Told) -> Iterator[Offence]:
     """Tell payments with more live charges than may be, also in flight, or charged above their
-    amount; and refunds and payouts that happened more than once.
+    amount, but for what two persons left with its PSP; and refunds and payouts that happened more
+    than once.
     """
     effects = at_psps(facts)
     for payment_id, payment in facts.payments.items():
-        live = effects.live_takes(payment_id)
+        live = suspense.paying(facts, payment_id, effects.live_takes(payment_id))
         per_order = payment.partial_failure_policy == "KEEP_SUCCESSFUL"
         most = len(facts.orders_of.get(payment_id, ())) if per_order else 1
         whole = sum((one.amount for one in live), _ZERO)
         if len(live) > most or whole > payment.amount:
             told = ", ".join(f"{one.psp} {one.reference} {one.amount}" for one in live)
             yield Offence(payment_id, f"is charged {len(live)} times, {most} at most: {told}")
-    names = Counter((one.kind, one.name) for one in effects.all if one.name)
-    for (kind, name), count in names.items():
+    # One attempt may have charged late at the PSP before, too: that is a charge of its own.
+    names = Counter((one.kind, one.name, one.psp) for one in effects.all if one.name)
+    for (kind, name, _psp), count in names.items():
         if count > 1 and kind in ("refund", "payout", "charge", "capture", "authorization"):
             yield Offence(name, f"{count} {kind}s of one attempt")
     paid = Counter(one.payout_id for one in facts.payouts if one.state == "PAID")
@@ -156,14 +163,16 @@ def returned_too_much(facts: Facts, _: Told) -> Iterator[Offence]:
 
 def status_against_money(facts: Facts, _: Told) -> Iterator[Offence]:
     """Tell payments at rest whose status is not that of their orders, or not what the PSPs kept:
-    complete ⇔ kept, failed or cancelled ⇒ nothing kept and nothing held.
+    complete ⇔ kept, failed or cancelled ⇒ nothing kept and nothing held. What two persons left with
+    a PSP is kept apart, in suspense.
     """
     effects = at_psps(facts)
     for payment_id, payment in facts.at_rest.items():
         orders = facts.orders_of.get(payment_id, ())
         for how in _wrong_orders(payment, orders):
             yield Offence(payment_id, how)
-        kept, taken = effects.kept(payment_id), effects.taken(payment_id)
+        kept = effects.kept(payment_id) - suspense.sum_left(facts, payment_id)
+        taken = effects.taken(payment_id)
         held = effects.held(payment_id)
         owed = sum((order.taken for order in orders if order.status in _DONE), _ZERO)
         if payment.status in _OVER and (kept or held):

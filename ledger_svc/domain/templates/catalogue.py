@@ -35,6 +35,7 @@ PUBLISHED: tuple[Template[Any], ...] = (
     settlements.SETTLEMENT_CLAIMED_1,
     settlements.SUSPENSE_RELEASED_1,
     settlements.LATE_CHARGED_1,
+    settlements.CHARGE_KEPT_1,
 )
 
 _BY_TAG: Mapping[str, Template[Any]] = {template.tag: template for template in PUBLISHED}

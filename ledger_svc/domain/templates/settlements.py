@@ -1,5 +1,5 @@
-"""A settlement: the PSP pays out what it holds, or claims what it lacks; what does not add up, or
-was taken late, waits in suspense for its explanation.
+"""A settlement: the PSP pays out what it holds, or claims what it lacks; what does not add up, was
+taken late, or is kept though it was to be given back, waits in suspense for its explanation.
 """
 
 from dataclasses import dataclass
@@ -60,6 +60,19 @@ class SettlementClaimed:
 @dataclass(frozen=True, slots=True)
 class LateCharged:
     """A PSP has taken money after it was given up.
+
+    Attributes:
+        attempt_id: the attempt by which it was taken.
+    """
+
+    attempt_id: str
+    psp: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeKept:
+    """A PSP has a charge still that was to be given back.
 
     Attributes:
         attempt_id: the attempt by which it was taken.
@@ -138,14 +151,27 @@ def _released_1(facts: SuspenseReleased) -> Draft:
 
 
 def _late_1(facts: LateCharged) -> Draft:
-    currency = facts.amount.currency
     return Draft(
         references.named("late", "attempt_id", facts.attempt_id, "charged"),
         f"taken by {facts.psp}, late",
-        (
-            debit(chart.clearing(facts.psp, currency), facts.amount),
-            credit(chart.suspense(facts.psp, currency), facts.amount),
-        ),
+        _owed_for_nothing(facts),
+    )
+
+
+def _kept_1(facts: ChargeKept) -> Draft:
+    return Draft(
+        references.named("charge", "attempt_id", facts.attempt_id, "kept"),
+        f"kept by {facts.psp}",
+        _owed_for_nothing(facts),
+    )
+
+
+def _owed_for_nothing(facts: LateCharged | ChargeKept) -> tuple[Line, ...]:
+    """Have the PSP owe us what belongs to no order."""
+    currency = facts.amount.currency
+    return (
+        debit(chart.clearing(facts.psp, currency), facts.amount),
+        credit(chart.suspense(facts.psp, currency), facts.amount),
     )
 
 
@@ -207,4 +233,13 @@ LATE_CHARGED_1 = Template(
     _late_1,
     "A PSP has taken money after it had refused it, or after nobody waited for it any more: it "
     "owes us the amount, which waits in suspense until it is given back (suspense_released).",
+)
+CHARGE_KEPT_1 = Template(
+    "charge_kept",
+    1,
+    ChargeKept,
+    _kept_1,
+    "Two persons gave up giving a charge back, or gave it back elsewhere than at its PSP: the PSP "
+    "has the amount still and owes it to us, and it waits in suspense until somebody says what "
+    "became of it (suspense_released).",
 )

@@ -96,6 +96,7 @@ FLOWS = {
         Flow("page", "create_session", "COMPLETED"),
         Flow("quarantine", "confirm", "COMPLETED"),
         Flow("give_up", "confirm", "FAILED"),
+        Flow("kept", "refund", "FAILED"),
         Flow("other_amount", "refund", "FAILED"),
     )
 }
@@ -211,7 +212,7 @@ _POINTS: dict[str, Sequence[Point]] = {
     ),
 }  # fmt: skip
 _LATE_STEPS = ("open_case", "book_charge", "give_back", "book_refund")
-_AT_CREDIT = "pay_in.credit.before"
+_AT_CREDIT, _AT_KEPT = "pay_in.credit.before", "pay_in.book_kept"
 
 
 def _late_success() -> Iterator[Point]:
@@ -245,6 +246,16 @@ _POINTS_OF_PERSONS: dict[str, Sequence[Point]] = {
         _apart("payment_svc", "resolution.approved", "conclusion.written"),
         _apart("payment_svc", "conclusion.written", "conclusion.written"),
         _apart("payment_svc", "conclusion.committed", _AT_CREDIT),
+    ),
+    # A refund that cannot be made is given up, and what the PSP has is booked.
+    "kept": (
+        _apart("payment_svc", "resolution.approved", "conclusion.written"),
+        _apart("payment_svc", "conclusion.written", "conclusion.written"),
+        _apart("payment_svc", "conclusion.committed", f"{_AT_KEPT}.before"),
+        *(_apart("payment_svc", f"{_AT_KEPT}.{at}", f"{_AT_KEPT}.{at}") for at in _MOMENTS[:2]),
+        _apart("payment_svc", f"{_AT_KEPT}.recorded"),
+        _apart("ledger_svc", "ledger.batch.decided", "ledger.batch.decided"),
+        _apart("ledger_svc", "ledger.batch.committed", "ledger.batch.committed"),
     ),
     # A charge of another amount is given back by the word of two persons.
     "other_amount": (

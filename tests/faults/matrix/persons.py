@@ -25,11 +25,14 @@ _HURRY = """
 UPDATE sagas SET due_at = now() WHERE saga_id = %s AND queue = 'RETRY' AND lease_owner IS NULL
 RETURNING 1
 """
-# Taken from a worker that sleeps at the step, who finds out when it wants to write.
+# Taken from a worker that sleeps at the step, who finds out when it wants to write; or, on the way
+# back, from nobody: it waits to be tried again.
 _SPOIL = """
 UPDATE sagas SET step = %(poison)s, unmoved = %(claims)s, queue = 'RETRY', due_at = now(),
     lease_owner = NULL, epoch = epoch + 1
-WHERE payment_id = %(payment_id)s AND kind = 'pay_in' AND queue = 'PAYMENT' AND step = %(step)s
+WHERE payment_id = %(payment_id)s AND kind = 'pay_in' AND step = %(step)s
+    AND turned_round = %(is_back)s AND (lease_owner IS NULL) = %(is_back)s
+    AND queue = CASE WHEN turned_round THEN 'RETRY' ELSE 'PAYMENT' END
 RETURNING saga_id
 """
 _REPAIR = "UPDATE sagas SET step = %s WHERE saga_id = %s RETURNING 1"
@@ -43,11 +46,12 @@ class Persons:
         self._ann = DeadLetters(lane.operator.payments, "ann")
         self._bob = DeadLetters(lane.operator.payments, "bob")
 
-    async def spoil(self, payment_id: str, step: str, claims: int) -> str:
-        """Make poison of a payment's saga that is at a step: its step is one that no version knows.
-        It is claimed `claims` times already. Answer the saga's id.
+    async def spoil(self, payment_id: str, step: str, claims: int, *, is_back: bool = False) -> str:
+        """Make poison of a payment's saga that is at a step, or back at it: its step is one that no
+        version knows. It is claimed `claims` times already. Answer the saga's id.
         """
         told = {"poison": POISON, "claims": claims, "payment_id": payment_id, "step": step}
+        told["is_back"] = is_back
         while (found := await self._lane.row(_SPOIL, **told)) is None:
             await asyncio.sleep(_PAUSE_S)
         return str(found["saga_id"])

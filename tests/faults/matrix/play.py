@@ -41,10 +41,12 @@ SELECT (SELECT count(*) FROM outbox JOIN sagas ON object_id = saga_id
 _DEEDS = {
     "quarantine": ["RETRY"],
     "give_up": ["PROPOSE", "APPROVE", "APPLY"],
+    "kept": ["PROPOSE", "APPROVE", "APPLY"],
     "other_amount": ["PROPOSE", "APPROVE", "APPLY"],
 }
 _OF_CASE = ["case.closed", "case.opened"]
-_SPOILT_STEP, _HALF_PAID = "credit", "pm_card_partial"
+_SPOILT_STEP, _REFUNDED_AT, _HALF_PAID = "credit", "charge", "pm_card_partial"
+_NO_REFUNDS = {"kind": "rate_limit", "times": 100, "match": {"operation": "refund"}}
 FROZEN = "seller_frozen"
 
 
@@ -109,6 +111,7 @@ class _Game:
             "page": self._page,
             "quarantine": self._quarantine,
             "give_up": self._give_up,
+            "kept": self._kept,
             "other_amount": self._other_amount,
         }[name]()
         await self._until_quiet()
@@ -173,15 +176,34 @@ class _Game:
         saga_id = await self._poisoned()
         await self._persons.resolve(saga_id, "GIVE_UP")
 
+    async def _kept(self) -> None:
+        """Have a refund given up that meets trouble: whoever dies, dies after it was laid before a
+        person.
+        """
+        await self._freeze()
+        await self._lane.control("POST", "faults", _NO_REFUNDS)
+        await self._create(FROZEN, is_manual=False)
+        saga_id = await self._spoilt(_REFUNDED_AT, is_back=True)
+        await self._lane.control("DELETE", "faults")
+        await self._mended(saga_id, _REFUNDED_AT)
+        await self._arm()
+        await self._persons.resolve(saga_id, "GIVE_UP")
+
     async def _poisoned(self) -> str:
         """Have the saga laid before a person at the credit, then bring out what cures it."""
         self._lane.arm("payment_svc", [f"pay_in.{_SPOILT_STEP}.before=sleep:2"])
         await self._create("seller_1", is_manual=False)
-        saga_id = await self._persons.spoil(self.payment_id, _SPOILT_STEP, CLAIMS_MAX - 2)
+        saga_id = await self._spoilt(_SPOILT_STEP)
         await self._arm()
-        await self._persons.until_dead(saga_id)
-        await self._persons.repair(saga_id, _SPOILT_STEP)
+        await self._mended(saga_id, _SPOILT_STEP)
         return saga_id
+
+    async def _spoilt(self, step: str, *, is_back: bool = False) -> str:
+        return await self._persons.spoil(self.payment_id, step, CLAIMS_MAX - 2, is_back=is_back)
+
+    async def _mended(self, saga_id: str, step: str) -> None:
+        await self._persons.until_dead(saga_id)
+        await self._persons.repair(saga_id, step)
 
     async def _other_amount(self) -> None:
         await self._create("seller_1", is_manual=False, token=_HALF_PAID)
@@ -324,7 +346,7 @@ class _Game:
         self.recorded = tuple(record["kind"] for record in trail.psp_record)
         told = self._lane.tellings.told[self.payment_id]
         problems = judge(self._case, trail, told)
-        if self._case.flow.name == "other_amount":
+        if self._case.flow.name in ("other_amount", "kept"):
             heard = sorted(kind for kind in told.values() if kind.startswith("case."))
             problems += [] if heard == _OF_CASE else [f"the shop heard {heard} of a case"]
         return [*problems, *await self._judge_attention()]

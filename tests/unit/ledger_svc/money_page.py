@@ -15,7 +15,13 @@ from ledger_svc.domain.templates.chargebacks import ChargebackLost, ChargebackOp
 from ledger_svc.domain.templates.charges import Captured, PspFee
 from ledger_svc.domain.templates.payouts import PayoutInitiated, PayoutInTransit, PayoutSettled
 from ledger_svc.domain.templates.refunds import RefundInitiated, RefundPaid
-from ledger_svc.domain.templates.settlements import Settled, SettlementClaimed
+from ledger_svc.domain.templates.settlements import (
+    ChargeKept,
+    Excess,
+    Settled,
+    SettlementClaimed,
+    SuspenseReleased,
+)
 from ledger_svc.domain.transaction import Transaction
 from tests.unit.ledger_svc.template_books import TemplateBooks
 from tests.unit.ledger_svc.template_pages import DOCS, wrapped
@@ -45,6 +51,12 @@ ACCOUNTS = {
     "buyer": chart.buyer(CLIENT, BUYER, "USD"),
     "reserve": chart.chargeback_reserve(CLIENT, "USD"),
     "revenue": chart.platform_revenue("USD"),
+}
+
+KEPT_ACCOUNTS = {
+    "clearing": chart.clearing(PSP, "USD"),
+    "suspense": chart.suspense(PSP, "USD"),
+    "bank": chart.bank(BANK, "USD"),
 }
 
 
@@ -153,6 +165,28 @@ WON = (
         "Clearing is back at {clearing}.",
     ),
 )
+KEPT = (
+    Step(
+        "Stripe has it still",
+        "charge_kept",
+        ChargeKept("att_2", PSP, of("99.99")),
+        "No order is paid by it, so it is nobody's that we know: suspense stands at {suspense}, "
+        "against the {clearing} that Stripe owes us.",
+    ),
+    Step(
+        "Stripe pays it out",
+        "settled",
+        Settled("po_4", PSP, BANK, of("99.99"), of("99.99")),
+        "With all else. What is in suspense stays there: it is at the bank now, and still nobody "
+        "has said whose it is.",
+    ),
+    Step(
+        "The buyer has it from our bank",
+        "suspense_released",
+        SuspenseReleased("att_2", PSP, Excess.SURPLUS, of("99.99"), chart.bank(BANK, "USD")),
+        "Somebody says what became of it, once, under the charge's own id.",
+    ),
+)
 
 _HEAD = """# Following the money
 
@@ -192,6 +226,14 @@ On your own stack, `GetBalance` and `ListEntries` of `paymesh.ledger.v1.LedgerSe
 of any account, and of any payment by its id as `subject_id`.
 """
 
+_KEPT = """
+# If a charge cannot be given back
+
+Another payment of 99.99: charged, and then undone, since its seller's wallet was frozen. Stripe
+refuses the refund for good, and two persons [give it
+up](dead-letters.md#the-psp-has-the-money-still).
+"""
+
 
 def render() -> str:
     """Write the page."""
@@ -203,37 +245,44 @@ def render() -> str:
     page += _WON + _chapter(won, WON, rows, len(STEPS) + 1)
     assert not lost.uncleared()
     assert not won.uncleared()
-    return page.replace("\n# ", "\n## ") + (_GRID % _grid(rows)).replace("\n# ", "\n## ")
+    kept = TemplateBooks()
+    end = _GRID % _grid(rows) + _KEPT + _chapter(kept, KEPT, [], 1, KEPT_ACCOUNTS)
+    assert not kept.uncleared()
+    return page.replace("\n# ", "\n## ") + end.replace("\n# ", "\n## ")
 
 
 def _chapter(
-    books: TemplateBooks, steps: Sequence[Step], rows: list[Sequence[str]], first: int
+    books: TemplateBooks,
+    steps: Sequence[Step],
+    rows: list[Sequence[str]],
+    first: int,
+    accounts: Mapping[str, str] = ACCOUNTS,
 ) -> str:
     text = ""
     for number, step in enumerate(steps, first):
         done = books.post(step.template, step.facts)
-        balances = {name: str(books.balance(account)) for name, account in ACCOUNTS.items()}
-        assert set(books.accounts) <= set(ACCOUNTS.values())
+        balances = {name: str(books.balance(account)) for name, account in accounts.items()}
+        assert set(books.accounts) <= set(accounts.values())
         assert not any(books.sums().values())
         text += f"\n### {number}. {step.title}\n\n{wrapped(step.told.format_map(balances))}\n"
         text += f"\n`{done.reference}`, by `{done.heading.template}`:\n\n"
-        text += _table(books, done)
+        text += _table(books, done, accounts)
         total = sum(books.sums().values())
         rows.append([f"{number}. {step.title}", *balances.values(), f"{total:.2f}"])
     return text
 
 
-def _table(books: TemplateBooks, done: Transaction) -> str:
+def _table(books: TemplateBooks, done: Transaction, accounts: Mapping[str, str]) -> str:
     """List every account that has had an entry, this step's entries, and its balance."""
     booked: Mapping[tuple[str, Side], list[str]] = {
         (name, side): [
             str(e.amount) for e in done.entries if (e.account_id, e.side) == (name, side)
         ]
-        for name in ACCOUNTS.values()
+        for name in accounts.values()
         for side in Side
     }
     text = "| account | debit | credit | balance |\n|---|--:|--:|--:|\n"
-    for name in (name for name in ACCOUNTS.values() if name in books.accounts):
+    for name in (name for name in accounts.values() if name in books.accounts):
         debits, credits_ = (" + ".join(booked[name, side]) for side in Side)
         shown = f"**{books.balance(name)}**" if debits or credits_ else str(books.balance(name))
         text += f"| `{name}` | {debits} | {credits_} | {shown} |\n"

@@ -32,6 +32,7 @@ from ledger_svc.domain.templates.refunds import (
     RefundReturned,
 )
 from ledger_svc.domain.templates.settlements import (
+    ChargeKept,
     Excess,
     LateCharged,
     Settled,
@@ -209,4 +210,5 @@ FACTS: dict[str, Callable[[str], st.SearchStrategy[Any]]] = {
         SuspenseReleased, IDS, NAMES, st.sampled_from(Excess), amounts(c), explaining(c)
     ),
     "late_charged/1": lambda c: st.builds(LateCharged, IDS, NAMES, amounts(c)),
+    "charge_kept/1": lambda c: st.builds(ChargeKept, IDS, NAMES, amounts(c)),
 }

@@ -28,6 +28,7 @@ from ledger_svc.domain.templates.refunds import (
     RefundReturned,
 )
 from ledger_svc.domain.templates.settlements import (
+    ChargeKept,
     Excess,
     LateCharged,
     Settled,
@@ -278,5 +279,11 @@ SAMPLES = (
         1,
         "after the card had been declined",
         LateCharged("att_1", PSP, of("99.99")),
+    ),
+    Sample(
+        "charge_kept",
+        1,
+        "after it could not be given back",
+        ChargeKept("att_1", PSP, of("99.99")),
     ),
 )

@@ -26,6 +26,7 @@ from ledger_svc.domain.templates.refunds import (
     RefundReturned,
 )
 from ledger_svc.domain.templates.settlements import (
+    ChargeKept,
     Excess,
     LateCharged,
     Settled,
@@ -178,7 +179,20 @@ def charged_late(world: World) -> None:
     world.books.post("suspense_released", released)
 
 
-LIVES = (paid_out, refunded, charged_back, converted, charged_for, charged_late)
+def kept(world: World) -> None:
+    """A charge is not given back; it is found whose it is: the platform's, or the buyer's, who has
+    had it from the bank. The PSP pays it out with the rest.
+    """
+    attempt, amount = world.new_id("att"), world.draw(amounts(world.currency))
+    world.books.post("charge_kept", ChargeKept(attempt, PSP, amount))
+    revenue, bank = chart.platform_revenue(world.currency), chart.bank(BANK, world.currency)
+    whose = world.draw(st.sampled_from([revenue, bank]))
+    released = SuspenseReleased(attempt, PSP, Excess.SURPLUS, amount, whose)
+    world.books.post("suspense_released", released)
+    world.settle()
+
+
+LIVES = (paid_out, refunded, charged_back, converted, charged_for, charged_late, kept)
 
 
 @st.composite

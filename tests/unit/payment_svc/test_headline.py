@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from payment_svc.domain.case import Case, CaseKind, CaseStatus
 from payment_svc.domain.statuses import PaymentStatus
 from payment_svc.explanation.headline import headline
 from payment_svc.explanation.outlook import outlook
@@ -103,4 +104,18 @@ def test_what_nobody_told_is_not_guessed() -> None:
     assert line(story) == (
         "COMPLETED 99.99 USD in 40 ms: risk_svc did not tell, psp_gateway did not tell,"
         " wallet_svc did not tell, ledger_svc did not tell"
+    )
+
+
+def test_what_a_psp_has_still_is_said() -> None:
+    """With its case, as a late charge is."""
+    told = ("pay_1", "demo", "att_1c1", "stripe", "pi_1", "99.99", "USD", at(30))
+    kept = Case("cas_1c1", CaseKind.KEPT_CHARGE, CaseStatus.CLOSED, *told)
+    late = replace(kept, kind=CaseKind.LATE_SUCCESS)
+
+    assert line(replace(stories.completed(), cases=(kept,))).endswith(
+        ", 99.99 USD is with stripe still, case cas_1c1 CLOSED"
+    )
+    assert line(replace(stories.completed(), cases=(late,))).endswith(
+        ", 99.99 USD was charged late by stripe, case cas_1c1 CLOSED"
     )

@@ -52,10 +52,10 @@ def make_attempt(
 
 
 def make_standing(
-    queue: str = "DONE", reason: str = "", due_at: datetime | None = None
+    queue: str = "DONE", reason: str = "", due_at: datetime | None = None, left_at_psp: str = ""
 ) -> Standing:
     """Make where a saga stands."""
-    return Standing("sga_1", "pay_in", queue, reason, due_at)
+    return Standing("sga_1", "pay_in", queue, reason, due_at, left_at_psp)
 
 
 def found(

@@ -8,7 +8,9 @@ from payment_svc.domain.case import Case, CaseKind, CaseStatus
 from payment_svc.domain.testimony import Notice
 from payment_svc.explanation.story import Source, TimelineEvent
 from payment_svc.explanation.timeline import timeline
-from tests.unit.payment_svc.stories import HAPPY, at, play
+from payment_svc.sagas.journey import GIVEN_UP_BY
+from payment_svc.sagas.outcomes import Again, Done, Refused
+from tests.unit.payment_svc.stories import BOOKED, CHARGED, HAPPY, at, play
 
 NOTICE = Notice(
     at=at(25),
@@ -71,18 +73,27 @@ def test_duplicates_are_counted() -> None:
     assert event.facts["deliveries"] == "3"
 
 
+_LATE, _KEPT = CaseKind.LATE_SUCCESS, CaseKind.KEPT_CHARGE
+_CHARGED_LATE = "charged 99.99 USD that had been given up"
+_STILL_THERE = "99.99 USD still that was to be given back"
+
+
 @pytest.mark.parametrize(
-    ("resolution", "end"),
+    ("kind", "resolution", "about", "end"),
     [
-        ("GIVEN_BACK", "was given back"),
-        ("GIVEN_UP", "was given up, and is not given back"),
+        (_LATE, "GIVEN_BACK", _CHARGED_LATE, "was given back"),
+        (_LATE, "GIVEN_UP", _CHARGED_LATE, "was given up, and is not given back"),
+        (_KEPT, "GIVEN_BACK", _STILL_THERE, "was given back elsewhere, and stands in suspense"),
+        (_KEPT, "GIVEN_UP", _STILL_THERE, "is not given back, and stands in suspense"),
     ],
 )
-def test_a_case_is_told_from_beginning_to_end(resolution: str, end: str) -> None:
+def test_a_case_is_told_from_beginning_to_end(
+    kind: CaseKind, resolution: str, about: str, end: str
+) -> None:
     """When it was opened, when it was closed, and how it ended."""
     case = Case(
         case_id="cas_1",
-        kind=CaseKind.LATE_SUCCESS,
+        kind=kind,
         status=CaseStatus.CLOSED,
         payment_id="pay_1",
         client_id="demo",
@@ -100,7 +111,19 @@ def test_a_case_is_told_from_beginning_to_end(resolution: str, end: str) -> None
         (
             "case_opened",
             at(100),
-            "Case cas_1: stripe has charged 99.99 USD that had been given up.",
+            f"Case cas_1: stripe has {about}.",
         ),
         ("case_closed", at(200), f"Case cas_1 is closed: 99.99 USD {end}."),
+    ]
+
+
+def test_what_is_booked_on_the_way_back_undoes_nothing() -> None:
+    """What a PSP has still is said to be booked, also while that meets trouble."""
+    given_up = Done({GIVEN_UP_BY: "res_1"}, "GIVE_UP by res_1")
+    back = (Done(), CHARGED, Refused("WALLET_FROZEN", "No."), Done(), given_up)
+    events = timeline(play(*back, Again("UNAVAILABLE"), BOOKED).story)
+
+    assert [e.summary for e in events if e.facts.get("step") == "book_kept"] == [
+        "Step book_kept of pay_in met trouble: UNAVAILABLE.",
+        "Step book_kept of pay_in was done in 10 ms: txn_1.",
     ]

@@ -50,6 +50,7 @@ class PostingTemplate(_message.Message):
     SETTLEMENT_CLAIMED_FIELD_NUMBER: _builtins.int
     SUSPENSE_RELEASED_FIELD_NUMBER: _builtins.int
     LATE_CHARGED_FIELD_NUMBER: _builtins.int
+    CHARGE_KEPT_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the rule, from 1. A published version never changes, so that whoever asks again with the same version
     and facts asks for the same entries.
@@ -134,6 +135,10 @@ class PostingTemplate(_message.Message):
     def late_charged(self) -> Global___LateCharged:
         """A PSP has taken money after it was given up."""
 
+    @_builtins.property
+    def charge_kept(self) -> Global___ChargeKept:
+        """A PSP has a charge still that was to be given back."""
+
     def __init__(
         self,
         *,
@@ -158,12 +163,13 @@ class PostingTemplate(_message.Message):
         settlement_claimed: Global___SettlementClaimed | None = ...,
         suspense_released: Global___SuspenseReleased | None = ...,
         late_charged: Global___LateCharged | None = ...,
+        charge_kept: Global___ChargeKept | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["captured", b"captured", "chargeback_lost", b"chargeback_lost", "chargeback_opened", b"chargeback_opened", "chargeback_won", b"chargeback_won", "conversion_covered", b"conversion_covered", "converted", b"converted", "late_charged", b"late_charged", "payout_in_transit", b"payout_in_transit", "payout_initiated", b"payout_initiated", "payout_returned", b"payout_returned", "payout_settled", b"payout_settled", "platform_fee", b"platform_fee", "psp_fee", b"psp_fee", "refund_failed", b"refund_failed", "refund_initiated", b"refund_initiated", "refund_paid", b"refund_paid", "refund_returned", b"refund_returned", "settled", b"settled", "settlement_claimed", b"settlement_claimed", "suspense_released", b"suspense_released", "template", b"template"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["captured", b"captured", "charge_kept", b"charge_kept", "chargeback_lost", b"chargeback_lost", "chargeback_opened", b"chargeback_opened", "chargeback_won", b"chargeback_won", "conversion_covered", b"conversion_covered", "converted", b"converted", "late_charged", b"late_charged", "payout_in_transit", b"payout_in_transit", "payout_initiated", b"payout_initiated", "payout_returned", b"payout_returned", "payout_settled", b"payout_settled", "platform_fee", b"platform_fee", "psp_fee", b"psp_fee", "refund_failed", b"refund_failed", "refund_initiated", b"refund_initiated", "refund_paid", b"refund_paid", "refund_returned", b"refund_returned", "settled", b"settled", "settlement_claimed", b"settlement_claimed", "suspense_released", b"suspense_released", "template", b"template"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["captured", b"captured", "chargeback_lost", b"chargeback_lost", "chargeback_opened", b"chargeback_opened", "chargeback_won", b"chargeback_won", "conversion_covered", b"conversion_covered", "converted", b"converted", "late_charged", b"late_charged", "payout_in_transit", b"payout_in_transit", "payout_initiated", b"payout_initiated", "payout_returned", b"payout_returned", "payout_settled", b"payout_settled", "platform_fee", b"platform_fee", "psp_fee", b"psp_fee", "refund_failed", b"refund_failed", "refund_initiated", b"refund_initiated", "refund_paid", b"refund_paid", "refund_returned", b"refund_returned", "settled", b"settled", "settlement_claimed", b"settlement_claimed", "suspense_released", b"suspense_released", "template", b"template", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["captured", b"captured", "charge_kept", b"charge_kept", "chargeback_lost", b"chargeback_lost", "chargeback_opened", b"chargeback_opened", "chargeback_won", b"chargeback_won", "conversion_covered", b"conversion_covered", "converted", b"converted", "late_charged", b"late_charged", "payout_in_transit", b"payout_in_transit", "payout_initiated", b"payout_initiated", "payout_returned", b"payout_returned", "payout_settled", b"payout_settled", "platform_fee", b"platform_fee", "psp_fee", b"psp_fee", "refund_failed", b"refund_failed", "refund_initiated", b"refund_initiated", "refund_paid", b"refund_paid", "refund_returned", b"refund_returned", "settled", b"settled", "settlement_claimed", b"settlement_claimed", "suspense_released", b"suspense_released", "template", b"template", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_template: _TypeAlias = _typing.Literal["captured", "psp_fee", "platform_fee", "refund_initiated", "refund_paid", "refund_returned", "refund_failed", "payout_initiated", "payout_in_transit", "payout_settled", "payout_returned", "chargeback_opened", "chargeback_won", "chargeback_lost", "converted", "conversion_covered", "settled", "settlement_claimed", "suspense_released", "late_charged"]  # noqa: Y015
+    _WhichOneofReturnType_template: _TypeAlias = _typing.Literal["captured", "psp_fee", "platform_fee", "refund_initiated", "refund_paid", "refund_returned", "refund_failed", "payout_initiated", "payout_in_transit", "payout_settled", "payout_returned", "chargeback_opened", "chargeback_won", "chargeback_lost", "converted", "conversion_covered", "settled", "settlement_claimed", "suspense_released", "late_charged", "charge_kept"]  # noqa: Y015
     _WhichOneofArgType_template: _TypeAlias = _typing.Literal["template", b"template"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_template) -> _WhichOneofReturnType_template | None: ...
 
@@ -1126,3 +1132,39 @@ class LateCharged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LateCharged: _TypeAlias = LateCharged  # noqa: Y015
+
+@_typing.final
+class ChargeKept(_message.Message):
+    """A PSP has a charge still that was to be given back: two persons gave that up, or gave it back elsewhere. Reference:
+    `charge:<attempt_id>:kept`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    PSP_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    attempt_id: _builtins.str
+    """The attempt by which it was taken."""
+    psp: _builtins.str
+    """The PSP."""
+    currency: _builtins.str
+    """ISO 4217."""
+    amount: _builtins.str
+    """A decimal string above zero: all of the charge."""
+    def __init__(
+        self,
+        *,
+        attempt_id: _builtins.str = ...,
+        psp: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        amount: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "currency", b"currency", "psp", b"psp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChargeKept: _TypeAlias = ChargeKept  # noqa: Y015

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaymesh/payment/v1/case.proto\x12\x12paymesh.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x04\n\x04\x43\x61se\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.paymesh.payment.v1.Case.Kind\x12/\n\x06status\x18\x03 \x01(\x0e\x32\x1f.paymesh.payment.v1.Case.Status\x12\x12\n\npayment_id\x18\x04 \x01(\t\x12\x11\n\tclient_id\x18\x05 \x01(\t\x12\x12\n\nsubject_id\x18\x06 \x01(\t\x12\x0b\n\x03psp\x18\x07 \x01(\t\x12\x15\n\rpsp_reference\x18\x08 \x01(\t\x12\x0e\n\x06\x61mount\x18\t \x01(\t\x12\x10\n\x08\x63urrency\x18\n \x01(\t\x12-\n\topened_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tclosed_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nresolution\x18\r \x01(\t\x12.\n\x07history\x18\x0e \x03(\x0b\x32\x1d.paymesh.payment.v1.CaseEvent\".\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cLATE_SUCCESS\x10\x01\"6\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\n\n\x06\x43LOSED\x10\x02\"c\n\tCaseEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaymesh/payment/v1/case.proto\x12\x12paymesh.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x04\n\x04\x43\x61se\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.paymesh.payment.v1.Case.Kind\x12/\n\x06status\x18\x03 \x01(\x0e\x32\x1f.paymesh.payment.v1.Case.Status\x12\x12\n\npayment_id\x18\x04 \x01(\t\x12\x11\n\tclient_id\x18\x05 \x01(\t\x12\x12\n\nsubject_id\x18\x06 \x01(\t\x12\x0b\n\x03psp\x18\x07 \x01(\t\x12\x15\n\rpsp_reference\x18\x08 \x01(\t\x12\x0e\n\x06\x61mount\x18\t \x01(\t\x12\x10\n\x08\x63urrency\x18\n \x01(\t\x12-\n\topened_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tclosed_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nresolution\x18\r \x01(\t\x12.\n\x07history\x18\x0e \x03(\x0b\x32\x1d.paymesh.payment.v1.CaseEvent\"?\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cLATE_SUCCESS\x10\x01\x12\x0f\n\x0bKEPT_CHARGE\x10\x02\"6\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\n\n\x06\x43LOSED\x10\x02\"c\n\tCaseEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paymesh.payment.v1.case_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CASE']._serialized_start=87
-  _globals['_CASE']._serialized_end=599
+  _globals['_CASE']._serialized_end=616
   _globals['_CASE_KIND']._serialized_start=497
-  _globals['_CASE_KIND']._serialized_end=543
-  _globals['_CASE_STATUS']._serialized_start=545
-  _globals['_CASE_STATUS']._serialized_end=599
-  _globals['_CASEEVENT']._serialized_start=601
-  _globals['_CASEEVENT']._serialized_end=700
+  _globals['_CASE_KIND']._serialized_end=560
+  _globals['_CASE_STATUS']._serialized_start=562
+  _globals['_CASE_STATUS']._serialized_end=616
+  _globals['_CASEEVENT']._serialized_start=618
+  _globals['_CASEEVENT']._serialized_end=717
 # @@protoc_insertion_point(module_scope)

@@ -35,6 +35,8 @@ class Case(_message.Message):
         KIND_UNSPECIFIED: Case._Kind.ValueType  # 0
         LATE_SUCCESS: Case._Kind.ValueType  # 1
         """A PSP has charged what was given up; it is given back by a saga of its own."""
+        KEPT_CHARGE: Case._Kind.ValueType  # 2
+        """A PSP has a charge still that was to be given back: two persons gave that up, or gave it back elsewhere than at the PSP."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What it is about. It may grow."""
@@ -42,6 +44,8 @@ class Case(_message.Message):
     KIND_UNSPECIFIED: Case.Kind.ValueType  # 0
     LATE_SUCCESS: Case.Kind.ValueType  # 1
     """A PSP has charged what was given up; it is given back by a saga of its own."""
+    KEPT_CHARGE: Case.Kind.ValueType  # 2
+    """A PSP has a charge still that was to be given back: two persons gave that up, or gave it back elsewhere than at the PSP."""
 
     class _Status:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -99,7 +103,9 @@ class Case(_message.Message):
     currency: _builtins.str
     """ISO 4217."""
     resolution: _builtins.str
-    """How it ended: GIVEN_BACK, or GIVEN_UP by two persons: then it is in suspense. Empty while it is open."""
+    """How it ended: GIVEN_BACK, or GIVEN_UP by two persons. What the PSP has still is in suspense: if GIVEN_UP, and of each
+    KEPT_CHARGE. Empty while it is open.
+    """
     @_builtins.property
     def opened_at(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""

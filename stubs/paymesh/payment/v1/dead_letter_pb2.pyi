@@ -157,9 +157,13 @@ class Resolution(_message.Message):
         NOT_CHARGED: Resolution._Decision.ValueType  # 2
         """The PSP has taken nothing, and nothing is under way."""
         DONE_BY_HAND: Resolution._Decision.ValueType  # 3
-        """What was to be given back or let go of has been, at the PSP or elsewhere."""
+        """What was to be given back or let go of has been, at the PSP or elsewhere. A charge that was given back elsewhere the PSP has
+        still: it is in suspense.
+        """
         GIVE_UP: Resolution._Decision.ValueType  # 4
-        """It is not tried any more. Going forward all is undone by the usual way; going back, `evidence` says what was arranged."""
+        """It is not tried any more. Going forward all is undone by the usual way; going back, `evidence` says what was arranged. A
+        charge that is not given back the PSP has still: it is in suspense.
+        """
         OTHER_AMOUNT: Resolution._Decision.ValueType  # 5
         """The PSP has taken, or holds, another amount or currency than was asked for; needs `psp_reference` and `amount`. It is given
         back whole, as a late charge is, and the charge counts as refused.
@@ -174,9 +178,13 @@ class Resolution(_message.Message):
     NOT_CHARGED: Resolution.Decision.ValueType  # 2
     """The PSP has taken nothing, and nothing is under way."""
     DONE_BY_HAND: Resolution.Decision.ValueType  # 3
-    """What was to be given back or let go of has been, at the PSP or elsewhere."""
+    """What was to be given back or let go of has been, at the PSP or elsewhere. A charge that was given back elsewhere the PSP has
+    still: it is in suspense.
+    """
     GIVE_UP: Resolution.Decision.ValueType  # 4
-    """It is not tried any more. Going forward all is undone by the usual way; going back, `evidence` says what was arranged."""
+    """It is not tried any more. Going forward all is undone by the usual way; going back, `evidence` says what was arranged. A
+    charge that is not given back the PSP has still: it is in suspense.
+    """
     OTHER_AMOUNT: Resolution.Decision.ValueType  # 5
     """The PSP has taken, or holds, another amount or currency than was asked for; needs `psp_reference` and `amount`. It is given
     back whole, as a late charge is, and the charge counts as refused.

@@ -257,7 +257,9 @@ class CapturePaymentRequest(_message.Message):
     """
     @_builtins.property
     def payment_orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaptureOrder]:
-        """How much of which order; nothing is captured of an order that is not named, and it ends CANCELLED."""
+        """How much of which order; nothing is captured of an order that is not named, and it ends CANCELLED. An empty list cannot be
+        told from an absent one: everything is captured.
+        """
 
     def __init__(
         self,
