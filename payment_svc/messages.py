@@ -257,11 +257,7 @@ def posting(command: PostCapture) -> posting_pb2.Posting:
             for seller, amount in command.shares
         ],
     )
-    return posting_pb2.Posting(
-        reference=command.reference,
-        template=template_pb2.PostingTemplate(version=1, captured=captured),
-        subject_id=command.payment_id,
-    )
+    return _posting(command, template_pb2.PostingTemplate(version=1, captured=captured))
 
 
 def late_charge(command: PostLateCharge) -> posting_pb2.Posting:
@@ -272,11 +268,7 @@ def late_charge(command: PostLateCharge) -> posting_pb2.Posting:
         currency=command.amount.currency,
         amount=str(command.amount),
     )
-    return posting_pb2.Posting(
-        reference=command.reference,
-        template=template_pb2.PostingTemplate(version=1, late_charged=late),
-        subject_id=command.payment_id,
-    )
+    return _posting(command, template_pb2.PostingTemplate(version=1, late_charged=late))
 
 
 def kept_charge(command: PostKeptCharge) -> posting_pb2.Posting:
@@ -287,11 +279,7 @@ def kept_charge(command: PostKeptCharge) -> posting_pb2.Posting:
         currency=command.amount.currency,
         amount=str(command.amount),
     )
-    return posting_pb2.Posting(
-        reference=command.reference,
-        template=template_pb2.PostingTemplate(version=1, charge_kept=kept),
-        subject_id=command.payment_id,
-    )
+    return _posting(command, template_pb2.PostingTemplate(version=1, charge_kept=kept))
 
 
 def suspense_release(command: ReleaseSuspense) -> posting_pb2.Posting:
@@ -304,11 +292,7 @@ def suspense_release(command: ReleaseSuspense) -> posting_pb2.Posting:
         amount=str(command.amount),
         explained_by=books.clearing_account(command.psp, command.amount.currency),
     )
-    return posting_pb2.Posting(
-        reference=command.reference,
-        template=template_pb2.PostingTemplate(version=1, suspense_released=released),
-        subject_id=command.payment_id,
-    )
+    return _posting(command, template_pb2.PostingTemplate(version=1, suspense_released=released))
 
 
 def reversal(command: ReversePosting) -> ledger.ReverseTransactionRequest:
@@ -345,3 +329,12 @@ _SHUT = {
     wallet_pb2.Wallet.FROZEN: "WALLET_FROZEN",
     wallet_pb2.Wallet.CLOSED: "WALLET_CLOSED",
 }
+
+
+def _posting(
+    command: PostCapture | PostLateCharge | PostKeptCharge | ReleaseSuspense,
+    template: template_pb2.PostingTemplate,
+) -> posting_pb2.Posting:
+    return posting_pb2.Posting(
+        reference=command.reference, template=template, subject_id=command.payment_id
+    )
